@@ -1,0 +1,125 @@
+/**
+ * Adoption: a writer who finds a file that nobody else has open undoes what the dead have left, and gives the heap the bytes
+ * by which the file has grown. Blocking in one sense only: whoever adopts holds LOCK_CREATION, and LOCK_HOLDERS alone.
+ *
+ *     total_size:   63                         16 15          1     0
+ *                   +----------------------------+-----------+-------+
+ *                   | bytes of the segment       | 0         | GROWN |   a multiple of 64 KiB, so that these bits are free
+ *                   +----------------------------+-----------+-------+
+ *
+ * | word       | written by          | read by                                                                  |
+ * | ---------- | ------------------- | ------------------------------------------------------------------------ |
+ * | total size | creator and adopter | `validate`: anything but the bytes that are mapped is CORRUPT            |
+ *
+ * To adopt:                                           To grow, when the file is longer than total_size says:
+ *  1. GROWN: the journal is emptied; else it is        1. the fence becomes a block that ends at a new fence
+ *     rolled back                                      2. that block is freed, through the journal
+ *  2. payload_size; total_size without GROWN           3. total_size is that of the file, and GROWN: it has happened
+ *  3. the segment lock is free, all slots are free     4. the journal is emptied, payload_size written
+ *  4. the file is longer than total_size: grow         5. total_size without GROWN
+ *
+ * If the adopter dies: in growing before 3: the next adopter rolls the journal back and grows again from step 1, which
+ * writes the same words. From 3 on: it takes steps 4 and 5. Anywhere else: each step does nothing when it is repeated. As
+ * long as the file is longer than total_size, or GROWN is set, `validate` lets nobody in.
+ *
+ * Source of the idea: a redo rule around an undo journal, as in the checkpoints of databases.
+ */
+
+import { LAYOUT_FINGERPRINT } from "../protocol/fingerprint";
+import {
+  ABI_VERSION,
+  BLOCK_BEFORE_OFFSET,
+  BLOCK_HEADER_BYTES,
+  BLOCK_SIZE_OFFSET,
+  HEADER_ABI_VERSION_OFFSET,
+  HEADER_BYTES,
+  HEADER_FINGERPRINT_OFFSET,
+  HEADER_FIRST_PAGES_OFFSET,
+  HEADER_HEADER_SIZE_OFFSET,
+  HEADER_MAGIC_OFFSET,
+  HEADER_PARTICIPANTS_OFFSET,
+  HEADER_PAYLOAD_SIZE_OFFSET,
+  HEADER_RECOVERIES_OFFSET,
+  HEADER_STATE_OFFSET,
+  HEADER_TOTAL_SIZE_OFFSET,
+  HEAP_BLOCKS_OFFSET,
+  MAGIC,
+  PARTICIPANT_WORD_OFFSET,
+  SEGMENT_LOCK_OFFSET,
+  SIZE_GROWN,
+  SLOT_FREE,
+  SLOT_LIVE,
+  STATE_READY,
+} from "../protocol/layout";
+import { PAGE_BYTES, PARTICIPANTS_MAX, PARTICIPANTS_STEP } from "../protocol/limits";
+import { blockFree, heapWhole } from "./heap";
+import { heapEnd, payload, setGeometry } from "./instance";
+import { change, journalCommit, journalRollBack } from "./journal";
+import { slotOffset } from "./participants";
+import { publishEntry } from "./right";
+import { add32, load32, load64, store64 } from "./word";
+
+/** Whether the mapped bytes are a segment of this release, whose creation was finished. */
+function isOurs(slots: u32): bool {
+  return (
+    load<u32>(HEADER_MAGIC_OFFSET) == MAGIC &&
+    load<u16>(HEADER_ABI_VERSION_OFFSET) == ABI_VERSION &&
+    load<u16>(HEADER_HEADER_SIZE_OFFSET) == HEADER_BYTES &&
+    load<u32>(HEADER_FINGERPRINT_OFFSET) == LAYOUT_FINGERPRINT &&
+    load32(HEADER_STATE_OFFSET) == STATE_READY &&
+    slots != 0 &&
+    slots <= u32(PARTICIPANTS_MAX) &&
+    slots % PARTICIPANTS_STEP == 0
+  );
+}
+
+/**
+ * Adopts the mapped `bytes`. The caller holds LOCK_CREATION, and LOCK_HOLDERS exclusively. What is no whole segment of this
+ * release stays as it is, for `validate` to say why.
+ */
+export function adopt(bytes: f64): void {
+  const mapped = u64(bytes);
+  const slots = load<u32>(HEADER_PARTICIPANTS_OFFSET);
+  const size = load64(HEADER_TOTAL_SIZE_OFFSET);
+  const grown = u32(size & (PAGE_BYTES - 1));
+  const total = size - grown;
+  const first = u64(load<u32>(HEADER_FIRST_PAGES_OFFSET)) * PAGE_BYTES;
+  if (!isOurs(slots) || grown > u32(SIZE_GROWN) || first == 0 || first > total || total > mapped) return;
+  if (!setGeometry(total, slots, first)) return;
+  if (grown == SIZE_GROWN) journalCommit();
+  else journalRollBack();
+  heapWhole();
+  publishEntry();
+  store<u64>(HEADER_PAYLOAD_SIZE_OFFSET, total - payload);
+  store64(HEADER_TOTAL_SIZE_OFFSET, total); // pairs with the load in validate
+  store64(SEGMENT_LOCK_OFFSET, 0); // pairs with the load in takeRight
+  freeSlots(slots);
+  if (total < mapped) grow(mapped, slots, first);
+}
+
+/** Nobody lives: every slot is free again. Its generation stays, so that nothing its last owner wrote counts. */
+function freeSlots(slots: u32): void {
+  for (let slot: u32 = 0; slot < slots; slot++) {
+    const at = slotOffset(slot) + PARTICIPANT_WORD_OFFSET;
+    const word = load64(at);
+    const state = u32(word & 3);
+    if (state == SLOT_FREE) continue;
+    if (state == SLOT_LIVE) add32(HEADER_RECOVERIES_OFFSET, 1);
+    store64(at, (word & ~u64(3)) | SLOT_FREE); // pairs with the load in isLive
+  }
+}
+
+/** A damaged heap does not grow: then total_size stays as it is, and nobody comes in. */
+function grow(to: u64, slots: u32, first: u64): void {
+  const block = heapEnd;
+  setGeometry(to, slots, first);
+  store<u32>(block + BLOCK_SIZE_OFFSET, heapEnd - block);
+  store<u32>(heapEnd + BLOCK_BEFORE_OFFSET, block);
+  store<u32>(heapEnd + BLOCK_SIZE_OFFSET, BLOCK_HEADER_BYTES);
+  change(HEAP_BLOCKS_OFFSET, load<u32>(HEAP_BLOCKS_OFFSET) + 1);
+  if (blockFree(block + BLOCK_HEADER_BYTES) != 0) return;
+  store64(HEADER_TOTAL_SIZE_OFFSET, to | SIZE_GROWN); // pairs with the load in validate
+  journalCommit();
+  store<u64>(HEADER_PAYLOAD_SIZE_OFFSET, to - payload);
+  store64(HEADER_TOTAL_SIZE_OFFSET, to); // pairs with the load in validate
+}

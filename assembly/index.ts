@@ -1,0 +1,79 @@
+/** What the core offers to hosts. See the modules for what each function promises. */
+
+export { adopt } from "./adopt";
+export { directoryCount, directoryInsert } from "./directory";
+export { heapCheck, heapCheckOffset } from "./heap-check";
+export { directoryOffset, heapEnd, participants, payload } from "./instance";
+export {
+  latestAbort,
+  latestBegin,
+  latestCommit,
+  latestPeek,
+  latestRead,
+  latestReadVersion,
+  latestValidate,
+  latestVersion,
+  latestWaiters,
+  latestWrite,
+} from "./latest";
+export {
+  lockCancel,
+  lockDowngrade,
+  lockExclusive,
+  lockMarkConsistent,
+  lockReleaseExclusive,
+  lockReleaseShared,
+  lockShared,
+  lockState,
+  lockUpgrade,
+  lockWaitersExclusive,
+  lockWaitersShared,
+} from "./lock";
+export { heapAllocate, heapBlockBytes, heapFree, heapLayout, heapRoot, heapSetRoot } from "./memory";
+export {
+  beat,
+  bury,
+  doorbell,
+  join,
+  leave,
+  scratch,
+  selfCheck,
+  suspectSlot,
+  watchSlot,
+} from "./participants";
+export { transactionBegin, transactionEnd, transactionNote } from "./right";
+export {
+  claimed,
+  ringAttachConsumer,
+  ringAttachProducer,
+  ringClaim,
+  ringCloseConsumer,
+  ringCloseProducer,
+  ringCommit,
+  ringConsumerReported,
+  ringConsumerState,
+  ringData,
+  ringProducerReported,
+  ringProducerState,
+  ringPublish,
+  ringReceive,
+  ringRelease,
+  ringStage,
+  ringStamp,
+  ringWaitersData,
+  ringWaitersRoom,
+  room,
+} from "./ring";
+export { countDrop, create, isStale, markStale, validate } from "./segment";
+export {
+  counterAdd,
+  counterCompareExchange,
+  counterExchange,
+  counterValue,
+  eventSet,
+  semaphoreRelease,
+  semaphoreTry,
+  signalValue,
+  signalWaiters,
+} from "./signal";
+export { waitersAny, waitersArm, waitersDisarm, waitersTake } from "./waiters";

@@ -1,0 +1,87 @@
+/**
+ * The journal: whoever holds the segment lock notes the old value of each shared word before changing it. Wait-free.
+ *
+ *     +-------+---------------------+---------------------+-----
+ *     | count | offset 0, old 0     | offset 1, old 1     | ...        u32 each
+ *     +-------+---------------------+---------------------+-----
+ *
+ * | word    | written by                    | read by                                                  |
+ * | ------- | ----------------------------- | -------------------------------------------------------- |
+ * | entries | the holder of the segment lock | the holder, and who takes the lock over from a dead one |
+ * | count   | the same                      | the same                                                 |
+ *
+ * To change a word:          To commit:              To roll back:
+ *  1. write entry[count]      1. count = 0            1. restore the words, from the last entry to the first
+ *  2. count = count + 1                               2. count = 0
+ *  3. change the word
+ *
+ * These are plain stores: nobody reads them before the lock has passed to him, and the lock is a CAS.
+ *
+ * If the holder dies: after step 1 or 2, the word still has its old value, which rolling back stores once more. After 3, or
+ * before the commit: the next holder rolls back, and what the dead one was doing has never happened. After the commit: it has
+ * happened. During rolling back: the next holder begins again at the last entry; restoring twice restores the same.
+ *
+ * Source of the idea: undo logging, as in ARIES (Mohan et al., 1992) and Intel's PMDK, without the disk.
+ */
+import {
+  DIRECTORY_NEXT_OFFSET,
+  JOURNAL_COUNT_OFFSET,
+  JOURNAL_ENTRIES_OFFSET,
+  JOURNAL_ENTRY_BYTES,
+} from "../protocol/layout";
+import { JOURNAL_ENTRIES_PER_CHANGE } from "../protocol/limits";
+import { journal, journalEntries, segmentBytes } from "./instance";
+
+/** Entries that we have noted and not committed: what the shared word says is for others, and they can change it. */
+let noted: u32 = 0;
+
+function entry(index: u32): usize {
+  return journal + JOURNAL_ENTRIES_OFFSET + index * JOURNAL_ENTRY_BYTES;
+}
+
+/** Entries that count now; at most the capacity, whatever the shared word says. */
+export function journalCount(): u32 {
+  return min(load<u32>(journal + JOURNAL_COUNT_OFFSET), journalEntries);
+}
+
+/** Whether one more change of the heap or the directory can be noted, whatever it does. */
+export function journalRoom(): bool {
+  return journalEntries - noted >= u32(JOURNAL_ENTRIES_PER_CHANGE);
+}
+
+/** Words that a transaction may still note, leaving room for one change of the heap. */
+export function journalLeft(): u32 {
+  return journalRoom() ? journalEntries - noted - u32(JOURNAL_ENTRIES_PER_CHANGE) : 0;
+}
+
+/** Notes the value of the 32-bit word at `at`. The caller has made sure of the room. */
+export function journalNote(at: usize): void {
+  if (noted == journalEntries) unreachable(); // our own mistake: journalRoom was not asked
+  store<u32>(entry(noted), u32(at));
+  store<u32>(entry(noted) + 4, load<u32>(at));
+  noted++;
+  store<u32>(journal + JOURNAL_COUNT_OFFSET, noted);
+}
+
+/** Changes a 32-bit word so that it can be undone. */
+export function change(at: usize, value: u32): void {
+  journalNote(at);
+  store<u32>(at, value);
+}
+
+/** What was changed since the last commit stays. */
+export function journalCommit(): void {
+  noted = 0;
+  store<u32>(journal + JOURNAL_COUNT_OFFSET, 0);
+}
+
+/** Restores every word that was noted. Bounded; an entry that the protocol cannot have written is passed over. */
+export function journalRollBack(): void {
+  for (let left = journalCount(); left > 0; left--) {
+    const at = load<u32>(entry(left - 1));
+    if (at >= u32(DIRECTORY_NEXT_OFFSET) && at % 4 == 0 && u64(at) + 4 <= segmentBytes) {
+      store<u32>(at, load<u32>(entry(left - 1) + 4));
+    }
+  }
+  journalCommit();
+}

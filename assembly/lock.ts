@@ -1,0 +1,267 @@
+/**
+ * Lock: many shared holders or one exclusive holder. Blocking on the living, never on the dead; trying is wait-free.
+ *
+ *     object:   0        128             256                                       + 4 x participants
+ *               +--------+---------------+-----------+--------------+-------------+
+ *               | word   | shared bits   | waiters   | waiters for  | generations |
+ *               |        | (a hint)      | for shared| exclusive    | of holders  |
+ *               +--------+---------------+-----------+--------------+-------------+
+ *
+ *     word:     | generation of owner | slot | flags |     no owner: nobody holds or wants the lock exclusively
+ *               HELD: the owner has it; without: it waits for the shared holders to go, and no new ones come in
+ *
+ * | word            | written by                                                     | read by                      |
+ * | --------------- | -------------------------------------------------------------- | ---------------------------- |
+ * | word            | CAS by who wants or has the lock exclusively, and by who finds | everyone                     |
+ * |                 | its owner dead                                                 |                              |
+ * | shared bit i    | participant i; who dies leaves it set                          | exclusive claimants          |
+ * | generation i    | participant i, before it sets its bit; CAS to 0 by a claimant  | exclusive claimants          |
+ * |                 | who finds that this generation has left the slot               |                              |
+ *
+ * Exclusive:                                          Shared:
+ *  1. claim: word 0 (or of a dead owner) -> us         1. word has an owner: not now
+ *  2. a live shared holder is left: not now            2. our generation, then our bit
+ *  3. word: HELD                                       3. word has an owner now: take the bit back, not now
+ * To release: word -> 0                               To release: clear the bit
+ *
+ * Both sides store before they load, and all is sequentially consistent: not both can miss the other. A set bit is only a
+ * hint: it counts when its generation lives. A claimant may come late, when the slot of a dead holder has a new owner who
+ * holds the lock shared: it must not touch the bit, and the CAS of the generation fails.
+ *
+ * Upgrading is claiming while holding shared. It takes precedence of a claim that is only waiting; of another upgrade it
+ * cannot, and that is DEADLOCK. Fairness: a claim keeps new shared holders out, so writers do not starve; a release with
+ * shared waiters leaves SHARED_FIRST, which keeps claims out until one of them came in (or nobody did for RECHECK_MS), so
+ * readers do not starve.
+ *
+ * If a participant dies: with a claim: the next one claims over it. With HELD: the next one, shared or exclusive, replaces it
+ * and leaves OWNER_DIED, which is told to every holder until one with exclusive access calls the data consistent; released
+ * exclusively without that, the lock is BROKEN. With HELD and JOURNALED, as transactions hold it: the next one rolls the
+ * journal back, replaces it, and there is nothing to tell. With a shared bit: a claimant that meets it has the kernel asked, and
+ * clears the generation.
+ *
+ * Source of the idea: BRAVO (Dice, Kogan, 2019) for visible readers; robust mutexes of POSIX for OWNER_DIED and consistency.
+ */
+import { BROKEN, BUSY, DEADLOCK, EVICTED } from "../protocol/errors";
+import {
+  LOCK_BROKEN,
+  LOCK_HELD,
+  LOCK_JOURNALED,
+  LOCK_OWNER_DIED,
+  LOCK_SHARED_FIRST,
+  LOCK_SHARED_OFFSET,
+  LOCK_UPGRADING,
+  LOCK_WAITERS_OFFSET,
+  LOCK_WORD_OFFSET,
+  PARTICIPANT_WORD_OFFSET,
+  SLOT_LIVE,
+} from "../protocol/layout";
+import { participants, self, selfSlot, setSuspect, waitersBytes } from "./instance";
+import { isLive, selfCheck, slotOffset } from "./participants";
+import { repair } from "./right";
+import { waitersAny, waitersArmed } from "./waiters";
+import { and32, load32, load64, or32, store32, swap32, swap64 } from "./word";
+
+const OWNER: u64 = ~u64(0xffff);
+
+/** What a release returns: somebody must be woken. */
+const WAKE_SHARED: u32 = 1;
+const WAKE_EXCLUSIVE: u32 = 2;
+
+export function lockBytes(): u64 {
+  return u64(LOCK_WAITERS_OFFSET + 2 * waitersBytes() + (participants << 2));
+}
+
+export function lockInitialise(lock: usize): void {
+  memory.fill(lock, 0, usize(lockBytes()));
+}
+
+/** The set of participants that wait for the lock shared. */
+export function lockWaitersShared(lock: usize): usize {
+  return lock + LOCK_WAITERS_OFFSET;
+}
+
+/** The set of participants that wait for the lock exclusively. */
+export function lockWaitersExclusive(lock: usize): usize {
+  return lock + LOCK_WAITERS_OFFSET + waitersBytes();
+}
+
+function generationAt(lock: usize, slot: u32): usize {
+  return lock + LOCK_WAITERS_OFFSET + 2 * waitersBytes() + (slot << 2);
+}
+
+function bitsAt(lock: usize, slot: u32): usize {
+  return lock + LOCK_SHARED_OFFSET + ((slot >>> 5) << 2);
+}
+
+function setShared(lock: usize): void {
+  store32(generationAt(lock, selfSlot), u32(self >> 32)); // pairs with the load in liveHolder
+  or32(bitsAt(lock, selfSlot), 1 << (selfSlot & 31)); // pairs with the load in liveHolder
+}
+
+function clearShared(lock: usize): void {
+  and32(bitsAt(lock, selfSlot), ~(1 << (selfSlot & 31))); // pairs with the load in liveHolder
+}
+
+/** Whether somebody else who may be alive holds the lock shared; then it is the suspect. Forgets the dead. */
+function liveHolder(lock: usize): bool {
+  for (let base: u32 = 0; base < participants; base += 32) {
+    let bits = load32(bitsAt(lock, base));
+    if (base == (selfSlot & ~31)) bits &= ~(1 << (selfSlot & 31));
+    while (bits != 0) {
+      const slot = base | ctz(bits);
+      bits &= bits - 1;
+      const generation = load32(generationAt(lock, slot));
+      if (generation == 0) continue;
+      const token = (u64(generation) << 32) | (u64(slot) << 16);
+      if (load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET) == (token | SLOT_LIVE)) {
+        setSuspect(token);
+        return true;
+      }
+      swap32(generationAt(lock, slot), generation, 0); // pairs with the load above, in another claimant
+    }
+  }
+  return false;
+}
+
+/** What stays of a word when its owner, dead or giving up, is taken out: that one died holding the lock is not forgotten. */
+function without(word: u64): u64 {
+  const held = (word & OWNER) != 0 && (word & (LOCK_HELD | LOCK_JOURNALED)) == LOCK_HELD;
+  return held ? LOCK_OWNER_DIED : word & (LOCK_OWNER_DIED | LOCK_BROKEN);
+}
+
+/** Before a dead owner is taken out: undoes its transaction, if there was one. 0, BUSY (the suspect is set), EVICTED. */
+function undone(word: u64): u32 {
+  return (word & OWNER) != 0 && (word & LOCK_JOURNALED) != 0 ? repair() : 0;
+}
+
+function flagsOf(word: u64): u32 {
+  return u32(word) & LOCK_OWNER_DIED;
+}
+
+/**
+ * Claims the lock and takes it if no shared holder is left. 0 or LOCK_OWNER_DIED when it is ours; BUSY: not now (the suspect
+ * is set; a claim that was made stays, see `lockCancel`); BROKEN; EVICTED. `impatient` passes those that SHARED_FIRST lets in;
+ * `journaled`: the holder changes things only in transactions.
+ */
+export function lockExclusive(lock: usize, impatient: bool, journaled: bool): u32 {
+  if (selfCheck() != 0) return EVICTED;
+  let word = load64(lock + LOCK_WORD_OFFSET);
+  if ((word & LOCK_BROKEN) != 0) return BROKEN;
+  const owner = word & OWNER;
+  setSuspect(owner);
+  if (owner != self) {
+    if (owner != 0 && isLive(owner)) return BUSY;
+    if (owner == 0 && (word & LOCK_SHARED_FIRST) != 0 && !impatient) return BUSY;
+    const failed = undone(word);
+    if (failed != 0) return failed;
+    const claim = self | without(word);
+    if (!swap64(lock + LOCK_WORD_OFFSET, word, claim)) return BUSY; // pairs with the load in lockShared
+    word = claim;
+  }
+  return finish(lock, word, journaled ? LOCK_JOURNALED : 0);
+}
+
+/** The claim is ours: it becomes HELD when the last shared holder but us has gone. */
+function finish(lock: usize, word: u64, flags: u64): u32 {
+  if (liveHolder(lock)) return BUSY;
+  const held = (word & (OWNER | LOCK_OWNER_DIED)) | LOCK_HELD | flags;
+  if (!swap64(lock + LOCK_WORD_OFFSET, word, held)) return BUSY; // pairs with the load in lockShared
+  return flagsOf(held);
+}
+
+/** Takes a claim back that was not fulfilled. What it returns is for `WAKE_…`. */
+export function lockCancel(lock: usize): u32 {
+  const word = load64(lock + LOCK_WORD_OFFSET);
+  if ((word & OWNER) != self || (word & LOCK_HELD) != 0) return 0;
+  swap64(lock + LOCK_WORD_OFFSET, word, without(word)); // pairs with the loads in lockShared, lockExclusive
+  return wakes(lock);
+}
+
+function wakes(lock: usize): u32 {
+  const shared = waitersAny(lockWaitersShared(lock)) ? WAKE_SHARED : 0;
+  return shared | (waitersAny(lockWaitersExclusive(lock)) ? WAKE_EXCLUSIVE : 0);
+}
+
+/** Takes the lock shared. 0 or LOCK_OWNER_DIED when it is ours; BUSY (the suspect is set); BROKEN; EVICTED. */
+export function lockShared(lock: usize): u32 {
+  if (selfCheck() != 0) return EVICTED;
+  const word = load64(lock + LOCK_WORD_OFFSET);
+  if ((word & LOCK_BROKEN) != 0) return BROKEN;
+  const owner = word & OWNER;
+  setSuspect(owner);
+  if (owner != 0) {
+    if (isLive(owner)) return BUSY;
+    const failed = undone(word);
+    if (failed != 0) return failed;
+    if (!swap64(lock + LOCK_WORD_OFFSET, word, without(word))) return BUSY; // pairs with the load above
+  }
+  setShared(lock);
+  const now = load64(lock + LOCK_WORD_OFFSET);
+  if ((now & OWNER) != 0 || (now & LOCK_BROKEN) != 0) {
+    clearShared(lock);
+    setSuspect(now & OWNER);
+    return (now & LOCK_BROKEN) != 0 ? BROKEN : BUSY;
+  }
+  // One of those who waited came in: claims may pass again.
+  if ((now & LOCK_SHARED_FIRST) != 0) {
+    swap64(lock + LOCK_WORD_OFFSET, now, now & ~u64(LOCK_SHARED_FIRST)); // pairs with the load in lockExclusive
+  }
+  return flagsOf(now);
+}
+
+/** Gives a shared hold back. WAKE_… */
+export function lockReleaseShared(lock: usize): u32 {
+  clearShared(lock);
+  return waitersAny(lockWaitersExclusive(lock)) ? WAKE_EXCLUSIVE : 0;
+}
+
+/** Gives the exclusive hold back; with data that nobody called consistent, for ever. WAKE_… */
+export function lockReleaseExclusive(lock: usize): u32 {
+  const word = load64(lock + LOCK_WORD_OFFSET);
+  if ((word & OWNER) != self) return 0;
+  let left: u64 = waitersArmed(lockWaitersShared(lock)) ? LOCK_SHARED_FIRST : 0;
+  if ((word & LOCK_OWNER_DIED) != 0) left = LOCK_BROKEN;
+  swap64(lock + LOCK_WORD_OFFSET, word, left); // pairs with the loads in lockShared, lockExclusive
+  return wakes(lock);
+}
+
+/** Turns our shared hold into an exclusive one. As `lockExclusive`; DEADLOCK when another holder waits to upgrade. */
+export function lockUpgrade(lock: usize): u32 {
+  if (selfCheck() != 0) return EVICTED;
+  let word = load64(lock + LOCK_WORD_OFFSET);
+  if ((word & LOCK_BROKEN) != 0) return BROKEN;
+  const owner = word & OWNER;
+  setSuspect(owner);
+  if (owner != self) {
+    if (owner != 0 && (word & LOCK_UPGRADING) != 0 && isLive(owner)) return DEADLOCK;
+    const claim = self | LOCK_UPGRADING | without(word);
+    if (!swap64(lock + LOCK_WORD_OFFSET, word, claim)) return BUSY; // pairs with the loads in lockShared, lockExclusive
+    word = claim;
+  }
+  const result = finish(lock, word, 0);
+  if (result != BUSY) clearShared(lock);
+  return result;
+}
+
+/** Turns our exclusive hold into a shared one, without a gap. WAKE_… */
+export function lockDowngrade(lock: usize): u32 {
+  const word = load64(lock + LOCK_WORD_OFFSET);
+  if ((word & OWNER) != self) return 0;
+  setShared(lock);
+  swap64(lock + LOCK_WORD_OFFSET, word, word & LOCK_OWNER_DIED); // pairs with the loads in lockShared, lockExclusive
+  return wakes(lock);
+}
+
+/** The data that the lock guards are whole again. Only with the lock held exclusively. */
+export function lockMarkConsistent(lock: usize): void {
+  const word = load64(lock + LOCK_WORD_OFFSET);
+  if ((word & OWNER) != self) return;
+  swap64(lock + LOCK_WORD_OFFSET, word, word & ~u64(LOCK_OWNER_DIED)); // pairs with the load in lockExclusive
+}
+
+/** The word as tools show it: owner's slot + 1 (0: none) in the upper half, flags in the lower. */
+export function lockState(lock: usize): u32 {
+  const word = load64(lock + LOCK_WORD_OFFSET);
+  const slot = (word & OWNER) == 0 ? 0 : (u32(word >> 16) & 0xffff) + 1;
+  return (slot << 16) | (u32(word) & 0xffff);
+}

@@ -1,0 +1,79 @@
+/**
+ * What hosts call to use the heap: each takes the right, changes, and gives it back. Blocking on the living only.
+ */
+import { CORRUPT, NOT_FOUND, TOO_LARGE } from "../protocol/errors";
+import {
+  BLOCK_HEADER_BYTES,
+  BLOCK_LAYOUT_OFFSET,
+  HEAP_CHANGES_OFFSET,
+  HEAP_ROOT_OFFSET,
+} from "../protocol/layout";
+import { blockAllocate, blockFree, blockSize, heapChanging, heapWhole, isBlockInUse } from "./heap";
+import { change, journalRoom } from "./journal";
+import { giveRight, takeRight } from "./right";
+import { load32, swap32 } from "./word";
+
+/** What is not to stay is undone first: only then is the heap whole. */
+function ended(keep: bool): void {
+  if (keep) heapWhole();
+  giveRight(keep);
+}
+
+/** Allocates. Offset of the bytes; SEGMENT_FULL, TOO_LARGE, BUSY (the suspect is set), EVICTED, or CORRUPT. */
+export function heapAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
+  const failed = takeRight();
+  if (failed != 0) return failed;
+  heapChanging();
+  const offset = blockAllocate(bytes, alignment);
+  if (zero && offset > u32(HEAP_CHANGES_OFFSET)) memory.fill(offset, 0, bytes);
+  ended(offset != CORRUPT);
+  return offset;
+}
+
+/** Frees; a root that is freed is no root any more. 0, or an error as above. */
+export function heapFree(offset: u32): u32 {
+  const failed = takeRight();
+  if (failed != 0) return failed;
+  heapChanging();
+  const result = blockFree(offset);
+  // A root that points at a free block would give the next owner's bytes to whoever asks for it.
+  if (result == 0 && heapRoot() == offset) change(HEAP_ROOT_OFFSET, 0);
+  ended(result == 0);
+  return result;
+}
+
+/** Bytes that a block in use offers; 0 when there is none at `offset`. */
+export function heapBlockBytes(offset: u32): u32 {
+  return isBlockInUse(offset) ? blockSize(offset - BLOCK_HEADER_BYTES) - BLOCK_HEADER_BYTES : 0;
+}
+
+/**
+ * The layout of the bytes of a block in use: the first to ask with a hash that is not 0 sets it. Returns the one that holds, or
+ * 0 when there is no such block.
+ */
+export function heapLayout(offset: u32, hash: u32): u32 {
+  if (!isBlockInUse(offset)) return 0;
+  const at = offset - BLOCK_HEADER_BYTES + BLOCK_LAYOUT_OFFSET;
+  if (hash != 0) swap32(at, 0, hash); // pairs with the load below, in another participant
+  return load32(at);
+}
+
+/** The root block, or 0. */
+export function heapRoot(): u32 {
+  return load32(HEAP_ROOT_OFFSET);
+}
+
+/**
+ * Makes a block in use the root; 0 for none. 0, NOT_FOUND when there is no such block, TOO_LARGE when a transaction has left
+ * no room in the journal, or an error as above.
+ */
+export function heapSetRoot(offset: u32): u32 {
+  const failed = takeRight();
+  if (failed != 0) return failed;
+  let result: u32 = 0;
+  if (offset != 0 && !isBlockInUse(offset)) result = NOT_FOUND;
+  else if (!journalRoom()) result = TOO_LARGE;
+  else change(HEAP_ROOT_OFFSET, offset);
+  giveRight(true);
+  return result;
+}

@@ -1,0 +1,72 @@
+/**
+ * An end of an object that one participant holds at a time. One word says whether it is held and by whom. Lock-free.
+ *
+ *     63                    32 31           16 15          1   0
+ *     +-----------------------+---------------+-------------+---+
+ *     | generation of owner   | slot          | attach      | C |     0: never held; C: closed properly
+ *     +-----------------------+---------------+-------------+---+
+ *
+ * | word   | written by                                                                    | read by   |
+ * | ------ | ----------------------------------------------------------------------------- | --------- |
+ * | owner  | CAS by who attaches, from a word that is 0, closed, or of a dead participant;  | both ends |
+ * |        | CAS by the owner that closes                                                   |           |
+ * | ended  | the other end, when it has told its user that this owner closed or died        | other end |
+ *
+ * `attach` counts, so that two tenures of one participant differ and each end is reported once.
+ *
+ * If a participant dies: before the CAS: nothing happened. After it: the word names a participant whose slot is no longer
+ * "LIVE, this generation"; the next attach replaces it. Between reporting an end and storing `ended`: it is reported again.
+ */
+import { BUSY } from "../protocol/errors";
+import {
+  END_CLOSED,
+  END_DEAD,
+  END_LIVE,
+  END_NEVER,
+  END_REPORTED,
+  OWNER_ATTACH_MASK,
+  OWNER_ATTACH_UNIT,
+  OWNER_CLOSED,
+} from "../protocol/layout";
+import { self, setSuspect } from "./instance";
+import { isLive, selfCheck } from "./participants";
+import { load64, store64, swap64 } from "./word";
+
+/** The owner word that `ownerState` judged: what `ownerReported` stores. */
+let judged: u64 = 0;
+
+/** 0, BUSY (the suspect is set) or EVICTED. */
+export function ownerAttach(at: usize): u32 {
+  const failed = selfCheck();
+  if (failed != 0) return failed;
+  const word = load64(at);
+  setSuspect(word);
+  if (word != 0 && (word & OWNER_CLOSED) == 0 && isLive(word)) return BUSY;
+  const next = self | ((word + OWNER_ATTACH_UNIT) & OWNER_ATTACH_MASK);
+  if (swap64(at, word, next)) return 0; // pairs with the load in ownerState
+  setSuspect(load64(at));
+  return BUSY;
+}
+
+/** Closes our end; false when it is not ours any more. */
+export function ownerClose(at: usize): bool {
+  const word = load64(at);
+  if ((word & ~u64(0xffff)) != self || (word & OWNER_CLOSED) != 0) return false;
+  return swap64(at, word, word | OWNER_CLOSED); // pairs with the load in ownerState
+}
+
+/** END_…; sets the suspect when the owner counts as live. */
+export function ownerState(at: usize, ended: usize): u32 {
+  judged = load64(at);
+  if (judged == 0) return END_NEVER;
+  setSuspect(judged);
+  const closed = (judged & OWNER_CLOSED) != 0;
+  if (!closed && isLive(judged)) return END_LIVE;
+  if (load64(ended) == judged) return END_REPORTED;
+  return closed ? END_CLOSED : END_DEAD;
+}
+
+/** The end that `ownerState` judged last has been told to the user. */
+export function ownerReported(ended: usize): void {
+  store64(ended, judged); // pairs with the load in ownerState
+}

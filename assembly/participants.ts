@@ -1,0 +1,158 @@
+/**
+ * Participants: who uses the segment, and who of them lives. Wait-free.
+ *
+ *     63                    32 31           16 15            2 1     0
+ *     +-----------------------+---------------+---------------+-------+
+ *     | generation of owner   | slot          | 0             | state |   the word of a slot
+ *     +-----------------------+---------------+---------------+-------+
+ *     | generation of owner   | slot          | 0                     |   the token that owners write elsewhere
+ *     +-----------------------+---------------+-----------------------+
+ *
+ * | word            | written by                                             | read by                        |
+ * | --------------- | ------------------------------------------------------ | ------------------------------ |
+ * | word of a slot  | who holds the kernel lock of the slot (join, leave);   | everyone who meets its token   |
+ * |                 | who has proof that nobody holds it (bury)              |                                |
+ * | pid, runtime …  | the owner, before the word says LIVE                   | tools                          |
+ * | heartbeat       | the owner                                              | tools: "stalled", never "dead" |
+ * | scratch         | the owner, and its host                                | the owner                      |
+ * | doorbell        | everyone, by adding                                    | the owner, asleep on it        |
+ *
+ * The kernel decides who is alive: an environment holds the kernel lock of its slot from before `join` until after
+ * `leave`, and the kernel drops it when the environment dies. The core cannot ask the kernel, so proof is brought in:
+ *
+ *  1. A function finds an owner in its way, remembers it as the suspect and returns BUSY.
+ *  2. The host calls `suspectSlot`, or `watchSlot`, which remembers the word of that slot if it says LIVE.
+ *  3. The host asks the shim whether the kernel lock of the slot is held.
+ *  4. If it is not, the host calls `bury`: the remembered word becomes DEAD. Since an owner takes the kernel lock before
+ *     it writes LIVE, and writes FREE before it lets go, the remembered owner is dead. Then the host tries again.
+ *
+ * From then on every rule of the core reads: is the word of the slot still "LIVE, this generation"?
+ *
+ * If a participant dies: during join before the word says LIVE: the old word stands, its owner is dead or gone either way,
+ * and the slot is free in the kernel. After it, or during leave before FREE: LIVE without a kernel lock, buried by whoever
+ * meets it, or overwritten by the next join. During bury: done or not done; anyone repeats it.
+ *
+ * Source of the idea: liveness by kernel-held file locks is LMDB's and iceoryx2's; the generation in the slot is Aeron's.
+ */
+import { EVICTED } from "../protocol/errors";
+import {
+  HEADER_CLEAN_OFFSET,
+  HEADER_HEARTBEAT_NS_OFFSET,
+  HEADER_RECOVERIES_OFFSET,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_DOORBELL_OFFSET,
+  PARTICIPANT_HEARTBEAT_NS_OFFSET,
+  PARTICIPANT_JOINED_NS_OFFSET,
+  PARTICIPANT_PID_OFFSET,
+  PARTICIPANT_RUNTIME_OFFSET,
+  PARTICIPANT_SCRATCH_OFFSET,
+  PARTICIPANT_WORD_OFFSET,
+  PARTICIPANTS_OFFSET,
+  SLOT_DEAD,
+  SLOT_FREE,
+  SLOT_LIVE,
+} from "../protocol/layout";
+import { participants, self, selfSlot, setSelf, suspect } from "./instance";
+import { add32, load64, store32, store64, swap64 } from "./word";
+
+const STATE_MASK: u64 = 3;
+const LOW_BITS: u64 = 0xffff;
+
+/** The word that `watchSlot` saw: only this one may be buried. */
+let watched: u64 = 0;
+
+export function slotOffset(slot: u32): usize {
+  return PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
+}
+
+export function slotOf(owner: u64): u32 {
+  return u32(owner >> 16) & 0xffff;
+}
+
+/** Bytes that only this participant uses: names and small values on their way between the host and the core. */
+export function scratch(): usize {
+  return slotOffset(selfSlot) + PARTICIPANT_SCRATCH_OFFSET;
+}
+
+export function doorbell(slot: u32): usize {
+  return slotOffset(slot) + PARTICIPANT_DOORBELL_OFFSET;
+}
+
+/** Whether the participant that wrote this token (or owner word) is still in its slot. */
+export function isLive(owner: u64): bool {
+  const slot = slotOf(owner);
+  if (slot >= participants) return false;
+  return load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET) == ((owner & ~LOW_BITS) | SLOT_LIVE);
+}
+
+/** 0, or EVICTED when our own slot was taken from us. Every writing operation begins with it. */
+export function selfCheck(): u32 {
+  return load64(slotOffset(selfSlot) + PARTICIPANT_WORD_OFFSET) == (self | SLOT_LIVE) ? 0 : EVICTED;
+}
+
+/**
+ * Takes the slot, whose kernel lock the caller holds, together with LOCK_CREATION.
+ * Source of the generation: the previous word plus one; zero is left out so that no token is 0.
+ */
+export function join(slot: u32, pid: u32, runtime: u32, nowNs: f64): void {
+  const at = slotOffset(slot);
+  const old = load64(at + PARTICIPANT_WORD_OFFSET);
+  if ((old & STATE_MASK) == SLOT_LIVE) add32(HEADER_RECOVERIES_OFFSET, 1);
+  let generation = u32(old >> 32) + 1;
+  if (generation == 0) generation = 1;
+  const token = (u64(generation) << 32) | (u64(slot) << 16);
+  store32(HEADER_CLEAN_OFFSET, 0);
+  store<u32>(at + PARTICIPANT_PID_OFFSET, pid);
+  store<u32>(at + PARTICIPANT_RUNTIME_OFFSET, runtime);
+  store<u64>(at + PARTICIPANT_JOINED_NS_OFFSET, u64(nowNs));
+  store<u64>(at + PARTICIPANT_HEARTBEAT_NS_OFFSET, u64(nowNs));
+  store64(at + PARTICIPANT_WORD_OFFSET, token | SLOT_LIVE); // pairs with the load in isLive
+  setSelf(slot, token);
+}
+
+/**
+ * Gives the slot back; the caller drops the kernel lock of the slot afterwards. Only with LOCK_CREATION held (`alone`) can
+ * the last one see that it is the last, and call the segment clean.
+ */
+export function leave(alone: bool): void {
+  swap64(slotOffset(selfSlot) + PARTICIPANT_WORD_OFFSET, self | SLOT_LIVE, self | SLOT_FREE);
+  setSelf(selfSlot, 0);
+  if (!alone) return;
+  for (let slot: u32 = 0; slot < participants; slot++) {
+    if ((load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET) & STATE_MASK) != SLOT_FREE) return;
+  }
+  store32(HEADER_CLEAN_OFFSET, 1);
+}
+
+/** The slot of the owner that stood in the way, remembered for `bury`; -1 when it is gone already, or is ourselves. */
+export function suspectSlot(): i32 {
+  if (suspect == 0) return -1;
+  const slot = slotOf(suspect);
+  if (slot >= participants || slot == selfSlot) return -1;
+  return watchSlot(slot) ? i32(slot) : -1;
+}
+
+/** Remembers the word of the slot if it says LIVE; whether it does. */
+export function watchSlot(slot: u32): bool {
+  watched = load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET);
+  if ((watched & STATE_MASK) == SLOT_LIVE) return true;
+  watched = 0;
+  return false;
+}
+
+/** Declares the remembered owner dead. The caller has seen its kernel lock free after `watchSlot`. */
+export function bury(): bool {
+  if (watched == 0) return false;
+  const at = slotOffset(slotOf(watched)) + PARTICIPANT_WORD_OFFSET;
+  const done = swap64(at, watched, (watched & ~STATE_MASK) | SLOT_DEAD); // pairs with the load in isLive
+  watched = 0;
+  if (done) add32(HEADER_RECOVERIES_OFFSET, 1);
+  return done;
+}
+
+/** Says that we run. Nothing is ever decided by it. */
+export function beat(nowNs: f64): void {
+  if (selfCheck() != 0) return;
+  store64(slotOffset(selfSlot) + PARTICIPANT_HEARTBEAT_NS_OFFSET, u64(nowNs));
+  store64(HEADER_HEARTBEAT_NS_OFFSET, u64(nowNs));
+}

@@ -1,0 +1,123 @@
+/**
+ * The right to change the heap and the directory: one lock per segment, whose owner is named by the lock itself. Blocking on
+ * the living, never on the dead.
+ *
+ * | word         | written by                                             | read by                        |
+ * | ------------ | ------------------------------------------------------ | ------------------------------ |
+ * | segment lock | CAS from 0 or a dead participant's token to one's own; | whoever wants to change things |
+ * |              | CAS from one's own to 0                                |                                |
+ *
+ *  1. take: CAS of our token; if the one before is dead, roll back what it left in the journal
+ *  2. change words, noting their old values in the journal
+ *  3. commit: empty the journal
+ *  4. give: the lock becomes 0
+ *
+ * A transaction is the same with the host's own writes in step 2: `transactionBegin` takes, and all functions that would take
+ * and give find the right in our hands and leave it there until `transactionEnd`.
+ *
+ * If a participant dies: after 1 or 2 the lock names a dead participant with a journal: the next one takes over and rolls back.
+ * After 3 the same with an empty journal. While rolling back: the next one begins rolling back again. Whoever takes over also
+ * ends the change of the heap that `changes` says is going on, and publishes an entry that was committed.
+ */
+import { BUSY, TOO_LARGE } from "../protocol/errors";
+import {
+  DIRECTORY_COUNT_OFFSET,
+  DIRECTORY_NEXT_OFFSET,
+  HEAP_CHANGES_OFFSET,
+  SEGMENT_LOCK_OFFSET,
+} from "../protocol/layout";
+import { heapChanging, heapWhole } from "./heap";
+import { self, setSuspect } from "./instance";
+import { journalCommit, journalCount, journalLeft, journalNote, journalRollBack } from "./journal";
+import { isLive, selfCheck } from "./participants";
+import { load32, load64, store32, swap64 } from "./word";
+
+/** The right is in our hands until the end of a transaction. */
+let keeping: bool = false;
+/** A change inside the transaction failed half-way. */
+let doomed: bool = false;
+
+/** 0, BUSY (the suspect is set), or EVICTED. */
+export function takeRight(): u32 {
+  if (keeping) return selfCheck();
+  const failed = selfCheck();
+  if (failed != 0) return failed;
+  const owner = load64(SEGMENT_LOCK_OFFSET);
+  setSuspect(owner);
+  if (owner != 0 && isLive(owner)) return BUSY;
+  if (!swap64(SEGMENT_LOCK_OFFSET, owner, self)) {
+    setSuspect(load64(SEGMENT_LOCK_OFFSET));
+    return BUSY;
+  }
+  recover();
+  return 0;
+}
+
+/** What a dead owner has begun never happened; what it has committed happens. */
+function recover(): void {
+  if (journalCount() != 0) undo();
+  else if (load32(HEAP_CHANGES_OFFSET) % 2 != 0) heapWhole();
+  publishEntry();
+}
+
+/** Undoes whatever the journal holds. Who walks over the heap meanwhile is told that it changes. */
+function undo(): void {
+  heapChanging();
+  journalRollBack();
+  heapWhole();
+}
+
+/** Publishes the entry of the directory that is committed and not published, if there is one. */
+export function publishEntry(): void {
+  const next = load32(DIRECTORY_NEXT_OFFSET);
+  if (next == load32(DIRECTORY_COUNT_OFFSET) + 1) store32(DIRECTORY_COUNT_OFFSET, next); // pairs with the load in directoryCount
+}
+
+/** Ends a change: it stays when `keep`, else it never happened. Inside a transaction that fate is shared by all of it. */
+export function giveRight(keep: bool): void {
+  if (keeping) {
+    if (!keep) doomed = true;
+    return;
+  }
+  if (load64(SEGMENT_LOCK_OFFSET) != self) return; // we were removed, and somebody else has taken over
+  if (!keep) undo();
+  journalCommit();
+  swap64(SEGMENT_LOCK_OFFSET, self, 0); // pairs with the load in takeRight
+}
+
+/** Undoes what a dead participant has begun, without changing anything. 0, BUSY (the suspect is set), or EVICTED. */
+export function repair(): u32 {
+  const failed = takeRight();
+  if (failed == 0) giveRight(true);
+  return failed;
+}
+
+/** Begins a transaction. 0, BUSY, or EVICTED. */
+export function transactionBegin(): u32 {
+  if (keeping) return BUSY;
+  const failed = takeRight();
+  if (failed == 0) keeping = true;
+  doomed = false;
+  return failed;
+}
+
+/** Ends it: everything since its begin stays, or none of it ever happened. Whether it stayed. */
+export function transactionEnd(keep: bool): bool {
+  if (!keeping) return false;
+  keeping = false;
+  const stays = keep && !doomed && selfCheck() == 0;
+  giveRight(stays);
+  return stays;
+}
+
+/**
+ * Inside a transaction: notes the words in [offset, offset + bytes), so that the host may write there. 0; TOO_LARGE when the
+ * journal has no room; BUSY outside of a transaction.
+ */
+export function transactionNote(offset: u32, bytes: u32): u32 {
+  if (!keeping) return BUSY;
+  const words = u32((u64(offset & 3) + bytes + 3) >>> 2);
+  if (words > journalLeft()) return TOO_LARGE;
+  for (let i: u32 = 0; i < words; i++) journalNote((offset & ~3) + (i << 2));
+  return 0;
+}

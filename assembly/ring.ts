@@ -1,0 +1,333 @@
+/**
+ * Ring: one producer streams variable-length records to one consumer. Wait-free on both sides.
+ *
+ *     object:   0           128         256          384         384+W       384+2W                     + capacity
+ *               +-----------+-----------+------------+-----------+-----------+--------------------------+
+ *               | producer  | consumer  | owners of  | waiters   | waiters   | records                  |
+ *               | writes    | writes    | both ends  | for data  | for room  |                          |
+ *               +-----------+-----------+------------+-----------+-----------+--------------------------+
+ *
+ *     records:  | length u32 | kind u32 | payload, padded to 8 |  next record ...  | PADDING up to the end |
+ *
+ *     positions only grow:          tail <= cursor <= cached head <= head <= tail + capacity
+ *     index of a position = position mod capacity; a record never wraps around the end
+ *
+ * | word              | written by          | read by                                                               |
+ * | ----------------- | ------------------- | --------------------------------------------------------------------- |
+ * | head              | producer, commit    | consumer: everything before it is complete                            |
+ * | sent, sent bytes  | producer            | statistics                                                            |
+ * | tail              | consumer, release   | producer: everything before it may be written again                   |
+ * | cursor, cached    | consumer            | consumer only; set anew at attach, so a dead one's values do not count |
+ * | head, received    |                     |                                                                       |
+ * | records           | producer between    | consumer between head and tail                                        |
+ * |                   | tail and head       |                                                                       |
+ * | owners            | see `owner.ts`      | both                                                                  |
+ *
+ * To send:                                              To receive:
+ *  1. claim: room = capacity - (head - tail); if the      1. count the record taken before as consumed: cursor
+ *     record does not fit before the end, write a         2. when that reaches the cached head, load the head
+ *     PADDING record there and publish it                 3. publish the tail: always when empty, else when 64
+ *  2. the host writes the payload                            records or 1/8 of the capacity are held back, or when
+ *  3. write the record's header                              somebody waits for room
+ *  4. publish the head: the record is sent                4. check the record's header, skip PADDING
+ *  5. anyone waiting for data? then wake                  5. the host reads the payload
+ *
+ * The host keeps `at` (offset of its next record) and the room it was told of, and passes the capacity: nothing that a
+ * peer could change decides where the host writes.
+ *
+ * If a participant dies:
+ *
+ * | after step    | state                                   | repair                                                  |
+ * | ------------- | --------------------------------------- | ------------------------------------------------------- |
+ * | send 1        | PADDING published, or nothing           | none: the consumer skips it                             |
+ * | send 2, 3     | bytes beyond the head                   | none: the next producer writes over them                |
+ * | send 4        | the record is sent, nobody was woken    | none: a sleeper looks again within RECHECK_MS           |
+ * | receive 1, 2  | the tail lies behind what was taken     | the next consumer begins at the tail: what was held     |
+ * | receive 5     |                                         | back is delivered again (at most 64 records, 1/8 of the |
+ * |               |                                         | capacity, or the one record that is larger)             |
+ * | receive 3     | released, nobody was woken              | none: as above                                          |
+ *
+ * Source of the idea: Lamport's queue; caching the other side's position is from FastForward and MCRingBuffer; records with
+ * padding at the end are Agrona's.
+ */
+import { CORRUPT, EVICTED, TOO_LARGE } from "../protocol/errors";
+import {
+  FLAG_EMPTY,
+  FLAG_WAKE,
+  RECORD_ALIGNMENT,
+  RECORD_DATA,
+  RECORD_HEADER_BYTES,
+  RECORD_PADDING,
+  RING_CACHED_HEAD_OFFSET,
+  RING_CONSUMER_ENDED_OFFSET,
+  RING_CONSUMER_OFFSET,
+  RING_CURSOR_OFFSET,
+  RING_HEAD_OFFSET,
+  RING_LAST_SENT_NS_OFFSET,
+  RING_PRODUCER_ENDED_OFFSET,
+  RING_PRODUCER_OFFSET,
+  RING_RECEIVED_OFFSET,
+  RING_RELEASED_OFFSET,
+  RING_SENT_BYTES_OFFSET,
+  RING_SENT_OFFSET,
+  RING_TAIL_OFFSET,
+  RING_WAITERS_OFFSET,
+} from "../protocol/layout";
+import {
+  RING_CAPACITY_MAX,
+  RING_CAPACITY_MIN,
+  RING_HELD_RECORDS_MAX,
+  RING_HELD_SHIFT,
+} from "../protocol/limits";
+import { waitersBytes } from "./instance";
+import { ownerAttach, ownerClose, ownerReported, ownerState } from "./owner";
+import { selfCheck } from "./participants";
+import { waitersAny } from "./waiters";
+import { load64, store64 } from "./word";
+
+/** Contiguous bytes that may be written at the offset which `ringClaim` returned. */
+export let room: u32 = 0;
+
+/** Bytes of a ring object; 0 when the capacity is not allowed. */
+export function ringBytes(capacity: u32): u64 {
+  if (capacity < u32(RING_CAPACITY_MIN) || capacity > u32(RING_CAPACITY_MAX)) return 0;
+  if (capacity % RECORD_ALIGNMENT != 0) return 0;
+  return u64(RING_WAITERS_OFFSET + 2 * waitersBytes()) + capacity;
+}
+
+/** Offset of the first record. */
+export function ringData(ring: usize): usize {
+  return ringWaitersRoom(ring) + waitersBytes();
+}
+
+/** The set of participants that wait for data. */
+export function ringWaitersData(ring: usize): usize {
+  return ring + RING_WAITERS_OFFSET;
+}
+
+/** The set of participants that wait for room. */
+export function ringWaitersRoom(ring: usize): usize {
+  return ring + RING_WAITERS_OFFSET + waitersBytes();
+}
+
+export function ringInitialise(ring: usize): void {
+  memory.fill(ring, 0, ringData(ring) - ring);
+}
+
+function recordBytes(length: u32): u32 {
+  return RECORD_HEADER_BYTES + ((length + (RECORD_ALIGNMENT - 1)) & ~(RECORD_ALIGNMENT - 1));
+}
+
+/** Bytes between tail and head; more than the capacity when the words are corrupt. */
+function used(head: u64, tail: u64): u64 {
+  return (head | tail) & (RECORD_ALIGNMENT - 1) ? u64.MAX_VALUE : head - tail;
+}
+
+// --- producer ----------------------------------------------------------------------------------------------------------
+
+/** Takes the producer's end. Returns the offset of the next record, or an error. */
+export function ringAttachProducer(ring: usize, capacity: u32): u32 {
+  const failed = ownerAttach(ring + RING_PRODUCER_OFFSET);
+  if (failed != 0) return failed;
+  const head = load64(ring + RING_HEAD_OFFSET);
+  if (used(head, load64(ring + RING_TAIL_OFFSET)) > capacity) {
+    ownerClose(ring + RING_PRODUCER_OFFSET);
+    return CORRUPT;
+  }
+  return u32(ringData(ring)) + u32(head % capacity);
+}
+
+/**
+ * Finds room for a payload of `length` bytes; everything staged before is published. Returns the offset of the record (the
+ * payload follows its header) and sets `room`; 0 when there is no room now; or an error.
+ */
+export function ringClaim(ring: usize, capacity: u32, at: u32, length: u32): u32 {
+  if (length > capacity - RECORD_HEADER_BYTES) return TOO_LARGE;
+  const failed = selfCheck();
+  if (failed != 0) return failed;
+  const data = u32(ringData(ring));
+  const bytes = recordBytes(length);
+  const head = load64(ring + RING_HEAD_OFFSET);
+  const filled = used(head, load64(ring + RING_TAIL_OFFSET));
+  if (filled > capacity) return CORRUPT;
+  let free = capacity - u32(filled);
+  let contiguous = capacity - (at - data);
+  if (contiguous == 0) {
+    at = data;
+    contiguous = capacity;
+  }
+  if (bytes > contiguous && free >= contiguous) {
+    store<u64>(at, (u64(RECORD_PADDING) << 32) | (contiguous - RECORD_HEADER_BYTES));
+    store64(ring + RING_HEAD_OFFSET, head + contiguous); // pairs with the load in ringReceive
+    free -= contiguous;
+    at = data;
+    contiguous = capacity;
+  }
+  room = min(free, contiguous);
+  // Full: the padding may stand already, so the host takes the offset over, from `claimed`, in both cases.
+  claimed = at;
+  return bytes <= room ? at : 0;
+}
+
+/** The offset of the next record after `ringClaim`, also when that returned 0. */
+export let claimed: u32 = 0;
+
+/** Writes the header of a record whose payload stands; `ringPublish` will send it. Returns the next offset. */
+export function ringStage(at: u32, length: u32): u32 {
+  store<u64>(at, (u64(RECORD_DATA) << 32) | length);
+  return at + recordBytes(length);
+}
+
+/** Sends what was staged: `bytes` from the head on, that are `records` with `payloadBytes`. 0, FLAG_WAKE, or an error. */
+export function ringPublish(ring: usize, bytes: u32, records: u32, payloadBytes: u32): u32 {
+  if (selfCheck() != 0) return EVICTED;
+  store<u64>(ring + RING_SENT_OFFSET, load<u64>(ring + RING_SENT_OFFSET) + records);
+  store<u64>(ring + RING_SENT_BYTES_OFFSET, load<u64>(ring + RING_SENT_BYTES_OFFSET) + payloadBytes);
+  store64(ring + RING_HEAD_OFFSET, load<u64>(ring + RING_HEAD_OFFSET) + bytes); // pairs with the load in ringReceive
+  return waitersAny(ringWaitersData(ring)) ? FLAG_WAKE : 0;
+}
+
+/** Sends one record whose payload stands. Returns the next offset, with FLAG_WAKE; or an error. */
+export function ringCommit(ring: usize, at: u32, length: u32): u32 {
+  const next = ringStage(at, length);
+  const result = ringPublish(ring, next - at, 1, length);
+  return result > u32(FLAG_WAKE) ? result : next | result;
+}
+
+/** When the latest record was sent, as the host sees it. */
+export function ringStamp(ring: usize, nowNs: f64): void {
+  store<u64>(ring + RING_LAST_SENT_NS_OFFSET, u64(nowNs));
+}
+
+/** Gives the producer's end back; FLAG_WAKE when a consumer must be told. */
+export function ringCloseProducer(ring: usize): u32 {
+  return ownerClose(ring + RING_PRODUCER_OFFSET) && waitersAny(ringWaitersData(ring)) ? FLAG_WAKE : 0;
+}
+
+/** END_… of the consumer, for the producer. */
+export function ringConsumerState(ring: usize): u32 {
+  return ownerState(ring + RING_CONSUMER_OFFSET, ring + RING_CONSUMER_ENDED_OFFSET);
+}
+
+export function ringConsumerReported(ring: usize): void {
+  ownerReported(ring + RING_CONSUMER_ENDED_OFFSET);
+}
+
+// --- consumer ----------------------------------------------------------------------------------------------------------
+
+/** Takes the consumer's end. Returns the offset of the next record, or an error. */
+export function ringAttachConsumer(ring: usize, capacity: u32): u32 {
+  const failed = ownerAttach(ring + RING_CONSUMER_OFFSET);
+  if (failed != 0) return failed;
+  const tail = load64(ring + RING_TAIL_OFFSET);
+  if (used(load64(ring + RING_HEAD_OFFSET), tail) > capacity) {
+    ownerClose(ring + RING_CONSUMER_OFFSET);
+    return CORRUPT;
+  }
+  store<u64>(ring + RING_CURSOR_OFFSET, tail);
+  store<u64>(ring + RING_CACHED_HEAD_OFFSET, tail);
+  store<u64>(ring + RING_RECEIVED_OFFSET, load<u64>(ring + RING_RELEASED_OFFSET));
+  return u32(ringData(ring)) + u32(tail % capacity);
+}
+
+function publishTail(ring: usize, cursor: u64, received: u64): u32 {
+  store<u64>(ring + RING_RELEASED_OFFSET, received);
+  store64(ring + RING_TAIL_OFFSET, cursor); // pairs with the load in ringClaim
+  return waitersAny(ringWaitersRoom(ring)) ? FLAG_WAKE : 0;
+}
+
+/**
+ * Counts the record of `advance` bytes at `at` as consumed (0: none) and finds the next one. Returns its offset, with
+ * FLAG_WAKE when a producer must be woken and FLAG_EMPTY when there is no record there yet; or an error.
+ */
+export function ringReceive(ring: usize, capacity: u32, at: u32, advance: u32): u32 {
+  const failed = selfCheck();
+  if (failed != 0) return failed;
+  const data = u32(ringData(ring));
+  let cursor = load<u64>(ring + RING_CURSOR_OFFSET) + advance;
+  let received = load<u64>(ring + RING_RECEIVED_OFFSET);
+  if (advance != 0) {
+    at = wrapped(at + advance, data, capacity);
+    store<u64>(ring + RING_CURSOR_OFFSET, cursor);
+    store<u64>(ring + RING_RECEIVED_OFFSET, ++received);
+  }
+  let ready = load<u64>(ring + RING_CACHED_HEAD_OFFSET) - cursor;
+  if (ready == 0) {
+    const head = load64(ring + RING_HEAD_OFFSET);
+    ready = used(head, cursor);
+    store<u64>(ring + RING_CACHED_HEAD_OFFSET, head);
+  }
+  if (ready > capacity) return CORRUPT;
+  if (ready != 0) {
+    const header = load<u64>(at);
+    if (u32(header >> 32) == RECORD_PADDING) {
+      const padding = recordBytes(u32(header));
+      if (at + padding != data + capacity || padding > ready) return CORRUPT;
+      cursor += padding;
+      store<u64>(ring + RING_CURSOR_OFFSET, cursor);
+      at = data;
+      ready -= padding;
+      if (ready == 0) {
+        const head = load64(ring + RING_HEAD_OFFSET);
+        ready = used(head, cursor);
+        store<u64>(ring + RING_CACHED_HEAD_OFFSET, head);
+        if (ready > capacity) return CORRUPT;
+      }
+    }
+  }
+  let flags: u32 = 0;
+  if (ready == 0) flags = FLAG_EMPTY;
+  else if (!isRecord(at, data + capacity, ready)) return CORRUPT;
+  const tail = load<u64>(ring + RING_TAIL_OFFSET);
+  if (cursor != tail && mustRelease(ring, capacity, cursor - tail, received, flags)) {
+    flags |= publishTail(ring, cursor, received);
+  }
+  return at | flags;
+}
+
+function mustRelease(ring: usize, capacity: u32, held: u64, received: u64, flags: u32): bool {
+  if (flags != 0 || held >= capacity >>> RING_HELD_SHIFT) return true;
+  if (received - load<u64>(ring + RING_RELEASED_OFFSET) >= u64(RING_HELD_RECORDS_MAX)) return true;
+  return waitersAny(ringWaitersRoom(ring));
+}
+
+function isRecord(at: u32, end: u32, ready: u64): bool {
+  const header = load<u64>(at);
+  if (u32(header >> 32) != RECORD_DATA) return false;
+  const length = u32(header);
+  if (length > end - at) return false;
+  const bytes = recordBytes(length);
+  return bytes <= end - at && bytes <= ready;
+}
+
+function wrapped(at: u32, data: u32, capacity: u32): u32 {
+  return at == data + capacity ? data : at;
+}
+
+/**
+ * Counts the record of `advance` bytes at `at` as consumed and publishes the tail at once. Returns the offset of the next
+ * record, with FLAG_WAKE; or an error.
+ */
+export function ringRelease(ring: usize, capacity: u32, at: u32, advance: u32): u32 {
+  const failed = selfCheck();
+  if (failed != 0) return failed;
+  const cursor = load<u64>(ring + RING_CURSOR_OFFSET) + advance;
+  const received = load<u64>(ring + RING_RECEIVED_OFFSET) + u64(advance != 0);
+  store<u64>(ring + RING_CURSOR_OFFSET, cursor);
+  store<u64>(ring + RING_RECEIVED_OFFSET, received);
+  return wrapped(at + advance, u32(ringData(ring)), capacity) | publishTail(ring, cursor, received);
+}
+
+/** Gives the consumer's end back; FLAG_WAKE when a producer must be told. */
+export function ringCloseConsumer(ring: usize): u32 {
+  return ownerClose(ring + RING_CONSUMER_OFFSET) && waitersAny(ringWaitersRoom(ring)) ? FLAG_WAKE : 0;
+}
+
+/** END_… of the producer, for the consumer. */
+export function ringProducerState(ring: usize): u32 {
+  return ownerState(ring + RING_PRODUCER_OFFSET, ring + RING_PRODUCER_ENDED_OFFSET);
+}
+
+export function ringProducerReported(ring: usize): void {
+  ownerReported(ring + RING_PRODUCER_ENDED_OFFSET);
+}

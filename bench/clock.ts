@@ -1,0 +1,57 @@
+/** Clocks of the measuring loops, and a bound on each wait. */
+
+/** Longest wait for the other end before a contestant gives up. Milliseconds. */
+export const PATIENCE_MS = 30_000;
+/** Failed polls between two looks at the clock: rare enough not to be measured. */
+const POLLS_PER_LOOK = 1 << 20;
+
+/** Bounds the polling loops of one contestant. */
+export class Patience {
+  #polls = 0;
+  #until = 0;
+  #sequence = -1;
+
+  /** Call after each poll that found nothing, with the number of the message that is waited for. */
+  poll(sequence: number): void {
+    if (++this.#polls < POLLS_PER_LOOK) return;
+    this.#polls = 0;
+    const now = performance.now();
+    if (sequence !== this.#sequence) this.#until = now + PATIENCE_MS;
+    this.#sequence = sequence;
+    if (now > this.#until) throw new Error(`the other end made no progress in ${PATIENCE_MS} ms`);
+  }
+}
+
+/** Messages per second since `startMs`. */
+export function rateSince(startMs: number, count: number): number {
+  return (count * 1000) / (performance.now() - startMs);
+}
+
+/** Times `warmup + count` blocks of `block` synchronous operations; nanoseconds per operation. */
+export function timeBlocks(
+  plan: { warmup: number; count: number; block: number },
+  operation: (sequence: number) => void,
+): number[] {
+  const latenciesNs: number[] = [];
+  let sequence = 0;
+  for (let i = 0; i < plan.warmup + plan.count; i++) {
+    const start = performance.now();
+    for (let j = 0; j < plan.block; j++) operation(sequence++);
+    if (i >= plan.warmup) latenciesNs.push(((performance.now() - start) * 1e6) / plan.block);
+  }
+  return latenciesNs;
+}
+
+/** Times asynchronous operations one by one. */
+export async function timeEach(
+  plan: { warmup: number; count: number },
+  operation: (sequence: number) => Promise<void>,
+): Promise<number[]> {
+  const latenciesNs: number[] = [];
+  for (let i = 0; i < plan.warmup + plan.count; i++) {
+    const start = performance.now();
+    await operation(i);
+    if (i >= plan.warmup) latenciesNs.push((performance.now() - start) * 1e6);
+  }
+  return latenciesNs;
+}

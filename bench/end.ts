@@ -1,0 +1,53 @@
+/**
+ * One end of a contestant, as a process of its own: `end.js left|right ROW CONTESTANT PLAN`.
+ *
+ * The harness starts the left end, the left end starts the right one. So `process.send` between the two ends is what a user
+ * has between a parent and a child. Each end dies with its parent: the channel closes.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Contestant, Plan, Sample } from "./contest.js";
+import { linkOver } from "./link.js";
+import { entryOf } from "./rows.js";
+
+let rightProcess: ChildProcess | undefined;
+
+/** The process of the other end, for a contestant that measures the channel itself. */
+export function otherProcess(): ChildProcess | NodeJS.Process {
+  return rightProcess ?? process;
+}
+
+async function runLeft(contestant: Contestant, args: string[], plan: Plan): Promise<Sample> {
+  if (contestant.right) {
+    rightProcess = fork(fileURLToPath(import.meta.url), ["right", ...args], { serialization: "advanced" });
+    process.send?.({ right: rightProcess.pid });
+    rightProcess.once("exit", (code, signal) => {
+      if (code !== 0) fail(new Error(`the right end ended with ${signal ?? code}`));
+    });
+  }
+  const sample = await contestant.left(plan, linkOver(rightProcess ?? process));
+  if (rightProcess && rightProcess.exitCode === null) await once(rightProcess, "exit");
+  return sample;
+}
+
+function fail(problem: unknown): never {
+  console.error(problem);
+  process.exit(1);
+}
+
+async function main(): Promise<void> {
+  const [side, ...args] = process.argv.slice(2);
+  const [rowName, contestantName, planText] = args;
+  process.once("disconnect", () => process.exit(1));
+  const plan = JSON.parse(planText) as Plan;
+  const { contestant } = await entryOf(rowName, contestantName).load();
+  if (side === "right") await contestant.right?.(plan, linkOver(process));
+  else {
+    const sample = await runLeft(contestant, args, plan);
+    await new Promise((resolve) => process.send?.({ sample }, resolve));
+  }
+  process.exit(0);
+}
+
+main().catch(fail);

@@ -1,0 +1,65 @@
+/** Rows that time one operation: less is better. */
+import type { RowSpec } from "../contest.js";
+
+const KiB = 1024;
+/** Looks of a native reader in about the time that `receiveSync` looks again at most before it sleeps. */
+const POLLING_SPINS = 50_000;
+
+export const latencyRows: RowSpec[] = [
+  {
+    name: "rtt-spin",
+    what: "round trip of 64 B, both ends poll",
+    unit: "ns",
+    plan: { payloadBytes: 64, ringBytes: 64 * KiB, block: 64, warmup: 10_000, count: 10_000 },
+    isthmus: { load: () => import("./rtt-spin.js") },
+    native: (plan) => ["spin", "ring", plan.payloadBytes, plan.block, plan.warmup, plan.count],
+    nativePeers: { nativeAtomics: (plan) => ["spin", "atomics", 8, plan.block, plan.warmup, plan.count] },
+    goals: { native: { atMost: 1.25 } },
+  },
+  {
+    name: "rtt-sync",
+    what: "round trip of 64 B, both ends block",
+    unit: "ns",
+    plan: { payloadBytes: 64, ringBytes: 64 * KiB, warmup: 10_000, count: 20_000 },
+    isthmus: { load: () => import("./rtt-sync.js") },
+    native: (plan) => ["futex", plan.payloadBytes, 0, plan.warmup, plan.count],
+    nativePeers: {
+      nativePolling: (plan) => ["futex", plan.payloadBytes, POLLING_SPINS, plan.warmup, plan.count],
+    },
+    peers: {
+      unixSocket: { load: () => import("../peers/unix-socket-trip.js"), plan: { warmup: 1000, count: 3000 } },
+    },
+    goals: { native: { atMost: 1.25 } },
+  },
+  {
+    name: "rtt-async",
+    what: "round trip of 64 B through two event loops",
+    unit: "ns",
+    plan: { payloadBytes: 64, ringBytes: 64 * KiB, warmup: 1000, count: 3000 },
+    isthmus: { load: () => import("./rtt-async.js") },
+    peers: {
+      unixSocket: { load: () => import("../peers/unix-socket-trip.js") },
+      processSend: { load: () => import("../peers/process-send-trip.js") },
+    },
+    goals: { unixSocket: { atMost: 0.4 } },
+  },
+  {
+    name: "latest-64",
+    what: "read of the newest 64 B value while another process writes a million a second",
+    unit: "ns",
+    plan: { payloadBytes: 64, paceNs: 1000, block: 100, warmup: 10_000, count: 10_000 },
+    isthmus: { load: () => import("./latest-64.js") },
+    native: (plan) => ["latest", plan.paceNs, plan.block, plan.warmup, plan.count],
+    goals: { native: { atMost: 3 } },
+  },
+  {
+    name: "open",
+    what: "open and close a segment of 1 MiB that another process created; growth up to 64 MiB",
+    unit: "ns",
+    plan: { sizesMiB: [1, 16, 64], warmup: 20, count: 100 },
+    isthmus: { load: () => import("./open.js") },
+    native: (plan) => ["open", plan.count, ...plan.sizesMiB],
+    goals: { growth: { atMost: 1.5 } },
+    derive: (parts) => ({ growth: parts["open 64 MiB"] / parts["open 1 MiB"] }),
+  },
+];

@@ -1,0 +1,63 @@
+import { Segment, struct } from "isthmus";
+import { PATIENCE_MS, timeBlocks } from "../clock.js";
+import type { Contestant } from "../contest.js";
+
+/** 64 bytes that must belong together: each field is the first one plus its place. */
+const Value = struct({ a: "f64", b: "f64", c: "f64", d: "f64", e: "f64", f: "f64", g: "f64", h: "f64" });
+const FIELDS = 8;
+/** The writer looks for messages of its parent after this long. Milliseconds. */
+const SLICE_MS = 5;
+
+function fieldsFrom(n: number) {
+  return { a: n, b: n + 1, c: n + 2, d: n + 3, e: n + 4, f: n + 5, g: n + 6, h: n + 7 };
+}
+
+export const contestant: Contestant = {
+  async left(plan, link) {
+    using segment = Segment.create(plan.segment, { bytes: 1 << 20 });
+    const latest = segment.latest("value", Value);
+    latest.write(fieldsFrom(0));
+    link.send("open");
+    await link.receive();
+    let seen = -1;
+    let changes = 0;
+    let mixed = 0;
+    const latenciesNs = timeBlocks(plan, () => {
+      const value = latest.read();
+      if (!value) throw new Error("a value that was written is missing");
+      const sum = value.a + value.b + value.c + value.d + value.e + value.f + value.g + value.h;
+      if (sum !== FIELDS * value.a + (FIELDS * (FIELDS - 1)) / 2) mixed++;
+      if (value.a !== seen) changes++;
+      seen = value.a;
+    });
+    link.send("stop");
+    if (mixed > 0) throw new Error(`${mixed} values were mixed from two writes`);
+    if (changes < 2) throw new Error("the writer wrote nothing while it was read");
+    segment.unlink();
+    const reads = (plan.warmup + plan.count) * plan.block;
+    return { latenciesNs, parts: { "reads that saw a new value": changes / reads } };
+  },
+
+  async right(plan, link) {
+    await link.receive();
+    using segment = Segment.open(plan.segment);
+    const latest = segment.latest("value", Value);
+    let stopped = false;
+    const giveUp = performance.now() + PATIENCE_MS;
+    link.receive().then(() => {
+      stopped = true;
+    });
+    link.send("ready");
+    for (let n = 1; !stopped; ) {
+      const sliceEnd = performance.now() + SLICE_MS;
+      for (let now = performance.now(); now < sliceEnd; n++) {
+        latest.write(fieldsFrom(n));
+        const next = now + plan.paceNs / 1e6;
+        do now = performance.now();
+        while (now < next);
+      }
+      if (performance.now() > giveUp) throw new Error(`nobody stopped the writer in ${PATIENCE_MS} ms`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  },
+};

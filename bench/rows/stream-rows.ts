@@ -1,0 +1,71 @@
+/** Rows that count messages per second: more is better. */
+import type { Entry, Plan, RowSpec } from "../contest.js";
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+
+const unixSocket: Entry = {
+  load: () => import("../peers/unix-socket-stream.js"),
+  plan: { warmup: 50_000, count: 100_000 },
+};
+const processSend: Entry = {
+  load: () => import("../peers/process-send-stream.js"),
+  plan: { warmup: 3000, count: 10_000 },
+};
+const workerPostMessage: Entry = {
+  load: () => import("../peers/worker-stream.js"),
+  plan: { warmup: 10_000, count: 50_000 },
+};
+
+function twin(mode: "copy" | "place") {
+  return (plan: Plan): [string, ...(string | number)[]] => [
+    "spsc",
+    mode,
+    plan.payloadBytes,
+    plan.ringBytes,
+    plan.batch,
+    plan.strideWords,
+    plan.warmup,
+    plan.count,
+  ];
+}
+
+export const streamRows: RowSpec[] = [
+  {
+    name: "spsc-64",
+    what: "64 B messages, one call each, copied in and out",
+    unit: "messages/s",
+    plan: { payloadBytes: 64, ringBytes: MiB, warmup: 5_120_000, count: 5_120_000 },
+    isthmus: { load: () => import("./spsc-64.js") },
+    native: twin("copy"),
+    peers: { unixSocket, processSend, workerPostMessage },
+    goals: { native: { atLeast: 1 / 3 }, unixSocket: { atLeast: 20 }, processSend: { atLeast: 100 } },
+  },
+  {
+    name: "spsc-64-batch",
+    what: "64 B messages, sendMany of 64 and drain",
+    unit: "messages/s",
+    plan: { payloadBytes: 64, ringBytes: MiB, batch: 64, warmup: 5_120_000, count: 5_120_000 },
+    isthmus: { load: () => import("./spsc-64-batch.js") },
+    native: twin("copy"),
+    goals: { native: { atLeast: 1 / 2 } },
+  },
+  {
+    name: "spsc-64k",
+    what: "64 KiB frames, copied in and out",
+    unit: "messages/s",
+    plan: { payloadBytes: 64 * KiB, ringBytes: 4 * MiB, strideWords: 16, warmup: 5000, count: 20_000 },
+    isthmus: { load: () => import("./spsc-64k.js") },
+    native: twin("copy"),
+    goals: { native: { atLeast: 0.8 } },
+  },
+  {
+    name: "spsc-1m-zerocopy",
+    what: "1 MiB frames, written in their claim and compared in place",
+    unit: "messages/s",
+    plan: { payloadBytes: MiB, ringBytes: 16 * MiB, strideWords: 1024, warmup: 300, count: 2000 },
+    isthmus: { load: () => import("./spsc-1m-zerocopy.js") },
+    native: twin("place"),
+    goals: { native: { atLeast: 0.95 } },
+  },
+];

@@ -1,0 +1,308 @@
+/* Generated from protocol/layout.ts and protocol/limits.ts by scripts/generate.ts. Do not edit.
+   Little-endian. Words that several participants write need atomic accesses: see protocol.md. */
+#ifndef ISTHMUS_LAYOUT_H
+#define ISTHMUS_LAYOUT_H
+#include <stddef.h>
+#include <stdint.h>
+
+#define ISTHMUS_LAYOUT_FINGERPRINT 0x2cca629bu
+#define ISTHMUS_MAGIC 0x48545349u
+#define ISTHMUS_ABI_VERSION 0x1u
+#define ISTHMUS_HEADER_MAGIC_OFFSET 0x0u
+#define ISTHMUS_HEADER_ABI_VERSION_OFFSET 0x4u
+#define ISTHMUS_HEADER_HEADER_SIZE_OFFSET 0x6u
+#define ISTHMUS_HEADER_STATE_OFFSET 0x8u
+#define ISTHMUS_HEADER_TOTAL_SIZE_OFFSET 0x10u
+#define ISTHMUS_HEADER_GENERATION_OFFSET 0x18u
+#define ISTHMUS_HEADER_HEARTBEAT_NS_OFFSET 0x20u
+#define ISTHMUS_HEADER_PAYLOAD_OFFSET_OFFSET 0x28u
+#define ISTHMUS_HEADER_PAYLOAD_SIZE_OFFSET 0x30u
+#define ISTHMUS_HEADER_RESERVED_OFFSET 0x38u
+#define ISTHMUS_HEADER_RESERVED_BYTES 0x40u
+#define ISTHMUS_HEADER_BYTES 0x78u
+#define ISTHMUS_HEADER_FINGERPRINT_OFFSET 0x38u
+#define ISTHMUS_HEADER_PARTICIPANTS_OFFSET 0x3cu
+#define ISTHMUS_HEADER_DIRECTORY_ENTRIES_OFFSET 0x40u
+#define ISTHMUS_HEADER_CREATOR_PID_OFFSET 0x44u
+#define ISTHMUS_HEADER_CREATED_NS_OFFSET 0x48u
+#define ISTHMUS_HEADER_STALE_OFFSET 0x50u
+#define ISTHMUS_HEADER_VERSION_MISMATCHES_OFFSET 0x54u
+#define ISTHMUS_HEADER_LAYOUT_MISMATCHES_OFFSET 0x58u
+#define ISTHMUS_HEADER_REFUSALS_OFFSET 0x5cu
+#define ISTHMUS_HEADER_RECOVERIES_OFFSET 0x60u
+#define ISTHMUS_HEADER_DROPS_OFFSET 0x64u
+#define ISTHMUS_HEADER_CLEAN_OFFSET 0x68u
+#define ISTHMUS_HEADER_FIRST_PAGES_OFFSET 0x6cu
+#define ISTHMUS_SIZE_GROWN 0x1u
+#define ISTHMUS_STATE_INITIALIZING 0x0u
+#define ISTHMUS_STATE_READY 0x1u
+#define ISTHMUS_STATE_BROKEN 0x2u
+#define ISTHMUS_SEGMENT_LOCK_OFFSET 0x80u
+#define ISTHMUS_DIRECTORY_COUNT_OFFSET 0x88u
+#define ISTHMUS_DIRECTORY_NEXT_OFFSET 0x8cu
+#define ISTHMUS_DIRECTORY_WAITERS_OFFSET 0x100u
+#define ISTHMUS_WAITERS_SUMMARY_OFFSET 0x0u
+#define ISTHMUS_WAITERS_WORDS_OFFSET 0x4u
+#define ISTHMUS_HEAP_OFFSET 0x200u
+#define ISTHMUS_HEAP_CHANGES_OFFSET 0x200u
+#define ISTHMUS_HEAP_FREE_UNITS_OFFSET 0x204u
+#define ISTHMUS_HEAP_BLOCKS_OFFSET 0x208u
+#define ISTHMUS_HEAP_ROOT_OFFSET 0x20cu
+#define ISTHMUS_HEAP_ROWS_OFFSET 0x210u
+#define ISTHMUS_HEAP_COLUMNS_OFFSET 0x21cu
+#define ISTHMUS_HEAP_ROWS 0x1au
+#define ISTHMUS_HEAP_COLUMNS 0x10u
+#define ISTHMUS_HEAP_HEADS_OFFSET 0x284u
+#define ISTHMUS_HEAP_END_OFFSET 0x904u
+#define ISTHMUS_BLOCK_BEFORE_OFFSET 0x0u
+#define ISTHMUS_BLOCK_SIZE_OFFSET 0x4u
+#define ISTHMUS_BLOCK_NEXT_OFFSET 0x8u
+#define ISTHMUS_BLOCK_PREVIOUS_OFFSET 0xcu
+#define ISTHMUS_BLOCK_LAYOUT_OFFSET 0x8u
+#define ISTHMUS_BLOCK_HEADER_BYTES 0x10u
+#define ISTHMUS_BLOCK_BYTES_MIN 0x18u
+#define ISTHMUS_BLOCK_FREE 0x1u
+#define ISTHMUS_CHECK_CHANGING 0x1u
+#define ISTHMUS_CHECK_SIZE 0x2u
+#define ISTHMUS_CHECK_ORDER 0x3u
+#define ISTHMUS_CHECK_FREE_NEIGHBOURS 0x4u
+#define ISTHMUS_CHECK_FENCE 0x5u
+#define ISTHMUS_CHECK_LIST 0x6u
+#define ISTHMUS_CHECK_BITS 0x7u
+#define ISTHMUS_CHECK_SUMS 0x8u
+#define ISTHMUS_JOURNAL_COUNT_OFFSET 0x0u
+#define ISTHMUS_JOURNAL_ENTRIES_OFFSET 0x8u
+#define ISTHMUS_JOURNAL_ENTRY_BYTES 0x8u
+#define ISTHMUS_PARTICIPANTS_OFFSET 0x980u
+#define ISTHMUS_PARTICIPANT_BYTES 0x180u
+#define ISTHMUS_PARTICIPANT_WORD_OFFSET 0x0u
+#define ISTHMUS_PARTICIPANT_PID_OFFSET 0x8u
+#define ISTHMUS_PARTICIPANT_RUNTIME_OFFSET 0xcu
+#define ISTHMUS_PARTICIPANT_JOINED_NS_OFFSET 0x10u
+#define ISTHMUS_PARTICIPANT_HEARTBEAT_NS_OFFSET 0x18u
+#define ISTHMUS_PARTICIPANT_DOORBELL_OFFSET 0x40u
+#define ISTHMUS_PARTICIPANT_SCRATCH_OFFSET 0x80u
+#define ISTHMUS_PARTICIPANT_SCRATCH_BYTES 0x100u
+#define ISTHMUS_SLOT_FREE 0x0u
+#define ISTHMUS_SLOT_LIVE 0x1u
+#define ISTHMUS_SLOT_DEAD 0x2u
+#define ISTHMUS_SLOT_EVICTED 0x3u
+#define ISTHMUS_RUNTIME_OTHER 0x0u
+#define ISTHMUS_RUNTIME_NODE 0x1u
+#define ISTHMUS_RUNTIME_BUN 0x2u
+#define ISTHMUS_RUNTIME_DENO 0x3u
+#define ISTHMUS_ENTRY_BYTES 0x80u
+#define ISTHMUS_ENTRY_TYPE_OFFSET 0x0u
+#define ISTHMUS_ENTRY_NAME_HASH_OFFSET 0x4u
+#define ISTHMUS_ENTRY_NAME_BYTES_OFFSET 0x8u
+#define ISTHMUS_ENTRY_OBJECT_OFFSET 0xcu
+#define ISTHMUS_ENTRY_OBJECT_BYTES_OFFSET 0x10u
+#define ISTHMUS_ENTRY_PARAMETERS_HASH_OFFSET 0x18u
+#define ISTHMUS_ENTRY_PARAMETERS_OFFSET 0x1cu
+#define ISTHMUS_ENTRY_PARAMETERS 0x4u
+#define ISTHMUS_ENTRY_NAME_OFFSET 0x2cu
+#define ISTHMUS_OBJECT_RING 0x1u
+#define ISTHMUS_OBJECT_LATEST 0x2u
+#define ISTHMUS_OBJECT_ALIGNMENT 0x80u
+#define ISTHMUS_OBJECT_LOCK 0x3u
+#define ISTHMUS_OBJECT_SEMAPHORE 0x4u
+#define ISTHMUS_OBJECT_EVENT 0x5u
+#define ISTHMUS_OBJECT_COUNTER 0x6u
+#define ISTHMUS_RING_HEAD_OFFSET 0x0u
+#define ISTHMUS_RING_SENT_OFFSET 0x8u
+#define ISTHMUS_RING_SENT_BYTES_OFFSET 0x10u
+#define ISTHMUS_RING_LAST_SENT_NS_OFFSET 0x18u
+#define ISTHMUS_RING_TAIL_OFFSET 0x80u
+#define ISTHMUS_RING_CURSOR_OFFSET 0x88u
+#define ISTHMUS_RING_CACHED_HEAD_OFFSET 0x90u
+#define ISTHMUS_RING_RECEIVED_OFFSET 0x98u
+#define ISTHMUS_RING_RELEASED_OFFSET 0xa0u
+#define ISTHMUS_RING_PRODUCER_OFFSET 0x100u
+#define ISTHMUS_RING_CONSUMER_OFFSET 0x108u
+#define ISTHMUS_RING_PRODUCER_ENDED_OFFSET 0x110u
+#define ISTHMUS_RING_CONSUMER_ENDED_OFFSET 0x118u
+#define ISTHMUS_RING_WAITERS_OFFSET 0x180u
+#define ISTHMUS_RECORD_LENGTH_OFFSET 0x0u
+#define ISTHMUS_RECORD_KIND_OFFSET 0x4u
+#define ISTHMUS_RECORD_HEADER_BYTES 0x8u
+#define ISTHMUS_RECORD_ALIGNMENT 0x8u
+#define ISTHMUS_RECORD_DATA 0x44415441u
+#define ISTHMUS_RECORD_PADDING 0x50414444u
+#define ISTHMUS_FLAG_WAKE 0x1u
+#define ISTHMUS_FLAG_EMPTY 0x2u
+#define ISTHMUS_OWNER_ATTACH_UNIT 0x2u
+#define ISTHMUS_OWNER_ATTACH_MASK 0xfffeu
+#define ISTHMUS_OWNER_CLOSED 0x1u
+#define ISTHMUS_END_NEVER 0x0u
+#define ISTHMUS_END_LIVE 0x1u
+#define ISTHMUS_END_CLOSED 0x2u
+#define ISTHMUS_END_DEAD 0x3u
+#define ISTHMUS_END_REPORTED 0x4u
+#define ISTHMUS_LATEST_CURRENT_OFFSET 0x0u
+#define ISTHMUS_LATEST_VERSIONS_OFFSET 0x8u
+#define ISTHMUS_LATEST_WRITER_OFFSET 0x80u
+#define ISTHMUS_LATEST_WAITERS_OFFSET 0x100u
+#define ISTHMUS_LOCK_WORD_OFFSET 0x0u
+#define ISTHMUS_LOCK_SHARED_OFFSET 0x80u
+#define ISTHMUS_LOCK_WAITERS_OFFSET 0x100u
+#define ISTHMUS_LOCK_HELD 0x1u
+#define ISTHMUS_LOCK_UPGRADING 0x2u
+#define ISTHMUS_LOCK_OWNER_DIED 0x4u
+#define ISTHMUS_LOCK_BROKEN 0x8u
+#define ISTHMUS_LOCK_SHARED_FIRST 0x10u
+#define ISTHMUS_LOCK_JOURNALED 0x20u
+#define ISTHMUS_SIGNAL_VALUE_OFFSET 0x0u
+#define ISTHMUS_SIGNAL_WAITERS_OFFSET 0x80u
+#define ISTHMUS_LOCK_CREATION 0x0u
+#define ISTHMUS_LOCK_HOLDERS 0x1u
+#define ISTHMUS_LOCK_PARTICIPANTS 0x10u
+
+#define ISTHMUS_PAGE_BYTES 0x10000u
+#define ISTHMUS_SEGMENT_PAGES_MAX 0x10000u
+#define ISTHMUS_PARTICIPANTS_MIN 0x40u
+#define ISTHMUS_PARTICIPANTS_MAX 0x400u
+#define ISTHMUS_PARTICIPANTS_STEP 0x40u
+#define ISTHMUS_DIRECTORY_BYTES_PER_ENTRY 0x1000u
+#define ISTHMUS_DIRECTORY_ENTRIES_MIN 0x10u
+#define ISTHMUS_DIRECTORY_ENTRIES_MAX 0x400u
+#define ISTHMUS_JOURNAL_BYTES_PER_ENTRY 0x100u
+#define ISTHMUS_JOURNAL_ENTRIES_MIN 0x100u
+#define ISTHMUS_JOURNAL_ENTRIES_MAX 0x10000u
+#define ISTHMUS_JOURNAL_ENTRIES_PER_CHANGE 0x60u
+#define ISTHMUS_HEAP_BYTES_MIN 0x400u
+#define ISTHMUS_BLOCK_ALIGNMENT_MAX 0x10000u
+#define ISTHMUS_OBJECT_NAME_BYTES_MAX 0x50u
+#define ISTHMUS_SEGMENT_NAME_MAX 0xc8u
+#define ISTHMUS_RING_CAPACITY_MIN 0x40u
+#define ISTHMUS_RING_CAPACITY_MAX 0x7fff0000u
+#define ISTHMUS_RING_HELD_RECORDS_MAX 0x40u
+#define ISTHMUS_RING_HELD_SHIFT 0x3u
+#define ISTHMUS_LATEST_SMALL_BYTES_MAX 0x100u
+#define ISTHMUS_LATEST_SMALL_SLOTS 0x2u
+#define ISTHMUS_LATEST_LARGE_SLOTS 0x4u
+#define ISTHMUS_LATEST_BYTES_MAX 0x10000000u
+#define ISTHMUS_RECHECK_MS 0x64u
+#define ISTHMUS_STALLED_MS 0xbb8u
+#define ISTHMUS_HEARTBEAT_MS 0x3e8u
+
+struct isthmus_header {
+  uint32_t magic;
+  uint16_t abi_version;
+  uint16_t header_size; /* bytes of the header */
+  uint32_t state; /* STATE_… */
+  uint8_t gap_12[4];
+  uint64_t total_size; /* bytes of the segment */
+  uint64_t generation; /* 1 for the first segment of a name, one more for each that replaced it */
+  uint64_t heartbeat_ns; /* time of the latest heartbeat of any participant, nanoseconds since 1970 */
+  uint64_t payload_offset;
+  uint64_t payload_size;
+  uint32_t fingerprint; /* LAYOUT_FINGERPRINT of the creator's core */
+  uint32_t participants; /* participant slots */
+  uint32_t directory_entries; /* directory entries */
+  uint32_t creator_pid; /* process id of the creator, for display */
+  uint64_t created_ns; /* time of creation, nanoseconds since 1970 */
+  uint32_t stale; /* 1 once a newer generation took the name */
+  uint32_t version_mismatches; /* openers refused for their ABI version */
+  uint32_t layout_mismatches; /* openers refused for their layout fingerprint */
+  uint32_t refusals; /* openers refused because size or state were wrong */
+  uint32_t recoveries; /* participants that died without leaving and were found dead */
+  uint32_t drops; /* records that a sender could not place and dropped (`trySend` gave false) */
+  uint32_t clean; /* 0 while any slot was joined and not left, 1 when the last participant has left */
+  uint32_t first_pages; /* pages that the segment had when it was created; journal and directory are sized by them */
+  uint8_t gap_112[8];
+};
+_Static_assert(offsetof(struct isthmus_header, magic) == 0, "magic");
+_Static_assert(offsetof(struct isthmus_header, abi_version) == 4, "abi_version");
+_Static_assert(offsetof(struct isthmus_header, header_size) == 6, "header_size");
+_Static_assert(offsetof(struct isthmus_header, state) == 8, "state");
+_Static_assert(offsetof(struct isthmus_header, total_size) == 16, "total_size");
+_Static_assert(offsetof(struct isthmus_header, generation) == 24, "generation");
+_Static_assert(offsetof(struct isthmus_header, heartbeat_ns) == 32, "heartbeat_ns");
+_Static_assert(offsetof(struct isthmus_header, payload_offset) == 40, "payload_offset");
+_Static_assert(offsetof(struct isthmus_header, payload_size) == 48, "payload_size");
+_Static_assert(offsetof(struct isthmus_header, fingerprint) == 56, "fingerprint");
+_Static_assert(offsetof(struct isthmus_header, participants) == 60, "participants");
+_Static_assert(offsetof(struct isthmus_header, directory_entries) == 64, "directory_entries");
+_Static_assert(offsetof(struct isthmus_header, creator_pid) == 68, "creator_pid");
+_Static_assert(offsetof(struct isthmus_header, created_ns) == 72, "created_ns");
+_Static_assert(offsetof(struct isthmus_header, stale) == 80, "stale");
+_Static_assert(offsetof(struct isthmus_header, version_mismatches) == 84, "version_mismatches");
+_Static_assert(offsetof(struct isthmus_header, layout_mismatches) == 88, "layout_mismatches");
+_Static_assert(offsetof(struct isthmus_header, refusals) == 92, "refusals");
+_Static_assert(offsetof(struct isthmus_header, recoveries) == 96, "recoveries");
+_Static_assert(offsetof(struct isthmus_header, drops) == 100, "drops");
+_Static_assert(offsetof(struct isthmus_header, clean) == 104, "clean");
+_Static_assert(offsetof(struct isthmus_header, first_pages) == 108, "first_pages");
+_Static_assert(sizeof(struct isthmus_header) == 120, "isthmus_header");
+
+struct isthmus_participant {
+  uint64_t word; /* generation << 32 | slot << 16 | SLOT_… */
+  uint32_t pid; /* process id, for display */
+  uint32_t runtime; /* RUNTIME_…, for display */
+  uint64_t joined_ns; /* nanoseconds since 1970, for display */
+  uint64_t heartbeat_ns; /* nanoseconds since 1970; says "stalled", never "dead" */
+  uint8_t gap_32[32];
+  uint32_t doorbell; /* grows with each ring of the doorbell; the owner sleeps on it */
+  uint8_t gap_68[316];
+};
+_Static_assert(offsetof(struct isthmus_participant, word) == 0, "word");
+_Static_assert(offsetof(struct isthmus_participant, pid) == 8, "pid");
+_Static_assert(offsetof(struct isthmus_participant, runtime) == 12, "runtime");
+_Static_assert(offsetof(struct isthmus_participant, joined_ns) == 16, "joined_ns");
+_Static_assert(offsetof(struct isthmus_participant, heartbeat_ns) == 24, "heartbeat_ns");
+_Static_assert(offsetof(struct isthmus_participant, doorbell) == 64, "doorbell");
+_Static_assert(sizeof(struct isthmus_participant) == 384, "isthmus_participant");
+
+struct isthmus_entry {
+  uint32_t type; /* OBJECT_… */
+  uint32_t name_hash; /* hash of the name, made by the opener */
+  uint32_t name_bytes;
+  uint32_t object; /* where the object begins */
+  uint64_t object_bytes; /* bytes of the object */
+  uint32_t parameters_hash; /* hash of all parameters */
+  uint32_t parameters[4]; /* what they mean depends on the type */
+  uint8_t gap_44[84];
+};
+_Static_assert(offsetof(struct isthmus_entry, type) == 0, "type");
+_Static_assert(offsetof(struct isthmus_entry, name_hash) == 4, "name_hash");
+_Static_assert(offsetof(struct isthmus_entry, name_bytes) == 8, "name_bytes");
+_Static_assert(offsetof(struct isthmus_entry, object) == 12, "object");
+_Static_assert(offsetof(struct isthmus_entry, object_bytes) == 16, "object_bytes");
+_Static_assert(offsetof(struct isthmus_entry, parameters_hash) == 24, "parameters_hash");
+_Static_assert(offsetof(struct isthmus_entry, parameters) == 28, "parameters");
+_Static_assert(sizeof(struct isthmus_entry) == 128, "isthmus_entry");
+
+struct isthmus_ring {
+  uint64_t head; /* position up to which records are published. Only the producer writes it. */
+  uint64_t sent; /* records published */
+  uint64_t sent_bytes; /* payload bytes published */
+  uint64_t last_sent_ns; /* nanoseconds since 1970 */
+  uint8_t gap_32[96];
+  uint64_t tail; /* position up to which the space may be written again. Only the consumer writes it. */
+  uint64_t cursor; /* position up to which records were taken; at most RING_HELD_… ahead of the tail */
+  uint64_t cached_head; /* the consumer's copy of the head */
+  uint64_t received; /* records received */
+  uint64_t released; /* records received when the tail was last published */
+  uint8_t gap_168[88];
+  uint64_t producer; /* OWNER word of the producer's end */
+  uint64_t consumer; /* OWNER word of the consumer's end */
+  uint64_t producer_ended; /* the producer's OWNER word whose end was reported to the consumer */
+  uint64_t consumer_ended; /* the consumer's OWNER word whose end was reported to the producer */
+  uint8_t gap_288[96];
+};
+_Static_assert(offsetof(struct isthmus_ring, head) == 0, "head");
+_Static_assert(offsetof(struct isthmus_ring, sent) == 8, "sent");
+_Static_assert(offsetof(struct isthmus_ring, sent_bytes) == 16, "sent_bytes");
+_Static_assert(offsetof(struct isthmus_ring, last_sent_ns) == 24, "last_sent_ns");
+_Static_assert(offsetof(struct isthmus_ring, tail) == 128, "tail");
+_Static_assert(offsetof(struct isthmus_ring, cursor) == 136, "cursor");
+_Static_assert(offsetof(struct isthmus_ring, cached_head) == 144, "cached_head");
+_Static_assert(offsetof(struct isthmus_ring, received) == 152, "received");
+_Static_assert(offsetof(struct isthmus_ring, released) == 160, "released");
+_Static_assert(offsetof(struct isthmus_ring, producer) == 256, "producer");
+_Static_assert(offsetof(struct isthmus_ring, consumer) == 264, "consumer");
+_Static_assert(offsetof(struct isthmus_ring, producer_ended) == 272, "producer_ended");
+_Static_assert(offsetof(struct isthmus_ring, consumer_ended) == 280, "consumer_ended");
+_Static_assert(sizeof(struct isthmus_ring) == 384, "isthmus_ring");
+
+#endif

@@ -1,0 +1,148 @@
+/**
+ * A queue made by hand out of heap, lock, semaphores and an event: any number of producers and consumers share it. Consumers
+ * stop when nothing has come for a while.
+ *
+ *     node build/examples/fifo.js [--producers 2] [--consumers 2] [--messages 10000] [--silence 10000]
+ *     node build/examples/fifo.js --produce NAME --messages 500        another producer for a queue that runs already
+ *     node build/examples/fifo.js --consume NAME --silence 3000        another consumer
+ */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type Block, IsthmusError, KiB, MiB, Segment, struct } from "isthmus";
+
+const Ends = struct({ first: "u32", last: "u32" });
+const Message = struct({ next: "u32", number: "u32" });
+/** So many messages may wait at once. */
+const ROOM = 1000;
+
+/** A list of blocks: `items` counts what can be taken, `room` what can still be put, and the lock guards the links. */
+class Fifo {
+  readonly #segment: Segment;
+  readonly #ends;
+  readonly #lock;
+  readonly #items;
+  readonly #room;
+
+  constructor(segment: Segment) {
+    this.#segment = segment;
+    this.#lock = segment.lock("fifo");
+    this.#items = segment.semaphore("items", { initial: 0 });
+    this.#room = segment.semaphore("room", { initial: ROOM });
+    using _held = this.#lock.acquireSync();
+    segment.root ??= segment.heap.allocate(Ends.bytes);
+    if (!segment.root) throw new Error("no room for the queue");
+    this.#ends = segment.root.view(Ends);
+  }
+
+  #at(offset: number): Block {
+    const block = this.#segment.heap.blockAt(offset);
+    if (!block) throw new Error(`there is no message at ${offset}`);
+    return block;
+  }
+
+  put(number: number): void {
+    this.#room.acquireSync({ timeoutMs: 60_000 });
+    {
+      using _held = this.#lock.acquireSync();
+      const block = this.#segment.heap.allocate(Message.bytes);
+      if (!block) throw new Error("the segment is full");
+      block.view(Message).write({ next: 0, number });
+      const { first, last } = this.#ends.read();
+      if (last !== 0) this.#at(last).view(Message).set("next", block.offset);
+      this.#ends.write({ first: first || block.offset, last: block.offset });
+    }
+    this.#items.release();
+  }
+
+  /** Undefined when nothing came for so long. */
+  take(silenceMs: number): number | undefined {
+    try {
+      this.#items.acquireSync({ timeoutMs: silenceMs });
+    } catch (error) {
+      if (error instanceof IsthmusError && error.code === "TIMED_OUT") return undefined;
+      throw error;
+    }
+    using _held = this.#lock.acquireSync();
+    const block = this.#at(this.#ends.get("first"));
+    const { next, number } = block.view(Message).read();
+    this.#ends.set("first", next);
+    if (next === 0) this.#ends.set("last", 0);
+    block.free();
+    this.#room.release();
+    return number;
+  }
+}
+
+function produce(name: string, messages: number): void {
+  using segment = Segment.open(name);
+  const fifo = new Fifo(segment);
+  segment.event("go").waitSync({ timeoutMs: 60_000 });
+  for (let number = 1; number <= messages; number++) fifo.put(number);
+  segment.counter("sent").add(messages);
+}
+
+function consume(name: string, silenceMs: number): void {
+  using segment = Segment.open(name);
+  const fifo = new Fifo(segment);
+  let count = 0;
+  let sum = 0;
+  for (let number = fifo.take(silenceMs); number !== undefined; number = fifo.take(silenceMs)) {
+    count++;
+    sum += number;
+  }
+  segment.counter("received").add(count);
+  segment.counter("sum").add(sum);
+}
+
+interface Wish {
+  producers: number;
+  consumers: number;
+  messages: number;
+  silence: number;
+}
+
+async function run({ producers, consumers, messages, silence }: Wish): Promise<void> {
+  using segment = Segment.create(`example-fifo-${process.pid}`, { bytes: 2 * MiB + ROOM * KiB });
+  try {
+    console.log(`queue ${segment.name}`);
+    const start = (...args: string[]) => once(fork(fileURLToPath(import.meta.url), args), "exit");
+    const children = [
+      ...Array.from({ length: producers }, () =>
+        start("--produce", segment.name, "--messages", `${messages}`),
+      ),
+      ...Array.from({ length: consumers }, () => start("--consume", segment.name, "--silence", `${silence}`)),
+    ];
+    segment.event("go").signal();
+    for (const [code] of await Promise.all(children)) if (code !== 0) throw new Error("a child failed");
+    const value = (name: string): number => segment.counter(name).value;
+    console.log(`${value("sent")} sent, ${value("received")} received, numbers add up to ${value("sum")}`);
+    console.log(segment.heap.check().ok ? "heap in order" : "heap damaged");
+  } finally {
+    segment.unlink();
+  }
+}
+
+const { values } = parseArgs({
+  options: {
+    producers: { type: "string", default: "2" },
+    consumers: { type: "string", default: "2" },
+    messages: { type: "string", default: "10000" },
+    silence: { type: "string", default: "10000" },
+    produce: { type: "string" },
+    consume: { type: "string" },
+  },
+});
+if (values.produce) produce(values.produce, Number(values.messages));
+else if (values.consume) consume(values.consume, Number(values.silence));
+else {
+  const { producers, consumers, messages, silence } = values;
+  await run({
+    producers: Number(producers),
+    consumers: Number(consumers),
+    messages: Number(messages),
+    silence: Number(silence),
+  });
+}

@@ -1,0 +1,331 @@
+/**
+ * Where everything lies in a segment: the one place that says so. asc and tsc compile this very file; the tables in
+ * `docs/protocol.md` and the fingerprint are generated from it. All offsets are bytes, all words little-endian.
+ *
+ *     0        128         256              512                                                      total_size
+ *     +--------+-----------+----------------+----------------+-----------+---------------------------+
+ *     | header | segment   | waiters of the | participants   | directory | payload: objects, in the  |
+ *     |        | lock      | directory      | P x 384        | E x 128   | order of their creation   |
+ *     +--------+-----------+----------------+----------------+-----------+---------------------------+
+ */
+
+// --- header: field for field what a C compiler makes of the struct in docs/protocol.md ---------------------------
+
+/** "ISTH" in memory order. */
+export const MAGIC = 0x48545349;
+export const ABI_VERSION = 1;
+
+/** u32 */
+export const HEADER_MAGIC_OFFSET = 0;
+/** u16 */
+export const HEADER_ABI_VERSION_OFFSET = HEADER_MAGIC_OFFSET + 4;
+/** u16: bytes of the header */
+export const HEADER_HEADER_SIZE_OFFSET = HEADER_ABI_VERSION_OFFSET + 2;
+/** u32: STATE_… */
+export const HEADER_STATE_OFFSET = HEADER_HEADER_SIZE_OFFSET + 2;
+/** u64: bytes of the segment */
+export const HEADER_TOTAL_SIZE_OFFSET = HEADER_STATE_OFFSET + 8;
+/** u64: 1 for the first segment of a name, one more for each that replaced it */
+export const HEADER_GENERATION_OFFSET = HEADER_TOTAL_SIZE_OFFSET + 8;
+/** u64: time of the latest heartbeat of any participant, nanoseconds since 1970 */
+export const HEADER_HEARTBEAT_NS_OFFSET = HEADER_GENERATION_OFFSET + 8;
+/** u64 */
+export const HEADER_PAYLOAD_OFFSET_OFFSET = HEADER_HEARTBEAT_NS_OFFSET + 8;
+/** u64 */
+export const HEADER_PAYLOAD_SIZE_OFFSET = HEADER_PAYLOAD_OFFSET_OFFSET + 8;
+/** The 64 reserved bytes of the header; the fields below live in them. */
+export const HEADER_RESERVED_OFFSET = HEADER_PAYLOAD_SIZE_OFFSET + 8;
+export const HEADER_RESERVED_BYTES = 64;
+export const HEADER_BYTES = HEADER_RESERVED_OFFSET + HEADER_RESERVED_BYTES;
+
+/** u32: LAYOUT_FINGERPRINT of the creator's core */
+export const HEADER_FINGERPRINT_OFFSET = HEADER_RESERVED_OFFSET;
+/** u32: participant slots */
+export const HEADER_PARTICIPANTS_OFFSET = HEADER_FINGERPRINT_OFFSET + 4;
+/** u32: directory entries */
+export const HEADER_DIRECTORY_ENTRIES_OFFSET = HEADER_PARTICIPANTS_OFFSET + 4;
+/** u32: process id of the creator, for display */
+export const HEADER_CREATOR_PID_OFFSET = HEADER_DIRECTORY_ENTRIES_OFFSET + 4;
+/** u64: time of creation, nanoseconds since 1970 */
+export const HEADER_CREATED_NS_OFFSET = HEADER_CREATOR_PID_OFFSET + 4;
+/** u32: 1 once a newer generation took the name */
+export const HEADER_STALE_OFFSET = HEADER_CREATED_NS_OFFSET + 8;
+/** u32: openers refused for their ABI version */
+export const HEADER_VERSION_MISMATCHES_OFFSET = HEADER_STALE_OFFSET + 4;
+/** u32: openers refused for their layout fingerprint */
+export const HEADER_LAYOUT_MISMATCHES_OFFSET = HEADER_VERSION_MISMATCHES_OFFSET + 4;
+/** u32: openers refused because size or state were wrong */
+export const HEADER_REFUSALS_OFFSET = HEADER_LAYOUT_MISMATCHES_OFFSET + 4;
+/** u32: participants that died without leaving and were found dead */
+export const HEADER_RECOVERIES_OFFSET = HEADER_REFUSALS_OFFSET + 4;
+/** u32: records that a sender could not place and dropped (`trySend` gave false) */
+export const HEADER_DROPS_OFFSET = HEADER_RECOVERIES_OFFSET + 4;
+/** u32: 0 while any slot was joined and not left, 1 when the last participant has left */
+export const HEADER_CLEAN_OFFSET = HEADER_DROPS_OFFSET + 4;
+/** u32: pages that the segment had when it was created; journal and directory are sized by them */
+export const HEADER_FIRST_PAGES_OFFSET = HEADER_CLEAN_OFFSET + 4;
+
+/** Lowest bit of `total_size` while a file is extended: the heap has the new bytes, the journal is not empty yet. */
+export const SIZE_GROWN = 1;
+
+/** The creation lock is held and the segment is not usable yet. */
+export const STATE_INITIALIZING = 0;
+export const STATE_READY = 1;
+export const STATE_BROKEN = 2;
+
+// --- segment lock and directory count ------------------------------------------------------------------------------
+
+/** u64: token of the participant that changes the directory, or 0 */
+export const SEGMENT_LOCK_OFFSET = 128;
+/** u32: published entries of the directory; storing it commits an insert */
+export const DIRECTORY_COUNT_OFFSET = SEGMENT_LOCK_OFFSET + 8;
+/** u32: what the count becomes next; an entry that is committed and not published yet when it is one more than the count */
+export const DIRECTORY_NEXT_OFFSET = DIRECTORY_COUNT_OFFSET + 4;
+/** A set of waiters (see WAITERS_…): who waits for a new object. */
+export const DIRECTORY_WAITERS_OFFSET = 256;
+
+// --- waiters: which participants sleep until something changes -----------------------------------------------------
+
+/** u32: bit i is set when word i of the set may hold a bit; 0 is the usual case and costs one load */
+export const WAITERS_SUMMARY_OFFSET = 0;
+/** u32 each: one bit per participant */
+export const WAITERS_WORDS_OFFSET = WAITERS_SUMMARY_OFFSET + 4;
+
+// --- heap: free blocks in lists by size class, and what every block begins with ------------------------------------------
+
+export const HEAP_OFFSET = 512;
+/** u32: grows by one when a change of the heap begins and by one when it ends */
+export const HEAP_CHANGES_OFFSET = HEAP_OFFSET;
+/** u32: free bytes, in units of 8, headers of free blocks included */
+export const HEAP_FREE_UNITS_OFFSET = HEAP_CHANGES_OFFSET + 4;
+/** u32: blocks in use */
+export const HEAP_BLOCKS_OFFSET = HEAP_FREE_UNITS_OFFSET + 4;
+/** u32: offset of the root block, or 0 */
+export const HEAP_ROOT_OFFSET = HEAP_BLOCKS_OFFSET + 4;
+/** u32: bit r is set when row r has a free block */
+export const HEAP_ROWS_OFFSET = HEAP_ROOT_OFFSET + 4;
+/** u32 per row: bit c is set when the list of class c has a free block */
+export const HEAP_COLUMNS_OFFSET = HEAP_ROWS_OFFSET + 12;
+export const HEAP_ROWS = 26;
+export const HEAP_COLUMNS = 16;
+/** u32 per class: offset of the first free block of the list, or 0 */
+export const HEAP_HEADS_OFFSET = HEAP_COLUMNS_OFFSET + 4 * HEAP_ROWS;
+export const HEAP_END_OFFSET = HEAP_HEADS_OFFSET + 4 * HEAP_ROWS * HEAP_COLUMNS;
+
+/** u32: offset of the block before it in memory, or 0 */
+export const BLOCK_BEFORE_OFFSET = 0;
+/** u32: bytes of the block with its header; bit 0: free */
+export const BLOCK_SIZE_OFFSET = BLOCK_BEFORE_OFFSET + 4;
+/** u32, in free blocks: neighbours in the list */
+export const BLOCK_NEXT_OFFSET = BLOCK_SIZE_OFFSET + 4;
+export const BLOCK_PREVIOUS_OFFSET = BLOCK_NEXT_OFFSET + 4;
+/** u32, in blocks in use: hash of the layout that its bytes have, or 0 */
+export const BLOCK_LAYOUT_OFFSET = BLOCK_NEXT_OFFSET;
+export const BLOCK_HEADER_BYTES = 16;
+export const BLOCK_BYTES_MIN = 24;
+export const BLOCK_FREE = 1;
+
+/** What `heapCheck` finds: the heap is being changed, or its changer died. */
+export const CHECK_CHANGING = 1;
+/** A block has an impossible size. */
+export const CHECK_SIZE = 2;
+/** A block does not refer back to the one before it. */
+export const CHECK_ORDER = 3;
+/** Two free blocks are neighbours. */
+export const CHECK_FREE_NEIGHBOURS = 4;
+/** The blocks do not end at the fence. */
+export const CHECK_FENCE = 5;
+/** A list of free blocks has a wrong member, or misses one. */
+export const CHECK_LIST = 6;
+/** A bit says something else than its list. */
+export const CHECK_BITS = 7;
+/** The counts of blocks or free bytes are wrong. */
+export const CHECK_SUMS = 8;
+
+// --- journal: old values of words that the holder of the segment lock has changed ---------------------------------------
+
+/** u32: entries that count; storing 0 commits */
+export const JOURNAL_COUNT_OFFSET = 0;
+/** Entries begin here: u32 offset of the word, u32 old value. */
+export const JOURNAL_ENTRIES_OFFSET = 8;
+export const JOURNAL_ENTRY_BYTES = 8;
+
+// --- participants ----------------------------------------------------------------------------------------------------
+
+export const PARTICIPANTS_OFFSET = 2432;
+export const PARTICIPANT_BYTES = 384;
+/** u64: generation << 32 | slot << 16 | SLOT_… */
+export const PARTICIPANT_WORD_OFFSET = 0;
+/** u32: process id, for display */
+export const PARTICIPANT_PID_OFFSET = PARTICIPANT_WORD_OFFSET + 8;
+/** u32: RUNTIME_…, for display */
+export const PARTICIPANT_RUNTIME_OFFSET = PARTICIPANT_PID_OFFSET + 4;
+/** u64: nanoseconds since 1970, for display */
+export const PARTICIPANT_JOINED_NS_OFFSET = PARTICIPANT_RUNTIME_OFFSET + 4;
+/** u64: nanoseconds since 1970; says "stalled", never "dead" */
+export const PARTICIPANT_HEARTBEAT_NS_OFFSET = PARTICIPANT_JOINED_NS_OFFSET + 8;
+/** u32: grows with each ring of the doorbell; the owner sleeps on it */
+export const PARTICIPANT_DOORBELL_OFFSET = 64;
+/** Bytes that only the owner uses: names and small values on their way between the host and the core. */
+export const PARTICIPANT_SCRATCH_OFFSET = 128;
+export const PARTICIPANT_SCRATCH_BYTES = 256;
+
+export const SLOT_FREE = 0;
+export const SLOT_LIVE = 1;
+/** The owner was proved dead: the kernel had dropped its lock. */
+export const SLOT_DEAD = 2;
+/** An operator removed the owner. */
+export const SLOT_EVICTED = 3;
+
+export const RUNTIME_OTHER = 0;
+export const RUNTIME_NODE = 1;
+export const RUNTIME_BUN = 2;
+export const RUNTIME_DENO = 3;
+
+// --- directory -------------------------------------------------------------------------------------------------------
+
+export const ENTRY_BYTES = 128;
+/** u32: OBJECT_… */
+export const ENTRY_TYPE_OFFSET = 0;
+/** u32: hash of the name, made by the opener */
+export const ENTRY_NAME_HASH_OFFSET = ENTRY_TYPE_OFFSET + 4;
+/** u32 */
+export const ENTRY_NAME_BYTES_OFFSET = ENTRY_NAME_HASH_OFFSET + 4;
+/** u32: where the object begins */
+export const ENTRY_OBJECT_OFFSET = ENTRY_NAME_BYTES_OFFSET + 4;
+/** u64: bytes of the object */
+export const ENTRY_OBJECT_BYTES_OFFSET = ENTRY_OBJECT_OFFSET + 4;
+/** u32: hash of all parameters */
+export const ENTRY_PARAMETERS_HASH_OFFSET = ENTRY_OBJECT_BYTES_OFFSET + 8;
+/** 4 x u32: what they mean depends on the type */
+export const ENTRY_PARAMETERS_OFFSET = ENTRY_PARAMETERS_HASH_OFFSET + 4;
+export const ENTRY_PARAMETERS = 4;
+/** The name in UTF-8, not terminated. */
+export const ENTRY_NAME_OFFSET = ENTRY_PARAMETERS_OFFSET + 16;
+
+/** Parameters: capacity in bytes. */
+export const OBJECT_RING = 1;
+/** Parameters: value bytes, hash of the layout. */
+export const OBJECT_LATEST = 2;
+
+/** Objects, and what different sides write inside them, begin at multiples of this: two cache lines. */
+export const OBJECT_ALIGNMENT = 128;
+
+/** No parameters. */
+export const OBJECT_LOCK = 3;
+/** Parameters: initial value. */
+export const OBJECT_SEMAPHORE = 4;
+/** No parameters. */
+export const OBJECT_EVENT = 5;
+/** No parameters. */
+export const OBJECT_COUNTER = 6;
+
+// --- ring ------------------------------------------------------------------------------------------------------------
+
+/** u64: position up to which records are published. Only the producer writes it. */
+export const RING_HEAD_OFFSET = 0;
+/** u64: records published */
+export const RING_SENT_OFFSET = RING_HEAD_OFFSET + 8;
+/** u64: payload bytes published */
+export const RING_SENT_BYTES_OFFSET = RING_SENT_OFFSET + 8;
+/** u64: nanoseconds since 1970 */
+export const RING_LAST_SENT_NS_OFFSET = RING_SENT_BYTES_OFFSET + 8;
+/** u64: position up to which the space may be written again. Only the consumer writes it. */
+export const RING_TAIL_OFFSET = 128;
+/** u64: position up to which records were taken; at most RING_HELD_… ahead of the tail */
+export const RING_CURSOR_OFFSET = RING_TAIL_OFFSET + 8;
+/** u64: the consumer's copy of the head */
+export const RING_CACHED_HEAD_OFFSET = RING_CURSOR_OFFSET + 8;
+/** u64: records received */
+export const RING_RECEIVED_OFFSET = RING_CACHED_HEAD_OFFSET + 8;
+/** u64: records received when the tail was last published */
+export const RING_RELEASED_OFFSET = RING_RECEIVED_OFFSET + 8;
+/** u64: OWNER word of the producer's end */
+export const RING_PRODUCER_OFFSET = 256;
+/** u64: OWNER word of the consumer's end */
+export const RING_CONSUMER_OFFSET = RING_PRODUCER_OFFSET + 8;
+/** u64: the producer's OWNER word whose end was reported to the consumer */
+export const RING_PRODUCER_ENDED_OFFSET = RING_CONSUMER_OFFSET + 8;
+/** u64: the consumer's OWNER word whose end was reported to the producer */
+export const RING_CONSUMER_ENDED_OFFSET = RING_PRODUCER_ENDED_OFFSET + 8;
+/** Two sets of waiters begin here: for data, then for room. */
+export const RING_WAITERS_OFFSET = 384;
+
+/** u32: payload bytes */
+export const RECORD_LENGTH_OFFSET = 0;
+/** u32: RECORD_… */
+export const RECORD_KIND_OFFSET = RECORD_LENGTH_OFFSET + 4;
+export const RECORD_HEADER_BYTES = 8;
+export const RECORD_ALIGNMENT = 8;
+export const RECORD_DATA = 0x44415441;
+export const RECORD_PADDING = 0x50414444;
+
+/** Low bits of an offset that `ringReceive` and `ringCommit` return: somebody must be woken. */
+export const FLAG_WAKE = 1;
+/** Nothing to receive. */
+export const FLAG_EMPTY = 2;
+
+// --- owner words: who holds an end of an object ------------------------------------------------------------------------
+
+/** Token of the owner (generation << 32 | slot << 16) with the number of the attach in bits 1 … 15. */
+export const OWNER_ATTACH_UNIT = 2;
+export const OWNER_ATTACH_MASK = 0xfffe;
+/** Set when the owner closed its end properly. */
+export const OWNER_CLOSED = 1;
+
+/** Nobody ever held the end. */
+export const END_NEVER = 0;
+export const END_LIVE = 1;
+export const END_CLOSED = 2;
+/** The holder died, or was evicted. */
+export const END_DEAD = 3;
+/** Closed or dead, and the other end has been told. */
+export const END_REPORTED = 4;
+
+// --- latest ------------------------------------------------------------------------------------------------------------
+
+/** u64: version << 8 | slot of the newest value; 0 before the first */
+export const LATEST_CURRENT_OFFSET = 0;
+/** u64 each: version of the value in a slot; 0 while it is written */
+export const LATEST_VERSIONS_OFFSET = LATEST_CURRENT_OFFSET + 8;
+/** u64: token of the participant that writes now, or 0 */
+export const LATEST_WRITER_OFFSET = 128;
+/** A set of waiters begins here, then u32 pins per participant, then the slots. */
+export const LATEST_WAITERS_OFFSET = 256;
+
+// --- lock ----------------------------------------------------------------------------------------------------------------
+
+/** u64: token of who holds or wants the lock exclusively, with LOCK_… flags; 0 when nobody does */
+export const LOCK_WORD_OFFSET = 0;
+/** u32 each: bit per participant that may hold the lock shared */
+export const LOCK_SHARED_OFFSET = 128;
+/** Two sets of waiters begin here, for shared and for exclusive; then u32 per participant: generation of a shared holder. */
+export const LOCK_WAITERS_OFFSET = 256;
+
+/** The owner of the word has the lock; without it, it waits until the shared holders have gone. */
+export const LOCK_HELD = 1;
+/** The one who waits holds the lock shared. */
+export const LOCK_UPGRADING = 2;
+/** An owner died with the lock, and nobody has called the data consistent yet. */
+export const LOCK_OWNER_DIED = 4;
+/** The lock was released without that: it cannot be used any more. */
+export const LOCK_BROKEN = 8;
+/** Those who wait for shared come first. */
+export const LOCK_SHARED_FIRST = 16;
+/** The holder changes things only through the journal: if it dies, there is nothing to repair. */
+export const LOCK_JOURNALED = 32;
+
+// --- semaphore, event, counter: one word, then a set of waiters -----------------------------------------------------------
+
+/** u32 (semaphore: count; event: 1 when signalled) or i64 (counter) */
+export const SIGNAL_VALUE_OFFSET = 0;
+export const SIGNAL_WAITERS_OFFSET = 128;
+
+// --- kernel-held locks: bytes of the lock range of the object that the shim opened -------------------------------------
+
+/** Held while a segment is created, joined or left. */
+export const LOCK_CREATION = 0;
+/** Held (shared) by everyone who has the segment open. */
+export const LOCK_HOLDERS = 1;
+/** Lock of participant slot 0; the others follow. */
+export const LOCK_PARTICIPANTS = 16;

@@ -1,0 +1,72 @@
+/**
+ * The parts of the documents that repeat `protocol/`. A document holds a marker, and this fills what follows it:
+ *
+ *     <!-- generated: fields HEADER -->      a table of the fields of one structure
+ *     <!-- generated: constants SLOT -->     a table of the constants with that prefix
+ *     <!-- generated: limits -->             every limit
+ *     <!-- generated: errors -->             every error code
+ *     <!-- end of generated -->
+ */
+import { readFileSync } from "node:fs";
+import * as errors from "../protocol/errors.js";
+import { LAYOUT_FINGERPRINT } from "../protocol/fingerprint.js";
+import * as layout from "../protocol/layout.js";
+import * as limits from "../protocol/limits.js";
+import { layoutHeader } from "./layout-header.js";
+import { type Constant, constantsOf, fieldsOf } from "./layout-source.js";
+
+const layoutConstants = constantsOf("protocol/layout.ts", { ...layout });
+const limitConstants = constantsOf("protocol/limits.ts", { ...limits });
+const errorConstants = constantsOf("protocol/errors.ts", { ...errors });
+
+function table(head: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+function fieldTable(prefix: string): string {
+  const fields = fieldsOf(layoutConstants, prefix);
+  if (fields.length === 0) throw new Error(`no fields are named ${prefix}_…_OFFSET`);
+  return table(
+    ["offset", "type", "field", "meaning"],
+    fields.map((field) => [`${field.offset}`, field.type || "bytes", `\`${field.name}\``, field.meaning]),
+  );
+}
+
+function constantTable(constants: Constant[]): string {
+  if (constants.length === 0) throw new Error("no constants of that name");
+  return table(
+    ["constant", "value", "meaning"],
+    constants.map(({ name, value, doc }) => [`\`${name}\``, `${value}`, doc]),
+  );
+}
+
+function prefixed(prefix: string): Constant[] {
+  return layoutConstants.filter(({ name }) => name.startsWith(`${prefix}_`) && !name.endsWith("_OFFSET"));
+}
+
+function content(what: string, argument: string): string {
+  if (what === "fields") return fieldTable(argument);
+  if (what === "constants") return constantTable(prefixed(argument));
+  if (what === "limits") return constantTable(limitConstants);
+  if (what === "errors") return constantTable(errorConstants);
+  throw new Error(`a marker asks for "${what} ${argument}"`);
+}
+
+const marked = /(<!-- generated: (\w+) ?(\w*) -->\n)[\s\S]*?(<!-- end of generated -->)/g;
+
+/** The document with every marked part made anew. */
+export function filled(text: string): string {
+  return text.replace(
+    marked,
+    (_, begin, what, argument, end) => `${begin}\n${content(what, argument)}\n\n${end}`,
+  );
+}
+
+/** Path and text of everything under docs/ that is generated, in whole or in part. */
+export function documents(): Record<string, string> {
+  return {
+    "docs/protocol.md": filled(readFileSync("docs/protocol.md", "utf8")),
+    "docs/isthmus_layout.h": layoutHeader(layoutConstants, limitConstants, LAYOUT_FINGERPRINT),
+  };
+}

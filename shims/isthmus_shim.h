@@ -1,0 +1,184 @@
+/*
+ * The contract of every shim: what Isthmus needs from an operating system, and nothing of how it is done.
+ *
+ * An *object* is the thing that processes share: bytes, a name or none, kernel-held locks, and words to sleep
+ * on. An *environment* is one JavaScript thread; it owns the objects it opened and, when it watches words,
+ * their threads. No two threads use one environment at a time. Different environments are independent, and
+ * may be in one process.
+ *
+ * Every function that can fail returns ISTHMUS_OK or a code of generated/errors.h, and then says in `failure`
+ * (never NULL) which call of the system refused and with which number; `call` is a string that lives for
+ * ever. A failed call has changed nothing, unless it says so. Sizes and offsets are bytes, times are
+ * milliseconds, strings are UTF-8 with a NUL at the end. Only `isthmus_wait` sleeps.
+ *
+ * The twin for TypeScript is ts/host/native.ts.
+ */
+#ifndef ISTHMUS_SHIM_H
+#define ISTHMUS_SHIM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "generated/errors.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ISTHMUS_OK 0
+
+/* Locks of one object are numbered 0 … ISTHMUS_LOCK_MAX. */
+#define ISTHMUS_LOCK_MAX (1u << 20)
+
+/* Bytes that hold any text of isthmus_handle, with its NUL. */
+#define ISTHMUS_HANDLE_BYTES 128
+
+typedef struct isthmus_environment isthmus_environment;
+typedef struct isthmus_object isthmus_object;
+
+typedef struct {
+  int32_t status;   /* the code that the function returned */
+  int32_t os_error; /* what the system reported, 0 when the refusal is ours */
+  const char *call; /* the name of the refusing call, "" when the refusal is ours */
+} isthmus_failure;
+
+/* Who can see a name: only this login session, or the whole machine. Systems without sessions ignore it. */
+enum { ISTHMUS_LOCAL = 0, ISTHMUS_GLOBAL = 1 };
+
+typedef struct {
+  bool create;    /* make the object when it is absent: empty, with exactly `mode` */
+  bool read_only; /* neither map for writing nor take exclusive locks */
+  uint32_t
+      mode; /* permission bits, rwxrwxrwx; systems without them give others access when others have any bit */
+} isthmus_options;
+
+typedef struct {
+  uint64_t bytes;
+  uint32_t owner; /* user id, 0 where the system has none */
+  uint32_t mode;
+  bool linked;  /* the name still leads to this object; true for objects that were opened without a name */
+  bool trusted; /* owned by this user or by the superuser */
+} isthmus_info;
+
+typedef struct {
+  const char *place; /* where names live; "" when there is no such place */
+  uint64_t total_bytes;
+  uint64_t free_bytes;
+  uint32_t words_per_watcher; /* how many words one thread can watch */
+} isthmus_limits;
+
+/* ---- environments
+ * ------------------------------------------------------------------------------------------------ */
+
+/*
+ * `bell(context)` runs on a thread of the shim after a watched word changed: it must not block and must not
+ * call the shim. It may be called once for many changes, never zero times for one.
+ */
+typedef void (*isthmus_bell)(void *context);
+int isthmus_environment_open(isthmus_bell bell, void *context, isthmus_environment **out,
+                             isthmus_failure *failure);
+/* Closes every object of it. When this returns no thread of the environment runs and no memory of it is
+ * mapped. */
+void isthmus_environment_close(isthmus_environment *environment);
+
+/* ---- opening
+ * ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * Names have 1 … 200 bytes, no separator of directories and no control character: else INVALID_NAME. An
+ * object of that name which is not plain shared memory (a link, a directory …) is refused with ACCESS_DENIED
+ * and never followed.
+ */
+int isthmus_open_named(isthmus_environment *environment, const char *name, uint32_t name_space,
+                       isthmus_options options, isthmus_object **out, isthmus_failure *failure);
+int isthmus_open_file(isthmus_environment *environment, const char *path, isthmus_options options,
+                      isthmus_object **out, isthmus_failure *failure);
+int isthmus_open_anonymous(isthmus_environment *environment, isthmus_object **out, isthmus_failure *failure);
+/*
+ * An empty object that nobody can find yet; isthmus_publish gives it `name`, taking it in one step from
+ * whatever had it. When its owner dies before that, a later isthmus_list removes it.
+ */
+int isthmus_open_staged(isthmus_environment *environment, const char *name, uint32_t name_space,
+                        uint32_t mode, isthmus_object **out, isthmus_failure *failure);
+int isthmus_publish(isthmus_object *object, isthmus_failure *failure);
+/*
+ * A text with which isthmus_open_handle finds the object in a child process, or in another process of the
+ * same user as long as this one has it open. Objects opened through it share bytes with the first, and no
+ * lock.
+ */
+int isthmus_handle(isthmus_object *object, char text[ISTHMUS_HANDLE_BYTES], isthmus_failure *failure);
+/* INVALID_NAME when the text is not one of isthmus_handle, NOT_FOUND when what it names is gone. */
+int isthmus_open_handle(isthmus_environment *environment, const char *text, bool read_only,
+                        isthmus_object **out, isthmus_failure *failure);
+/* Stops watching, unmaps, drops all locks of the object, frees it. */
+void isthmus_close(isthmus_object *object);
+
+/* ---- the object
+ * -------------------------------------------------------------------------------------------------- */
+
+int isthmus_object_info(isthmus_object *object, isthmus_info *out, isthmus_failure *failure);
+/*
+ * Makes the object at least `bytes` (> 0) long, with storage really set aside: OUT_OF_SHARED_MEMORY instead
+ * of a crash at first touch. New bytes are zero. Never shrinks. On failure the size is what it was.
+ */
+int isthmus_allocate(isthmus_object *object, uint64_t bytes, isthmus_failure *failure);
+
+/* ---- locks: held by the kernel for the object, dropped when it is closed or its process dies, however that
+ * happens */
+
+/*
+ * Takes lock `index` (at most ISTHMUS_LOCK_MAX) or, when this object has it already, changes its mode. Never
+ * waits:
+ * `*taken` is false when another object is in the way, and then a lock held before stays as it was. An
+ * exclusive lock of a read-only object is READ_ONLY.
+ */
+int isthmus_lock(isthmus_object *object, uint32_t index, bool shared, bool *taken, isthmus_failure *failure);
+int isthmus_unlock(isthmus_object *object, uint32_t index, isthmus_failure *failure);
+/* Whether an object other than this one, here or in any process, has the lock in any mode. */
+int isthmus_held(isthmus_object *object, uint32_t index, bool *held, isthmus_failure *failure);
+
+/* ---- mapping
+ * ----------------------------------------------------------------------------------------------------- */
+
+/*
+ * Puts the object in the place of the `bytes` at `address`, which must be whole pages and exactly as long as
+ * the object: else NOT_SUPPORTED. BUSY when the object is mapped, or any object at that address.
+ */
+int isthmus_map(isthmus_object *object, void *address, uint64_t bytes, bool read_only,
+                isthmus_failure *failure);
+/* Puts private zero pages back, readable and writable as before. Nothing happens when it is not mapped. */
+int isthmus_unmap(isthmus_object *object, isthmus_failure *failure);
+/* Bytes of the mapping, 0 when the object is not mapped. */
+uint64_t isthmus_mapped_bytes(const isthmus_object *object);
+/* Returns when what was written to the mapping is on the storage behind the object. */
+int isthmus_flush(isthmus_object *object, isthmus_failure *failure);
+
+/* ---- waiting: `offset` is a multiple of 4, inside the mapping
+ * ------------------------------------------------------ */
+
+/* Wakes every thread, in whatever process, that sleeps on the word or watches it. */
+int isthmus_wake(isthmus_object *object, uint64_t offset, isthmus_failure *failure);
+/* Sleeps while the word is `expected`, at most `timeout_ms`. It may return early; the caller looks at the
+ * word again. */
+int isthmus_wait(isthmus_object *object, uint64_t offset, uint32_t expected, double timeout_ms,
+                 isthmus_failure *failure);
+/* Rings the environment's bell after each change of the word from now on that is followed by isthmus_wake. */
+int isthmus_watch(isthmus_object *object, uint64_t offset, isthmus_failure *failure);
+/* Forgets all watched words of the object. The bell may still ring once for an earlier change. */
+void isthmus_unwatch(isthmus_object *object);
+
+/* ---- names
+ * ------------------------------------------------------------------------------------------------------- */
+
+/* Calls `each` with every name, without our prefix. Removes staged objects whose owner died. */
+int isthmus_list(uint32_t name_space, void (*each)(void *context, const char *name), void *context,
+                 isthmus_failure *failure);
+int isthmus_unlink(const char *name, uint32_t name_space, isthmus_failure *failure);
+void isthmus_system_limits(isthmus_limits *out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,81 @@
+/* Mapping over memory that a WebAssembly engine owns, and giving it back. */
+#include <sys/mman.h>
+
+#include "linux.h"
+
+/* Every mapped object of the process: one memory can be posted to several threads, but be mapped over only
+ * once. */
+static isthmus_object *mapped_objects;
+static short_lock mapping_lock;
+
+static bool overlaps(const unsigned char *address, uint64_t bytes) {
+  for (const isthmus_object *other = mapped_objects; other; other = other->next_mapped) {
+    if (address < other->address + other->bytes && other->address < address + bytes) return true;
+  }
+  return false;
+}
+
+/* The state in which the engine's own allocation was: private zeros that cost nothing until touched. */
+static bool put_zeros(void *address, uint64_t bytes) {
+  int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  return mmap(address, bytes, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
+}
+
+static int map_locked(isthmus_object *object, void *address, uint64_t bytes, bool read_only,
+                      isthmus_failure *failure) {
+  if (overlaps(address, bytes)) return refuse(failure, ISTHMUS_BUSY);
+  int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+  if (mmap(address, bytes, protection, MAP_FIXED | MAP_SHARED, object->descriptor, 0) == MAP_FAILED) {
+    refuse_errno(failure, "mmap");
+    /* Linux may have taken the old pages away before it noticed that it cannot map the new ones. */
+    put_zeros(address, bytes);
+    return failure->status;
+  }
+  object->address = address;
+  object->bytes = bytes;
+  object->map_read_only = read_only;
+  object->next_mapped = mapped_objects;
+  mapped_objects = object;
+  return ISTHMUS_OK;
+}
+
+int isthmus_map(isthmus_object *object, void *address, uint64_t bytes, bool read_only,
+                isthmus_failure *failure) {
+  uint64_t page_bytes = (uint64_t)getpagesize();
+  file_facts facts;
+  if (object->address) return refuse(failure, ISTHMUS_BUSY);
+  if (object->read_only && !read_only) return refuse(failure, ISTHMUS_READ_ONLY);
+  if (bytes == 0 || (uintptr_t)address % page_bytes != 0 || bytes % page_bytes != 0) {
+    return refuse(failure, ISTHMUS_NOT_SUPPORTED);
+  }
+  if (facts_of_descriptor(object->descriptor, &facts) != 0) return refuse_errno(failure, "statx");
+  if (facts.bytes != bytes) return refuse(failure, ISTHMUS_NOT_SUPPORTED);
+  lock_shortly(&mapping_lock);
+  int status = map_locked(object, address, bytes, read_only, failure);
+  unlock_shortly(&mapping_lock);
+  return status;
+}
+
+int isthmus_unmap(isthmus_object *object, isthmus_failure *failure) {
+  if (!object->address) return ISTHMUS_OK;
+  isthmus_unwatch(object);
+  lock_shortly(&mapping_lock);
+  bool done = put_zeros(object->address, object->bytes);
+  if (!done) refuse_errno(failure, "mmap");
+  if (done) {
+    isthmus_object **link = &mapped_objects;
+    while (*link != object) link = &(*link)->next_mapped;
+    *link = object->next_mapped;
+    object->address = NULL;
+    object->bytes = 0;
+  }
+  unlock_shortly(&mapping_lock);
+  return done ? ISTHMUS_OK : failure->status;
+}
+
+uint64_t isthmus_mapped_bytes(const isthmus_object *object) { return object->bytes; }
+
+int isthmus_flush(isthmus_object *object, isthmus_failure *failure) {
+  if (!object->address || object->map_read_only) return ISTHMUS_OK;
+  return msync(object->address, object->bytes, MS_SYNC) == 0 ? ISTHMUS_OK : refuse_errno(failure, "msync");
+}

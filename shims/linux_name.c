@@ -1,0 +1,167 @@
+/*
+ * Names: files "isthmus.<name>" in /dev/shm, which is where shm_open of every libc puts them.
+ *
+ * Staged files are ".isthmus.<pid>.<random>" there. Their maker holds STAGED_LOCK until the file has its
+ * name:
+ *
+ *   maker:   1. create exclusively  2. take the lock  3. still linked? else start again  4. rename  5. drop
+ * the lock sweeper: 1. open                2. take the lock, else leave it alone                3. remove the
+ * staged name
+ *
+ * A sweeper that comes between 1 and 2 of the maker is met in 2 or 3; one that comes after 4 removes a name
+ * that is gone. A maker that died before 4 holds no lock.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "linux.h"
+
+int path_of_name(const char *name, char path[PATH_BYTES_MAX], isthmus_failure *failure) {
+  size_t bytes = strlen(name);
+  if (bytes == 0 || bytes > NAME_BYTES_MAX) return refuse(failure, ISTHMUS_INVALID_NAME);
+  for (size_t i = 0; i < bytes; i++) {
+    unsigned char byte = (unsigned char)name[i];
+    if (byte < 0x20 || byte == 0x7f || byte == '/') return refuse(failure, ISTHMUS_INVALID_NAME);
+  }
+  snprintf(path, PATH_BYTES_MAX, PLACE "/" PREFIX "%s", name);
+  return ISTHMUS_OK;
+}
+
+static void staged_path(char path[PATH_BYTES_MAX]) {
+  static _Atomic uint32_t counter;
+  uint64_t random = 0;
+  /* Without random numbers the counter still separates the threads of this process, and the pid most others.
+   */
+  if (syscall(SYS_getrandom, &random, sizeof random, 1 /* GRND_NONBLOCK */) < 0) random = 0;
+  random += atomic_fetch_add(&counter, 1);
+  snprintf(path, PATH_BYTES_MAX, PLACE "/" STAGED_PREFIX "%d.%016llx", (int)getpid(),
+           (unsigned long long)random);
+}
+
+int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, isthmus_failure *failure) {
+  for (int attempt = 0; attempt < 100; attempt++) {
+    staged_path(path);
+    int opened = open_again(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (opened < 0 && errno == EEXIST) continue;
+    if (opened < 0 && errno == ENOENT) return refuse_os_error(failure, "open", ENOENT, ISTHMUS_NOT_SUPPORTED);
+    if (opened < 0) return refuse_errno(failure, "open");
+    file_facts facts;
+    if (set_byte_lock(opened, STAGED_LOCK, F_WRLCK) != 0) {
+      bool swept = errno == EAGAIN || errno == EACCES;
+      if (!swept) {
+        refuse_errno(failure, "fcntl");
+        unlink(path);
+      }
+      close_descriptor(opened);
+      if (swept) continue;
+      return failure->status;
+    }
+    if (facts_of_descriptor(opened, &facts) == 0 && facts.links == 0) {
+      close_descriptor(opened);
+      continue;
+    }
+    if (fchmod(opened, (mode_t)mode) != 0) {
+      refuse_errno(failure, "fchmod");
+      unlink(path);
+      close_descriptor(opened);
+      return failure->status;
+    }
+    *descriptor = opened;
+    return ISTHMUS_OK;
+  }
+  return refuse_os_error(failure, "open", EEXIST, ISTHMUS_SYSTEM);
+}
+
+int isthmus_publish(isthmus_object *object, isthmus_failure *failure) {
+  if (object->kind != STAGED) return refuse(failure, ISTHMUS_NOT_SUPPORTED);
+  if (rename(object->path, object->goal) != 0) return refuse_errno(failure, "rename");
+  object->kind = NAMED;
+  free(object->path);
+  object->path = object->goal;
+  object->goal = NULL;
+  set_byte_lock(object->descriptor, STAGED_LOCK, F_UNLCK);
+  return ISTHMUS_OK;
+}
+
+static void sweep(const char *file) {
+  char path[PATH_BYTES_MAX];
+  snprintf(path, sizeof path, PLACE "/%s", file);
+  file_facts facts;
+  /* Only our own: an exclusive lock needs write access, and the superuser should not tidy for others. */
+  if (facts_of_path(path, &facts) != 0 || !is_regular(&facts) || facts.owner != geteuid()) return;
+  int descriptor = open_again(path, O_RDWR | O_CLOEXEC, 0);
+  if (descriptor < 0) return;
+  if (set_byte_lock(descriptor, STAGED_LOCK, F_WRLCK) == 0) unlink(path);
+  close_descriptor(descriptor);
+}
+
+/* Types of linux_dirent64: not every file system knows them. */
+#define KERNEL_DT_UNKNOWN 0
+#define KERNEL_DT_REG 8
+
+/* struct linux_dirent64 of the kernel */
+typedef struct {
+  uint64_t inode;
+  int64_t next;
+  uint16_t bytes;
+  uint8_t type;
+  char name[];
+} kernel_entry;
+
+static void visit(const char *file, uint8_t type, void (*each)(void *, const char *), void *context) {
+  if (type != KERNEL_DT_REG && type != KERNEL_DT_UNKNOWN) return;
+  size_t prefix = sizeof PREFIX - 1;
+  if (strncmp(file, PREFIX, prefix) == 0 && file[prefix] != 0) each(context, file + prefix);
+  if (strncmp(file, STAGED_PREFIX, sizeof STAGED_PREFIX - 1) == 0) sweep(file);
+}
+
+int isthmus_list(uint32_t name_space, void (*each)(void *, const char *), void *context,
+                 isthmus_failure *failure) {
+  (void)name_space;
+  int directory = open_again(PLACE "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (directory < 0 && errno == ENOENT) return ISTHMUS_OK;
+  if (directory < 0) return refuse_errno(failure, "open");
+  _Alignas(8) char buffer[4096];
+  long filled;
+  while ((filled = syscall(SYS_getdents64, directory, buffer, sizeof buffer)) > 0) {
+    for (long at = 0; at < filled;) {
+      const kernel_entry *entry = (const kernel_entry *)(buffer + at);
+      visit(entry->name, entry->type, each, context);
+      at += entry->bytes;
+    }
+  }
+  if (filled < 0) refuse_errno(failure, "getdents64");
+  close_descriptor(directory);
+  return filled < 0 ? failure->status : ISTHMUS_OK;
+}
+
+int isthmus_unlink(const char *name, uint32_t name_space, isthmus_failure *failure) {
+  (void)name_space;
+  char path[PATH_BYTES_MAX];
+  if (path_of_name(name, path, failure) != ISTHMUS_OK) return failure->status;
+  return unlink(path) == 0 ? ISTHMUS_OK : refuse_errno(failure, "unlink");
+}
+
+/* struct statfs of the kernel on 64-bit CPUs */
+typedef struct {
+  int64_t type, block_bytes;
+  uint64_t blocks, free_blocks, available_blocks, files, free_files;
+  int32_t id[2];
+  int64_t name_bytes, fragment_bytes, flags, rest[4];
+} kernel_statfs;
+
+_Static_assert(sizeof(kernel_statfs) == 120, "the kernel writes 120 bytes");
+
+void isthmus_system_limits(isthmus_limits *out) {
+  kernel_statfs found;
+  memset(&found, 0, sizeof found);
+  bool there = syscall(SYS_statfs, PLACE, &found) == 0;
+  uint64_t unit = (uint64_t)(found.fragment_bytes > 0 ? found.fragment_bytes : found.block_bytes);
+  out->place = there ? PLACE : "";
+  out->total_bytes = there ? found.blocks * unit : 0;
+  out->free_bytes = there ? found.available_blocks * unit : 0;
+  out->words_per_watcher = words_per_watcher();
+}

@@ -1,0 +1,219 @@
+/* Objects: opening in every way, describing, giving them their size, closing. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "linux.h"
+
+#define KERNEL_MFD_CLOEXEC 1u
+#define KERNEL_MFD_ALLOW_SEALING 2u
+
+int adopt(isthmus_environment *environment, int descriptor, object_kind kind, bool read_only,
+          const char *path, const char *goal, isthmus_object **out, isthmus_failure *failure) {
+  file_facts facts;
+  isthmus_object *object = NULL;
+  if (facts_of_descriptor(descriptor, &facts) != 0) {
+    refuse_errno(failure, "statx");
+  } else if (!is_regular(&facts)) {
+    refuse_os_error(failure, "open", EINVAL, ISTHMUS_ACCESS_DENIED);
+  } else if ((object = calloc(1, sizeof *object)) == NULL || (path && !(object->path = strdup(path))) ||
+             (goal && !(object->goal = strdup(goal)))) {
+    refuse_os_error(failure, "malloc", ENOMEM, ISTHMUS_SYSTEM);
+    if (object) free(object->path);
+    free(object);
+  } else {
+    object->environment = environment;
+    object->descriptor = descriptor;
+    object->inheritable = -1;
+    object->kind = kind;
+    object->read_only = read_only;
+    object->next = environment->objects;
+    environment->objects = object;
+    *out = object;
+    return ISTHMUS_OK;
+  }
+  close_descriptor(descriptor);
+  return failure->status;
+}
+
+/*
+ * Creation is exclusive, so that we know whether the object is ours to give a mode to; and opening is without
+ * O_CREAT, because kernels refuse O_CREAT on other users' files in /dev/shm (fs.protected_regular).
+ */
+static int open_path(const char *path, isthmus_options options, bool *created) {
+  int access = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
+  *created = false;
+  for (int attempt = 0; attempt < 1000; attempt++) {
+    int descriptor;
+    if (options.create) {
+      descriptor = open_again(path, access | O_CREAT | O_EXCL, options.mode);
+      if (descriptor >= 0) *created = true;
+      if (descriptor >= 0 || errno != EEXIST) return descriptor;
+    }
+    descriptor = open_again(path, access, 0);
+    /* Removed between the two: it is absent, so create it after all. */
+    if (descriptor >= 0 || errno != ENOENT || !options.create) return descriptor;
+  }
+  return -1;
+}
+
+static int open_at(isthmus_environment *environment, const char *path, isthmus_options options, bool in_place,
+                   isthmus_object **out, isthmus_failure *failure) {
+  bool created;
+  int descriptor = open_path(path, options, &created);
+  if (descriptor < 0 && errno == ENOENT && options.create && in_place) {
+    return refuse_os_error(failure, "open", ENOENT, ISTHMUS_NOT_SUPPORTED);
+  }
+  if (descriptor < 0) return refuse_errno(failure, "open");
+  if (created && fchmod(descriptor, (mode_t)options.mode) != 0) {
+    refuse_errno(failure, "fchmod");
+    unlink(path);
+    close_descriptor(descriptor);
+    return failure->status;
+  }
+  return adopt(environment, descriptor, NAMED, options.read_only, path, NULL, out, failure);
+}
+
+int isthmus_open_named(isthmus_environment *environment, const char *name, uint32_t name_space,
+                       isthmus_options options, isthmus_object **out, isthmus_failure *failure) {
+  (void)name_space;
+  char path[PATH_BYTES_MAX];
+  if (path_of_name(name, path, failure) != ISTHMUS_OK) return failure->status;
+  return open_at(environment, path, options, true, out, failure);
+}
+
+/* Absolute: whether the name still leads to the object must not depend on where the process moves to. */
+int isthmus_open_file(isthmus_environment *environment, const char *path, isthmus_options options,
+                      isthmus_object **out, isthmus_failure *failure) {
+  char absolute[PATH_BYTES_MAX];
+  size_t prefix = 0;
+  if (path[0] != '/') {
+    if (!getcwd(absolute, sizeof absolute)) return refuse_errno(failure, "getcwd");
+    prefix = strlen(absolute);
+    absolute[prefix++] = '/';
+  }
+  if (prefix + strlen(path) >= sizeof absolute) {
+    return refuse_os_error(failure, "open", ENAMETOOLONG, ISTHMUS_INVALID_NAME);
+  }
+  strcpy(absolute + prefix, path);
+  return open_at(environment, absolute, options, false, out, failure);
+}
+
+int isthmus_open_anonymous(isthmus_environment *environment, isthmus_object **out, isthmus_failure *failure) {
+  int descriptor = (int)syscall(SYS_memfd_create, "isthmus", KERNEL_MFD_CLOEXEC | KERNEL_MFD_ALLOW_SEALING);
+  if (descriptor < 0) return refuse_errno(failure, "memfd_create");
+  /* Nobody can truncate it under us, which would kill the next who touches it (files in /dev/shm have no
+   * seals). */
+  fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK);
+  return adopt(environment, descriptor, NAMELESS, false, NULL, NULL, out, failure);
+}
+
+int isthmus_open_staged(isthmus_environment *environment, const char *name, uint32_t name_space,
+                        uint32_t mode, isthmus_object **out, isthmus_failure *failure) {
+  (void)name_space;
+  char goal[PATH_BYTES_MAX], path[PATH_BYTES_MAX];
+  int descriptor;
+  if (path_of_name(name, goal, failure) != ISTHMUS_OK) return failure->status;
+  if (open_staged_file(mode, path, &descriptor, failure) != ISTHMUS_OK) return failure->status;
+  if (adopt(environment, descriptor, STAGED, false, path, goal, out, failure) == ISTHMUS_OK)
+    return ISTHMUS_OK;
+  unlink(path);
+  return failure->status;
+}
+
+/* Whether the name that the object was opened by still leads to it. */
+static bool is_linked(const isthmus_object *object, const file_facts *facts) {
+  if (object->kind == NAMELESS) return true;
+  if (object->kind == STAGED || facts->links == 0) return false;
+  file_facts named;
+  if (facts_of_path(object->path, &named) != 0) return errno != ENOENT && errno != ENOTDIR;
+  return named.inode == facts->inode && named.device == facts->device;
+}
+
+int isthmus_object_info(isthmus_object *object, isthmus_info *out, isthmus_failure *failure) {
+  file_facts facts;
+  if (facts_of_descriptor(object->descriptor, &facts) != 0) return refuse_errno(failure, "statx");
+  out->bytes = facts.bytes;
+  out->owner = facts.owner;
+  out->mode = facts.mode & 0777;
+  out->trusted = facts.owner == geteuid() || facts.owner == 0;
+  out->linked = is_linked(object, &facts);
+  return ISTHMUS_OK;
+}
+
+/* Growing beyond RLIMIT_FSIZE would not only fail but also kill the process with SIGXFSZ. */
+static bool is_beyond_limit(uint64_t bytes) {
+  uint64_t limits[2] = {0, 0};
+  if (syscall(SYS_prlimit64, 0, 1 /* RLIMIT_FSIZE */, NULL, limits) != 0) return false;
+  return bytes > limits[0];
+}
+
+/* For file systems without fallocate: writing sets storage aside as well. */
+static int write_zeros(int descriptor, uint64_t from, uint64_t to) {
+  static char zeros[16384]; /* not const: so it takes no room in the file */
+  while (from < to) {
+    uint64_t rest = to - from;
+    ssize_t written = pwrite(descriptor, zeros, rest < sizeof zeros ? rest : sizeof zeros, (off_t)from);
+    if (written < 0 && errno != EINTR) return -1;
+    if (written > 0) from += (uint64_t)written;
+  }
+  return 0;
+}
+
+int isthmus_allocate(isthmus_object *object, uint64_t bytes, isthmus_failure *failure) {
+  if (object->read_only) return refuse(failure, ISTHMUS_READ_ONLY);
+  file_facts facts;
+  if (facts_of_descriptor(object->descriptor, &facts) != 0) return refuse_errno(failure, "statx");
+  if (facts.bytes >= bytes) return ISTHMUS_OK;
+  if (is_beyond_limit(bytes))
+    return refuse_os_error(failure, "fallocate", EFBIG, ISTHMUS_OUT_OF_SHARED_MEMORY);
+  int result;
+  /* From zero: a sparse file that was smaller gets storage for all of it. */
+  do result = (int)syscall(SYS_fallocate, object->descriptor, 0, (int64_t)0, (int64_t)bytes);
+  while (result != 0 && errno == EINTR);
+  if (result != 0 && errno == EOPNOTSUPP) result = write_zeros(object->descriptor, facts.bytes, bytes);
+  if (result == 0) return ISTHMUS_OK;
+  if (errno == ENOMEM)
+    refuse_os_error(failure, "fallocate", ENOMEM, ISTHMUS_OUT_OF_SHARED_MEMORY);
+  else
+    refuse_errno(failure, "fallocate");
+  do result = ftruncate(object->descriptor, (off_t)facts.bytes);
+  while (result != 0 && errno == EINTR);
+  return failure->status;
+}
+
+void isthmus_close(isthmus_object *object) {
+  isthmus_failure ignored;
+  isthmus_unwatch(object);
+  bool unmapped = isthmus_unmap(object, &ignored) == ISTHMUS_OK;
+  if (object->kind == STAGED) unlink(object->path);
+  close_descriptor(object->inheritable);
+  close_descriptor(object->descriptor);
+  isthmus_object **link = &object->environment->objects;
+  while (*link != object) link = &(*link)->next;
+  *link = object->next;
+  /* Pages that the kernel does not take back stay in the table of mappings, so that nothing is put over them.
+   */
+  if (!unmapped) return;
+  free(object->path);
+  free(object->goal);
+  free(object);
+}
+
+int isthmus_environment_open(isthmus_bell bell, void *context, isthmus_environment **out,
+                             isthmus_failure *failure) {
+  isthmus_environment *environment = calloc(1, sizeof *environment);
+  if (!environment) return refuse_os_error(failure, "malloc", ENOMEM, ISTHMUS_SYSTEM);
+  environment->bell = bell;
+  environment->context = context;
+  *out = environment;
+  return ISTHMUS_OK;
+}
+
+void isthmus_environment_close(isthmus_environment *environment) {
+  stop_watching(environment);
+  while (environment->objects) isthmus_close(environment->objects);
+  free(environment);
+}

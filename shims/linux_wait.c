@@ -1,0 +1,54 @@
+/* Sleeping and waking on one word (futex), and the lock that the shim's own threads use among themselves. */
+#include "linux.h"
+
+/* linux/futex.h: operations without FUTEX_PRIVATE reach other processes through the same page. */
+#define KERNEL_FUTEX_WAIT 0
+#define KERNEL_FUTEX_WAKE 1
+#define KERNEL_FUTEX_PRIVATE 128
+
+/*
+ * The longest single sleep. A worker that sleeps here cannot be terminated until it is back in JavaScript,
+ * and isthmus_wait may return early: so it does, five times a second at most.
+ */
+#define SLEEP_MS_MAX 200
+
+/* struct timespec of the kernel on 64-bit CPUs */
+typedef struct {
+  int64_t seconds, nanoseconds;
+} kernel_timespec;
+
+uint32_t read_word(const void *word) { return atomic_load((const _Atomic uint32_t *)word); }
+
+long sleep_on_word(const void *word, uint32_t expected, uint64_t timeout_ns, bool in_process) {
+  kernel_timespec timeout = {(int64_t)(timeout_ns / 1000000000u), (int64_t)(timeout_ns % 1000000000u)};
+  int operation = KERNEL_FUTEX_WAIT | (in_process ? KERNEL_FUTEX_PRIVATE : 0);
+  return syscall(SYS_futex, word, operation, expected, timeout_ns == FOREVER_NS ? NULL : &timeout, NULL, 0);
+}
+
+long wake_word(const void *word, bool in_process) {
+  int operation = KERNEL_FUTEX_WAKE | (in_process ? KERNEL_FUTEX_PRIVATE : 0);
+  return syscall(SYS_futex, word, operation, INT32_MAX, NULL, NULL, 0);
+}
+
+void lock_shortly(short_lock *lock) {
+  uint32_t found = 0;
+  if (atomic_compare_exchange_strong(lock, &found, 1)) return;
+  while (atomic_exchange(lock, 2) != 0) sleep_on_word(lock, 2, FOREVER_NS, true);
+}
+
+void unlock_shortly(short_lock *lock) {
+  if (atomic_exchange(lock, 0) == 2) wake_word(lock, true);
+}
+
+int isthmus_wake(isthmus_object *object, uint64_t offset, isthmus_failure *failure) {
+  return wake_word(object->address + offset, false) >= 0 ? ISTHMUS_OK : refuse_errno(failure, "futex");
+}
+
+int isthmus_wait(isthmus_object *object, uint64_t offset, uint32_t expected, double timeout_ms,
+                 isthmus_failure *failure) {
+  if (!(timeout_ms > 0)) return ISTHMUS_OK;
+  uint64_t timeout_ns = timeout_ms < SLEEP_MS_MAX ? (uint64_t)(timeout_ms * 1e6) : SLEEP_MS_MAX * 1000000ull;
+  long result = sleep_on_word(object->address + offset, expected, timeout_ns, false);
+  bool expectable = result == 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT;
+  return expectable ? ISTHMUS_OK : refuse_errno(failure, "futex");
+}

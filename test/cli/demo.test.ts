@@ -1,0 +1,199 @@
+// watchdog: 300 s
+/** The demo, whole, and its last stage with records that come twice or never. */
+import type { ChildProcess } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { MiB, Segment } from "isthmus";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { root } from "../lib/paths.js";
+import { finished, start } from "../lib/processes.js";
+import { presentRuntimes } from "../lib/runtimes.js";
+import { segmentName, temporaryDirectory } from "../lib/segments.js";
+import { until } from "../lib/watchdog.js";
+import { jsonOf, main } from "./command-line.js";
+
+const DEMO_MS_MAX = 200_000;
+
+interface Transfer {
+  outcome: { digest: string; bytes: number; repeated: number[]; missing: [number, number][] };
+  equal: boolean;
+}
+
+interface Result {
+  runtimes: string[];
+  substitutes: string[];
+  folder: string;
+  files: number;
+  rounds: number;
+  bytes: number;
+  expectedDigest: string;
+  ring: Transfer;
+  socket: Transfer;
+  death: Transfer & { killedPid: number; successorPid: number; killedAtBytes: number; bytes: number };
+}
+
+/** What the demo of that process has in shared memory now. */
+function segmentsOf({ pid }: ChildProcess): string[] {
+  return readdirSync("/dev/shm").filter((name) => name.includes(`isthmus-demo-${pid}`));
+}
+
+/** The digest of all files below a folder, so many times over, by other code than the demo's own. */
+function digestBelow(folder: string, rounds: number): { digest: string; files: number } {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const hash = createHash("sha256");
+  paths.sort((a, b) => (a < b ? -1 : 1));
+  for (let round = 0; round < rounds; round++) {
+    for (const path of paths) {
+      const content = readFileSync(path);
+      hash.update(`${path}\0${content.length}\0`).update(content);
+    }
+  }
+  return { digest: hash.digest("hex"), files: paths.length };
+}
+
+function checkDeath({ death }: Result): void {
+  assert.ok(death.equal);
+  assert.equal(death.outcome.missing, []);
+  assert.ok(death.killedPid > 0 && death.successorPid > 0 && death.killedPid !== death.successorPid);
+  assert.ok(death.killedAtBytes > 0 && death.killedAtBytes < death.bytes);
+}
+
+/** A copy of the package as npm installs it, with a small file beside, in an empty folder. */
+function installedCopy(): string {
+  const folder = realpathSync(temporaryDirectory());
+  const modules = join(folder, "node_modules");
+  mkdirSync(join(modules, "isthmus"), { recursive: true });
+  for (const part of ["dist", "prebuilds", "package.json"]) {
+    cpSync(join(root, part), join(modules, "isthmus", part), { recursive: true });
+  }
+  for (const name of [
+    "cli-progress",
+    "node-gyp-build",
+    "picocolors",
+    "string-width",
+    "strip-ansi",
+    "ansi-regex",
+  ]) {
+    cpSync(join(root, "node_modules", name), join(modules, name), { recursive: true });
+  }
+  for (const name of ["emoji-regex", "is-fullwidth-code-point"]) {
+    cpSync(join(root, "node_modules", name), join(modules, name), { recursive: true });
+  }
+  writeFileSync(join(modules, "empty.txt"), "");
+  symlinkSync("empty.txt", join(modules, "link.txt"));
+  return folder;
+}
+
+test("the demo sends every file through the runtimes that are there, and survives the death of the middle", async () => {
+  const child = start(process.execPath, [main, "demo", "--json"]);
+  const result = await finished(child, "the demo", DEMO_MS_MAX);
+  assert.is(result.code, 0, result.stderr);
+  const found = jsonOf<Result>(result);
+  const names = presentRuntimes().map(({ name }) => name.split(" ")[0] as string);
+  for (const [index, wanted] of ["node", "bun", "deno"].entries()) {
+    const expected = names.includes(wanted) ? wanted : "node";
+    assert.is(found.runtimes[index]?.split(" ")[0]?.toLowerCase(), expected);
+  }
+  assert.is(found.substitutes.length, 3 - names.length);
+  assert.ok(found.files > 100 && found.bytes > 10 * MiB);
+  assert.is(found.ring.outcome.digest, found.expectedDigest);
+  assert.is(found.ring.outcome.bytes, found.bytes);
+  assert.equal(found.ring.outcome.repeated, []);
+  assert.ok(found.socket.equal);
+  checkDeath(found);
+  assert.equal(segmentsOf(child), []);
+});
+
+test("the demo works where npm installed it in an empty folder, with Node in the place of what is missing", async () => {
+  const folder = installedCopy();
+  const installed = join(folder, "node_modules/isthmus/dist/esm/ts/cli/main.js");
+  const options = {
+    cwd: folder,
+    env: { PATH: "/nowhere", ISTHMUS_TEST_MARKER: process.env.ISTHMUS_TEST_MARKER },
+  };
+  const json = await finished(
+    start(process.execPath, [installed, "demo", "--json"], options),
+    "json",
+    DEMO_MS_MAX,
+  );
+  assert.is(json.code, 0, json.stderr);
+  const found = jsonOf<Result>(json);
+  assert.is(found.folder, join(folder, "node_modules"));
+  assert.ok(found.rounds > 1 && found.bytes >= 32 * MiB);
+  const expected = digestBelow(found.folder, found.rounds);
+  assert.is(found.files, expected.files);
+  assert.is(found.ring.outcome.digest, expected.digest);
+  assert.equal(found.runtimes, Array(3).fill(`Node ${process.versions.node}`));
+  assert.equal(found.substitutes, ["bun is not installed", "deno is not installed"]);
+  checkDeath(found);
+
+  const human = await finished(start(process.execPath, [installed, "demo"], options), "human", DEMO_MS_MAX);
+  assert.is(human.code, 0, human.stderr);
+  assert.match(human.stdout, /deno is not installed: Node [\d.]+ takes its place/);
+  assert.match(human.stdout, /^rings +.* digest equal/m);
+  assert.match(human.stdout, /^sockets +.*\/s, digest equal/m);
+  assert.match(human.stdout, /^death +SIGKILL to the relay/m);
+  assert.match(human.stdout, /no record was lost, digest equal/);
+  assert.not.match(human.stdout, String.fromCharCode(27));
+});
+
+test("a demo that is interrupted leaves no process and no segment", async () => {
+  const child = start(process.execPath, [main, "demo"]);
+  const ended = finished(child, "the demo", DEMO_MS_MAX);
+  let running = true;
+  ended.finally(() => {
+    running = false;
+  });
+  await until("its segment exists", () => !running || segmentsOf(child).length > 0);
+  child.kill("SIGINT");
+  const { code, signal, stdout, stderr } = await ended;
+  assert.is(code, 130, `${signal} ${stdout}${stderr}`);
+  assert.equal(segmentsOf(child), []);
+});
+
+test("the last stage drops what comes twice, and names exactly what is missing", async () => {
+  const name = segmentName("hasher");
+  using segment = Segment.create(name, { bytes: 18 * MiB });
+  using producer = segment.ring("relayed", { bytes: 8 * MiB }).producer();
+  const stage = join(root, "dist/esm/ts/cli/demo/hasher.js");
+  const child = start(process.execPath, [stage], { stdio: ["pipe", "pipe", "inherit"] });
+  const reports: { kind: string; outcome?: Transfer["outcome"] }[] = [];
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });
+  lines.on("line", (line) => reports.push(JSON.parse(line)));
+  child.stdin?.write(`${JSON.stringify({ segment: name, sockets: ["", ""], files: [], rounds: 1 })}\n`);
+
+  const record = (number: number, kind: number, text: string): Uint8Array => {
+    const bytes = Buffer.alloc(8 + text.length);
+    bytes.writeUInt32LE(number, 0);
+    bytes.writeUInt32LE(kind, 4);
+    bytes.write(text, 8);
+    return bytes;
+  };
+  for (const number of [0, 1, 1, 0, 2, 5, 5, 7])
+    assert.ok(producer.trySend(record(number, 0, `part ${number},`)));
+  producer.trySend(record(8, 1, ""));
+  await until("the stage has ended", () => child.exitCode !== null || child.signalCode !== null);
+  await until("its reports are read", () => reports.some(({ kind }) => kind === "done"));
+  const outcome = reports.find(({ kind }) => kind === "outcome")?.outcome;
+  assert.equal(outcome?.repeated, [1, 0, 5]);
+  assert.equal(outcome?.missing, [
+    [3, 4],
+    [6, 6],
+  ]);
+  const kept = "part 0,part 1,part 2,part 5,part 7,";
+  assert.is(outcome?.digest, createHash("sha256").update(kept).digest("hex"));
+});
+
+test.run();

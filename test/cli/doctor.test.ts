@@ -1,0 +1,160 @@
+/** doctor: what it finds here, and what it says of systems that are not here. */
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { compiled, root } from "../lib/paths.js";
+import { canHaveOwnSharedMemory, isthmus, jsonOf, shell, withOwnSharedMemory } from "./command-line.js";
+
+interface Finding {
+  check: string;
+  status: "ok" | "warning" | "problem";
+  found: string;
+  advice?: string;
+}
+
+interface Report {
+  healthy: boolean;
+  findings: Finding[];
+}
+
+interface System {
+  removesIpc(settings: string[]): boolean;
+  removeIpcFinding(systemd: boolean, user: number, settings: string[]): Finding;
+  addressSpaceFinding(limits: string | undefined): Finding;
+  containerKind(signs: {
+    files: string[];
+    environment: Record<string, string>;
+    cgroup: string;
+  }): string | undefined;
+}
+
+const file = pathToFileURL(join(root, "dist/esm/ts/cli/doctor/system.js"));
+const system = (await import(file.href)) as System;
+
+function finding({ findings }: Report, check: string): Finding {
+  const found = findings.find((each) => each.check === check);
+  if (!found) throw new Error(`no finding about ${check}: ${findings.map((each) => each.check)}`);
+  return found;
+}
+
+test("doctor finds a system that works healthy, and says of each check what it saw", async () => {
+  const result = await isthmus(["doctor", "--json"]);
+  const report = jsonOf<Report>(result);
+  assert.is(result.code, 0);
+  assert.is(report.healthy, true);
+  const checks = [
+    "package",
+    "runtime",
+    "native part",
+    "system",
+    "container",
+    "RemoveIPC",
+    "address space",
+    "shared memory",
+    "futex_waitv",
+    "leftovers",
+    "create and map",
+    "send and wait",
+  ];
+  assert.equal(
+    report.findings.map(({ check }) => check),
+    checks,
+  );
+  for (const { check, status, found, advice } of report.findings) {
+    assert.ok(found.length > 3, check);
+    assert.is(advice === undefined, status === "ok", check);
+  }
+  assert.match(finding(report, "runtime").found, `Node ${process.versions.node}`);
+  assert.match(finding(report, "shared memory").found, /\d [KMGT]?i?B free of \d/);
+});
+
+test("doctor on a terminal has a line per check", async () => {
+  const { code, stdout } = await isthmus(["doctor"]);
+  assert.is(code, 0);
+  assert.match(stdout, /^ok {7}create and map +a segment of 1 MiB/m);
+  assert.match(stdout, /^ok {7}send and wait /m);
+});
+
+test("doctor warns of a limited address space, and says how to lift it", async () => {
+  const report = jsonOf<Report>(await shell('ulimit -v 80000000 && exec "$0" "$1" doctor --json'));
+  const { status, found, advice } = finding(report, "address space");
+  assert.is(status, "warning");
+  assert.match(found, /76\.\d GiB: about 7 open segments/);
+  assert.match(advice ?? "", "ulimit -v unlimited");
+});
+
+const confined = (await canHaveOwnSharedMemory()) ? test : test.skip;
+
+confined("doctor warns of a small /dev/shm, and names --shm-size", async () => {
+  const script = withOwnSharedMemory(64, 'exec "$0" "$1" doctor --json');
+  const report = jsonOf<Report>(await shell(script));
+  assert.is(report.healthy, true);
+  const { status, found, advice } = finding(report, "shared memory");
+  assert.is(status, "warning");
+  assert.match(found, "64 MiB");
+  assert.match(advice ?? "", "--shm-size");
+});
+
+confined("doctor finds a full /dev/shm to be a problem and exits with 1", async () => {
+  const fill = "head -c 8388608 /dev/zero > /dev/shm/full 2> /dev/null;";
+  const result = await shell(withOwnSharedMemory(8, `${fill} exec "$0" "$1" doctor --json`));
+  assert.is(result.code, 1);
+  const report = jsonOf<Report>(result);
+  assert.is(report.healthy, false);
+  assert.is(finding(report, "shared memory").status, "problem");
+  const trial = finding(report, "create and map");
+  assert.is(trial.status, "problem");
+  assert.match(trial.found, "OUT_OF_SHARED_MEMORY");
+});
+
+confined("doctor counts segments that nobody has open", async () => {
+  const scene = compiled("cli/left.ts");
+  const script = withOwnSharedMemory(256, `"$0" ${scene} left && exec "$0" "$1" doctor --json`);
+  const report = jsonOf<Report>(await shell(script));
+  const { status, found, advice } = finding(report, "leftovers");
+  assert.equal([status, found], ["warning", "1 segment, 1 MiB, that nobody alive has open"]);
+  assert.is(advice, "isthmus prune");
+});
+
+test("RemoveIPC is on unless the last setting turns it off; comments do not count", () => {
+  assert.is(system.removesIpc([]), true);
+  assert.is(system.removesIpc(["[Login]\n#RemoveIPC=no\n"]), true);
+  assert.is(system.removesIpc(["[Login]\nRemoveIPC=no\n"]), false);
+  assert.is(system.removesIpc(["RemoveIPC=no\n", "RemoveIPC = yes\n"]), true);
+  assert.is(system.removesIpc(["  RemoveIPC=false"]), false);
+});
+
+test("RemoveIPC matters to ordinary users under systemd only", () => {
+  assert.is(system.removeIpcFinding(false, 1000, []).status, "ok");
+  assert.is(system.removeIpcFinding(true, 0, []).status, "ok");
+  assert.is(system.removeIpcFinding(true, 1000, ["RemoveIPC=no"]).status, "ok");
+  const { status, advice } = system.removeIpcFinding(true, 1000, []);
+  assert.is(status, "warning");
+  assert.match(advice ?? "", "enable-linger");
+});
+
+test("an address space without limit is fine, and so is one that cannot be known", () => {
+  const line = (value: string) =>
+    `Max address space         ${value}            unlimited            bytes\n`;
+  assert.is(system.addressSpaceFinding(line("unlimited")).status, "ok");
+  assert.is(system.addressSpaceFinding(undefined).status, "ok");
+  assert.is(system.addressSpaceFinding(line("20480000000")).status, "warning");
+});
+
+test("containers are told apart", () => {
+  const signs = { files: [] as string[], environment: {}, cgroup: "0::/\n" };
+  assert.is(system.containerKind(signs), undefined);
+  assert.is(system.containerKind({ ...signs, files: ["/.dockerenv"] }), "Docker");
+  assert.is(system.containerKind({ ...signs, files: ["/run/.containerenv"] }), "Podman");
+  assert.is(
+    system.containerKind({ ...signs, environment: { KUBERNETES_SERVICE_HOST: "10.0.0.1" } }),
+    "Kubernetes",
+  );
+  assert.is(
+    system.containerKind({ ...signs, environment: { container: "systemd-nspawn" } }),
+    "systemd-nspawn",
+  );
+});
+
+test.run();

@@ -1,0 +1,116 @@
+/** What `isthmus inspect` shows of the heap, locks, semaphores, events and counters. */
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { type HeapCheck, type LockInfo, MiB, Segment } from "isthmus";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { BLOCK_HEADER_BYTES, ENTRY_BYTES, ENTRY_OBJECT_OFFSET } from "../../protocol/layout.js";
+import { Agent } from "../lib/processes.js";
+import { node } from "../lib/runtimes.js";
+import { segmentName, segmentPath, temporaryDirectory } from "../lib/segments.js";
+import { isthmus, jsonOf } from "./command-line.js";
+
+interface Inspected {
+  heap: { bytes: number; free: number; used: number; blocks: number; root?: number; check: HeapCheck };
+  objects: { name: string; type: string; value?: number; lock?: LockInfo }[];
+}
+
+function objectsOf({ objects }: Inspected): Record<string, Inspected["objects"][number]> {
+  return Object.fromEntries(objects.map((object) => [object.name, object]));
+}
+
+/** Overwrites four bytes of a segment's file. */
+function poke(name: string, offset: number, value: number): void {
+  const file = openSync(segmentPath(name), "r+");
+  writeSync(file, Uint32Array.of(value), 0, 4, offset);
+  closeSync(file);
+}
+
+test("locks with their holders, semaphores, events and counters with what they hold", async () => {
+  const name = segmentName("live");
+  using segment = Segment.create(name, { bytes: MiB });
+  segment.lock("free");
+  const exclusive = segment.lock("exclusive").acquireSync("exclusive");
+  const shared = segment.lock("shared").acquireSync("shared");
+  segment.semaphore("slots", { initial: 5 }).tryAcquire();
+  segment.event("go", { signaled: true });
+  segment.event("stop");
+  segment.counter("hits").add(-42);
+
+  const found = objectsOf(jsonOf<Inspected>(await isthmus(["inspect", name, "--json"])));
+  const self = { slot: 0, pid: process.pid, alive: true };
+  assert.equal(found.free?.lock, { state: "free", shared: [], ownerDied: false });
+  assert.equal(found.exclusive?.lock, { state: "exclusive", shared: [], ownerDied: false, owner: self });
+  assert.equal(found.shared?.lock, { state: "shared", shared: [self], ownerDied: false });
+  assert.equal(
+    ["slots", "go", "stop", "hits"].map((each) => found[each]?.value),
+    [4, 1, 0, -42],
+  );
+  const { stdout } = await isthmus(["inspect", name]);
+  assert.match(stdout, /^free +lock .* free$/m);
+  assert.match(stdout, new RegExp(`^exclusive +lock .* exclusive by process ${process.pid}$`, "m"));
+  assert.match(stdout, new RegExp(`^shared +lock .* held shared by ${process.pid}$`, "m"));
+  assert.match(stdout, /^slots +semaphore .* initial 5 +4 to take$/m);
+  assert.match(stdout, /^go +event .* signalled$/m);
+  assert.match(stdout, /^stop +event .* not signalled$/m);
+  assert.match(stdout, /^hits +counter .* -42$/m);
+  exclusive.release();
+  shared.release();
+  const after = objectsOf(jsonOf<Inspected>(await isthmus(["inspect", name, "--json"])));
+  assert.equal([after.exclusive?.lock?.state, after.shared?.lock?.state], ["free", "free"]);
+});
+
+test("a dead holder is shown as dead, by the path of a file too, and nothing is written", async () => {
+  const file = join(temporaryDirectory(), "segment");
+  const agent = await Agent.start(node, "ts/file-actions.ts");
+  const { pid } = agent;
+  await agent.call("open", file, MiB);
+  agent.call("holdAndDie").catch(() => {});
+  await agent.ended;
+  const before = readFileSync(file);
+  const { held } = objectsOf(jsonOf<Inspected>(await isthmus(["inspect", file, "--json"])));
+  assert.equal(held?.lock?.owner, { slot: 0, pid, alive: false });
+  assert.match(
+    (await isthmus(["inspect", file])).stdout,
+    new RegExp(`exclusive by process ${pid} \\(dead\\)`),
+  );
+  assert.ok(readFileSync(file).equals(before));
+  const segment = Segment.openFile(file);
+  segment.lock("held").acquireSync().release();
+  segment.close();
+  const again = objectsOf(jsonOf<Inspected>(await isthmus(["inspect", file, "--json"])));
+  assert.is(again.held?.lock?.state, "broken");
+});
+
+test("the heap with its numbers, root and check", async () => {
+  const name = segmentName("heap");
+  using segment = Segment.create(name, { bytes: MiB });
+  const block = segment.heap.allocate(1000);
+  const next = segment.heap.allocate(1000);
+  segment.root = block;
+  const { heap } = jsonOf<Inspected>(await isthmus(["inspect", name, "--json"]));
+  assert.equal({ ...segment.heap.stats, root: block?.offset, check: { ok: true, problems: [] } }, heap);
+  assert.match((await isthmus(["inspect", name])).stdout, /^ {2}check +in order$/m);
+  poke(name, (next?.offset as number) - BLOCK_HEADER_BYTES, 8);
+  const damaged = jsonOf<Inspected>(await isthmus(["inspect", name, "--json"])).heap.check;
+  assert.not(damaged.ok);
+  assert.match((await isthmus(["inspect", name])).stdout, "a block does not refer back");
+});
+
+test("an entry that leads anywhere is shown without a live state", async () => {
+  const name = segmentName("astray");
+  using segment = Segment.create(name, { bytes: MiB });
+  segment.lock("lock");
+  segment.counter("counter");
+  const directory = segment.header.payloadOffset + 128;
+  for (const astray of [0, 4, MiB - 128, MiB, 0xffffff80, 0xffffffff]) {
+    for (const entry of [0, 1]) poke(name, directory + entry * ENTRY_BYTES + ENTRY_OBJECT_OFFSET, astray);
+    const { code, stdout } = await isthmus(["inspect", name, "--json"]);
+    assert.is(code, 0);
+    const found = objectsOf(JSON.parse(stdout));
+    assert.is(found.lock?.lock, undefined);
+    if (astray !== MiB - 128) assert.is(found.counter?.value, undefined);
+  }
+});
+
+test.run();

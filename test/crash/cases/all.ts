@@ -1,0 +1,25 @@
+/** Every case of the crash lane. */
+import type { CrashCase } from "../../lib/crash.js";
+import { directoryCases } from "./directory.js";
+import { headerCases } from "./header.js";
+import { heapCases } from "./heap.js";
+import { latestCases } from "./latest.js";
+import { lockCases } from "./lock.js";
+import { participantCases } from "./participants.js";
+import { ringCases } from "./ring.js";
+import { signalCases } from "./signal.js";
+import { transactionCases } from "./transaction.js";
+import { waiterCases } from "./waiters.js";
+
+export const crashCases: CrashCase[] = [
+  ...waiterCases,
+  ...headerCases,
+  ...participantCases,
+  ...ringCases,
+  ...latestCases,
+  ...heapCases,
+  ...transactionCases,
+  ...lockCases,
+  ...signalCases,
+  ...directoryCases,
+];

@@ -1,0 +1,61 @@
+/** What the crash cases stand on: memory as somebody left it, and three participants who have joined. */
+import { RECORD_DATA } from "../../../protocol/layout.js";
+import { type CrashLane, SURVIVORS, VICTIM } from "../../lib/crash.js";
+import { createSegment, joinSegment, leaveSegment } from "../../lib/hosts/segment.js";
+import { SEGMENT_BYTES } from "../../lib/shipped.js";
+
+/** Slot of each participant: in different words of the sets of waiters. */
+export const SLOTS = [5, 33, 63] as const;
+
+/** Memory before the segment was created. */
+export interface Fill {
+  name: string;
+  fill(bytes: Uint8Array): void;
+}
+
+/** New memory; and memory full of what looks like published records. */
+export const FILLS: Fill[] = [
+  { name: "fresh memory", fill: (bytes) => bytes.fill(0) },
+  {
+    name: "stale memory",
+    fill: (bytes) => {
+      const words = new Uint32Array(bytes.buffer, 0, SEGMENT_BYTES / 4);
+      for (let at = 0; at < words.length; at += 2) words.set([8, RECORD_DATA], at);
+    },
+  },
+];
+
+export function slotsOf(participants: readonly number[]): number[] {
+  return participants.map((one) => SLOTS[one] as number);
+}
+
+/** A segment that survivor 1 created and all have joined. */
+export function populate(lane: CrashLane, fill: Fill): void {
+  fill.fill(lane.arena.segment);
+  const [first, second] = SURVIVORS as [number, number];
+  lane.play(first, createSegment(SLOTS[first] as number));
+  lane.play(VICTIM, joinSegment(SLOTS[VICTIM]));
+  lane.play(second, joinSegment(SLOTS[second] as number));
+}
+
+/**
+ * Somebody lives in that slot and is gone without leaving. The instance of participant 2 plays the part, forgets it, and joins
+ * again as itself.
+ */
+export function someoneDied(lane: CrashLane, slot: number, live: () => void): void {
+  const second = SURVIVORS[1] as number;
+  lane.play(second, leaveSegment());
+  lane.play(second, joinSegment(slot));
+  const globals = lane.arena.globals();
+  live();
+  lane.arena.recall(globals);
+  lane.play(second, joinSegment(SLOTS[second] as number));
+}
+
+/** All fills of a case. */
+export function onEachFill<T extends { name: string }>(make: (fill: Fill) => T): T[] {
+  return FILLS.map((fill) => {
+    const made = make(fill);
+    return { ...made, name: `${made.name}, ${fill.name}` };
+  });
+}

@@ -1,0 +1,103 @@
+/** Semaphore, event and counter: each operation has happened or has not. */
+import { strict as assert } from "node:assert";
+import { TOO_LARGE } from "../../../protocol/errors.js";
+import { OBJECT_COUNTER, OBJECT_EVENT, OBJECT_SEMAPHORE } from "../../../protocol/layout.js";
+import type { CrashCase } from "../../lib/crash.js";
+import { notify, openObject } from "../../lib/hosts/segment.js";
+import { call, type Script } from "../../lib/script.js";
+import { FILLS, type Fill, populate } from "./ground.js";
+
+interface SignalCase {
+  name: string;
+  type: number;
+  initial: number;
+  run(signal: number): Script;
+  /** What the value may be when nobody died. */
+  after: number;
+  /** What it may be in between. */
+  meanwhile?: number[];
+  waiter?: boolean;
+}
+
+function* take(signal: number): Script {
+  assert.equal(yield* call("semaphoreTry", signal), 1);
+}
+
+function* give(signal: number, count: number): Script {
+  const result = yield* call("semaphoreRelease", signal, count);
+  if (result === 1) yield* notify((yield* call("signalWaiters", signal)) >>> 0);
+  else assert.equal(result, 0);
+}
+
+function* set(signal: number, signalled: number): Script {
+  const result = yield* call("eventSet", signal, signalled);
+  if (result === 1) yield* notify((yield* call("signalWaiters", signal)) >>> 0);
+}
+
+function* takeInVain(signal: number): Script {
+  assert.equal(yield* call("semaphoreTry", signal), 0);
+  assert.equal((yield* call("semaphoreRelease", signal, 0x80000000)) >>> 0, TOO_LARGE);
+}
+
+function* count(signal: number): Script {
+  assert.equal(yield* call("counterAdd", signal, 2 ** 40), 2 ** 40);
+  assert.equal(yield* call("counterExchange", signal, -7), 2 ** 40);
+  assert.equal(yield* call("counterCompareExchange", signal, 1, 2), -7);
+  assert.equal(yield* call("counterCompareExchange", signal, -7, 9), -7);
+}
+
+const CASES: SignalCase[] = [
+  { name: "semaphore, take", type: OBJECT_SEMAPHORE, initial: 2, run: take, after: 1 },
+  { name: "semaphore, take in vain", type: OBJECT_SEMAPHORE, initial: 0, run: takeInVain, after: 0 },
+  {
+    name: "semaphore, give",
+    type: OBJECT_SEMAPHORE,
+    initial: 2,
+    run: (signal) => give(signal, 3),
+    after: 5,
+    waiter: true,
+  },
+  {
+    name: "event, signal",
+    type: OBJECT_EVENT,
+    initial: 0,
+    run: (signal) => set(signal, 1),
+    after: 1,
+    waiter: true,
+  },
+  {
+    name: "event, reset",
+    type: OBJECT_EVENT,
+    initial: 1,
+    run: (signal) => set(signal, 0),
+    after: 0,
+    waiter: true,
+  },
+  { name: "counter", type: OBJECT_COUNTER, initial: 0, run: count, after: 9, meanwhile: [2 ** 40, -7] },
+];
+
+function signalCase(one: SignalCase): CrashCase {
+  let signal = 0;
+  return {
+    name: one.name,
+    before: (lane) => {
+      populate(lane, FILLS[1] as Fill);
+      const wish = { type: one.type, name: "signal", first: one.initial };
+      signal = lane.play(1, openObject(lane.view, wish));
+      const waiters = lane.play(2, call("signalWaiters", signal)) >>> 0;
+      if (one.waiter) lane.play(2, call("waitersArm", waiters));
+    },
+    operation: () => one.run(signal),
+    *goOn(_lane, by, _dead, finished) {
+      const name = one.type === OBJECT_COUNTER ? "counterValue" : "signalValue";
+      const value = yield* call(name, signal);
+      const allowed = finished ? [one.after] : [one.initial, ...(one.meanwhile ?? []), one.after];
+      if (by === 1) assert.ok(allowed.includes(value), `${value} is none of ${allowed.join(", ")}`);
+      if (one.type !== OBJECT_SEMAPHORE) return;
+      yield* give(signal, 1);
+      yield* take(signal);
+    },
+  };
+}
+
+export const signalCases: CrashCase[] = CASES.map(signalCase);

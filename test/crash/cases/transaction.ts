@@ -1,0 +1,136 @@
+/** What a transaction writes, takes and gives back happens all or not at all, whenever its participant dies. */
+import { strict as assert } from "node:assert";
+import { BUSY, NOT_FOUND, TOO_LARGE } from "../../../protocol/errors.js";
+import { HEAP_BLOCKS_OFFSET, HEAP_ROOT_OFFSET, OBJECT_LOCK } from "../../../protocol/layout.js";
+import type { CrashCase } from "../../lib/crash.js";
+import { allocate, begin, free, writeNoted } from "../../lib/hosts/heap.js";
+import { acquire, releaseExclusive } from "../../lib/hosts/lock.js";
+import { openObject, overcome } from "../../lib/hosts/segment.js";
+import { call, type Script } from "../../lib/script.js";
+import { FILLS, type Fill, slotsOf } from "./ground.js";
+import { type Ground, type HeapOperation, heapCase, LOST, lost, prepareHeap } from "./heap.js";
+
+/** As `segment.transaction`: frees come last, since what they give back must not be taken before the commit. */
+function* transaction(body: () => Script, keep: boolean, frees: number[] = []): Script {
+  assert.ok(yield* begin(LOST), "the right is not to be had");
+  assert.equal((yield* call("transactionBegin")) >>> 0, BUSY, "transactions do not nest");
+  yield* body();
+  if (keep) for (const block of frees) assert.ok(yield* free(block));
+  assert.equal(yield* call("transactionEnd", keep ? 1 : 0), keep ? 1 : 0);
+}
+
+/** Words of two blocks, one of them in two steps and across words. */
+function* writeTwo({ blocks }: Ground): Script {
+  yield* writeNoted((blocks[0] as number) + 5, new Uint8Array(9).fill(0xa1));
+  yield* writeNoted(blocks[4] as number, new Uint8Array(8).fill(0xa2));
+  yield* writeNoted(blocks[4] as number, new Uint8Array(4).fill(0xa3));
+}
+
+/** Takes a block, writes into it, makes it the root, and gives it a layout. */
+function* takeOne(): Script {
+  const block = (yield* allocate({ bytes: 100, alignment: 32, zero: true })) as number;
+  yield* writeNoted(block + 4, new Uint8Array(8).fill(0xb1));
+  assert.equal(yield* call("heapSetRoot", block), 0);
+  yield* call("heapLayout", block, 99);
+}
+
+function* everything(ground: Ground): Script {
+  yield* writeTwo(ground);
+  yield* takeOne();
+  yield* writeNoted(ground.blocks[2] as number, new Uint8Array(4).fill(0xc1));
+}
+
+/** Notes until the journal is full: then nothing more can be changed, and what was can be undone. */
+function* tooMuch({ blocks }: Ground): Script {
+  const at = blocks[0] as number;
+  let notes = 0;
+  while ((yield* call("transactionNote", at, 40)) === 0) notes++;
+  assert.ok(notes > 10, "no room for anything");
+  assert.equal((yield* call("transactionNote", at, 0xfffffffe)) >>> 0, TOO_LARGE);
+  let taken = 0;
+  while ((yield* call("heapAllocate", 8, 8, 0)) >>> 0 !== TOO_LARGE) taken++;
+  assert.ok(taken > 0, "no room for a change of the heap");
+  for (const block of [0, at]) assert.equal((yield* call("heapSetRoot", block)) >>> 0, TOO_LARGE);
+  assert.equal((yield* call("heapFree", at)) >>> 0, TOO_LARGE);
+}
+
+/** What a host must not do gives an error and changes nothing. */
+function* refused({ blocks }: Ground): Script {
+  assert.equal(
+    (yield* call("transactionNote", blocks[0] as number, 4)) >>> 0,
+    BUSY,
+    "outside of a transaction",
+  );
+  assert.equal(yield* call("transactionEnd", 1), 0, "outside of a transaction");
+  assert.equal((yield* call("heapSetRoot", blocks[1] as number)) >>> 0, NOT_FOUND, "a free block as root");
+}
+
+const OPERATIONS: HeapOperation[] = [
+  { name: "write, commit", run: (ground) => transaction(() => writeTwo(ground), true) },
+  { name: "write, abort", run: (ground) => transaction(() => writeTwo(ground), false) },
+  {
+    name: "write, take, give back, commit",
+    run: (ground) =>
+      transaction(() => everything(ground), true, [ground.blocks[2], ground.blocks[7]] as number[]),
+  },
+  { name: "write, take, abort", run: (ground) => transaction(() => everything(ground), false) },
+  {
+    name: "write, commit, when one died in a transaction",
+    run: (ground) => transaction(() => writeTwo(ground), true),
+    ...lost(HEAP_ROOT_OFFSET, (ground) => transaction(() => everything(ground), true)),
+  },
+  {
+    name: "take, abort, when one died committing",
+    run: () => transaction(takeOne, false),
+    ...lost(HEAP_BLOCKS_OFFSET, (ground) =>
+      transaction(() => writeTwo(ground), true, [ground.blocks[2] as number]),
+    ),
+  },
+  { name: "what is refused", run: refused },
+];
+
+/** A transaction with a lock, as `segment.transaction` runs it: who takes the lock next sees all of it or nothing. */
+function lockedCase(name: string, mode: "exclusive" | "shared"): CrashCase {
+  let ground: Ground;
+  let lock = 0;
+  function* run(): Script {
+    assert.ok(yield* acquire(lock, "journaled", []));
+    yield* transaction(() => writeTwo(ground), true);
+    yield* releaseExclusive(lock);
+  }
+  return {
+    name: `transaction with a lock, then ${name}`,
+    before: (lane) => {
+      ground = prepareHeap(lane, FILLS[1] as Fill);
+      lock = lane.play(1, openObject(lane.view, { type: OBJECT_LOCK, name: "lock", first: 0 }));
+    },
+    operation: run,
+    *goOn(lane, by, dead, finished) {
+      const slots = slotsOf(dead);
+      if (by === 2) yield* overcome(slots, () => call("lockExclusive", lock, 1, 1));
+      else
+        assert.equal(
+          yield* acquire(lock, mode, slots),
+          "whole",
+          "the lock is not to be had, or somebody is to repair",
+        );
+      const [first, fifth] = [ground.blocks[0] as number, ground.blocks[4] as number];
+      const seen = [first + 5, first + 13, fifth, fifth + 4].map((at) => lane.view.getUint8(at));
+      const written = [0xa1, 0xa1, 0xa3, 0xa2];
+      const old = finished ? written : [1, 1, 5, 5];
+      assert.ok([String(written), String(old)].includes(String(seen)), `half of a transaction: ${seen}`);
+    },
+  };
+}
+
+export const transactionCases: CrashCase[] = [
+  lockedCase("exclusive", "exclusive"),
+  lockedCase("shared", "shared"),
+  ...OPERATIONS.map((one) => heapCase({ ...one, name: `transaction, ${one.name}` })),
+  // The journal is long, and each of its entries is restored alike: the survivors are not killed.
+  heapCase({
+    name: "transaction, more than the journal holds",
+    run: (ground) => transaction(() => tooMuch(ground), false),
+    survivorsLive: true,
+  }),
+];

@@ -1,0 +1,58 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { instrument, type Site } from "../lib/instrument.js";
+import { shapeOf } from "../lib/shape.js";
+import { crashLane, shippedCore } from "../lib/shipped.js";
+import { adoptCases, GROWN_BYTES } from "./cases/adopt.js";
+import { crashCases } from "./cases/all.js";
+
+const lane = crashLane();
+/** Room for a file that grows. */
+const growing = crashLane(GROWN_BYTES);
+let points = 0;
+
+test("the core that is tested is the one that ships: no import but memory, no data", () => {
+  const shape = shapeOf(shippedCore());
+  assert.equal(shape.imports, ["env.memory memory"]);
+  assert.not(shape.hasDataSection);
+  assert.is(lane.source, shape.sha256);
+});
+
+test("the core for read-only memory has the same shape, and the same writes", () => {
+  const plain = shippedCore("core-plain.wasm");
+  assert.equal(shapeOf(plain).imports, ["env.memory memory"]);
+  assert.not(shapeOf(plain).hasDataSection);
+  const writes = (sites: Site[]): string[] =>
+    sites
+      .filter((site) => site.writes)
+      .map((site) => site.name)
+      .sort();
+  assert.equal(writes(instrument(plain).sites), writes(lane.arena.sites));
+});
+
+for (const one of crashCases) {
+  test(`a death at any write is survived: ${one.name}`, () => {
+    const outcome = lane.run(one);
+    points += outcome.points;
+    assert.is(outcome.failure, undefined, outcome.failure);
+    assert.ok(outcome.points > 1);
+  });
+}
+
+for (const one of adoptCases) {
+  test(`a death at any write is survived: ${one.name}`, () => {
+    const outcome = growing.run(one);
+    points += outcome.points;
+    assert.is(outcome.failure, undefined, outcome.failure);
+    assert.ok(outcome.points > 1);
+  });
+}
+
+test("somebody was killed at every write of the core", () => {
+  const writes = lane.arena.sites.filter((site) => site.writes).length;
+  const missed = lane.missed.filter((site) => growing.missed.includes(site));
+  console.log(`${points} points, killed at ${writes - missed.length} of ${writes} write sites`);
+  assert.equal(missed, []);
+});
+
+test.run();

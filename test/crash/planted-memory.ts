@@ -1,0 +1,150 @@
+/** Where to plant bugs in the heap, the journal and the locks; see `planted-sites.ts`. */
+import {
+  DIRECTORY_COUNT_OFFSET,
+  HEAP_BLOCKS_OFFSET,
+  HEAP_CHANGES_OFFSET,
+  HEAP_FREE_UNITS_OFFSET,
+  JOURNAL_ENTRIES_OFFSET,
+  LOCK_SHARED_OFFSET,
+  LOCK_WAITERS_OFFSET,
+  LOCK_WORD_OFFSET,
+  OBJECT_COUNTER,
+  OBJECT_LOCK,
+  OBJECT_SEMAPHORE,
+  PARTICIPANT_BYTES,
+  PARTICIPANTS_OFFSET,
+  SEGMENT_LOCK_OFFSET,
+  SIGNAL_VALUE_OFFSET,
+} from "../../protocol/layout.js";
+import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
+import type { CrashLane } from "../lib/crash.js";
+import { allocate, begin, free, repair, writeNoted } from "../lib/hosts/heap.js";
+import { acquire } from "../lib/hosts/lock.js";
+import { bury, insertOnce, openObject, ringWish } from "../lib/hosts/segment.js";
+import { call, type Script } from "../lib/script.js";
+import { FILLS, type Fill, populate, SLOTS, someoneDied } from "./cases/ground.js";
+import { prepareHeap } from "./cases/heap.js";
+
+const LOST_SLOT = 7;
+const JOURNAL = PARTICIPANTS_OFFSET + PARTICIPANTS_MIN * PARTICIPANT_BYTES;
+
+function someoneDiedFreeing(lane: CrashLane): void {
+  const { blocks } = prepareHeap(lane, FILLS[0] as Fill);
+  someoneDied(lane, LOST_SLOT, () => lane.playUntil(2, HEAP_BLOCKS_OFFSET, free(blocks[2] as number)));
+}
+
+/** The store of an old value into the journal. */
+export function oldValue(lane: CrashLane): number {
+  const { blocks } = prepareHeap(lane, FILLS[0] as Fill);
+  return lane.siteWriting(JOURNAL + JOURNAL_ENTRIES_OFFSET + 4, 0, free(blocks[2] as number));
+}
+
+/** The store that restores a word. */
+export function restoring(lane: CrashLane): number {
+  someoneDiedFreeing(lane);
+  return lane.siteWriting(HEAP_FREE_UNITS_OFFSET, 1, repair([LOST_SLOT]));
+}
+
+/** The store that says that the heap is whole again, after a death. */
+export function wholeAgain(lane: CrashLane): number {
+  someoneDiedFreeing(lane);
+  return lane.siteWriting(HEAP_CHANGES_OFFSET, 1, repair([LOST_SLOT]));
+}
+
+/** The store that publishes an entry that a dead one has committed. */
+export function publishedByAnother(lane: CrashLane): number {
+  populate(lane, FILLS[0] as Fill);
+  const insert = insertOnce(ringWish("lost", 64));
+  someoneDied(lane, LOST_SLOT, () => lane.playUntil(2, DIRECTORY_COUNT_OFFSET, insert));
+  return lane.siteWriting(DIRECTORY_COUNT_OFFSET, 1, repair([LOST_SLOT]));
+}
+
+/** The store that commits a transaction. */
+export function commit(lane: CrashLane): number {
+  const { blocks } = prepareHeap(lane, FILLS[0] as Fill);
+  return lane.siteWriting(
+    JOURNAL,
+    0,
+    (function* (): Script {
+      yield* begin();
+      yield* writeNoted(blocks[0] as number, new Uint8Array(4));
+      yield* call("transactionEnd", 1);
+    })(),
+  );
+}
+
+/** The store that says that an insert changes the heap. */
+export function insertChanges(lane: CrashLane): number {
+  populate(lane, FILLS[0] as Fill);
+  return lane.sitesWriting(HEAP_CHANGES_OFFSET, 0, insertOnce(ringWish("ring", 64)))[0] as number;
+}
+
+/** The compare-exchange that takes the right to change things. */
+export function right(lane: CrashLane): number {
+  populate(lane, FILLS[0] as Fill);
+  return lane.sitesWriting(SEGMENT_LOCK_OFFSET, 0, allocate({ bytes: 64 }))[0] as number;
+}
+
+function lockOf(lane: CrashLane): number {
+  populate(lane, FILLS[0] as Fill);
+  return lane.play(1, openObject(lane.view, { type: OBJECT_LOCK, name: "lock", first: 0 }));
+}
+
+/** The compare-exchange that claims a lock exclusively. */
+export function claim(lane: CrashLane): number {
+  const lock = lockOf(lane);
+  return lane.sitesWriting(lock + LOCK_WORD_OFFSET, 0, acquire(lock, "exclusive", []))[0] as number;
+}
+
+/** The compare-exchange that turns a claim into a hold. */
+export function held(lane: CrashLane): number {
+  const lock = lockOf(lane);
+  return lane.siteWriting(lock + LOCK_WORD_OFFSET, 0, acquire(lock, "exclusive", []));
+}
+
+function sharedWord(lock: number, slot: number): number {
+  return lock + LOCK_SHARED_OFFSET + 4 * (slot >>> 5);
+}
+
+/** The bit of a shared holder. */
+export function sharedBit(lane: CrashLane): number {
+  const lock = lockOf(lane);
+  return lane.siteWriting(sharedWord(lock, SLOTS[0]), 0, acquire(lock, "shared", []));
+}
+
+function generation(lane: CrashLane, lock: number, slot: number): number {
+  const first = lane.play(1, call("lockWaitersShared", lock)) >>> 0;
+  const second = lane.play(1, call("lockWaitersExclusive", lock)) >>> 0;
+  return lock + LOCK_WAITERS_OFFSET + 2 * (second - first) + 4 * slot;
+}
+
+/** The generation of a shared holder. */
+export function sharedGeneration(lane: CrashLane): number {
+  const lock = lockOf(lane);
+  return lane.siteWriting(generation(lane, lock, SLOTS[0]), 0, acquire(lock, "shared", []));
+}
+
+/** The compare-exchange that forgets a shared holder who died. */
+export function forgotten(lane: CrashLane): number {
+  const lock = lockOf(lane);
+  someoneDied(lane, LOST_SLOT, () => lane.play(2, acquire(lock, "shared", [])));
+  lane.play(1, bury(LOST_SLOT));
+  return lane.siteWriting(generation(lane, lock, LOST_SLOT), 0, acquire(lock, "exclusive", []));
+}
+
+function signalOf(lane: CrashLane, type: number): number {
+  populate(lane, FILLS[0] as Fill);
+  return lane.play(1, openObject(lane.view, { type, name: "signal", first: 3 }));
+}
+
+/** The compare-exchange that takes one from a semaphore. */
+export function semaphoreTaken(lane: CrashLane): number {
+  const signal = signalOf(lane, OBJECT_SEMAPHORE);
+  return lane.siteWriting(signal + SIGNAL_VALUE_OFFSET, 0, call("semaphoreTry", signal));
+}
+
+/** The addition to a counter. */
+export function counterAdded(lane: CrashLane): number {
+  const signal = signalOf(lane, OBJECT_COUNTER);
+  return lane.siteWriting(signal + SIGNAL_VALUE_OFFSET, 0, call("counterAdd", signal, 1));
+}

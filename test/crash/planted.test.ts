@@ -1,0 +1,156 @@
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { CrashCase, CrashLane } from "../lib/crash.js";
+import type { Mutation } from "../lib/mutation.js";
+import { call, write } from "../lib/script.js";
+import { crashLane } from "../lib/shipped.js";
+import { crashCases } from "./cases/all.js";
+import * as memory from "./planted-memory.js";
+import * as sites from "./planted-sites.js";
+
+const lane = crashLane();
+
+function caseOf(name: string): CrashCase {
+  const found = crashCases.find((one) => one.name === name);
+  if (!found) throw new Error(`there is no case "${name}"`);
+  return found;
+}
+
+interface Planted {
+  bug: string;
+  site(lane: CrashLane): number;
+  how: Mutation["how"];
+  /** The case that must fail. */
+  noticedBy: string;
+}
+
+const PLANTED: Planted[] = [
+  {
+    bug: "a record is published before its header",
+    site: sites.recordHeader,
+    how: "late",
+    noticedBy: "send behind another, stale memory",
+  },
+  {
+    bug: "a record is not published",
+    site: sites.ringHead,
+    how: "drop",
+    noticedBy: "send when full, fresh memory",
+  },
+  {
+    bug: "an object is published before its entry",
+    site: sites.entryObject,
+    how: "late",
+    noticedBy: "insert ring wanted, empty directory, fresh memory",
+  },
+  {
+    bug: "a segment is READY before its size is written",
+    site: sites.totalSize,
+    how: "late",
+    noticedBy: "create, fresh memory",
+  },
+  {
+    bug: "a value is current before its bytes",
+    site: sites.smallValue,
+    how: "late",
+    noticedBy: "latest, 16 bytes: write, fresh memory",
+  },
+  {
+    bug: "the dead are not buried",
+    site: sites.burial,
+    how: "drop",
+    noticedBy: "ends, attach after a death, fresh memory",
+  },
+  {
+    bug: "the journal has no old values",
+    site: memory.oldValue,
+    how: "drop",
+    noticedBy: "heap, free with free neighbours on both sides",
+  },
+  {
+    bug: "rolling back restores nothing",
+    site: memory.restoring,
+    how: "drop",
+    noticedBy: "heap, allocate a part of a free block",
+  },
+  {
+    bug: "after a death the heap counts as changing for ever",
+    site: memory.wholeAgain,
+    how: "drop",
+    noticedBy: "heap, allocate a part of a free block",
+  },
+  {
+    bug: "an entry that a dead one has committed is not published",
+    site: memory.publishedByAnother,
+    how: "drop",
+    noticedBy: "heap, insert an object",
+  },
+  {
+    bug: "a commit leaves the journal as it is",
+    site: memory.commit,
+    how: "drop",
+    noticedBy: "heap, transaction, write, commit",
+  },
+  {
+    bug: "the journal is not rolled back for who takes the lock of a dead one's transaction",
+    site: memory.restoring,
+    how: "drop",
+    noticedBy: "transaction with a lock, then shared",
+  },
+  {
+    bug: "who holds a lock does not say so",
+    site: memory.held,
+    how: "drop",
+    noticedBy: "lock, exclusive",
+  },
+];
+
+/** What goes wrong, be it in the preparations. */
+function failureOf(one: CrashCase): string | undefined {
+  try {
+    return lane.run(one).failure;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+for (const { bug, site, how, noticedBy } of PLANTED) {
+  test(`noticed: ${bug}`, () => {
+    lane.mutation = undefined;
+    const planted = site(lane);
+    assert.is(lane.run(caseOf(noticedBy)).failure, undefined, "without the bug");
+    lane.mutation = { site: planted, how };
+    const failure = failureOf(caseOf(noticedBy));
+    lane.mutation = undefined;
+    assert.type(failure, "string");
+  });
+}
+
+test("noticed: an invariant that does not hold, and at which write it broke", () => {
+  const one = caseOf("send into an empty ring, fresh memory");
+  const broken: CrashCase = {
+    ...one,
+    *goOn(lane, by, dead, finished) {
+      yield* one.goOn(lane, by, dead, finished);
+      yield* write(0, new Uint8Array(1)); // the survivor destroys the magic
+      assert.is(yield* call("validate", lane.arena.segment.length, 0), 0);
+    },
+  };
+  assert.match(
+    lane.run(broken).failure ?? "",
+    /^send into an empty ring, fresh memory: dies before the host's write/,
+  );
+});
+
+test("noticed: a survivor that is waited for, for ever", () => {
+  const one = caseOf("ends, attach for the first time, fresh memory");
+  const left: CrashCase = {
+    ...one,
+    *goOn(lane, by, _dead, finished) {
+      yield* one.goOn(lane, by, [], finished);
+    },
+  };
+  assert.type(lane.run(left).failure, "string");
+});
+
+test.run();

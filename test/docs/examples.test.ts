@@ -1,0 +1,99 @@
+/** Every example in the documents and in the doc comments compiles against the shipped types and runs without an error. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { root } from "../lib/paths.js";
+import {
+  docCommentExamples,
+  type Example,
+  filesOf,
+  runExample,
+  runnableBlocks,
+  textOf,
+  withCompiled,
+} from "./code-blocks.js";
+
+const documents = ["README.md", "ARCHITECTURE.md", ...filesOf("docs", ".md")];
+
+test("the examples of the documents run", async () => {
+  const examples = documents.flatMap((path) => runnableBlocks(path, textOf(path)));
+  assert.ok(examples.some(({ place }) => place.startsWith("README.md")));
+  await runAll(examples);
+});
+
+test("the examples of the doc comments run", async () => {
+  const examples = filesOf("ts", ".ts").flatMap((path) => docCommentExamples(path, textOf(path)));
+  assert.ok(examples.length >= 3);
+  await runAll(examples);
+});
+
+test("the programs in examples/ run and print what they promise", async () => {
+  const promised: Record<string, [output: RegExp, ...args: string[]]> = {
+    anonymous: [/^from\nthe\nchild\n$/],
+    bank: [
+      /^\d+ transfers, [1-9]\d* processes killed\nsum 100000, as before; heap in order\n$/,
+      "--seconds",
+      "1",
+    ],
+    counter: [
+      /^plain: 20000 additions, [1-9]\d* lost\ncounter: 20000 additions, 0 lost\nlock: 20000 additions, 0 lost\n$/,
+      "--additions",
+      "10000",
+    ],
+    fifo: [
+      /^queue .+\n1500 sent, 1500 received, numbers add up to 375750\nheap in order\n$/,
+      ...["--producers", "3", "--consumers", "2", "--messages", "500", "--silence", "1000"],
+    ],
+    latest: [/^(frame \d+ whole\n){3}$/],
+    tree: [
+      /^ +workers +node, ms.* +threads, ms\n( +[12]( +\d+)+\n){2}$/,
+      ...["--keys", "300", "--searches", "2", "--workers", "1,2"],
+    ],
+    "zero-copy": [/^200 frames of 262144 bytes, first bytes add up to 19900\n$/],
+  };
+  assert.equal(
+    filesOf("examples", ".ts").sort(),
+    Object.keys(promised).map((name) => `examples/${name}.ts`),
+  );
+  for (const [name, [output, ...args]] of Object.entries(promised)) {
+    const { code, stdout, stderr } = await runExample(join(root, `build/examples/${name}.js`), name, args);
+    assert.is(code, 0, stderr);
+    assert.match(stdout, output);
+  }
+});
+
+test("an example that fails is noticed, and so is one that does not compile", async () => {
+  const failing = [
+    { place: "planted", code: 'import { Segment } from "isthmus";\nSegment.open("no-such-segment");' },
+  ];
+  await withCompiled(failing, async ([file]) => {
+    const { code, stderr } = await runExample(file as string, "planted");
+    assert.is(code, 1);
+    assert.match(stderr, "NOT_FOUND");
+  });
+  const wrong = [{ place: "planted", code: 'import { Segment } from "isthmus";\nSegment.open(1);' }];
+  let refused = "";
+  await withCompiled(wrong, async () => {}).catch((error: Error) => {
+    refused = error.message;
+  });
+  assert.match(refused, "TS2345");
+});
+
+test("examples leave no segment behind", () => {
+  const names = readdirSync("/dev/shm").filter((name) => /^isthmus\.(example|readme)-/.test(name));
+  assert.equal(names, []);
+});
+
+async function runAll(examples: Example[]): Promise<void> {
+  await withCompiled(examples, async (files) => {
+    for (const [index, file] of files.entries()) {
+      const { place } = examples[index] as Example;
+      const { code, stdout, stderr } = await runExample(file, place);
+      assert.is(code, 0, `${place}\n${stdout}${stderr}`);
+      assert.is(stderr, "", place);
+    }
+  });
+}
+
+test.run();

@@ -1,0 +1,128 @@
+// watchdog: 240 s
+/**
+ * Whatever the bytes of a segment are, every call gives a result or an error, in bounded time, and the process lives on. The
+ * operations run in a child; the bytes are changed from here while they do.
+ */
+import { KiB, MiB, Segment, struct } from "isthmus";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import * as layout from "../../protocol/layout.js";
+import { entryOffset, objectOffset, peek32, peek64, poke32, pokeBytes } from "../lib/poke.js";
+import { Agent } from "../lib/processes.js";
+import { refused } from "../lib/refusals.js";
+import { presentRuntimes } from "../lib/runtimes.js";
+import { segmentName } from "../lib/segments.js";
+import { printedSeed, randomFrom } from "../lib/series.js";
+import { pause } from "../lib/watchdog.js";
+
+const ACTIONS = "failures/scribble-actions.ts";
+const ROUNDS = 12;
+const MILLISECONDS = 250;
+
+const random = randomFrom(printedSeed());
+const below = (limit: number): number => Math.floor(random() * limit);
+
+/** Values that code with a missing check trips over. */
+const ADVERSARIAL = [
+  0n,
+  1n,
+  7n,
+  8n,
+  0xffn,
+  0x7fffffffn,
+  0x80000000n,
+  0xffffffffn,
+  0x100000000n,
+  0xffffffff_fffffff8n,
+  0xffffffff_ffffffffn,
+  0x7fffffff_ffffffffn,
+  0x44415441_00000008n,
+  0x44415441_ffffffffn,
+  0x50414444_fffffff8n,
+];
+
+function hostileBytes(): Uint8Array {
+  if (random() < 0.5) return Uint8Array.from({ length: 1 + below(64) }, () => below(256));
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(ADVERSARIAL[below(ADVERSARIAL.length)] as bigint);
+  return random() < 0.5 ? bytes : bytes.subarray(0, 4);
+}
+
+/** Where it hurts: the words that steer the core. */
+function targets(name: string): [from: number, bytes: number][] {
+  const ring = objectOffset(name, "ring");
+  return [
+    [0, layout.HEADER_BYTES],
+    [layout.SEGMENT_LOCK_OFFSET, 16],
+    [layout.DIRECTORY_WAITERS_OFFSET, 128],
+    [layout.PARTICIPANTS_OFFSET, 3 * layout.PARTICIPANT_BYTES],
+    [entryOffset(name, 0), 4 * layout.ENTRY_BYTES],
+    [ring, layout.RING_WAITERS_OFFSET + 256],
+    [ring, 32],
+    [ring + layout.RING_TAIL_OFFSET, 40],
+    [ring + layout.RING_WAITERS_OFFSET + 256, 4 * KiB],
+    [objectOffset(name, "small"), 2 * KiB],
+    [objectOffset(name, "large"), 24 * KiB],
+  ];
+}
+
+async function scribble(name: string, places: [number, number][], milliseconds: number): Promise<number> {
+  const end = Date.now() + milliseconds;
+  let pokes = 0;
+  while (Date.now() < end) {
+    for (let i = 0; i < 20; i++, pokes++) {
+      const [from, bytes] = places[below(places.length)] as [number, number];
+      pokeBytes(name, from + (below(bytes) & ~3), hostileBytes());
+    }
+    await pause(0);
+  }
+  return pokes;
+}
+
+function prepare(): { name: string; segment: Segment; places: [number, number][] } {
+  const segment = Segment.create(segmentName("scribble"), { bytes: MiB });
+  segment.ring("ring", { bytes: 4 * KiB });
+  segment.latest("small", struct({ number: "u32", text: "utf8:16" }));
+  segment.latest("large", struct({ bytes: "bytes:5000" }));
+  return { name: segment.name, segment, places: targets(segment.name) };
+}
+
+for (const runtime of presentRuntimes()) {
+  test(`${runtime.name}: operations end in bounded time while their bytes are scribbled on`, async () => {
+    const child = await Agent.start(runtime, ACTIONS);
+    const outcomes: Record<string, number> = {};
+    for (let round = 0; round < ROUNDS; round++) {
+      const { name, segment, places } = prepare();
+      await child.call("begin", name);
+      const operating = child.call<Record<string, number>>("operate", name, MILLISECONDS);
+      // One round in three goes for one place; else single words would rarely meet their reader in time.
+      const aimed = round % 3 === 0 ? [places[below(places.length)] as [number, number]] : places;
+      await scribble(name, aimed, MILLISECONDS + 50);
+      for (const [outcome, count] of Object.entries(await operating))
+        outcomes[outcome] = (outcomes[outcome] ?? 0) + count;
+      await child.call("finish", name);
+      segment.close();
+      Segment.unlink(name);
+    }
+    console.log(runtime.name, JSON.stringify(outcomes));
+    assert.ok((outcomes.fine ?? 0) > 0);
+    assert.ok((outcomes.CORRUPT ?? 0) > 0);
+    await child.end();
+  });
+}
+
+test("a free block that claims to be larger than the heap is damage, and is not followed", () => {
+  for (const size of [0x7ffffff8, 0xfffffff8, 2 * MiB, 16, 12]) {
+    using segment = Segment.create(segmentName("block"), { bytes: MiB });
+    let at = Number(peek64(segment.name, layout.HEADER_PAYLOAD_OFFSET_OFFSET)) + layout.BLOCK_SIZE_OFFSET;
+    // The last free block is the large one, before the fence that is in use.
+    while (at + peek32(segment.name, at) < MiB - 64 * KiB)
+      at += peek32(segment.name, at) & ~layout.BLOCK_FREE;
+    assert.ok(peek32(segment.name, at) & layout.BLOCK_FREE);
+    poke32(segment.name, at, (size | layout.BLOCK_FREE) >>> 0);
+    refused("CORRUPT", () => segment.ring("ring", { bytes: 4 * KiB }));
+    refused("CORRUPT", () => segment.heap.allocate(4 * KiB));
+  }
+});
+
+test.run();

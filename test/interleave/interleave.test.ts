@@ -1,0 +1,45 @@
+// watchdog: 400 s
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { exhaust, wander } from "../lib/search.js";
+import { sha256 } from "../lib/shape.js";
+import { shippedCore, world } from "../lib/shipped.js";
+import { scenarios } from "./scenarios/all.js";
+
+const explored = world(3);
+/** Runs by chance of each scenario. */
+const WANDERINGS = 100;
+let total = 0;
+
+test("the core that is explored is the one that ships", () => {
+  assert.is(explored.source, sha256(shippedCore()));
+});
+
+for (const one of scenarios) {
+  const { preemptions, deaths = 0, delays = 0 } = one;
+  test(`every order with at most ${preemptions} preemptions holds: ${one.name}`, () => {
+    const schedules = exhaust(explored, one, { preemptions, deaths, delays });
+    total += schedules;
+    assert.ok(schedules > 2);
+  });
+}
+
+const seed = Number(process.env.ISTHMUS_SEED ?? Date.now() % 2 ** 31);
+
+for (const one of scenarios) {
+  test(`orders by chance hold, beyond the bounds, ISTHMUS_SEED=${seed}: ${one.name}`, () => {
+    const { deaths = 0, delays = 0 } = one;
+    const outcome = wander(explored, one, { preemptions: 50, deaths, delays: delays + 1 }, seed, WANDERINGS);
+    const { failure } = outcome;
+    assert.is(failure, undefined, `${failure?.message} in schedule ${failure?.schedule.join(" ")}`);
+    assert.is(outcome.schedules, WANDERINGS);
+  });
+}
+
+test("the scenarios reach most of the core", () => {
+  const reached = explored.reached.filter((count) => count > 0).length;
+  console.log(`${total} schedules, ${reached} of ${explored.arena.sites.length} accesses interleaved`);
+  assert.ok(total > 10_000);
+});
+
+test.run();

@@ -1,0 +1,268 @@
+import { strict } from "node:assert";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import * as memory from "../crash/planted-memory.js";
+import * as sites from "../crash/planted-sites.js";
+import type { CrashLane } from "../lib/crash.js";
+import { beginLatest, type LatestValue, openLatest, readInPlace } from "../lib/hosts/latest.js";
+import { numberOf, payloadOf, receive, send } from "../lib/hosts/ring.js";
+import { latestWish } from "../lib/hosts/segment.js";
+import type { Mutation } from "../lib/mutation.js";
+import { attempt, call, read, type Script, sleep, write } from "../lib/script.js";
+import { exhaust, explore, type Scenario } from "../lib/search.js";
+import { crashLane, world } from "../lib/shipped.js";
+import { scenarios } from "./scenarios/all.js";
+import { type Explored, OBSERVER, populate, SLOTS } from "./scenarios/ground.js";
+import { prepareRing } from "./scenarios/ring.js";
+
+const explored = world(3);
+const finder = crashLane();
+
+function scenarioOf(name: string): Explored {
+  const found = scenarios.find((one) => one.name === name);
+  if (!found) throw new Error(`there is no scenario "${name}"`);
+  return found;
+}
+
+interface Planted {
+  bug: string;
+  site(lane: CrashLane): number;
+  how: Mutation["how"];
+  /** The scenario that must fail. */
+  noticedBy: string;
+}
+
+const PLANTED: Planted[] = [
+  {
+    bug: "a record is published before its header",
+    site: sites.recordHeader,
+    how: "late",
+    noticedBy: "ring, 3 records",
+  },
+  {
+    bug: "who arms is not seen by notifiers",
+    site: sites.waitersSummary,
+    how: "drop",
+    noticedBy: "ring, a consumer that sleeps",
+  },
+  {
+    bug: "two who arm at once overwrite each other's bit",
+    site: sites.waitersBit,
+    how: "split",
+    noticedBy: "latest, two wait for a value, bits in one word",
+  },
+  {
+    bug: "an end is taken by load and store",
+    site: sites.producerOwner,
+    how: "split",
+    noticedBy: "ends, two attach a producer",
+  },
+  {
+    bug: "the segment lock is taken by load and store",
+    site: sites.segmentLock,
+    how: "split",
+    noticedBy: "directory, two names",
+  },
+  {
+    bug: "the dead are buried by load and store",
+    site: sites.burial,
+    how: "split",
+    noticedBy: "participants, a slot is taken while its dead owner is buried",
+  },
+  {
+    bug: "a value is current before its bytes",
+    site: sites.smallValue,
+    how: "late",
+    noticedBy: "latest, small, overwritten",
+  },
+  {
+    bug: "a slot that is written counts as whole",
+    site: sites.slotInvalid,
+    how: "drop",
+    noticedBy: "latest, small, overwritten",
+  },
+  {
+    bug: "an object is published before its entry",
+    site: sites.entryObject,
+    how: "late",
+    noticedBy: "directory, the same name twice",
+  },
+  {
+    bug: "the right to change things is taken by load and store",
+    site: memory.right,
+    how: "split",
+    noticedBy: "heap, two take",
+  },
+  {
+    bug: "an insert changes the heap without saying so",
+    site: memory.insertChanges,
+    how: "drop",
+    noticedBy: "heap, insert x walk over it",
+  },
+  {
+    bug: "the journal of one who died in a transaction is not rolled back",
+    site: memory.restoring,
+    how: "drop",
+    noticedBy: "heap, a transaction of one who dies x take and give back",
+  },
+  {
+    bug: "a lock is claimed by load and store",
+    site: memory.claim,
+    how: "split",
+    noticedBy: "lock, exclusive x exclusive x exclusive, who waits spins",
+  },
+  {
+    bug: "a shared holder does not set its bit",
+    site: memory.sharedBit,
+    how: "drop",
+    noticedBy: "lock, exclusive x shared x shared, who waits spins",
+  },
+  {
+    bug: "a shared holder does not say which generation it is",
+    site: memory.sharedGeneration,
+    how: "drop",
+    noticedBy: "lock, exclusive x shared, who waits sleeps",
+  },
+  {
+    bug: "a shared holder who died is forgotten by load and store",
+    site: memory.forgotten,
+    how: "split",
+    noticedBy: "lock, a dead holder's slot has a new owner while a claimant looks at the old one",
+  },
+  {
+    bug: "who waits for a lock is not seen by who releases it",
+    site: sites.waitersSummary,
+    how: "drop",
+    noticedBy: "lock, exclusive x exclusive, who waits sleeps",
+  },
+  {
+    bug: "a semaphore is taken from by load and store",
+    site: memory.semaphoreTaken,
+    how: "split",
+    noticedBy: "semaphore, 2 share 1",
+  },
+  {
+    bug: "a counter is added to by load and store",
+    site: memory.counterAdded,
+    how: "split",
+    noticedBy: "counter, three add",
+  },
+];
+
+function within({ preemptions, deaths = 0, delays = 0 }: Explored): {
+  preemptions: number;
+  deaths: number;
+  delays: number;
+} {
+  return { preemptions, deaths, delays };
+}
+
+for (const { bug, site, how, noticedBy } of PLANTED) {
+  test(`noticed: ${bug}`, () => {
+    const one = scenarioOf(noticedBy);
+    explored.mutation = { site: site(finder), how };
+    try {
+      assert.throws(() => exhaust(explored, one, within(one)));
+    } finally {
+      explored.mutation = undefined;
+    }
+  });
+}
+
+/** A bug of the host, not of the core: the script does it wrongly. */
+function noticedInScript(bug: string, scenario: Omit<Scenario, "name">, message: RegExp): void {
+  test(`noticed: ${bug}`, () => {
+    for (const preemptions of [0, 1, 2]) {
+      const { failure } = explore(explored, { name: bug, ...scenario }, { preemptions });
+      if (failure) return assert.match(failure.message, message);
+    }
+    assert.unreachable("every schedule passed");
+  });
+}
+
+let ends: ReturnType<typeof prepareRing>;
+
+function* sendTwo(length: number): Script {
+  const producer = { ...ends.producer };
+  for (const number of [1, 2]) {
+    yield* attempt(function* () {
+      return (yield* send(producer, payloadOf(number, length))) || undefined;
+    });
+  }
+}
+
+noticedInScript(
+  "a sleeper that does not look again after it has armed",
+  {
+    before: (world) => {
+      ends = prepareRing(world, 256);
+    },
+    scripts: ({ arena: { view } }) => [
+      sendTwo(9),
+      (function* (): Script {
+        const consumer = { ...ends.consumer };
+        const bell = (yield* call("doorbell", SLOTS[1])) >>> 0;
+        for (let received = 0; received < 2; ) {
+          if (yield* receive(view, consumer)) received++;
+          else {
+            const rung = view.getUint32(bell, true);
+            yield* call("waitersArm", consumer.waitersData);
+            yield* sleep(bell, rung);
+          }
+        }
+      })(),
+    ],
+  },
+  /stuck: participant 1 asleep/,
+);
+
+noticedInScript(
+  "a payload that is read after its release",
+  {
+    before: (world) => {
+      ends = prepareRing(world, 64);
+    },
+    scripts: ({ arena: { view } }) => [
+      sendTwo(40),
+      (function* (): Script {
+        const { ring, capacity, at } = ends.consumer;
+        yield* attempt(function* () {
+          const result = yield* call("ringReceive", ring, capacity, at, 0);
+          return (result & 2) === 0 || undefined;
+        });
+        const length = view.getUint32(at, true);
+        yield* call("ringRelease", ring, capacity, at, 8 + length);
+        strict.equal(numberOf(yield* read(at + 8, length)), 1, "overwritten");
+      })(),
+    ],
+  },
+  /overwritten|torn/,
+);
+
+let value: LatestValue;
+
+noticedInScript(
+  "a large value that is committed before it is written",
+  {
+    before: (world) => {
+      populate(world);
+      value = world.play(OBSERVER, openLatest(world.arena.view, latestWish("value", 512)));
+    },
+    scripts: () => [
+      (function* (): Script {
+        const slot = (yield* beginLatest(value)) as number;
+        yield* call("latestCommit", value.latest, value.valueBytes, slot);
+        yield* write(slot, new Uint8Array(512).fill(1));
+      })(),
+      (function* (): Script {
+        yield* attempt(function* () {
+          return (yield* call("latestVersion", value.latest)) || undefined;
+        });
+        strict.equal(yield* attempt(() => readInPlace(value, 1)), 1, "unwritten");
+      })(),
+    ],
+  },
+  /torn|unwritten/,
+);
+
+test.run();

@@ -1,0 +1,127 @@
+/** How a stream ends: whatever was sent before comes first, whether its producer closes or dies; a dead consumer has a heir. */
+import { strict as assert } from "node:assert";
+import { END_CLOSED, END_DEAD } from "../../../protocol/layout.js";
+import type { World } from "../../lib/explore.js";
+import { attachConsumer, closeProducer, numberOf, payloadOf, receive, send } from "../../lib/hosts/ring.js";
+import { bury } from "../../lib/hosts/segment.js";
+import { attempt, call, type Script, until } from "../../lib/script.js";
+import { type Explored, SLOTS } from "./ground.js";
+import { type Ends, NEAR_END, prepareRing } from "./ring.js";
+
+/**
+ * Receives until the end of the stream is reported. `dead` tells whether the kernel lock of the producer is free. Returns
+ * the number of the last record.
+ */
+function* receiveToTheEnd(view: DataView, ends: Ends, expected: number, dead: () => boolean): Script<number> {
+  const consumer = { ...ends.consumer };
+  let last = ends.before;
+  return yield* attempt(function* () {
+    for (;;) {
+      const payload = yield* receive(view, consumer);
+      if (payload) {
+        assert.equal(numberOf(payload), ++last, "order");
+        continue;
+      }
+      if (dead()) yield* bury(SLOTS[0]);
+      const state = yield* call("ringProducerState", consumer.ring);
+      if (state !== END_CLOSED && state !== END_DEAD) return undefined;
+      const late = yield* receive(view, consumer);
+      if (late) {
+        assert.equal(numberOf(late), ++last, "order");
+        continue;
+      }
+      assert.ok(state === END_DEAD || last === ends.before + expected, "closed before everything came");
+      yield* call("ringProducerReported", consumer.ring);
+      return last;
+    }
+  });
+}
+
+function closing(mortal: boolean): Explored {
+  const lengths = [9, 40];
+  let ends: Ends;
+  let started = 0;
+  let finished = 0;
+  function* producing(): Script {
+    const producer = { ...ends.producer };
+    for (const [index, length] of lengths.entries()) {
+      started = index + 1;
+      yield* attempt(function* () {
+        return (yield* send(producer, payloadOf(ends.before + index + 1, length))) || undefined;
+      });
+      finished = index + 1;
+    }
+    yield* closeProducer(producer);
+  }
+  function* consuming(world: World): Script {
+    const isDead = (): boolean => world.state(0) === "dead";
+    const last = (yield* receiveToTheEnd(world.arena.view, ends, lengths.length, isDead)) - ends.before;
+    assert.ok(last >= finished && last <= started, `${finished} to ${started} were sent, ${last} came`);
+  }
+  return {
+    name: `ring, the producer ${mortal ? "dies at any write" : "closes its end"}`,
+    preemptions: 2,
+    ...(mortal ? { deaths: 1, mortal: [0] } : {}),
+    before: (world) => {
+      ends = prepareRing(world, 128, NEAR_END);
+    },
+    scripts: (world) => {
+      [started, finished] = [0, 0];
+      return [producing(), consuming(world)];
+    },
+  };
+}
+
+/** The consumer dies at any write; the third one takes its end over and gets all that is left. */
+function consumerDies(): Explored {
+  const lengths = [16, 16, 16];
+  let ends: Ends;
+  let [got, sent] = [0, 0];
+  function* consuming(view: DataView): Script {
+    const consumer = { ...ends.consumer };
+    while (got < lengths.length) {
+      const payload = yield* attempt(() => receive(view, consumer));
+      assert.equal(numberOf(payload), got + 1, "order");
+      got++;
+    }
+  }
+  function* producing(): Script {
+    const producer = { ...ends.producer };
+    for (const [index, length] of lengths.entries()) {
+      yield* attempt(function* () {
+        return (yield* send(producer, payloadOf(index + 1, length))) || undefined;
+      });
+      sent++;
+    }
+  }
+  function* inheriting(world: World): Script {
+    const { view } = world.arena;
+    yield* until(() => world.state(1) === "dead" || world.state(1) === "done");
+    if (world.state(1) === "done") return;
+    const consumer = yield* attachConsumer(ends.consumer, [SLOTS[1]]);
+    assert.ok(consumer, "busy");
+    let next: number | undefined;
+    while (next === undefined || next <= lengths.length) {
+      const number = numberOf(yield* attempt(() => receive(view, consumer)));
+      if (next === undefined) assert.ok(number <= got + 1, `${number} came, but only ${got} were taken`);
+      else assert.equal(number, next, "order");
+      next = number + 1;
+    }
+  }
+  return {
+    name: "ring, the consumer dies at any write",
+    preemptions: 1,
+    deaths: 1,
+    mortal: [1],
+    before: (world) => {
+      ends = prepareRing(world, 64);
+    },
+    scripts: (world) => {
+      [got, sent] = [0, 0];
+      return [producing(), consuming(world.arena.view), inheriting(world)];
+    },
+    after: () => assert.equal(sent, lengths.length),
+  };
+}
+
+export const ringEndScenarios: Explored[] = [closing(false), closing(true), consumerDies()];

@@ -1,0 +1,97 @@
+/** No more is taken from a semaphore than is given, no addition is lost, and nobody sleeps past what he waits for. */
+import { strict as assert } from "node:assert";
+import { OBJECT_COUNTER, OBJECT_EVENT, OBJECT_SEMAPHORE } from "../../../protocol/layout.js";
+import type { World } from "../../lib/explore.js";
+import { notify, openObject, waitFor } from "../../lib/hosts/segment.js";
+import { call, type Script } from "../../lib/script.js";
+import { type Explored, OBSERVER, populate, SLOTS } from "./ground.js";
+
+let signal = 0;
+
+function prepare(type: number, first: number): (world: World) => void {
+  return (world) => {
+    populate(world);
+    signal = world.play(OBSERVER, openObject(world.arena.view, { type, name: "signal", first }));
+  };
+}
+
+function* whenTrue(world: World, id: number, name: string): Script {
+  function* look(): Script<true | undefined> {
+    return (yield* call(name, signal)) === 1 ? true : undefined;
+  }
+  if (yield* look()) return;
+  const set = (yield* call("signalWaiters", signal)) >>> 0;
+  yield* waitFor(world.arena.view, SLOTS[id] as number, set, look);
+}
+
+function* wakeIf(result: number): Script {
+  assert.ok(result <= 1, `error ${result}`);
+  if (result === 1) yield* notify((yield* call("signalWaiters", signal)) >>> 0);
+}
+
+/** As many as there are permits may be between taking and giving back. */
+function semaphore(permits: number, participants: number, preemptions: number): Explored {
+  let inside = 0;
+  function* pass(world: World, id: number): Script {
+    yield* whenTrue(world, id, "semaphoreTry");
+    assert.ok(++inside <= permits, `${inside} have taken one of ${permits}`);
+    yield* call("selfCheck");
+    inside--;
+    yield* wakeIf(yield* call("semaphoreRelease", signal, 1));
+  }
+  return {
+    name: `semaphore, ${participants} share ${permits}`,
+    preemptions,
+    before: prepare(OBJECT_SEMAPHORE, permits),
+    scripts: (world) => {
+      inside = 0;
+      return Array.from({ length: participants }, (_, id) => pass(world, id));
+    },
+    after: (world) => assert.equal(world.play(OBSERVER, call("signalValue", signal)), permits),
+  };
+}
+
+function event(): Explored {
+  return {
+    name: "event, two wait until it is signalled",
+    preemptions: 2,
+    before: prepare(OBJECT_EVENT, 0),
+    scripts: (world) => [
+      whenTrue(world, 0, "signalValue"),
+      whenTrue(world, 1, "signalValue"),
+      (function* (): Script {
+        yield* wakeIf(yield* call("eventSet", signal, 1));
+      })(),
+    ],
+  };
+}
+
+/** Adds by adding, or by comparing and exchanging. */
+function counter(): Explored {
+  function* exchange(): Script {
+    for (let old = 0; ; ) {
+      const found = yield* call("counterCompareExchange", signal, old, old + 10);
+      if (found === old) return;
+      old = found;
+    }
+  }
+  function* add(amount: number): Script {
+    yield* call("counterAdd", signal, amount);
+    yield* call("counterAdd", signal, amount);
+  }
+  return {
+    name: "counter, three add",
+    preemptions: 3,
+    before: prepare(OBJECT_COUNTER, 0),
+    scripts: () => [add(1), exchange(), add(100)],
+    after: (world) => assert.equal(world.play(OBSERVER, call("counterValue", signal)), 212),
+  };
+}
+
+export const signalScenarios: Explored[] = [
+  semaphore(1, 2, 3),
+  semaphore(1, 3, 2),
+  semaphore(2, 3, 2),
+  event(),
+  counter(),
+];

@@ -1,0 +1,244 @@
+/**
+ * The crash lane: an operation dies before its k-th write, for every k, and after its last. A survivor goes on, and dies itself before its j-th
+ * write, for every j; a second survivor goes on after either. Every one of them checks what must hold.
+ *
+ * A process that is killed leaves its stores in program order: exceptions are precise. So throwing before a write leaves
+ * exactly the bytes that SIGKILL at that instruction would leave.
+ */
+import { Arena, type Exports } from "./arena.js";
+import type { Instrumented, Site } from "./instrument.js";
+import { Interception, type Mutation } from "./mutation.js";
+import { play } from "./play.js";
+import type { Script } from "./script.js";
+import type { KeptStores } from "./stores.js";
+
+/** Participant 0 runs the operation; 1 and 2 survive it. */
+export const VICTIM = 0;
+export const SURVIVORS = [1, 2];
+const WRITES_MAX = 2000;
+const STEPS_MAX = 200_000;
+
+export interface CrashCase {
+  name: string;
+  /** Brings the segment, and the instances of the participants, into the state before. */
+  before(lane: CrashLane): void;
+  operation(lane: CrashLane): Script<unknown>;
+  /** Called before each write of the operation: what another participant does at that moment. */
+  meanwhile?(lane: CrashLane, address: number): void;
+  /**
+   * What a survivor does: gets everything out of the way that the dead left, looks at what must hold (throws if it does
+   * not), goes on working, and closes what it opened. `finished`: the operation had returned. Called anew for each try.
+   */
+  goOn(lane: CrashLane, by: number, dead: readonly number[], finished: boolean): Script<unknown>;
+}
+
+class Death extends Error {}
+/** Thrown again and again: making a stack trace each time would be most of the work. */
+const DEATH = new Death("killed");
+
+export interface CrashOutcome {
+  points: number;
+  /** What went wrong first. */
+  failure?: string;
+}
+
+interface Actor {
+  exports: Exports;
+  /** Writes it may still make. */
+  writesLeft: number;
+  /** It dies before it writes here, in any case. */
+  diesAt: number;
+  /** What it died before. */
+  diedBefore: string;
+  late: KeptStores;
+}
+
+export class CrashLane {
+  readonly arena: Arena;
+  /** How often somebody died at each site. */
+  readonly killed: Uint32Array;
+  readonly reached: Uint32Array;
+  mutation: Mutation | undefined;
+  /** SHA-256 of the file that was instrumented. */
+  readonly source: string;
+  /** Which sites wrote where, while somebody wants to know. */
+  #writers: { address: number; site: number }[] | undefined;
+  #meanwhile: ((address: number) => void) | undefined;
+  readonly #actors: Actor[];
+  #steps = 0;
+
+  constructor(instrumented: Instrumented, segmentBytes: number) {
+    this.source = instrumented.source;
+    this.arena = new Arena(instrumented, segmentBytes);
+    this.killed = new Uint32Array(this.arena.sites.length);
+    this.reached = new Uint32Array(this.arena.sites.length);
+    this.#actors = [VICTIM, ...SURVIVORS].map(() => this.#actor());
+  }
+
+  get view(): DataView {
+    return this.arena.view;
+  }
+
+  /** Runs a script that nobody kills. */
+  play<T>(id: number, script: Script<T>): T {
+    const actor = this.#actors[id] as Actor;
+    actor.writesLeft = Number.POSITIVE_INFINITY;
+    return this.#play(actor, script);
+  }
+
+  /** A survivor has put everything in order: it is not killed from here on, since what it does now dies elsewhere. */
+  settled(id: number): void {
+    (this.#actors[id] as Actor).writesLeft = Number.POSITIVE_INFINITY;
+  }
+
+  /** What something becomes when the script runs to its end, which it then has not. */
+  foresee<T>(id: number, script: Script<unknown>, look: () => T): T {
+    const bytes = this.arena.segment.slice();
+    const globals = this.arena.globals();
+    this.play(id, script);
+    const seen = look();
+    this.arena.segment.set(bytes);
+    this.arena.recall(globals);
+    return seen;
+  }
+
+  /** Runs a script until it is about to write to that address, and kills it there. */
+  playUntil(id: number, address: number, script: Script<unknown>): void {
+    const actor = this.#actors[id] as Actor;
+    actor.diesAt = address;
+    const survived = this.#mayDie(actor, script, Number.POSITIVE_INFINITY);
+    actor.diesAt = -1;
+    if (survived) throw new Error(`nobody came to write to ${address}`);
+  }
+
+  /** The site that writes to that address last when the script runs: where a bug can be planted. */
+  siteWriting(address: number, id: number, script: Script<unknown>): number {
+    return this.sitesWriting(address, id, script).at(-1) as number;
+  }
+
+  /** The sites that write to that address when the script runs, in order. */
+  sitesWriting(address: number, id: number, script: Script<unknown>): number[] {
+    this.#writers = [];
+    this.play(id, script);
+    const sites = this.#writers.filter((one) => one.address === address).map((one) => one.site);
+    this.#writers = undefined;
+    if (sites.length === 0) throw new Error(`nobody wrote to ${address}`);
+    return sites;
+  }
+
+  /** Write sites at which nobody was killed, described. */
+  get missed(): string[] {
+    return this.arena.sites.flatMap((site, number) =>
+      site.writes && this.killed[number] === 0 ? [`${site.name} in ${site.func} (site ${number})`] : [],
+    );
+  }
+
+  /** All points of one case, up to the first failure; without `everyWrite` the victim dies after its last write only. */
+  run(one: CrashCase, everyWrite = true): CrashOutcome {
+    this.#steps = 0;
+    this.arena.recall();
+    one.before(this);
+    const initial = this.arena.segment.slice();
+    const globals = this.arena.globals();
+    let points = 0;
+    for (let k = everyWrite ? 0 : WRITES_MAX; k <= WRITES_MAX; k++) {
+      this.#restore(initial, globals);
+      const outcome = this.#afterDeath(one, k, globals);
+      points += outcome.points;
+      if (outcome.failure !== undefined) return { points, failure: `${one.name}: ${outcome.failure}` };
+      if (outcome.finished) return { points };
+    }
+    throw new Error(`${one.name} makes more than ${WRITES_MAX} writes`);
+  }
+
+  /** Everything that can follow once the victim died before write k. */
+  #afterDeath(one: CrashCase, k: number, globals: unknown[][]): CrashOutcome & { finished: boolean } {
+    const victim = this.#actors[VICTIM] as Actor;
+    let finished = false;
+    let points = 0;
+    let story = `dies before write ${k}`;
+    try {
+      this.#meanwhile = one.meanwhile ? (address) => one.meanwhile?.(this, address) : undefined;
+      finished = this.#mayDie(victim, one.operation(this), k);
+      this.#meanwhile = undefined;
+      story = finished ? "dies after its last write" : `dies before ${victim.diedBefore}`;
+      const left = this.arena.segment.slice();
+      for (let j = -1; j < WRITES_MAX; j++) {
+        this.#restore(left, globals);
+        points++;
+        const first = this.#actors[1] as Actor;
+        const writes = j < 0 ? Number.POSITIVE_INFINITY : j;
+        const survived = this.#mayDie(first, one.goOn(this, 1, [VICTIM], finished), writes);
+        if (!survived) story = `${story}, the survivor dies before ${first.diedBefore}`;
+        this.play(2, one.goOn(this, 2, survived ? [VICTIM] : [VICTIM, 1], finished));
+        if (survived && j >= 0) break;
+        story = story.replace(/, the survivor dies.*$/, "");
+      }
+      return { points, finished };
+    } catch (error) {
+      return { points, finished, failure: `${story}: ${(error as Error).message}` };
+    }
+  }
+
+  #restore(bytes: Uint8Array, globals: unknown[][]): void {
+    this.#steps = 0;
+    this.arena.segment.set(bytes);
+    this.arena.recall(globals);
+    for (const actor of this.#actors) actor.late.forget();
+  }
+
+  /** Whether the script ended before it was killed. */
+  #mayDie(actor: Actor, script: Script<unknown>, writes: number): boolean {
+    actor.writesLeft = writes;
+    try {
+      this.#play(actor, script);
+      return true;
+    } catch (error) {
+      if (error !== DEATH) throw error;
+      actor.late.forget();
+      return false;
+    }
+  }
+
+  #play<T>(actor: Actor, script: Script<T>): T {
+    return play(script, {
+      exports: actor.exports,
+      memory: this.arena.segment,
+      reach: (access) => {
+        if (access.is === "write") this.#countWrite(actor, () => `the host's write of [${access.offset}]`);
+      },
+      returned: () => {
+        if (actor.late.any) this.#countWrite(actor, () => "a late store");
+        actor.late.flush();
+      },
+    });
+  }
+
+  #countWrite(actor: Actor, what: () => string): void {
+    if (actor.writesLeft-- > 0) return;
+    actor.diedBefore = what();
+    throw DEATH;
+  }
+
+  #step(actor: Actor, site: number, address: number): void {
+    this.arena.checkInside(address);
+    if (++this.#steps > STEPS_MAX) throw new Error(`no end after ${STEPS_MAX} accesses`);
+    this.reached[site]++;
+    if (!(this.arena.sites[site] as Site).writes) return;
+    if (actor === this.#actors[VICTIM]) this.#meanwhile?.(address);
+    if (actor.diesAt === address) throw DEATH;
+    this.#writers?.push({ address, site });
+    if (actor.writesLeft <= 0) this.killed[site]++;
+    this.#countWrite(actor, () => this.arena.describe(site, address));
+  }
+
+  #actor(): Actor {
+    const interception = new Interception(this.arena.view, () => this.mutation);
+    const actor: Actor = { exports: {}, writesLeft: 0, diesAt: -1, diedBefore: "", late: interception.late };
+    actor.exports = this.arena.instantiate({
+      step: (site, address) => this.#step(actor, site, address),
+      ...interception.hooks(),
+    });
+    return actor;
+  }
+}

@@ -1,0 +1,300 @@
+/**
+ * Runs participants over one memory in one thread, one access at a time, in an order that a `Chooser` decides.
+ *
+ * Before each access the participant may be preempted (costs one of `preemptions`) or, before a write, die (costs one of
+ * `deaths`); a plain store may be kept back (costs one of `delays`). A switch because somebody ended, sleeps or waits costs
+ * nothing. Whole accesses are interleaved: what is found is right or wrong under sequential consistency, plus late stores.
+ *
+ *  * A participant that asked to retry runs again once somebody else has changed memory. A write that leaves memory as it
+ *    was is no change, else two spinners would wake each other for ever.
+ *  * There is no preemption before the first access after a switch: it would equal another choice at the switch.
+ *  * A kept store becomes visible at its owner's next atomic access, at its own access to those bytes, at its death, or
+ *    when nobody can go on.
+ *  * Sleepers wake by themselves only when everybody is stuck after a death: else a lost wake-up would go unseen.
+ */
+import { Arena } from "./arena.js";
+import { Changes } from "./changes.js";
+import { type Bounds, Decisions } from "./decisions.js";
+import type { Instrumented, Site } from "./instrument.js";
+import type { Mutation } from "./mutation.js";
+import { Participant, SUSPENDED_BYTES } from "./participant.js";
+import { copyHalf, halvesOf, play, variableOf } from "./play.js";
+import type { Chooser } from "./schedule.js";
+import { LATE_STORES, type Request, type Script } from "./script.js";
+
+const STEPS_MAX = 20_000;
+
+export class World {
+  readonly arena: Arena;
+  readonly participants: Participant[];
+  mutation: Mutation | undefined;
+  /** SHA-256 of the file that was instrumented. */
+  readonly source: string;
+  /** How often each site was reached while exploring. */
+  readonly reached: Uint32Array;
+  /** What happened, when somebody wants to read it. */
+  log: string[] | undefined;
+  readonly #decisions = new Decisions();
+  #next: Participant | undefined;
+  #steps = 0;
+  #initial: Uint8Array;
+  #globals: unknown[][] = [];
+  readonly #changes: Changes;
+
+  constructor(instrumented: Instrumented, segmentBytes: number, participants: number) {
+    this.source = instrumented.source;
+    this.arena = new Arena(instrumented, segmentBytes, participants * SUSPENDED_BYTES);
+    this.#changes = new Changes(new Int32Array(this.arena.bytes.buffer), participants);
+    this.#initial = new Uint8Array(segmentBytes);
+    this.reached = new Uint32Array(this.arena.sites.length);
+    this.participants = Array.from(
+      { length: participants },
+      (_, id) => new Participant(id, this.arena, this),
+    );
+  }
+
+  /** Runs a script outside of the exploration: nobody interferes. */
+  play<T>(id: number, script: Script<T>): T {
+    const { exports, interception } = this.participants[id] as Participant;
+    return play(script, {
+      exports,
+      memory: this.arena.segment,
+      returned: () => interception.late.flush(),
+    });
+  }
+
+  /** Clears the segment, lets `before` fill it, and makes that the state each run begins with. */
+  prepare(before: () => void): void {
+    this.#steps = 0;
+    this.arena.segment.fill(0);
+    this.arena.recall();
+    before();
+    this.#initial = this.arena.segment.slice();
+    this.#globals = this.arena.globals();
+  }
+
+  /** One run from the prepared state; throws when a script fails or somebody is stuck. */
+  run(scripts: Script<unknown>[], bounds: Bounds, mortal: readonly number[], chooser: Chooser): void {
+    this.arena.segment.set(this.#initial);
+    this.arena.recall(this.#globals);
+    this.#changes.reset();
+    this.#steps = 0;
+    this.#next = undefined;
+    for (const one of this.participants) one.reset(scripts[one.id] ?? nothing());
+    for (const one of this.participants) if (!scripts[one.id]) one.state = "done";
+    this.#decisions.begin(bounds, mortal, chooser);
+    try {
+      this.#schedule();
+    } finally {
+      this.#decisions.end();
+      this.#steps = 0;
+      for (const one of this.participants) one.unwound();
+    }
+  }
+
+  state(id: number): string {
+    return this.participants[id]?.state ?? "absent";
+  }
+
+  #schedule(): void {
+    for (;;) {
+      const chosen = this.#next ?? this.#choose();
+      this.#next = undefined;
+      if (chosen) this.#resume(chosen);
+      else if (!this.#breakTie()) break;
+    }
+    const stuck = this.participants.filter((one) => !one.ended);
+    if (stuck.length > 0) {
+      throw new Error(`stuck: ${stuck.map((one) => `participant ${one.id} ${one.state}`).join(", ")}`);
+    }
+  }
+
+  #choose(): Participant | undefined {
+    this.#changes.settle();
+    return this.#decisions.next(this.participants.filter((one) => this.#runnable(one)));
+  }
+
+  /** Nobody can go on: makes visible what is kept back, lets spinners spin, and after a death wakes sleepers. */
+  #breakTie(): boolean {
+    for (const one of this.participants) if (this.#flush(one)) return true;
+    for (const one of this.participants) {
+      if (one.state === "spinning" && !one.spin.off) {
+        one.spin.off = true;
+        one.state = "ready";
+        return true;
+      }
+      if (one.state === "asleep" && this.#decisions.deaths > 0 && one.timedOutAt !== this.#changes.total) {
+        one.timedOutAt = this.#changes.total;
+        one.state = "ready";
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #runnable(one: Participant): boolean {
+    if (one.state === "until") return one.holds();
+    if ((one.state === "retry" || one.state === "spinning") && this.#changes.byOthers(one.id) !== one.mark)
+      one.state = "ready";
+    return one.state === "ready";
+  }
+
+  /** Lets the participant run until it is switched away from, waits, dies or ends. */
+  #resume(one: Participant): void {
+    one.fresh = true;
+    one.state = "ready";
+    let goesOn = one.suspended ? this.#enter(one) : one.host ? this.#serveHost(one) : true;
+    while (goesOn) goesOn = this.#nextRequest(one);
+  }
+
+  #nextRequest(one: Participant): boolean {
+    this.#changes.settle();
+    const { value, done } = one.script.next(one.answer);
+    one.answer = undefined;
+    if (!done) return this.#serve(one, value);
+    this.#end(one, "done");
+    return false;
+  }
+
+  #serve(one: Participant, request: Request): boolean {
+    switch (request.is) {
+      case "call": {
+        const exported = one.exports[request.name];
+        if (!exported) throw new Error(`the core has no ${request.name}`);
+        this.log?.push(`participant ${one.id}: ${request.name}(${request.args.join(", ")})`);
+        one.begin(() => exported(...request.args));
+        return this.#enter(one);
+      }
+      case "variable":
+        one.answer = variableOf(one.exports, request.name);
+        return true;
+      case "attempt":
+        one.mark = this.#changes.byOthers(one.id);
+        return true;
+      case "retry":
+        one.state = "retry";
+        return this.#runnable(one);
+      case "until":
+        one.state = "until";
+        one.holds = request.holds;
+        return this.#runnable(one);
+      default:
+        one.beginHost(request);
+        return this.#serveHost(one);
+    }
+  }
+
+  #enter(one: Participant): boolean {
+    if (!one.enter()) return false;
+    this.#changes.settle();
+    one.spin.forget();
+    this.log?.push(`participant ${one.id}: gave ${one.answer}`);
+    if (!one.interception.late.any) return true;
+    one.beginHost(LATE_STORES);
+    return this.#serveHost(one);
+  }
+
+  #serveHost(one: Participant): boolean {
+    const host = one.host;
+    if (!host) return true;
+    const { access } = host;
+    const writes = access.is === "write" || access.is === "late";
+    for (; host.half < halvesOf(access); host.half++) {
+      this.#changes.settle();
+      this.#countStep();
+      if (!this.#mayGoOn(one, writes, () => `${access.is} of [${access.offset}] by the host`)) return false;
+      one.fresh = false;
+      if (access.is === "sleep" || access.is === "wake") this.#flush(one); // a system call is a barrier
+      copyHalf(access, host.half, this.arena.segment, host.read);
+      if (access.is === "late") one.interception.late.flush();
+      if (writes) this.#changes.made(one.id);
+    }
+    one.host = undefined;
+    if (access.is === "read") one.answer = host.read;
+    if (access.is === "wake") this.#wake(access.offset);
+    return access.is !== "sleep" || !this.#fallsAsleep(one, access.offset, access.expected);
+  }
+
+  #fallsAsleep(one: Participant, offset: number, expected: number): boolean {
+    if (this.arena.view.getUint32(offset, true) !== expected >>> 0) return false;
+    one.state = "asleep";
+    one.sleepsOn = offset;
+    return true;
+  }
+
+  #wake(offset: number): void {
+    for (const one of this.participants) {
+      if (one.state === "asleep" && one.sleepsOn === offset) one.state = "ready";
+    }
+  }
+
+  keepsBack(site: number): boolean {
+    if (!this.#decisions.running || this.arena.sites[site]?.atomic || !this.#decisions.keepsBack())
+      return false;
+    this.log?.push("  … and that store is kept back");
+    return true;
+  }
+
+  step(one: Participant, site: number, address: number): void {
+    this.arena.checkInside(address);
+    if (!this.#decisions.running) this.#countStep();
+    else if (one.arrived() || this.#goesOn(one, site, address)) this.#announce(one, site, address);
+    else one.suspend();
+  }
+
+  #goesOn(one: Participant, site: number, address: number): boolean {
+    this.#changes.settle();
+    this.#countStep();
+    this.reached[site]++;
+    const { atomic, writes } = this.arena.sites[site] as Site;
+    if (one.spin.repeats(site * 65536 + address, atomic, this.#changes.total)) {
+      one.state = "spinning";
+      one.mark = this.#changes.byOthers(one.id);
+      return false;
+    }
+    return this.#mayGoOn(one, writes, () => this.arena.describe(site, address));
+  }
+
+  #countStep(): void {
+    if (++this.#steps > STEPS_MAX) throw new Error(`no end after ${STEPS_MAX} accesses`);
+  }
+
+  /** Decides what happens before an access: it goes on (true), is preempted, or dies. */
+  #mayGoOn(one: Participant, writes: boolean, what: () => string): boolean {
+    const mayPreempt = this.#decisions.mayPreempt && !one.fresh;
+    const others = mayPreempt
+      ? this.participants.filter((other) => other !== one && this.#runnable(other))
+      : [];
+    const decided = this.#decisions.beforeAccess(one, writes, others);
+    if (decided === "done") return true;
+    this.log?.push(`participant ${one.id}: ${decided === "death" ? "DIES" : "preempted"} before ${what()}`);
+    if (decided === "death") this.#end(one, "dead");
+    else this.#next = decided;
+    return false;
+  }
+
+  /** The host learns of an end and of a death: both count as a change. */
+  #end(one: Participant, how: "done" | "dead"): void {
+    this.#changes.settle();
+    if (how === "dead") one.kept.flush();
+    one.state = how;
+    this.#changes.made(one.id);
+  }
+
+  #announce(one: Participant, site: number, address: number): void {
+    one.fresh = false;
+    const { atomic, writes, bytes } = this.arena.sites[site] as Site;
+    this.log?.push(`  participant ${one.id}: ${this.arena.describe(site, address)}`);
+    if (one.kept.any) this.#flush(one, atomic || bytes === 0 ? undefined : { address, bytes });
+    if (writes) this.#changes.announce(one.id, address, bytes === 0);
+  }
+
+  /** Makes kept stores visible, all or those that touch the range; whether there were any. */
+  #flush(one: Participant, range?: { address: number; bytes: number }): boolean {
+    if (!one.kept.flush(range?.address, range?.bytes)) return false;
+    this.#changes.made(one.id);
+    return true;
+  }
+}
+
+function* nothing(): Script {}

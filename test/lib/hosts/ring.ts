@@ -1,0 +1,138 @@
+/** What hosts do with a ring, as scripts. What a host keeps to itself are fields of a plain object per end. */
+import { FLAG_EMPTY, FLAG_WAKE, RECORD_ALIGNMENT, RECORD_HEADER_BYTES } from "../../../protocol/layout.js";
+import { call, read, type Script, variable, write } from "../script.js";
+import { CoreError, notify, type ObjectWish, offsetOf, openObject, overcome } from "./segment.js";
+
+export interface Ring {
+  ring: number;
+  capacity: number;
+  /** The two sets of waiters. */
+  waitersData: number;
+  waitersRoom: number;
+}
+
+export interface ProducerEnd extends Ring {
+  at: number;
+  room: number;
+}
+
+export interface ConsumerEnd extends Ring {
+  at: number;
+  advance: number;
+}
+
+export function recordBytes(length: number): number {
+  return RECORD_HEADER_BYTES + Math.ceil(length / RECORD_ALIGNMENT) * RECORD_ALIGNMENT;
+}
+
+/** A payload that tells its number and its length, so that any mix of two is noticed. */
+export function payloadOf(number: number, length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => (index === 0 ? number : number * 16 + length + index));
+}
+
+/** The number of a payload; throws when it is not whole. */
+export function numberOf(payload: Uint8Array): number {
+  const number = payload[0] ?? -1;
+  if (Buffer.compare(payload, payloadOf(number, payload.length)) !== 0) throw new Error("a payload is torn");
+  return number;
+}
+
+export function* openRing(view: DataView, wish: ObjectWish, dead: readonly number[] = []): Script<Ring> {
+  const ring = yield* openObject(view, wish, dead);
+  const waitersData = (yield* call("ringWaitersData", ring)) >>> 0;
+  const waitersRoom = (yield* call("ringWaitersRoom", ring)) >>> 0;
+  return { ring, capacity: wish.first, waitersData, waitersRoom };
+}
+
+/** Takes the producer's end; `undefined` while a live participant has it. */
+export function* attachProducer(ring: Ring, dead: readonly number[] = []): Script<ProducerEnd | undefined> {
+  const at = yield* overcome(dead, () => call("ringAttachProducer", ring.ring, ring.capacity));
+  return at === undefined ? undefined : { ...ring, at: offsetOf("ringAttachProducer", at), room: 0 };
+}
+
+export function* attachConsumer(ring: Ring, dead: readonly number[] = []): Script<ConsumerEnd | undefined> {
+  const at = yield* overcome(dead, () => call("ringAttachConsumer", ring.ring, ring.capacity));
+  return at === undefined ? undefined : { ...ring, at: offsetOf("ringAttachConsumer", at), advance: 0 };
+}
+
+/** Makes sure of room for the payload; false when the ring is full. */
+export function* makeRoom(end: ProducerEnd, length: number): Script<boolean> {
+  if (recordBytes(length) <= end.room) return true;
+  const at = (yield* call("ringClaim", end.ring, end.capacity, end.at, length)) >>> 0;
+  if (at !== 0) offsetOf("ringClaim", at);
+  end.at = (yield* variable("claimed")) >>> 0;
+  end.room = (yield* variable("room")) >>> 0;
+  if (at === 0 && (yield* call("waitersAny", end.waitersData)) !== 0) yield* notify(end.waitersData);
+  return at !== 0;
+}
+
+/** Sends one record; false when the ring is full. */
+export function* send(end: ProducerEnd, payload: Uint8Array): Script<boolean> {
+  if (!(yield* makeRoom(end, payload.length))) return false;
+  yield* write(end.at + RECORD_HEADER_BYTES, payload);
+  const result = offsetOf("ringCommit", yield* call("ringCommit", end.ring, end.at, payload.length));
+  end.room -= (result & ~FLAG_WAKE) - end.at;
+  end.at = result & ~FLAG_WAKE;
+  if (result & FLAG_WAKE) yield* notify(end.waitersData);
+  return true;
+}
+
+/** Sends records together; the number of those that had room. */
+export function* sendMany(end: ProducerEnd, payloads: Uint8Array[]): Script<number> {
+  let [begin, staged, bytes, sent] = [end.at, 0, 0, 0];
+  function* publish(): Script {
+    if (staged === 0) return;
+    const result = yield* call("ringPublish", end.ring, end.at - begin, staged, bytes);
+    if (result >>> 0 > FLAG_WAKE) throw new CoreError("ringPublish", result);
+    staged = bytes = 0;
+    if (result & FLAG_WAKE) yield* notify(end.waitersData);
+  }
+  for (const payload of payloads) {
+    if (recordBytes(payload.length) > end.room) {
+      yield* publish();
+      if (!(yield* makeRoom(end, payload.length))) break;
+      begin = end.at;
+    }
+    yield* write(end.at + RECORD_HEADER_BYTES, payload);
+    const next = (yield* call("ringStage", end.at, payload.length)) >>> 0;
+    end.room -= next - end.at;
+    end.at = next;
+    staged++;
+    sent++;
+    bytes += payload.length;
+  }
+  yield* publish();
+  return sent;
+}
+
+/** A copy of the next record, or `undefined` when there is none now. */
+export function* receive(view: DataView, end: ConsumerEnd): Script<Uint8Array | undefined> {
+  const received = yield* call("ringReceive", end.ring, end.capacity, end.at, end.advance);
+  const result = offsetOf("ringReceive", received);
+  end.advance = 0;
+  end.at = result & ~(FLAG_WAKE | FLAG_EMPTY);
+  if (result & FLAG_WAKE) yield* notify(end.waitersRoom);
+  if (result & FLAG_EMPTY) return undefined;
+  const length = view.getUint32(end.at, true);
+  const payload = yield* read(end.at + RECORD_HEADER_BYTES, length);
+  end.advance = recordBytes(length);
+  return payload;
+}
+
+/** Counts the record received last as consumed, and lets the producer have its room at once. */
+export function* release(end: ConsumerEnd): Script {
+  const released = yield* call("ringRelease", end.ring, end.capacity, end.at, end.advance);
+  const result = offsetOf("ringRelease", released);
+  end.advance = 0;
+  end.at = result & ~FLAG_WAKE;
+  if (result & FLAG_WAKE) yield* notify(end.waitersRoom);
+}
+
+export function* closeProducer(end: ProducerEnd): Script {
+  if (yield* call("ringCloseProducer", end.ring)) yield* notify(end.waitersData);
+}
+
+export function* closeConsumer(end: ConsumerEnd): Script {
+  if (end.advance > 0) yield* release(end);
+  if (yield* call("ringCloseConsumer", end.ring)) yield* notify(end.waitersRoom);
+}

@@ -1,0 +1,169 @@
+/**
+ * What hosts do with a segment, its participants, waiters and directory, as scripts: the same calls in the same order as
+ * `ts/`, without the conveniences.
+ */
+import { BUSY } from "../../../protocol/errors.js";
+import { ENTRY_OBJECT_OFFSET, FLAG_WAKE, OBJECT_LATEST, OBJECT_RING } from "../../../protocol/layout.js";
+import { PARTICIPANTS_MIN } from "../../../protocol/limits.js";
+import { attempt, call, type Script, sleep, wake, write } from "../script.js";
+import { SEGMENT_BYTES } from "../shipped.js";
+
+/** The host's clock stands still: no lane depends on time. */
+export const NOW_NS = 1.7e18;
+/** Results below this are error codes. */
+const ERRORS_END = 1024;
+
+export class CoreError extends Error {
+  constructor(
+    readonly what: string,
+    readonly status: number,
+  ) {
+    super(`${what} gave error ${status}`);
+  }
+}
+
+/** The result as an offset; throws when it is an error. */
+export function offsetOf(what: string, result: number): number {
+  const offset = result >>> 0;
+  if (offset < ERRORS_END) throw new CoreError(what, offset);
+  return offset;
+}
+
+// --- segment and participants ---
+
+/** Creates the segment and joins it, as the first opener does. */
+export function* createSegment(slot: number): Script {
+  const status = yield* call("create", SEGMENT_BYTES, 1, PARTICIPANTS_MIN, 100 + slot, NOW_NS);
+  if (status !== 0) throw new CoreError("create", status);
+  yield* joinSegment(slot);
+}
+
+export function* joinSegment(slot: number): Script {
+  const status = yield* call("validate", SEGMENT_BYTES, 1);
+  if (status !== 0) throw new CoreError("validate", status);
+  yield* call("join", slot, 100 + slot, 1, NOW_NS);
+}
+
+export function* leaveSegment(): Script {
+  yield* call("leave", 1);
+}
+
+/**
+ * Repeats an operation that a dead participant stands in the way of. `dead`: the slots whose kernel lock is free. A live
+ * one in the way is `undefined`, and for the caller to wait for.
+ */
+export function* overcome(
+  dead: readonly number[],
+  operation: () => Script<number>,
+): Script<number | undefined> {
+  for (let turn = 0; turn <= dead.length; turn++) {
+    const result = (yield* operation()) >>> 0;
+    if (result !== BUSY) return result;
+    const slot = yield* call("suspectSlot");
+    if (slot >= 0 && !dead.includes(slot)) return undefined;
+    if (slot >= 0) yield* call("bury");
+  }
+  return undefined;
+}
+
+/** Declares a participant dead whose kernel lock is free, without meeting its token first. */
+export function* bury(slot: number): Script<boolean> {
+  if ((yield* call("watchSlot", slot)) === 0) return false;
+  return (yield* call("bury")) !== 0;
+}
+
+// --- waiters ---
+
+/** Wakes everybody in the set. */
+export function* notify(set: number): Script {
+  for (;;) {
+    const bell = (yield* call("waitersTake", set)) >>> 0;
+    if (bell === 0) return;
+    yield* wake(bell);
+  }
+}
+
+/** Repeats the attempt until it gives something, asleep in between. */
+export function* waitFor<T>(
+  view: DataView,
+  slot: number,
+  set: number,
+  look: () => Script<T | undefined>,
+): Script<T> {
+  const bell = (yield* call("doorbell", slot)) >>> 0;
+  for (;;) {
+    const rung = view.getUint32(bell, true);
+    yield* call("waitersArm", set);
+    const found = yield* look();
+    if (found !== undefined) {
+      yield* call("waitersDisarm", set);
+      return found;
+    }
+    yield* sleep(bell, rung);
+  }
+}
+
+// --- directory ---
+
+export interface ObjectWish {
+  type: number;
+  name: string;
+  /** Capacity of a ring, bytes of a value. */
+  first: number;
+}
+
+export function ringWish(name: string, capacity: number): ObjectWish {
+  return { type: OBJECT_RING, name, first: capacity };
+}
+
+export function latestWish(name: string, valueBytes: number): ObjectWish {
+  return { type: OBJECT_LATEST, name, first: valueBytes };
+}
+
+function hashOf(name: string): number {
+  let hash = 0;
+  for (const byte of Buffer.from(name)) hash = (Math.imul(hash, 31) + byte) >>> 0;
+  return hash;
+}
+
+/** What the second parameter of every object is. */
+export const SECOND_PARAMETER = 7;
+
+export function parametersHash(wish: ObjectWish): number {
+  return (hashOf(wish.name) ^ wish.first) >>> 0;
+}
+
+/** One call of directoryInsert: the offset of the entry, or an error. */
+export function* insertOnce(wish: ObjectWish): Script<number> {
+  const name = Buffer.from(wish.name);
+  const scratch = (yield* call("scratch")) >>> 0;
+  yield* write(scratch, name);
+  const { type, first } = wish;
+  const hash = hashOf(wish.name);
+  return yield* call(
+    "directoryInsert",
+    type,
+    hash,
+    name.length,
+    parametersHash(wish),
+    first,
+    SECOND_PARAMETER,
+  );
+}
+
+/** Finds or makes the object, past the dead; `undefined` while a live participant has the directory locked. */
+export function* tryOpenObject(
+  view: DataView,
+  wish: ObjectWish,
+  dead: readonly number[],
+): Script<number | undefined> {
+  const result = yield* overcome(dead, () => insertOnce(wish));
+  if (result === undefined) return undefined;
+  const entry = offsetOf(`directoryInsert of ${wish.name}`, result) & ~FLAG_WAKE;
+  return view.getUint32(entry + ENTRY_OBJECT_OFFSET, true);
+}
+
+/** As `tryOpenObject`, waiting for the live. */
+export function* openObject(view: DataView, wish: ObjectWish, dead: readonly number[] = []): Script<number> {
+  return yield* attempt(() => tryOpenObject(view, wish, dead));
+}

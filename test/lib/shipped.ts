@@ -1,0 +1,22 @@
+/** The file that ships, and what the lanes run: instrumented copies of that very file. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { CrashLane } from "./crash.js";
+import { World } from "./explore.js";
+import { instrument } from "./instrument.js";
+
+/** One Wasm page: the smallest segment there is. */
+export const SEGMENT_BYTES = 65536;
+
+/** The bytes of dist/core.wasm, or of another file beside it. */
+export function shippedCore(name = "core.wasm"): Uint8Array {
+  return readFileSync(fileURLToPath(new URL(`../../../dist/${name}`, import.meta.url)));
+}
+
+export function crashLane(bytes = SEGMENT_BYTES): CrashLane {
+  return new CrashLane(instrument(shippedCore(), { hooks: true }), bytes);
+}
+
+export function world(participants: number): World {
+  return new World(instrument(shippedCore(), { hooks: true, asyncify: true }), SEGMENT_BYTES, participants);
+}

@@ -1,0 +1,28 @@
+/** Tests that need something this machine does not give are left out, and the runner shows why. */
+import { spawnSync } from "node:child_process";
+import type { Test } from "uvu";
+
+/** The test itself when there is no reason against it; else it says the reason aloud and skips. */
+export function unless(
+  reason: string | undefined,
+  test: Test,
+): (name: string, run: () => Promise<void> | void) => void {
+  if (reason === undefined) return (name, run) => test(name, run);
+  return (name) => {
+    console.log(`\nSKIPPED "${name}": ${reason}`);
+    test.skip(name);
+  };
+}
+
+/** Why these namespaces cannot be made here, or undefined. */
+export function noNamespaces(...flags: string[]): string | undefined {
+  const { status, error, stderr } = spawnSync("unshare", [...flags, "true"], {
+    encoding: "utf8",
+    timeout: 10_000,
+  });
+  if (status === 0) return undefined;
+  return `unshare ${flags.join(" ")} is not permitted (${(error?.message ?? stderr ?? "").trim()})`;
+}
+
+export const notSuperuser =
+  process.getuid?.() === 0 ? undefined : "only the superuser can become another user";

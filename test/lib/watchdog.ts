@@ -1,0 +1,33 @@
+/** No wait of a test is without an end. The limits are generous: they catch hangs and assert no speed. */
+import { setTimeout as after } from "node:timers";
+
+export const WATCHDOG_MS = 60_000;
+
+/** The promise's value, or a failure that says what did not happen in time. */
+export function within<T>(what: string, promise: Promise<T>, milliseconds = WATCHDOG_MS): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = after(
+      () => reject(new Error(`watchdog: ${what} did not happen within ${milliseconds} ms`)),
+      milliseconds,
+    );
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** Looks again and again until the condition holds. */
+export async function until(
+  what: string,
+  holds: () => boolean | Promise<boolean>,
+  milliseconds = WATCHDOG_MS,
+): Promise<void> {
+  const begin = Date.now();
+  while (!(await holds())) {
+    if (Date.now() - begin > milliseconds)
+      throw new Error(`watchdog: ${what} did not happen within ${milliseconds} ms`);
+    await pause(5);
+  }
+}
+
+export function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => after(resolve, milliseconds));
+}

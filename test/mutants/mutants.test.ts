@@ -1,0 +1,121 @@
+// watchdog: 500 s
+/**
+ * How much do the lanes notice? Each write of the core is dropped, one at a time, and each read-modify-write also split into
+ * a load and a store. Whatever no lane notices is printed: it is either without consequence or a gap of the lanes.
+ *
+ * Known to be without consequence when dropped: the cached head at attach (it is looked up again), and the unused parameters
+ * of an entry (they are zero already). When split: every compare-exchange by which an owner gives up its own word, since
+ * nobody else writes there unless the owner was evicted alive, which no lane does.
+ */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { crashCases } from "../crash/cases/all.js";
+import { scenarios } from "../interleave/scenarios/all.js";
+import type { CrashCase } from "../lib/crash.js";
+import type { Mutation } from "../lib/mutation.js";
+import { explore, type Scenario } from "../lib/search.js";
+import { crashLane, world } from "../lib/shipped.js";
+
+/** Schedules of one scenario per mutant: a mutant that needs more would need its own scenario. */
+const SCHEDULES_MAX = { drop: 500, split: 1000, late: 0 };
+/** Of those that come to a site: cases that are run to their end, cases with a death at every write, scenarios. */
+const CASES_MAX = 30;
+const DEADLY_CASES_MAX = 6;
+const SCENARIOS_MAX = { drop: 10, split: 12, late: 0 };
+
+/** The cases and scenarios of a site are a sample: what is not noticed is printed, and looked at when the number falls. */
+const DROPPED_MIN = 0.75;
+/** Where only the owner of a word writes it, which most compare-exchanges guard against eviction, a split has no consequence. */
+const SPLIT_MIN = 0.4;
+
+const lane = crashLane();
+const explored = world(3);
+const prompt = scenarios.filter((one) => !one.delays);
+
+/** Of all cases or scenarios, those that come to a site, by site. */
+function reaching<T>(all: T[], counts: Uint32Array, run: (one: T) => void): T[][] {
+  const bySite: T[][] = Array.from(counts, () => []);
+  for (const one of all) {
+    counts.fill(0);
+    run(one);
+    counts.forEach((count, site) => {
+      if (count > 0) bySite[site]?.push(one);
+    });
+  }
+  return bySite;
+}
+
+/** At most so many of them, from all over the list. */
+function spread<T>(all: T[], most: number): T[] {
+  const step = Math.max(1, all.length / most);
+  return Array.from({ length: Math.min(all.length, most) }, (_, index) => all[Math.floor(index * step)] as T);
+}
+
+const casesBySite = reaching(crashCases, lane.reached, (one) => lane.run(one, false));
+const scenariosBySite = reaching(prompt, explored.reached, (one) =>
+  explore(explored, one, { preemptions: 2, deaths: one.deaths ?? 0 }, SCHEDULES_MAX.drop),
+);
+
+function failsInCrashLane(one: CrashCase, everyWrite: boolean): boolean {
+  try {
+    return lane.run(one, everyWrite).failure !== undefined;
+  } catch {
+    return true; // the state before could not be reached
+  }
+}
+
+function failsInExplorer(one: Scenario & { deaths?: number }, schedules: number): boolean {
+  try {
+    const bounds = { preemptions: 2, deaths: one.deaths ?? 0 };
+    return explore(explored, one, bounds, schedules).failure !== undefined;
+  } catch {
+    return true;
+  }
+}
+
+function noticed(mutation: Mutation): string | undefined {
+  const reachingCases = mutation.how === "split" ? [] : (casesBySite[mutation.site] as CrashCase[]);
+  const reachingScenarios = scenariosBySite[mutation.site] as Scenario[];
+  lane.mutation = explored.mutation = mutation;
+  try {
+    if (spread(reachingCases, CASES_MAX).some((one) => failsInCrashLane(one, false))) return "crash lane";
+    const most = SCHEDULES_MAX[mutation.how];
+    const tried = spread(reachingScenarios, SCENARIOS_MAX[mutation.how]);
+    if (tried.some((one) => failsInExplorer(one, most))) return "interleavings";
+    // Only half of the cases: what stale memory shows, fresh memory seldom adds to.
+    const stale = reachingCases.filter((one) => !one.name.endsWith("fresh memory"));
+    const deadly = spread(stale, DEADLY_CASES_MAX);
+    return deadly.some((one) => failsInCrashLane(one, true)) ? "crash lane" : undefined;
+  } finally {
+    lane.mutation = explored.mutation = undefined;
+  }
+}
+
+function score(how: Mutation["how"], kinds: string[]): { noticed: number; missed: string[] } {
+  const missed: string[] = [];
+  let count = 0;
+  lane.arena.sites.forEach(({ kind, name, func }, site) => {
+    if (!kinds.includes(kind) || func === "adopt") return; // adopting has a lane of its own, which drops each of its writes
+    if (noticed({ site, how })) count++;
+    else missed.push(`${name} in ${func} (site ${site})`);
+  });
+  return { noticed: count, missed };
+}
+
+test("of the writes of the core, most cannot be dropped without a lane noticing", () => {
+  const { noticed, missed } = score("drop", ["store", "rmw", "cmpxchg"]);
+  console.log(
+    `dropped: ${noticed} of ${noticed + missed.length} noticed; not noticed:\n  ${missed.join("\n  ")}`,
+  );
+  assert.ok(noticed >= DROPPED_MIN * (noticed + missed.length));
+});
+
+test("of the read-modify-writes of the core, most cannot be split without a lane noticing", () => {
+  const { noticed, missed } = score("split", ["rmw", "cmpxchg"]);
+  console.log(
+    `split: ${noticed} of ${noticed + missed.length} noticed; not noticed:\n  ${missed.join("\n  ")}`,
+  );
+  assert.ok(noticed >= SPLIT_MIN * (noticed + missed.length));
+});
+
+test.run();

@@ -1,0 +1,205 @@
+// watchdog: 240 s
+/** The tarball as users get it: small, complete, without install scripts, for both module systems, with types. */
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { root } from "../lib/paths.js";
+import { finished, start } from "../lib/processes.js";
+import { presentRuntimes } from "../lib/runtimes.js";
+import { segmentName, temporaryDirectory } from "../lib/segments.js";
+
+const KB = 1000;
+const place = temporaryDirectory();
+const packed = join(place, "packed");
+const empty = join(place, "empty");
+const installed = join(empty, "node_modules/isthmus");
+
+interface Manifest {
+  name: string;
+  version: string;
+  scripts?: Record<string, string>;
+  dependencies: Record<string, string>;
+}
+
+const manifestOf = (directory: string): Manifest =>
+  JSON.parse(readFileSync(join(directory, "package.json"), "utf8"));
+
+async function run(command: string, args: string[], cwd = empty): Promise<string> {
+  const what = `${command} ${args.join(" ")}`;
+  const { code, stdout, stderr } = await finished(start(command, args, { cwd }), what, 120_000);
+  assert.is(code, 0, `${what}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** Packs each package that is needed at run time from what `npm ci` installed, so that no registry is asked. */
+async function packDependencies(
+  from: string,
+  done = new Map<string, string>(),
+): Promise<Map<string, string>> {
+  for (const name of Object.keys(manifestOf(from).dependencies ?? {})) {
+    if (done.has(name)) continue;
+    const directory = [join(from, "node_modules", name), join(root, "node_modules", name)].find(
+      existsSync,
+    ) as string;
+    const [{ filename }] = JSON.parse(
+      await run("npm", ["pack", directory, "--json", "--ignore-scripts"], packed),
+    );
+    done.set(name, join(packed, filename));
+    await packDependencies(directory, done);
+  }
+  return done;
+}
+
+test.before(async () => {
+  mkdirSync(packed);
+  mkdirSync(empty);
+});
+
+let tarball = "";
+
+test("the tarball is small and has what it needs and no more", async () => {
+  const [report] = JSON.parse(await run("npm", ["pack", root, "--json", "--ignore-scripts"], packed));
+  tarball = join(packed, report.filename);
+  const bytes = statSync(tarball).size;
+  console.log(`the tarball has ${bytes} bytes`);
+  assert.ok(bytes < 300 * KB, `${bytes} bytes`);
+  const files = (report.files as { path: string }[]).map(({ path }) => path);
+  for (const needed of [
+    /^README\.md$/,
+    /^LICENSE$/,
+    /^CHANGELOG\.md$/,
+    /^dist\/core\.wasm$/,
+    /^prebuilds\/linux-x64\/.*\.node$/,
+    /^prebuilds\/linux-arm64\/.*\.node$/,
+  ]) {
+    assert.ok(
+      files.some((file) => needed.test(file)),
+      `nothing matches ${needed}`,
+    );
+  }
+  const allowed = /^(dist|prebuilds)\/|^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$/;
+  assert.equal(
+    files.filter((file) => !allowed.test(file)),
+    [],
+  );
+  assert.equal(
+    files.filter((file) => /\.test\.|tsbuildinfo|\.gyp$/.test(file)),
+    [],
+  );
+});
+
+test("it installs into an empty folder without scripts and without compiling", async () => {
+  const dependencies = await packDependencies(root);
+  writeFileSync(join(empty, "package.json"), JSON.stringify({ private: true }));
+  // Offline: the tarballs above are all there is.
+  await run("npm", [
+    "install",
+    "--ignore-scripts",
+    "--offline",
+    "--no-audit",
+    "--no-fund",
+    tarball,
+    ...dependencies.values(),
+  ]);
+  assert.is(manifestOf(installed).version, manifestOf(root).version);
+  for (const hook of ["preinstall", "install", "postinstall"])
+    assert.is(manifestOf(installed).scripts?.[hook], undefined);
+  assert.not(existsSync(join(installed, "binding.gyp")));
+  assert.not(readdirSync(installed).includes("build"));
+});
+
+/** Sends one record to itself. The same text is a module and, with another first line, a script. */
+function program(head: string, name: string): string {
+  return `${head}
+const segment = Segment.create(${JSON.stringify(name)}, { bytes: 131072 });
+const ring = segment.ring("ring", { bytes: 1024 });
+ring.producer().trySend(new Uint8Array([4, 2]));
+console.log(String(ring.consumer().tryReceive()), String(MiB), new IsthmusError("BUSY", "text").code);
+segment.unlink();
+segment.close();
+`;
+}
+
+test("it works as ESM and as CommonJS in every runtime", async () => {
+  const heads = {
+    "program.mjs": 'import { IsthmusError, MiB, Segment } from "isthmus";',
+    "program.cjs": 'const { IsthmusError, MiB, Segment } = require("isthmus");',
+  };
+  for (const [file, head] of Object.entries(heads)) {
+    for (const runtime of presentRuntimes()) {
+      writeFileSync(join(empty, file), program(head, segmentName("packed")));
+      const output = await run(runtime.command, [...runtime.flags, join(empty, file)]);
+      assert.is(output.trim(), "4,2 1048576 BUSY", `${runtime.name} ${file}`);
+    }
+  }
+});
+
+test("both builds in one process are one core on one segment", async () => {
+  const text = `import { createRequire } from "node:module";
+import { Segment } from "isthmus";
+const other = createRequire(import.meta.url)("isthmus");
+const a = Segment.create(${JSON.stringify(segmentName("both"))}, { bytes: 131072 });
+const b = other.Segment.open(a.name);
+a.ring("ring", { bytes: 1024 }).producer().trySend(new Uint8Array([1]));
+console.log(String(b.ring("ring", { bytes: 1024 }).consumer().tryReceive()));
+a.unlink();
+`;
+  writeFileSync(join(empty, "both.mjs"), text);
+  assert.is((await run(process.execPath, ["both.mjs"])).trim(), "1");
+});
+
+test("its types serve strict users of both module systems, and catch mistakes", async () => {
+  const good = `import { type Consumer, IsthmusError, Segment, struct } from "isthmus";
+const segment: Segment = Segment.openOrCreate("types", { bytes: 65536, mode: 0o600 });
+const consumer: Consumer = segment.ring("ring", { bytes: 1024 }).consumer();
+const bytes: Uint8Array | undefined = consumer.tryReceive();
+const pose = segment.latest("pose", struct({ id: "u32", position: ["f64", 3], label: "utf8:32", big: "u64" }));
+const id: number | undefined = pose.read()?.id;
+const label: string | undefined = pose.read()?.label;
+const positions: number[] | undefined = pose.read()?.position;
+const big: bigint | undefined = pose.read()?.big;
+export { bytes, id, label, positions, big, IsthmusError };
+`;
+  const bad = good.replace("const id: number", "const id: string");
+  const types = join(empty, "types");
+  mkdirSync(types);
+  cpSync(join(root, "node_modules/@types/node"), join(empty, "node_modules/@types/node"), {
+    recursive: true,
+  });
+  cpSync(join(root, "node_modules/undici-types"), join(empty, "node_modules/undici-types"), {
+    recursive: true,
+  });
+  const tsc = join(root, "node_modules/.bin/tsc");
+  const flags = ["--noEmit", "--strict", "--target", "es2022", "--types", "node", "--module", "nodenext"];
+  for (const ending of ["mts", "cts"]) {
+    writeFileSync(join(types, `good.${ending}`), good);
+    writeFileSync(join(types, `bad.${ending}`), bad);
+    await run(tsc, [...flags, join(types, `good.${ending}`)]);
+    const { status, stdout } = spawnSync(tsc, [...flags, join(types, `bad.${ending}`)], {
+      cwd: empty,
+      encoding: "utf8",
+      timeout: 120_000,
+    });
+    assert.is.not(status, 0);
+    assert.match(stdout, /TS2322/);
+  }
+});
+
+test("publint and attw have nothing to say", async () => {
+  await run(join(root, "node_modules/.bin/publint"), ["run", tarball, "--strict"], packed);
+  const output = await run(
+    join(root, "node_modules/.bin/attw"),
+    [tarball, "--format", "ascii", "--no-color", "--config-path", join(root, ".attw.json")],
+    packed,
+  );
+  assert.match(output, /No problems found/);
+});
+
+test("the command is installed and runs", async () => {
+  const output = await run(join(empty, "node_modules/.bin/isthmus"), ["ls", "--json"]);
+  assert.ok(JSON.parse(output));
+});
+
+test.run();

@@ -1,0 +1,72 @@
+/** Opens and closes segments, and counts what the process holds. Linux only. */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { KiB, Segment, struct } from "isthmus";
+import { collect } from "../lib/garbage.js";
+
+let held: Segment | undefined;
+
+/** Keeps this segment open all the time. */
+export function hold(name: string): void {
+  held = Segment.open(name);
+}
+
+/** What the held segment says of itself. */
+export function heldBytes(): number {
+  return held?.header.totalSize ?? 0;
+}
+
+const layout = struct({ id: "u32", bytes: "bytes:1000" });
+
+function use(segment: Segment, i: number): void {
+  const ring = segment.ring("ring", { bytes: 16 * KiB });
+  const consumer = ring.consumer();
+  ring.producer().trySend(new Uint8Array(100).fill(i));
+  const got = consumer.tryReceive();
+  if (got?.length !== 100 || got.some((byte) => byte !== (i & 255)))
+    throw new Error("another record came out");
+  const latest = segment.latest("latest", layout);
+  latest.write({ id: i, bytes: new Uint8Array(1000).fill(i) });
+  if (latest.read()?.id !== i) throw new Error("another value came out");
+}
+
+/** Every way to open one; every third has waited, so that a thread has watched it. */
+export async function cycle(name: string, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const segment =
+      i % 2 ? Segment.createAnonymous({ bytes: 128 * KiB }) : Segment.create(name, { bytes: 128 * KiB });
+    use(segment, i);
+    if (i % 3 === 0) await segment.waitForObject("never", { timeoutMs: 1 }).catch(() => {});
+    if (i % 2 === 0) {
+      const second = Segment.open(name, { access: i % 4 ? "read-only" : "read-write" });
+      second.latest("latest", layout).read();
+      second.close();
+      segment.unlink();
+    }
+    segment.close();
+    new Uint8Array(128 * KiB).fill(i); // what the engine hands out next must not lie over a segment
+    if (i % 25 === 0) collect();
+  }
+  collect();
+}
+
+function isOurs(descriptor: string): boolean {
+  try {
+    return /isthmus/.test(readlinkSync(`/proc/self/fd/${descriptor}`));
+  } catch {
+    return false; // the directory's own descriptor
+  }
+}
+
+/** Mappings, descriptors and threads of this process that are ours. */
+export function holdings(): { mappings: number; descriptors: number; threads: number } {
+  const mappings = readFileSync("/proc/self/maps", "latin1")
+    .split("\n")
+    .filter((line) => /isthmus/.test(line));
+  const threads = readdirSync("/proc/self/task").filter(
+    (id) => readFileSync(`/proc/self/task/${id}/comm`, "latin1").trim() === threadName,
+  );
+  const descriptors = readdirSync("/proc/self/fd").filter(isOurs);
+  return { mappings: mappings.length, descriptors: descriptors.length, threads: threads.length };
+}
+
+const threadName = "isthmus";

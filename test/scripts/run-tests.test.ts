@@ -1,0 +1,101 @@
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { root } from "../lib/paths.js";
+import { finished } from "../lib/processes.js";
+import { until } from "../lib/watchdog.js";
+
+/** A directory inside the tree, so that planted files find uvu. */
+const planted = join(root, "build/planted", String(process.pid));
+process.on("exit", () => rmSync(planted, { recursive: true, force: true }));
+
+const HEAD = 'import { test } from "uvu";\nimport { spawn } from "node:child_process";\n';
+
+async function run(
+  name: string,
+  source: string,
+): Promise<{ code: number | null; output: string; last: string }> {
+  const directory = join(planted, name);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, `${name}.test.js`), HEAD + source);
+  const args = [join(root, "build/scripts/run-tests.js"), `--root=${directory}`];
+  const { code, stdout, stderr } = await finished(spawn(process.execPath, args), `run of ${name}`);
+  return { code, output: stdout + stderr, last: stdout.trimEnd().split("\n").pop() as string };
+}
+
+test("tests that ran are counted, and only a failing file shows its output", async () => {
+  const good = await run(
+    "good",
+    'console.log("quiet");\ntest("a", () => {});\ntest("b", () => {});\ntest.run();\n',
+  );
+  assert.is(good.last, "2 passed, 0 failed");
+  assert.is(good.code, 0);
+  assert.not.match(good.output, "quiet");
+  const bad = await run(
+    "bad",
+    'console.log("loud");\ntest("a", () => {});\ntest("b", () => { throw 1; });\ntest.run();\n',
+  );
+  assert.is(bad.last, "1 passed, 1 failed");
+  assert.is(bad.code, 1);
+  assert.match(bad.output, "loud");
+});
+
+test("a file that runs no test fails", async () => {
+  assert.is((await run("silent", "")).last, "0 passed, 1 failed");
+  assert.is((await run("empty", "test.run();\n")).last, "0 passed, 1 failed");
+});
+
+test("a test that never ends fails, whether or not something keeps the process alive", async () => {
+  assert.is(
+    (await run("drained", 'test("a", () => new Promise(() => {}));\ntest.run();\n')).last,
+    "0 passed, 1 failed",
+  );
+  const source =
+    '// watchdog: 2 s\ntest("a", () => new Promise(() => setInterval(() => {}, 1000)));\ntest.run();\n';
+  const late = await run("late", source);
+  assert.is(late.last, "0 passed, 2 failed");
+  assert.match(late.output, "took longer than 2 s");
+});
+
+test("a hook that throws fails the tests it hides", async () => {
+  const source = 'test.before(() => { throw new Error("no"); });\ntest("a", () => {});\ntest.run();\n';
+  assert.is((await run("hook", source)).code, 1);
+});
+
+test("a process that is left behind fails the file and is ended", async () => {
+  const source = `test("a", () => {
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { detached: true, stdio: "ignore" });
+    console.log("pid:" + child.pid);
+    child.unref();
+  });
+  test.run();
+  `;
+  const left = await run("orphan", source);
+  assert.is(left.last, "1 passed, 1 failed");
+  const pid = /pid:(\d+)/.exec(left.output)?.[1];
+  assert.ok(pid);
+  await until("the process is gone", () => !existsSync(`/proc/${pid}/fd/0`));
+});
+
+test("a segment that is left behind fails the file and is removed", async () => {
+  const source = `import { writeFileSync } from "node:fs";
+  test("a", () => writeFileSync("/dev/shm/isthmus." + process.env.ISTHMUS_TEST_MARKER, ""));
+  test.run();
+  `;
+  const left = await run("segment", source);
+  assert.is(left.last, "1 passed, 1 failed");
+  const path = /left (\S+) behind/.exec(left.output)?.[1];
+  assert.ok(path);
+  assert.not(existsSync(path as string));
+});
+
+test("a filter that matches nothing fails", async () => {
+  const args = [join(root, "build/scripts/run-tests.js"), "no such test"];
+  const { code, stdout } = await finished(spawn(process.execPath, args), "run of nothing");
+  assert.is(code, 1);
+  assert.match(stdout, "0 passed, 1 failed");
+});
+
+test.run();

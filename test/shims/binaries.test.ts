@@ -1,0 +1,107 @@
+/** The shape of what is shipped: loadable by any libc on any kernel page size, small, and nothing visible but the entry. */
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { compiled, root } from "../lib/paths.js";
+import { EXECUTABLE, MACHINE_ARM64, MACHINE_X64, PT_GNU_STACK, PT_LOAD, readElf } from "./elf.js";
+
+const BYTES_MAX = 40_000;
+const MACHINES: Record<string, number> = { "linux-x64": MACHINE_X64, "linux-arm64": MACHINE_ARM64 };
+const ENTRIES = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
+/** Plain functions of every libc since glibc 2.17 and musl 1.1, none of which has a struct that differs. */
+const LIBC = [
+  ...[
+    "__errno_location",
+    "calloc",
+    "close",
+    "fchmod",
+    "fcntl",
+    "free",
+    "ftruncate",
+    "getcwd",
+    "geteuid",
+    "getpagesize",
+  ],
+  ...["getpid", "malloc", "memcpy", "memmove", "memset", "mmap", "msync", "open", "pthread_attr_destroy"],
+  ...["pthread_attr_init", "pthread_attr_setstacksize", "pthread_create", "pthread_join", "pthread_sigmask"],
+  ...[
+    "pwrite",
+    "realloc",
+    "rename",
+    "sigfillset",
+    "snprintf",
+    "strcpy",
+    "strdup",
+    "strlen",
+    "strncmp",
+    "syscall",
+    "unlink",
+  ],
+];
+
+const nodeApi = createRequire(import.meta.url)("node-api-headers") as {
+  symbols: Record<string, { js_native_api_symbols: string[]; node_api_symbols: string[] }>;
+};
+
+const binary = (platform: string): Buffer => readFileSync(join(root, "prebuilds", platform, "isthmus.node"));
+
+test("there is one file for each platform", () => {
+  assert.equal(readdirSync(join(root, "prebuilds")).sort(), Object.keys(MACHINES).sort());
+  for (const platform of Object.keys(MACHINES)) {
+    assert.equal(readdirSync(join(root, "prebuilds", platform)), ["isthmus.node"]);
+  }
+});
+
+for (const [platform, machine] of Object.entries(MACHINES)) {
+  test(`${platform}: needs no library, no symbol version, no C++`, () => {
+    const file = binary(platform);
+    const elf = readElf(file);
+    assert.ok(file.length < BYTES_MAX, `${file.length} bytes`);
+    assert.is(elf.machine, machine);
+    assert.equal(elf.needed, []);
+    assert.not(elf.versioned);
+    assert.not(elf.textRelocations);
+    assert.not(elf.symbols.some(({ name }) => name.startsWith("_Z")));
+  });
+
+  test(`${platform}: shows only its entry points, uses only libc and Node-API 8`, () => {
+    const { symbols } = readElf(binary(platform));
+    const defined = symbols.filter((symbol) => symbol.defined).map(({ name }) => name);
+    assert.equal(defined.sort(), ENTRIES);
+    const v8 = nodeApi.symbols.v8 as { js_native_api_symbols: string[]; node_api_symbols: string[] };
+    const allowed = new Set([...LIBC, ...v8.js_native_api_symbols, ...v8.node_api_symbols]);
+    const undefinedNames = symbols.filter((symbol) => !symbol.defined).map(({ name }) => name);
+    assert.ok(undefinedNames.includes("napi_get_cb_info") && undefinedNames.includes("syscall"));
+    assert.equal(
+      undefinedNames.filter((name) => !allowed.has(name)),
+      [],
+    );
+  });
+
+  test(`${platform}: fits pages of 64 KiB and has no executable stack`, () => {
+    const { segments } = readElf(binary(platform));
+    const loaded = segments.filter(({ type }) => type === PT_LOAD);
+    assert.ok(loaded.length > 0);
+    for (const { alignment } of loaded) assert.is(alignment, 65536);
+    const stack = segments.filter(({ type }) => type === PT_GNU_STACK);
+    assert.is(stack.length, 1);
+    assert.not((stack[0]?.flags as number) & EXECUTABLE);
+  });
+}
+
+test("the reader sees libraries, versions and C++ where they are", () => {
+  const elf = readElf(readFileSync(process.execPath));
+  assert.ok(elf.needed.some((library) => /^libc\./.test(library)));
+  assert.ok(elf.versioned);
+  assert.ok(elf.symbols.some(({ name }) => name.startsWith("_Z")));
+});
+
+test("errors.h is what protocol/errors.ts says", () => {
+  const script = compiled("../scripts/build-shims.ts");
+  execFileSync(process.execPath, [script, "--check"], { cwd: root, stdio: "pipe", timeout: 60_000 });
+});
+
+test.run();

@@ -1,0 +1,121 @@
+import fc from "fast-check";
+import { type Fields, Segment, struct } from "isthmus";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+
+test("fields lie where a C compiler puts them", () => {
+  const layout = struct({
+    a: "u8",
+    b: "f64",
+    c: "u16",
+    d: "u32",
+    e: ["u8", 3],
+    f: "bool",
+    g: "utf8:5",
+    h: "u64",
+  });
+  assert.equal(layout.offsets, { a: 0, b: 8, c: 16, d: 20, e: 24, f: 27, g: 28, h: 40 });
+  assert.is(layout.bytes, 48);
+});
+
+const scalar = {
+  u8: fc.integer({ min: 0, max: 255 }),
+  i8: fc.integer({ min: -128, max: 127 }),
+  u16: fc.integer({ min: 0, max: 65535 }),
+  i16: fc.integer({ min: -32768, max: 32767 }),
+  u32: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  i32: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+  f32: fc.float(),
+  f64: fc.double(),
+  u64: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
+  i64: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  bool: fc.boolean(),
+  "utf8:40": fc
+    .string({ unit: "grapheme", maxLength: 10 })
+    .filter((s) => new TextEncoder().encode(s).length <= 40),
+  "bytes:9": fc.uint8Array({ maxLength: 9 }),
+};
+
+test("every value that fits comes back as it was, also in arrays and nested", () => {
+  const names = Object.keys(scalar) as (keyof typeof scalar)[];
+  const field = fc
+    .constantFrom(...names)
+    .chain((name) => fc.tuple(fc.constant(name), scalar[name] as fc.Arbitrary<unknown>));
+  const property = fc.property(
+    fc.array(field, { minLength: 1, maxLength: 8 }),
+    fc.boolean(),
+    (fields, nest) => {
+      const types = Object.fromEntries(
+        fields.map(([type], i) => [`f${i}`, i % 3 === 0 ? [type, 2] : type]),
+      ) as Fields;
+      const value = Object.fromEntries(fields.map(([, v], i) => [`f${i}`, i % 3 === 0 ? [v, v] : v]));
+      const layout = nest ? struct({ first: "u8", inner: struct(types) }) : struct(types);
+      const whole = nest ? { first: 1, inner: value } : value;
+      const view = new DataView(new ArrayBuffer(layout.bytes + 8));
+      (layout as { write(v: DataView, x: unknown, at: number): void }).write(view, whole, 8);
+      assert.equal(layout.read(view, 8), whole);
+    },
+  );
+  fc.assert(property, { numRuns: 300 });
+});
+
+test("a value that does not fit is refused by the name of its field, and nothing is published", () => {
+  using segment = Segment.createAnonymous({ bytes: 65536 });
+  const layout = struct({ id: "u8", at: ["f64", 2], label: "utf8:3", inner: struct({ big: "u64" }) });
+  const latest = segment.latest("l", layout);
+  const good = { id: 1, at: [1, 2], label: "abc", inner: { big: 1n } };
+  latest.write(good);
+  const bad: [Record<string, unknown>, ErrorConstructor, RegExp][] = [
+    [{ ...good, id: 256 }, RangeError, /^id .*255/],
+    [{ ...good, id: "1" }, TypeError, /^id /],
+    [{ ...good, at: [1] }, RangeError, /^at .*2 elements/],
+    [{ ...good, at: [1, "2"] }, TypeError, /^at\[1\] /],
+    [{ ...good, at: 1 }, TypeError, /^at /],
+    [{ ...good, label: "äöü" }, RangeError, /^label .*3 bytes/],
+    [{ ...good, label: 1 }, TypeError, /^label /],
+    [{ ...good, inner: { big: 2n ** 64n } }, RangeError, /^inner\.big /],
+    [{ ...good, inner: undefined }, TypeError, /^inner /],
+    [{ id: 1 }, TypeError, /^at /],
+  ];
+  for (const [value, type, text] of bad) {
+    assert.throws(
+      () => latest.write(value as never),
+      (e: Error) => e instanceof type && text.test(e.message),
+    );
+  }
+  assert.equal(latest.read(), good);
+  assert.is(latest.version, 1);
+});
+
+test("a type that is not known is refused by the name of its field", () => {
+  const bad: unknown[] = [
+    {},
+    { a: "u7" },
+    { a: "utf8:0" },
+    { a: ["u8", 0] },
+    { a: 5 },
+    { a: ["u8"] },
+    7,
+    null,
+  ];
+  for (const fields of bad) {
+    assert.throws(
+      () => struct(fields as Fields),
+      (e: Error) => e instanceof TypeError || e instanceof RangeError,
+    );
+  }
+});
+
+test("layouts that differ in a name, a type or an order have different hashes", () => {
+  const hashes = [
+    struct({ a: "u32", b: "u32" }),
+    struct({ b: "u32", a: "u32" }),
+    struct({ a: "u32", b: "i32" }),
+    struct({ a: "u32", c: "u32" }),
+    struct({ a: ["u32", 2] }),
+  ].map((layout) => layout.hash);
+  assert.is(new Set(hashes).size, hashes.length);
+  assert.is(struct({ a: "u32" }).hash, struct({ a: "u32" }).hash);
+});
+
+test.run();

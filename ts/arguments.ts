@@ -1,0 +1,92 @@
+/** Checks of arguments: what is wrong is said with the argument's name, what was expected, and what came. */
+
+function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (value === null || typeof value !== "object") return String(value);
+  return Object.prototype.toString.call(value);
+}
+
+export function wrongType(argument: string, expected: string, value: unknown): TypeError {
+  return new TypeError(`${argument} must be ${expected}, got ${shown(value)}`);
+}
+
+export function integer(argument: string, value: unknown, min: number, max: number): number {
+  if (typeof value !== "number") throw wrongType(argument, "a number", value);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(`${argument} must be an integer from ${min} to ${max}, got ${value}`);
+  }
+  return value;
+}
+
+export function text(argument: string, value: unknown): string {
+  if (typeof value !== "string") throw wrongType(argument, "a string", value);
+  return value;
+}
+
+export function oneOf<T extends string>(argument: string, value: unknown, allowed: readonly T[]): T {
+  if (!allowed.includes(value as T)) {
+    const list = allowed.map((word) => `"${word}"`).join(" or ");
+    if (typeof value === "string") throw new RangeError(`${argument} must be ${list}, got ${shown(value)}`);
+    throw wrongType(argument, list, value);
+  }
+  return value as T;
+}
+
+export function flag(argument: string, value: unknown, otherwise: boolean): boolean {
+  if (value === undefined) return otherwise;
+  if (typeof value !== "boolean") throw wrongType(argument, "a boolean", value);
+  return value;
+}
+
+export function options<T extends object>(argument: string, value: T | undefined): Partial<T> {
+  if (value === undefined) return {};
+  if (value === null || typeof value !== "object") throw wrongType(argument, "an object", value);
+  return value;
+}
+
+export function callback(argument: string, value: unknown): void {
+  if (typeof value !== "function") throw wrongType(argument, "a function", value);
+}
+
+/** The bytes of any view; a Uint8Array comes back as it is. */
+export function bytesOf(argument: string, value: unknown): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  throw wrongType(argument, "a Uint8Array", value);
+}
+
+/** How long and whether to wait. */
+export interface WaitOptions {
+  /** Aborting it rejects the wait with the signal's reason. */
+  signal?: AbortSignal;
+  /** Milliseconds, from 0; without it the wait has no end. */
+  timeoutMs?: number;
+}
+
+/** How long to wait. */
+export interface WaitSyncOptions {
+  /** Milliseconds, from 0; without it the wait has no end. */
+  timeoutMs?: number;
+}
+
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+/** The timeout in milliseconds; Infinity when there is none. */
+export function timeoutOf(value: WaitSyncOptions | undefined): number {
+  const { timeoutMs } = options<WaitSyncOptions>("options", value);
+  if (timeoutMs === undefined || timeoutMs === Infinity) return Infinity;
+  if (typeof timeoutMs !== "number") throw wrongType("timeoutMs", "a number", timeoutMs);
+  if (!(timeoutMs >= 0 && timeoutMs <= TIMEOUT_MS_MAX)) {
+    throw new RangeError(`timeoutMs must be from 0 to ${TIMEOUT_MS_MAX}, got ${timeoutMs}`);
+  }
+  return timeoutMs;
+}
+
+export function signalOf(value: WaitOptions | undefined): AbortSignal | undefined {
+  const { signal } = options<WaitOptions>("options", value);
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
+    throw wrongType("signal", "an AbortSignal", signal);
+  }
+  return signal;
+}

@@ -1,0 +1,194 @@
+import {
+  LOCK_CREATION,
+  LOCK_HOLDERS,
+  LOCK_PARTICIPANTS,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_DOORBELL_OFFSET,
+  PARTICIPANT_PID_OFFSET,
+  PARTICIPANTS_OFFSET,
+} from "../protocol/layout.js";
+import { HEARTBEAT_MS } from "../protocol/limits.js";
+import { type Core, instantiate } from "./core.js";
+import { IsthmusError } from "./errors.js";
+import { native, type Region } from "./host/region.js";
+import { clearInterval, nowNs, onExit, pid, runtime, setInterval, sleepMs } from "./host/runtime.js";
+
+/**
+ * What the objects of the API hold instead of the attachment: when the last of them is gone without a `close()`, nobody
+ * can use the segment any more and it is closed. That is a safety net; only `close()` says when.
+ */
+export class Lease {
+  readonly attachment: Attachment;
+
+  constructor(attachment: Attachment) {
+    this.attachment = attachment;
+    forgotten.register(this, attachment);
+  }
+}
+
+const forgotten = new FinalizationRegistry<Attachment>((attachment) => attachment.close());
+
+/** Anything that ends when its segment is closed. */
+export interface Closable {
+  close(): void;
+}
+
+const CLOSING_LOCK_TRIES = 50;
+
+/** Every open segment of this environment: they beat together and leave together. */
+const open = new Set<Attachment>();
+let heart: ReturnType<typeof setInterval> | undefined;
+let exitHooked = false;
+
+function beatAll(): void {
+  const now = nowNs();
+  for (const attachment of open) attachment.beat(now);
+}
+
+/**
+ * One open segment as the parts of the API see it: the region, a core on it, views, and our place among its participants.
+ */
+export class Attachment {
+  readonly region: Region;
+  readonly name: string;
+  readonly bytes: number;
+  readonly readOnly: boolean;
+  readonly core: Core;
+  readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly view: DataView;
+  /** Offset of our doorbell; 0 for read-only openers, who are no participants. */
+  doorbell = 0;
+  /** Offset of the bytes that the core shares with us alone. */
+  scratch = 0;
+  /** Rings, ends and values that must be closed before the memory goes. */
+  readonly parts = new Set<Closable>();
+  slot = -1;
+  closed = false;
+  /** Between the begin and the end of a transaction of this opener. */
+  inTransaction = false;
+  /** What this opener holds of each lock, by the lock's offset. */
+  readonly locks = new Map<number, unknown>();
+
+  constructor(region: Region, name: string, bytes: number) {
+    this.region = region;
+    this.name = name;
+    this.bytes = bytes;
+    this.readOnly = region.readOnly;
+    const memory = region.map(bytes);
+    this.core = instantiate(memory, region.readOnly);
+    this.u8 = new Uint8Array(memory.buffer);
+    this.u32 = new Uint32Array(memory.buffer);
+    this.i32 = new Int32Array(memory.buffer);
+    this.view = new DataView(memory.buffer);
+  }
+
+  /** Takes a participant slot; the caller holds LOCK_CREATION. */
+  join(slots: number): void {
+    if (this.readOnly) return;
+    for (const dead of [false, true]) {
+      for (let slot = 0; slot < slots; slot++) {
+        // A slot that says LIVE has an owner or a dead one; those come second, after all that are free for sure.
+        if ((this.core.watchSlot(slot) !== 0) !== dead) continue;
+        if (!native.lock(this.region.object, LOCK_PARTICIPANTS + slot, false)) continue;
+        this.core.join(slot, pid, runtime, nowNs());
+        this.slot = slot;
+        this.doorbell = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
+        this.scratch = this.core.scratch() >>> 0;
+        this.#begin();
+        return;
+      }
+    }
+    throw new IsthmusError(
+      "TOO_MANY_PARTICIPANTS",
+      `all ${slots} participant slots of segment "${this.name}" have live owners. ` +
+        `Close segments that are not needed, or create it with { participants: n }, up to 1024`,
+    );
+  }
+
+  #begin(): void {
+    open.add(this);
+    heart ??= setInterval(beatAll, HEARTBEAT_MS).unref();
+    if (exitHooked) return;
+    exitHooked = true;
+    onExit(() => {
+      for (const attachment of open) attachment.leave();
+    });
+  }
+
+  beat(now = nowNs()): void {
+    if (this.slot >= 0 && !this.closed) this.core.beat(now);
+  }
+
+  /** Closes all parts and gives the slot back, in good order. */
+  leave(): void {
+    if (this.slot < 0) return;
+    for (const part of [...this.parts]) part.close();
+    let locked = false;
+    for (let i = 0; i < CLOSING_LOCK_TRIES && !locked; i++) {
+      locked = native.lock(this.region.object, LOCK_CREATION, false);
+      if (!locked) sleepMs(1);
+    }
+    this.core.leave(locked ? 1 : 0);
+    native.unlock(this.region.object, LOCK_PARTICIPANTS + this.slot);
+    if (locked) native.unlock(this.region.object, LOCK_CREATION);
+    this.slot = -1;
+    open.delete(this);
+    if (open.size === 0 && heart) {
+      clearInterval(heart);
+      heart = undefined;
+    }
+  }
+
+  close(): void {
+    if (this.closed) return;
+    this.leave();
+    for (const part of [...this.parts]) part.close();
+    this.closed = true;
+    this.region.close();
+  }
+
+  /** Whether the kernel says that the owner of this slot lives. */
+  held(slot: number): boolean {
+    return slot === this.slot || native.held(this.region.object, LOCK_PARTICIPANTS + slot);
+  }
+
+  /** Buries the owner that stood in the way of the last core call if the kernel says that it died. */
+  burySuspect(): boolean {
+    if (this.readOnly) return false;
+    const slot = this.core.suspectSlot();
+    return slot >= 0 && !this.held(slot) && this.core.bury() !== 0;
+  }
+
+  /** "process 123" for the owner in the way, for error texts. */
+  suspectText(): string {
+    const slot = this.core.suspectSlot();
+    if (slot < 0) return "this opener itself, or one that has just left,";
+    const pidOffset = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_PID_OFFSET;
+    return `process ${this.u32[pidOffset >>> 2]}`;
+  }
+
+  /** Rings and wakes everyone in a set of waiters. */
+  notify(set: number): void {
+    for (let bell = this.core.waitersTake(set) >>> 0; bell !== 0; bell = this.core.waitersTake(set) >>> 0) {
+      native.wake(this.region.object, bell);
+    }
+  }
+
+  /** Throws when the segment was closed, or cannot be written. */
+  check(writing: boolean): void {
+    if (this.closed) throw new IsthmusError("CLOSED", `segment "${this.name}" was closed; open it again`);
+    if (writing && this.readOnly) {
+      throw new IsthmusError(
+        "READ_ONLY",
+        `segment "${this.name}" was opened read-only; open it with { access: "read-write" }`,
+      );
+    }
+  }
+
+  /** Counts us among those who hold the segment; false while somebody adopts it. */
+  hold(): boolean {
+    return native.lock(this.region.object, LOCK_HOLDERS, true);
+  }
+}

@@ -1,0 +1,27 @@
+/** What a command is, and what it gets: `main.ts` reads the command line and calls one. */
+
+/** Exit codes. */
+export const DONE = 0;
+/** The command could not do what it was asked to, or found a problem. */
+export const FAILED = 1;
+/** The command line makes no sense. */
+export const MISUSED = 2;
+
+export interface Invocation {
+  /** What stands behind the command's name. */
+  names: string[];
+  json: boolean;
+  /** As a C header; only `layout` knows it. */
+  c: boolean;
+}
+
+/** A command once it is loaded. `main.ts` has its summary. */
+export interface Command {
+  /** Lines for --help. */
+  help: string;
+  /** Does the work, prints the result, and returns an exit code. */
+  run(invocation: Invocation): Promise<number> | number;
+}
+
+/** Something that the user typed cannot be done. */
+export class Misuse extends Error {}

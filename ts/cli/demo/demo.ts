@@ -1,0 +1,295 @@
+/** `isthmus demo`: real files through three processes in three runtimes, compared with a socket, and with a death. */
+import { existsSync } from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import progress from "cli-progress";
+import { type Command, DONE, FAILED } from "../command.js";
+import { bytesText, durationText, json, line, paint } from "../print.js";
+import { endStages } from "./process.js";
+import { type Runtime, runtimeFor, stageFile } from "./runtimes.js";
+import { digestOf, filesBelow, type StreamFile, streamBytes } from "./stream.js";
+import {
+  type Interrupted,
+  type Plan,
+  type Transfer,
+  throughADeath,
+  throughRings,
+  throughSockets,
+} from "./transfer.js";
+
+/** The whole demo ends within a minute on a slow machine: so long may the direct reading take, which the rest follows. */
+const DIRECT_MS_MAX = 8000;
+/** How long the comparison may take if sockets are that many times slower than rings: else it carries less. */
+const SOCKET_MS_MAX = 12_000;
+const SOCKET_TIMES_SLOWER = 5;
+/** Fewer bytes would measure how processes start: where there are not enough, the files are sent again and again. */
+const BYTES_MIN = 32 * 1024 * 1024;
+/** Bytes of the transfer with a death. */
+const DEATH_BYTES = 128 * 1024 * 1024;
+/** On a machine so fast that the stream is over before the kill, the next try is twice as long. */
+const DEATH_TRIES = 4;
+
+interface Result {
+  runtimes: string[];
+  substitutes: string[];
+  folder: string;
+  files: number;
+  /** How often the files were sent, one after the other. */
+  rounds: number;
+  /** In all rounds together. */
+  bytes: number;
+  expectedDigest: string;
+  ring: Transfer & { equal: boolean };
+  socket: Transfer & { equal: boolean; files: number; bytes: number };
+  death: Interrupted & { equal: boolean; bytes: number; rounds: number };
+}
+
+/** The outermost node_modules that this package lies in; its own when it is no dependency; else the current folder. */
+function folderToSend(): string {
+  const here = path.dirname(stageFile("probe"));
+  const parts = here.split(path.sep);
+  const first = parts.indexOf("node_modules");
+  if (first >= 0) return parts.slice(0, first + 1).join(path.sep);
+  const own = path.resolve(here, "../../../../../node_modules");
+  return existsSync(own) ? own : process.cwd();
+}
+
+/** The first files that together have at most that many bytes; one at least. */
+function firstFiles(files: StreamFile[], bytesMax: number): StreamFile[] {
+  let bytes = 0;
+  const end = files.findIndex((file) => {
+    bytes += file.bytes;
+    return bytes > bytesMax;
+  });
+  return end < 0 ? files : files.slice(0, Math.max(1, end));
+}
+
+function speedText(bytes: number, milliseconds: number): string {
+  return `${bytesText((bytes / milliseconds) * 1000)}/s`;
+}
+
+/** Prints as it goes, or nothing when JSON is wanted. */
+class Show {
+  readonly #silent: boolean;
+
+  constructor(silent: boolean) {
+    this.#silent = silent;
+  }
+
+  line(text = ""): void {
+    if (!this.#silent) line(text);
+  }
+
+  /** A progress bar around some work, on terminals. */
+  async bar<T>(
+    title: string,
+    bytes: number,
+    work: (progress: (bytes: number) => void) => Promise<T>,
+  ): Promise<T> {
+    if (this.#silent || !process.stdout.isTTY) return work(() => {});
+    const mebibytes = (value: number) => Math.round(value / 1048576);
+    const bar = new progress.SingleBar({
+      format: `  ${title} {bar} {percentage} %  {value} of {total} MiB`,
+      hideCursor: true,
+      clearOnComplete: true,
+    });
+    bar.start(mebibytes(bytes), 0);
+    try {
+      return await work((done) => bar.update(mebibytes(Math.min(done, bytes))));
+    } finally {
+      bar.stop();
+    }
+  }
+
+  verdict(equal: boolean): string {
+    return equal ? paint.green("digest equal") : paint.red("DIGEST DIFFERS");
+  }
+}
+
+function showRuntimes(show: Show, runtimes: Runtime[]): void {
+  show.line(`${paint.bold("stages")}   ${runtimes.map(({ name }) => name).join(paint.dim(" → "))}`);
+  for (const { name, substitute } of runtimes) {
+    if (substitute) show.line(paint.yellow(`         ${substitute}: ${name} takes its place`));
+  }
+}
+
+/** Chooses what is sent, by how long reading it takes here. */
+function chooseFiles(show: Show, folder: string): { files: StreamFile[]; rounds: number; digest: string } {
+  const all = filesBelow(folder);
+  if (all.length === 0) throw new Error(`there is no file to send below ${folder}`);
+  const begin = performance.now();
+  const first = digestOf(all, 1, DIRECT_MS_MAX);
+  const covered = first.files;
+  const files = all.slice(0, covered);
+  const bytes = streamBytes(files);
+  show.line(`${paint.bold("files")}    ${files.length} files, ${bytesText(bytes)}, below ${folder}`);
+  const rounds = Math.max(1, Math.ceil(BYTES_MIN / bytes));
+  if (rounds > 1) show.line(`         sent ${rounds} times over, because they are few`);
+  const digest = rounds > 1 ? digestOf(files, rounds).digest : first.digest;
+  if (covered < all.length) {
+    const seconds = DIRECT_MS_MAX / 1000;
+    show.line(
+      paint.yellow(`         ${all.length - covered} more are left out: reading took ${seconds} s already`),
+    );
+  }
+  show.line(
+    `         read and hashed directly in ${durationText(performance.now() - begin)}: ${digest.slice(0, 16)}…`,
+  );
+  return { files, rounds, digest };
+}
+
+async function runRings(show: Show, plan: Omit<Plan, "progress">, digest: string): Promise<Result["ring"]> {
+  const bytes = streamBytes(plan.files) * plan.rounds;
+  const transfer = await show.bar("rings  ", bytes, (progress) => throughRings({ ...plan, progress }));
+  const { outcome, milliseconds } = transfer;
+  const equal = outcome.digest === digest;
+  const speed = paint.bold(speedText(bytes, milliseconds));
+  show.line(
+    `${paint.bold("rings")}    ${bytesText(bytes)} in ${durationText(milliseconds)}: ${speed}, ${show.verdict(equal)}`,
+  );
+  if (!outcome.inPlace)
+    show.line(paint.dim(`         ${plan.runtimes[2].name} hashes from a copy of each record`));
+  return { ...transfer, equal };
+}
+
+async function runSockets(
+  show: Show,
+  plan: Omit<Plan, "progress">,
+  bytesMax: number,
+): Promise<Result["socket"]> {
+  const files = firstFiles(plan.files, bytesMax / plan.rounds);
+  const bytes = streamBytes(files) * plan.rounds;
+  const { digest } = digestOf(files, plan.rounds);
+  const transfer = await show.bar("sockets", bytes, (progress) =>
+    throughSockets({ ...plan, files, progress }),
+  );
+  const { outcome, milliseconds } = transfer;
+  const equal = outcome.digest === digest;
+  const part = files.length < plan.files.length ? ` (the first ${files.length} files)` : "";
+  const speed = paint.bold(speedText(bytes, milliseconds));
+  show.line(
+    `${paint.bold("sockets")}  ${bytesText(bytes)} in ${durationText(milliseconds)}: ${speed}, ${show.verdict(equal)}${part}`,
+  );
+  return { ...transfer, equal, files: files.length, bytes };
+}
+
+async function runDeath(show: Show, plan: Omit<Plan, "progress">): Promise<Result["death"]> {
+  const files = firstFiles(plan.files, DEATH_BYTES);
+  const once = streamBytes(files);
+  for (let target = DEATH_BYTES, tries = 0; tries < DEATH_TRIES; target *= 2, tries++) {
+    const rounds = Math.max(1, Math.ceil(target / once));
+    const bytes = once * rounds;
+    const run = await show.bar("death  ", bytes, (progress) =>
+      throughADeath({ ...plan, files, rounds, progress }, bytes / 3),
+    );
+    if (!run) continue;
+    const equal = run.outcome.digest === digestOf(files, rounds).digest;
+    showDeath(show, plan, run, equal, bytes);
+    return { ...run, equal, bytes, rounds };
+  }
+  throw new Error(`the stream was over before the relay could be killed, ${DEATH_TRIES} times`);
+}
+
+function numbersText(numbers: number[]): string {
+  return numbers.length > 4 ? `${numbers.slice(0, 3).join(", ")} … ${numbers.at(-1)}` : numbers.join(", ");
+}
+
+function showDeath(
+  show: Show,
+  plan: Omit<Plan, "progress">,
+  run: Interrupted,
+  equal: boolean,
+  bytes: number,
+): void {
+  const { outcome } = run;
+  show.line(
+    `${paint.bold("death")}    SIGKILL to the relay (process ${run.killedPid}, ${plan.runtimes[1].name}) after ` +
+      `${bytesText(run.killedAtBytes)} of ${bytesText(bytes)}`,
+  );
+  show.line(
+    `         its successor (process ${run.successorPid}) took over ${durationText(run.restartMilliseconds)} after the kill`,
+  );
+  const repeated = outcome.repeated.length;
+  const lost = outcome.missing.map(([from, to]) => (from === to ? `${from}` : `${from} to ${to}`)).join(", ");
+  show.line(
+    repeated
+      ? `         ${repeated} came twice and was dropped by its number: ${numbersText(outcome.repeated)}`
+      : "         no record came twice",
+  );
+  show.line(
+    lost
+      ? paint.red(`         lost: records ${lost}`)
+      : `         no record was lost, ${show.verdict(equal)}`,
+  );
+}
+
+async function run(asJson: boolean): Promise<number> {
+  const show = new Show(asJson);
+  const begin = performance.now();
+  const folder = folderToSend();
+  const runtimes: Plan["runtimes"] = [runtimeFor("node"), runtimeFor("bun"), runtimeFor("deno")];
+  showRuntimes(show, runtimes);
+  const { files, rounds, digest } = chooseFiles(show, folder);
+  const plan = { runtimes, files, rounds };
+  const ring = await runRings(show, plan, digest);
+  const bytes = streamBytes(files) * rounds;
+  const socket = await runSockets(
+    show,
+    plan,
+    (bytes / ring.milliseconds / SOCKET_TIMES_SLOWER) * SOCKET_MS_MAX,
+  );
+  const ratio = bytes / ring.milliseconds / (socket.bytes / socket.milliseconds);
+  show.line(
+    paint.dim(
+      `         rings carried ${ratio.toFixed(1)} times as much per second; both include reading and hashing`,
+    ),
+  );
+  const death = await runDeath(show, plan);
+  const substitutes = runtimes.flatMap(({ substitute }) => substitute ?? []);
+  const result: Result = {
+    runtimes: runtimes.map(({ name }) => name),
+    substitutes,
+    folder,
+    files: files.length,
+    rounds,
+    bytes,
+    expectedDigest: digest,
+    ring,
+    socket,
+    death,
+  };
+  show.line(paint.dim(`         ${durationText(performance.now() - begin)} in all`));
+  if (asJson) json(result);
+  // A loss that is named is told, and still a loss.
+  return ring.equal && socket.equal && death.equal ? DONE : FAILED;
+}
+
+export const demo: Command = {
+  help: [
+    "Every file below node_modules goes from a Node process through a Bun process to a Deno process, over two rings in",
+    "shared memory. The last one hashes them; the digest is compared with one of the files themselves. The same goes",
+    "through Unix sockets. Then the process in the middle is killed, and a new one takes over.",
+    "A runtime that is not there is replaced by Node. Takes less than a minute and 17 MiB of shared memory.",
+  ].join("\n"),
+  async run({ json: asJson }) {
+    let signal: NodeJS.Signals | undefined;
+    const interrupted = (name: NodeJS.Signals): void => {
+      signal = name;
+      endStages();
+    };
+    process.once("SIGINT", interrupted);
+    process.once("SIGTERM", interrupted);
+    try {
+      return await run(asJson);
+    } catch (error) {
+      // A terminal interrupts the stages too, and we may hear of their end before we hear the signal.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      if (signal === undefined) throw error;
+      return signal === "SIGINT" ? 130 : 143;
+    } finally {
+      process.off("SIGINT", interrupted);
+      process.off("SIGTERM", interrupted);
+      await endStages();
+    }
+  },
+};

@@ -1,0 +1,103 @@
+/** One stage of the demo as its parent sees it: a child process that reports in lines of JSON. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import process from "node:process";
+import { createInterface } from "node:readline";
+import { type Runtime, stageFile } from "./runtimes.js";
+import type { Outcome, Report, Task } from "./stage.js";
+
+/** How long a stage may take to start on a busy machine. Milliseconds. */
+const READY_MS_MAX = 30_000;
+
+/** Every stage that runs, so that none outlives the demo. */
+const running = new Set<StageProcess>();
+let noMore = false;
+
+export class StageProcess {
+  readonly #child: ChildProcess;
+  readonly #ready: Promise<void>;
+  /** Settles when the stage has done its work; rejects when it failed or ended in any other way than `kill`. */
+  readonly finished: Promise<Outcome | undefined>;
+  /** Bytes that it has reported. */
+  progress = 0;
+  pid = 0;
+  #killed = false;
+
+  constructor(name: string, runtime: Runtime, task: Task) {
+    if (noMore) throw new Error("interrupted");
+    // Colours would disturb the reports.
+    const env = { ...process.env, NO_COLOR: "1" };
+    const child = spawn(runtime.command, [...runtime.arguments, stageFile(name)], {
+      stdio: ["pipe", "pipe", "inherit"],
+      env,
+    });
+    this.#child = child;
+    running.add(this);
+    let isReady: () => void;
+    this.#ready = new Promise((resolve) => {
+      isReady = resolve;
+    });
+    this.finished = new Promise((resolve, reject) => {
+      let outcome: Outcome | undefined;
+      let done = false;
+      createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (text) => {
+        const what = JSON.parse(text) as Report;
+        if (what.kind === "ready") {
+          this.pid = what.pid;
+          isReady();
+        } else if (what.kind === "progress") this.progress = what.bytes;
+        else if (what.kind === "outcome") outcome = what.outcome;
+        else if (what.kind === "failed") reject(new Error(`the ${name} failed: ${what.message}`));
+        else done = true;
+      });
+      child.on("error", (error) => reject(new Error(`the ${name} does not start: ${error.message}`)));
+      child.on("close", (code, signal) => {
+        running.delete(this);
+        if (done || this.#killed) resolve(outcome);
+        else reject(new Error(`the ${name} ended without finishing: ${signal ?? `exit code ${code}`}`));
+      });
+    });
+    // Whoever awaits it later still sees the failure; until then it must not end the process.
+    this.finished.catch(() => {});
+    child.stdin?.on("error", () => {});
+    child.stdin?.write(`${JSON.stringify(task)}\n`);
+  }
+
+  /** Resolves when the stage has opened what it needs. */
+  async ready(): Promise<this> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`${this.#child.spawnfile} was not ready in time`)),
+        READY_MS_MAX,
+      );
+    });
+    try {
+      await Promise.race([this.#ready, this.finished, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+    return this;
+  }
+
+  /** SIGKILL: the stage gets no chance to say anything. */
+  async kill(): Promise<void> {
+    this.#killed = true;
+    // A runtime may have been started through a launcher, so the process that does the work is named by its own report.
+    if (this.pid > 0) {
+      try {
+        process.kill(this.pid, "SIGKILL");
+      } catch {
+        // It has ended by itself.
+      }
+    }
+    this.#child.kill("SIGKILL");
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "close");
+  }
+}
+
+/** Ends every stage that still runs, and lets no other begin: what waits for them fails, and tidies up. */
+export async function endStages(): Promise<void> {
+  noMore = true;
+  await Promise.all([...running].map((each) => each.kill().catch(() => {})));
+}

@@ -1,0 +1,28 @@
+/**
+ * Second stage: moves records from one ring to the other, in shared memory all the way.
+ *
+ * A record is released in the first ring after it was committed to the second. A relay that is killed between the two leaves
+ * a record that its successor sends again, with the same number; killed anywhere else, it leaves nothing.
+ */
+import { Segment } from "../../index.js";
+import { RING_BYTES, RINGS, repeat, stage } from "./stage.js";
+import { RECORD_END } from "./stream.js";
+
+stage(async (task, ready) => {
+  using segment = Segment.open(task.segment);
+  using consumer = segment.ring(RINGS.first, { bytes: RING_BYTES }).consumer();
+  using producer = segment.ring(RINGS.second, { bytes: RING_BYTES }).producer();
+  ready();
+  await repeat(() => {
+    const record = consumer.tryPeek();
+    if (!record) return false;
+    const bytes = record.bytes;
+    const claim = producer.tryClaim(bytes.length);
+    if (!claim) return false;
+    claim.bytes.set(bytes);
+    const kind = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true);
+    claim.commit();
+    record.release();
+    return kind === RECORD_END ? "done" : true;
+  });
+});

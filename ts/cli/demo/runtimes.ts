@@ -1,0 +1,85 @@
+/** Finds the runtimes for the stages of the demo, and proves that each can run one. */
+import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import path from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { runtimeText } from "./stage.js";
+
+export interface Runtime {
+  /** What it says of itself, such as "Bun 1.4.5". */
+  name: string;
+  command: string;
+  arguments: string[];
+  /** Why another one runs here; undefined when the wanted one does. */
+  substitute?: string;
+}
+
+const PROBE_MS_MAX = 20_000;
+
+export function stageFile(name: string): string {
+  return fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+}
+
+/** Folders with programs: node_modules/.bin here and in every folder above, then PATH. */
+function programFolders(): string[] {
+  const folders: string[] = [];
+  for (const begin of [path.dirname(stageFile("probe")), process.cwd()]) {
+    for (let at = begin; ; at = path.dirname(at)) {
+      folders.push(path.join(at, "node_modules", ".bin"));
+      if (at === path.dirname(at)) break;
+    }
+  }
+  return [...folders, ...(process.env.PATH ?? "").split(path.delimiter)];
+}
+
+function findProgram(name: string): string | undefined {
+  for (const folder of programFolders()) {
+    const file = path.join(folder, name);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // Not in this folder.
+    }
+  }
+  return undefined;
+}
+
+/** Runs the probe: what the runtime calls itself, or why it cannot take part. */
+function probe(command: string, given: string[]): { name: string } | { reason: string } {
+  const { stdout, stderr, status, error } = spawnSync(command, [...given, stageFile("probe")], {
+    encoding: "utf8",
+    timeout: PROBE_MS_MAX,
+    killSignal: "SIGKILL",
+  });
+  const name = stdout?.trim().split("\n").pop() ?? "";
+  if (status === 0 && name !== "") return { name };
+  return { reason: error?.message ?? stderr.trim().split("\n")[0] ?? `exit code ${status}` };
+}
+
+const wanted = {
+  node: [],
+  bun: [],
+  deno: ["run", "--no-prompt", "--allow-all"],
+};
+
+type RuntimeName = keyof typeof wanted;
+
+/** The runtime that runs this: it takes the place of what is missing. */
+function ownRuntime(): Runtime & { kind: RuntimeName } {
+  const { versions, execPath } = process;
+  const kind = versions.bun ? "bun" : versions.deno ? "deno" : "node";
+  return { kind, name: runtimeText(), command: execPath, arguments: wanted[kind] };
+}
+
+/** The runtime of that name, or our own with the reason why. */
+export function runtimeFor(name: RuntimeName): Runtime {
+  const { kind, ...own } = ownRuntime();
+  if (name === kind) return own;
+  const command = findProgram(name);
+  if (command === undefined) return { ...own, substitute: `${name} is not installed` };
+  const found = probe(command, wanted[name]);
+  if ("reason" in found) return { ...own, substitute: `${command} cannot take part: ${found.reason}` };
+  return { name: found.name, command, arguments: wanted[name] };
+}

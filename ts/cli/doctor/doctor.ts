@@ -1,0 +1,89 @@
+/** `isthmus doctor`: would Isthmus work here, what would fail, and what to do about it. */
+import { existsSync, readFileSync } from "node:fs";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { type Command, DONE, FAILED } from "../command.js";
+import { json, line, paint } from "../print.js";
+import { type Finding, ok, problem } from "./finding.js";
+import { systemFindings } from "./system.js";
+
+const root = fileURLToPath(new URL("../../../../../", import.meta.url));
+
+const NODE_MAJOR_MIN = 18;
+
+function runtimeFinding(): Finding {
+  const { bun, deno, node, v8 } = process.versions as Record<string, string | undefined>;
+  const name = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
+  const found = `${name}${v8 && !bun ? `, V8 ${v8}` : ""}, Node-API ${process.versions.napi ?? "unknown"}`;
+  if (!bun && !deno && Number.parseInt(node ?? "0", 10) < NODE_MAJOR_MIN) {
+    return problem("runtime", found, `use Node ${NODE_MAJOR_MIN} or newer`);
+  }
+  return ok("runtime", found);
+}
+
+function packageFinding(): Finding {
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+  return ok("package", `isthmus ${version}, in ${root}`);
+}
+
+function binaryFinding(): Finding {
+  const platform = `${process.platform}-${process.arch}`;
+  const file = `${root}prebuilds/${platform}/isthmus.node`;
+  if (existsSync(file)) return ok("native part", file);
+  return problem(
+    "native part",
+    `none for ${platform}`,
+    "see docs/platforms.md for the platforms of this release",
+  );
+}
+
+/** What needs the native part: loaded late, because loading fails where there is none. */
+async function liveFindings(): Promise<Finding[]> {
+  try {
+    const { memoryFindings } = await import("./memory.js");
+    const { trialFindings } = await import("./trial.js");
+    return [...memoryFindings(), ...(await trialFindings())];
+  } catch (error) {
+    return [
+      problem(
+        "loading",
+        (error as Error).message,
+        "reinstall the package; its prebuilds folder must be complete",
+      ),
+    ];
+  }
+}
+
+const marks: Record<Finding["status"], string> = {
+  ok: paint.green("ok     "),
+  warning: paint.yellow("warning"),
+  problem: paint.red("problem"),
+};
+
+function show(findings: Finding[]): void {
+  const widest = Math.max(...findings.map(({ check }) => check.length));
+  for (const { check, status, found, advice } of findings) {
+    line(`${marks[status]}  ${check.padEnd(widest)}  ${found}`);
+    if (advice) line(`${" ".repeat(widest + 11)}${paint.bold("→")} ${advice}`);
+  }
+}
+
+export const doctor: Command = {
+  help: [
+    "Checks runtime, native part, place and size of shared memory, container, systemd's RemoveIPC, limits and kernel;",
+    "then creates a segment, maps it, sends and waits. Exit code 1 when something is a problem, not for warnings.",
+  ].join("\n"),
+  async run({ json: asJson }) {
+    const findings = [
+      packageFinding(),
+      runtimeFinding(),
+      binaryFinding(),
+      ...systemFindings(),
+      ...(await liveFindings()),
+    ];
+    const healthy = findings.every(({ status }) => status !== "problem");
+    if (asJson) json({ healthy, findings });
+    else show(findings);
+    return healthy ? DONE : FAILED;
+  },
+};

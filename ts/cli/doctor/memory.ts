@@ -1,0 +1,51 @@
+/** What the shim says about shared memory. */
+
+import type { NativeLimits } from "../../host/native.js";
+import { native } from "../../host/region.js";
+import { Segment } from "../../index.js";
+import { bytesText } from "../print.js";
+import { type Finding, ok, problem, warning } from "./finding.js";
+
+/** Docker's default is 64 MiB, which few programs are content with. */
+const SMALL_BYTES = 128 * 1024 * 1024;
+/** The smallest useful segment. */
+const FREE_BYTES_MIN = 1024 * 1024;
+
+const enlarge =
+  "docker run --shm-size=1g …; Kubernetes: an emptyDir with medium: Memory on /dev/shm; a host: mount -o remount,size=… /dev/shm";
+
+export function sizeFinding({ place, totalBytes, freeBytes }: NativeLimits): Finding {
+  const check = "shared memory";
+  if (place === "") {
+    return problem(check, "there is no place for named segments", "mount a tmpfs at /dev/shm");
+  }
+  const found = `${place}: ${bytesText(freeBytes)} free of ${bytesText(totalBytes)}`;
+  if (freeBytes < FREE_BYTES_MIN)
+    return problem(check, found, `remove unused segments (isthmus prune), or ${enlarge}`);
+  if (totalBytes < SMALL_BYTES) return warning(check, found, enlarge);
+  return ok(check, found);
+}
+
+export function watcherFinding({ wordsPerWatcher }: NativeLimits): Finding {
+  const check = "futex_waitv";
+  if (wordsPerWatcher > 1) return ok(check, `one thread waits for up to ${wordsPerWatcher} segments`);
+  return warning(
+    check,
+    "missing: one thread for each open segment that is waited on",
+    "nothing must be done; a kernel from 5.16 on whose seccomp profile allows futex_waitv needs fewer threads",
+  );
+}
+
+function leftoverFinding(): Finding {
+  const check = "leftovers";
+  const unused = Segment.list().filter(({ inUse, error }) => !inUse && error !== "ACCESS_DENIED");
+  if (unused.length === 0) return ok(check, "no segment without a user");
+  const bytes = unused.reduce((sum, segment) => sum + segment.bytes, 0);
+  const count = unused.length === 1 ? "1 segment" : `${unused.length} segments`;
+  return warning(check, `${count}, ${bytesText(bytes)}, that nobody alive has open`, "isthmus prune");
+}
+
+export function memoryFindings(): Finding[] {
+  const limits = native.limits();
+  return [sizeFinding(limits), watcherFinding(limits), leftoverFinding()];
+}

@@ -1,0 +1,171 @@
+import {
+  type HeapCheck,
+  type HeapStats,
+  type LockInfo,
+  type ObjectInfo,
+  type Participant,
+  type RingStats,
+  Segment,
+  type SegmentHeader,
+} from "../index.js";
+import { type Command, DONE } from "./command.js";
+import { agoText, bytesText, json, line, paint, pairs, safe, table } from "./print.js";
+
+interface InspectedObject extends ObjectInfo {
+  /** What a ring counts; absent for other objects. */
+  stats?: RingStats;
+  /** Why a damaged object cannot be looked at. */
+  problem?: string;
+}
+
+/** `isthmus inspect NAME`: everything a segment says about itself. */
+export const inspect: Command = {
+  help: [
+    "Opens the segment read-only: it writes nothing and takes no lock in the segment.",
+    "A participant is live or dead by the word of the kernel; stalled means that it has not shown itself for 3 seconds.",
+    "NAME with a slash is the path of a segment in a file.",
+  ].join("\n"),
+  run({ names: [name], json: asJson }) {
+    const access = "read-only";
+    using segment = name.includes("/") ? Segment.openFile(name, { access }) : Segment.open(name, { access });
+    const { header, generation, stale, bytes } = segment;
+    const participants = segment.participants();
+    const objects = segment.objects().map((object) => inspected(segment, object));
+    const heap = { ...segment.heap.stats, root: rootOf(segment), check: segment.heap.check() };
+    if (asJson) {
+      json({ name, bytes, generation, stale, header, participants, heap, objects });
+      return DONE;
+    }
+    line(`${paint.bold(safe(name))}${stale ? paint.yellow("  stale: the name leads elsewhere") : ""}`);
+    printHeader(header);
+    printParticipants(participants);
+    printHeap(heap);
+    printObjects(objects);
+    return DONE;
+  },
+};
+
+/** Offset of the root block; a damaged one leads nowhere. */
+function rootOf(segment: Segment): number | undefined {
+  return segment.root?.offset;
+}
+
+function inspected(segment: Segment, object: ObjectInfo): InspectedObject {
+  if (object.type === "unknown") return { ...object, problem: "CORRUPT: no type of this release" };
+  if (object.type !== "ring") return object;
+  try {
+    return { ...object, stats: segment.ring(object.name, { bytes: object.parameters.bytes }).stats };
+  } catch (error) {
+    return { ...object, problem: (error as Error).message };
+  }
+}
+
+function printHeader(header: SegmentHeader): void {
+  const state = header.state === "READY" ? header.state : paint.red(header.state);
+  line();
+  line(paint.dim("HEADER"));
+  pairs([
+    ["state", `${state}, ${header.clean ? "left in good order" : "in use, or not left in good order"}`],
+    ["size", `${bytesText(header.totalSize)}, of it ${bytesText(header.payloadSize)} for objects`],
+    ["generation", `${header.generation}`],
+    ["created", `${agoText(header.created)} by process ${header.creatorPid}`],
+    ["heartbeat", agoText(header.heartbeat)],
+    ["protocol", `version ${header.abiVersion}, layout ${header.fingerprint.toString(16).padStart(8, "0")}`],
+    ["slots", `${header.participants} participants, ${header.directoryEntries} objects`],
+  ]);
+  line();
+  line(paint.dim("COUNTERS"));
+  pairs([
+    ["version mismatches", `${header.versionMismatches}`],
+    ["layout mismatches", `${header.layoutMismatches}`],
+    ["refusals", `${header.refusals}`],
+    ["recoveries", `${header.recoveries}`],
+    ["drops", `${header.drops}`],
+  ]);
+}
+
+function stateText({ state, stalled }: Participant): string {
+  if (state !== "live") return paint.red(state);
+  return stalled ? paint.yellow("live, stalled") : paint.green("live");
+}
+
+function printParticipants(participants: Participant[]): void {
+  line();
+  if (participants.length === 0) {
+    line(paint.dim("no participants"));
+    return;
+  }
+  table(
+    [">SLOT", ">PID", "RUNTIME", "STATE", ">JOINED", ">HEARTBEAT"],
+    participants.map((one) => [
+      `${one.slot}`,
+      `${one.pid}`,
+      one.runtime,
+      stateText(one),
+      agoText(one.joined),
+      agoText(one.heartbeat),
+    ]),
+  );
+}
+
+function printHeap(heap: HeapStats & { root: number | undefined; check: HeapCheck }): void {
+  const { ok, problems } = heap.check;
+  const found = problems.map(({ offset, what }) => `${what} (offset ${offset})`).join("; ");
+  line();
+  line(paint.dim("HEAP"));
+  pairs([
+    ["used", `${bytesText(heap.used)} in ${heap.blocks} blocks`],
+    ["free", `${bytesText(heap.free)} of ${bytesText(heap.bytes)}`],
+    ["root", heap.root === undefined ? "none" : `block at offset ${heap.root}`],
+    ["check", ok ? paint.green("in order") : paint.red(found)],
+  ]);
+}
+
+function lockText({ state, owner, shared, ownerDied }: LockInfo): string {
+  const one = ({ pid, alive }: { pid: number; alive: boolean }) => `${pid}${alive ? "" : " (dead)"}`;
+  const texts = [state === "broken" ? paint.red(state) : state];
+  if (owner) texts[0] += ` by process ${one(owner)}`;
+  if (state === "waiting" && owner) texts[0] = `process ${one(owner)} waits for it`;
+  if (shared.length > 0) texts.push(`held shared by ${shared.map(one).join(", ")}`);
+  if (ownerDied) texts.push(paint.yellow("an owner died"));
+  return texts.filter((text) => text !== "shared").join(", ");
+}
+
+function valueText(type: string, value: number): string {
+  if (type === "event") return value === 0 ? "not signalled" : "signalled";
+  return type === "semaphore" ? `${value} to take` : `${value}`;
+}
+
+function liveText(object: InspectedObject): string {
+  const { stats, problem, version, lock, value } = object;
+  if (problem) return paint.red(safe(problem));
+  if (lock) return lockText(lock);
+  if (value !== undefined) return valueText(object.type, value);
+  if (version !== undefined) return `${version} written`;
+  if (!stats) return "";
+  const filled = Math.round((100 * stats.used) / stats.capacity);
+  const last = stats.lastSentAt ? `, last ${agoText(stats.lastSentAt)}` : "";
+  return `${stats.sent} sent (${bytesText(stats.bytes)}), ${stats.received} received, ${filled} % full${last}`;
+}
+
+function printObjects(objects: InspectedObject[]): void {
+  line();
+  if (objects.length === 0) {
+    line(paint.dim("no objects"));
+    return;
+  }
+  const parameters = (object: ObjectInfo) =>
+    Object.entries(object.parameters)
+      .map(([key, value]) => (key === "layout" ? `${key} ${value.toString(16)}` : `${key} ${value}`))
+      .join(", ");
+  table(
+    ["OBJECT", "TYPE", ">SIZE", "PARAMETERS", "LIVE"],
+    objects.map((object) => [
+      safe(object.name),
+      object.type,
+      bytesText(object.bytes),
+      parameters(object),
+      liveText(object),
+    ]),
+  );
+}

@@ -1,0 +1,83 @@
+/** How results look on a terminal: tables, sizes with units, times, colours. Plain text when piped. */
+import process from "node:process";
+import colors from "picocolors";
+
+const { stdout, env } = process;
+
+function wantsColor(): boolean {
+  if (env.NO_COLOR) return false;
+  if (env.FORCE_COLOR) return env.FORCE_COLOR !== "0";
+  return stdout.isTTY === true && env.TERM !== "dumb";
+}
+
+export const paint = colors.createColors(wantsColor());
+
+export function line(text = ""): void {
+  stdout.write(`${text}\n`);
+}
+
+export function json(value: unknown): void {
+  line(JSON.stringify(value, (_, each) => (typeof each === "bigint" ? `${each}` : each), 2));
+}
+
+const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/** "1.5 MiB" */
+export function bytesText(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${Number.isInteger(value) || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** "850 ms", "12.5 s", "3 min", "4 h", "2 d" */
+export function durationText(milliseconds: number): string {
+  const ms = Math.max(0, milliseconds);
+  if (ms < 1000) return `${Math.round(ms)} ms`;
+  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`;
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms < 172_800_000) return `${Math.round(ms / 3_600_000)} h`;
+  return `${Math.round(ms / 86_400_000)} d`;
+}
+
+/** "3.2 s ago" */
+export function agoText(time: Date | undefined): string {
+  return time ? `${durationText(Date.now() - time.getTime())} ago` : "never";
+}
+
+const introducer = String.fromCharCode(27);
+const colorCode = new RegExp(`${introducer}\\[[0-9;]*m`, "g");
+
+function width(text: string): number {
+  return [...text.replace(colorCode, "")].length;
+}
+
+/** Rows in aligned columns; columns whose title begins with ">" are aligned to the right. */
+export function table(titles: string[], rows: string[][]): void {
+  const heads = titles.map((title) => title.replace(/^>/, ""));
+  const widths = heads.map((head, i) => Math.max(head.length, ...rows.map((row) => width(row[i]))));
+  const shown = (cells: string[]): string =>
+    cells
+      .map((cell, i) => {
+        const gap = " ".repeat(widths[i] - width(cell));
+        return titles[i].startsWith(">") ? gap + cell : cell + gap;
+      })
+      .join("  ")
+      .trimEnd();
+  line(paint.dim(shown(heads)));
+  for (const row of rows) line(shown(row));
+}
+
+/** "  label   value" lines with aligned values. */
+export function pairs(rows: [label: string, value: string][]): void {
+  const widest = Math.max(...rows.map(([label]) => label.length));
+  for (const [label, value] of rows) line(`  ${paint.dim(label.padEnd(widest))}  ${value}`);
+}
+
+/** A text of shared memory, which anybody may have written, made safe for a terminal. */
+export function safe(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}]/gu, "\u{fffd}");
+}

@@ -1,0 +1,111 @@
+import { coreModule } from "./host/runtime.js";
+
+/** What `core.wasm` exports; the modules of `assembly/` say what each function promises. Offsets come back as i32. */
+export interface Core {
+  create(bytes: number, generation: number, slots: number, pid: number, nowNs: number): number;
+  validate(bytes: number, count: number): number;
+  adopt(bytes: number): void;
+  markStale(): void;
+  isStale(): number;
+  countDrop(): void;
+  directoryOffset(): number;
+  directoryCount(): number;
+  directoryInsert(
+    type: number,
+    nameHash: number,
+    nameBytes: number,
+    parametersHash: number,
+    first: number,
+    second: number,
+  ): number;
+  scratch(): number;
+
+  join(slot: number, pid: number, runtime: number, nowNs: number): void;
+  leave(alone: number): void;
+  selfCheck(): number;
+  suspectSlot(): number;
+  watchSlot(slot: number): number;
+  bury(): number;
+  beat(nowNs: number): void;
+  doorbell(slot: number): number;
+
+  waitersAny(set: number): number;
+  waitersArm(set: number): void;
+  waitersDisarm(set: number): void;
+  waitersTake(set: number): number;
+
+  /** Slots, as validated: the word in the segment may have changed since. */
+  readonly participants: WebAssembly.Global;
+  readonly payload: WebAssembly.Global;
+  readonly heapEnd: WebAssembly.Global;
+  readonly room: WebAssembly.Global;
+  readonly claimed: WebAssembly.Global;
+  ringData(ring: number): number;
+  ringWaitersData(ring: number): number;
+  ringWaitersRoom(ring: number): number;
+  ringAttachProducer(ring: number, capacity: number): number;
+  ringClaim(ring: number, capacity: number, at: number, length: number): number;
+  ringStage(at: number, length: number): number;
+  ringPublish(ring: number, bytes: number, records: number, payloadBytes: number): number;
+  ringCommit(ring: number, at: number, length: number): number;
+  ringStamp(ring: number, nowNs: number): void;
+  ringCloseProducer(ring: number): number;
+  ringConsumerState(ring: number): number;
+  ringConsumerReported(ring: number): void;
+  ringAttachConsumer(ring: number, capacity: number): number;
+  ringReceive(ring: number, capacity: number, at: number, advance: number): number;
+  ringRelease(ring: number, capacity: number, at: number, advance: number): number;
+  ringCloseConsumer(ring: number): number;
+  ringProducerState(ring: number): number;
+  ringProducerReported(ring: number): void;
+
+  heapAllocate(bytes: number, alignment: number, zero: number): number;
+  heapFree(offset: number): number;
+  heapBlockBytes(offset: number): number;
+  heapLayout(offset: number, hash: number): number;
+  heapRoot(): number;
+  heapSetRoot(offset: number): number;
+  heapCheck(): number;
+  readonly heapCheckOffset: WebAssembly.Global;
+  transactionBegin(): number;
+  transactionNote(offset: number, bytes: number): number;
+  transactionEnd(keep: number): number;
+
+  lockExclusive(lock: number, impatient: number, journaled: number): number;
+  lockCancel(lock: number): number;
+  lockShared(lock: number): number;
+  lockReleaseShared(lock: number): number;
+  lockReleaseExclusive(lock: number): number;
+  lockUpgrade(lock: number): number;
+  lockDowngrade(lock: number): number;
+  lockMarkConsistent(lock: number): void;
+  lockState(lock: number): number;
+  lockWaitersShared(lock: number): number;
+  lockWaitersExclusive(lock: number): number;
+
+  signalValue(signal: number): number;
+  signalWaiters(signal: number): number;
+  semaphoreTry(signal: number): number;
+  semaphoreRelease(signal: number, count: number): number;
+  eventSet(signal: number, signalled: number): number;
+  counterValue(signal: number): number;
+  counterAdd(signal: number, amount: number): number;
+  counterExchange(signal: number, value: number): number;
+  counterCompareExchange(signal: number, expected: number, value: number): number;
+
+  latestWaiters(latest: number): number;
+  latestBegin(latest: number, valueBytes: number): number;
+  latestCommit(latest: number, valueBytes: number, offset: number): number;
+  latestAbort(latest: number): void;
+  latestWrite(latest: number, valueBytes: number): number;
+  latestRead(latest: number, valueBytes: number): number;
+  latestPeek(latest: number, valueBytes: number, pin: number): number;
+  latestValidate(latest: number, pin: number): number;
+  latestReadVersion(): number;
+  latestVersion(latest: number): number;
+}
+
+/** A core on this memory: one instance per open segment. */
+export function instantiate(memory: WebAssembly.Memory, readOnly: boolean): Core {
+  return new WebAssembly.Instance(coreModule(readOnly), { env: { memory } }).exports as unknown as Core;
+}

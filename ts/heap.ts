@@ -1,0 +1,142 @@
+import {
+  CHECK_BITS,
+  CHECK_CHANGING,
+  CHECK_FENCE,
+  CHECK_FREE_NEIGHBOURS,
+  CHECK_LIST,
+  CHECK_ORDER,
+  CHECK_SIZE,
+  CHECK_SUMS,
+  HEAP_BLOCKS_OFFSET,
+  HEAP_FREE_UNITS_OFFSET,
+} from "../protocol/layout.js";
+import { BLOCK_ALIGNMENT_MAX } from "../protocol/limits.js";
+import { flag, integer, options } from "./arguments.js";
+import type { Attachment, Lease } from "./attachment.js";
+import { Block } from "./block.js";
+import { codeName, ERRORS_END, failure } from "./errors.js";
+import { withRight } from "./right.js";
+
+export interface AllocateOptions {
+  /** Fill the block with zeros. Default true. */
+  zero?: boolean;
+  /** The block begins at a multiple of this: a power of two from 8 to 65536. Default 8. */
+  alignment?: number;
+}
+
+export interface HeapStats {
+  /** Bytes that the heap has altogether, headers included. */
+  bytes: number;
+  free: number;
+  used: number;
+  /** Blocks in use; rings, locks and the directory are some. */
+  blocks: number;
+}
+
+export interface HeapCheck {
+  ok: boolean;
+  /** The first problem found, if any. */
+  problems: { offset: number; what: string }[];
+}
+
+/** A heap that is being changed looks damaged for microseconds: look again this often. */
+const CHECK_TURNS = 1000;
+
+const PROBLEMS = new Map<number, string>([
+  [
+    CHECK_CHANGING,
+    "the heap is being changed, or a process died while it changed it; the next allocation repairs that",
+  ],
+  [CHECK_SIZE, "a block has an impossible size"],
+  [CHECK_ORDER, "a block does not refer back to the one before it"],
+  [CHECK_FREE_NEIGHBOURS, "two free blocks are neighbours"],
+  [CHECK_FENCE, "the blocks do not end at the end of the heap"],
+  [CHECK_LIST, "a list of free blocks has a wrong member, or misses one"],
+  [CHECK_BITS, "a bit map says something else than its list"],
+  [CHECK_SUMS, "the count of blocks or free bytes is wrong"],
+]);
+
+/**
+ * Memory of a segment in blocks of any size. What a process was doing to the heap when it was killed never happened.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment, struct } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+ * const Node = struct({ key: "u32", next: "u32" });
+ * const block = segment.heap.allocate(Node.bytes);
+ * if (block) {
+ *   block.view(Node).write({ key: 7, next: 0 });
+ *   segment.root = block;
+ * }
+ * console.log(segment.root?.view(Node).read().key);
+ * ```
+ */
+export class Heap {
+  readonly #lease: Lease;
+
+  /** @internal */
+  constructor(lease: Lease) {
+    this.#lease = lease;
+  }
+
+  get #attachment(): Attachment {
+    return this.#lease.attachment;
+  }
+
+  /**
+   * Takes a block.
+   *
+   * @param length bytes, 0 to 4 GiB
+   * @returns undefined when there is no room
+   * @throws {IsthmusError} READ_ONLY; CLOSED; CORRUPT; BUSY; TOO_LARGE when a transaction has changed too much
+   */
+  allocate(length: number, given?: AllocateOptions): Block | undefined {
+    integer("length", length, 0, 2 ** 32 - 1);
+    const { zero, alignment = 8 } = options<AllocateOptions>("options", given);
+    integer("alignment", alignment, 8, BLOCK_ALIGNMENT_MAX);
+    if ((alignment & (alignment - 1)) !== 0)
+      throw new RangeError(`alignment must be a power of two, got ${alignment}`);
+    const attachment = this.#attachment;
+    attachment.check(true);
+    const zeroed = flag("zero", zero, true) ? 1 : 0;
+    const offset = withRight(attachment, "allocating", () =>
+      attachment.core.heapAllocate(length, alignment, zeroed),
+    );
+    if (offset >= ERRORS_END) return new Block(this.#lease, offset, length);
+    if (codeName(offset) === "SEGMENT_FULL") return undefined;
+    throw failure(offset, "allocating a block failed: the heap is damaged, or the transaction is too large");
+  }
+
+  /**
+   * The block in use whose bytes begin at an offset: one that another process has passed on, for example.
+   *
+   * @returns undefined when there is none
+   */
+  blockAt(offset: number): Block | undefined {
+    integer("offset", offset, 0, 2 ** 32 - 1);
+    this.#attachment.check(false);
+    const bytes = this.#attachment.core.heapBlockBytes(offset) >>> 0;
+    return bytes === 0 ? undefined : new Block(this.#lease, offset, bytes);
+  }
+
+  /** Walks the whole heap without a lock, also while others change it, and says what is wrong where. */
+  check(): HeapCheck {
+    const { core } = this.#attachment;
+    this.#attachment.check(false);
+    let found = core.heapCheck();
+    for (let turn = 0; turn < CHECK_TURNS && found === CHECK_CHANGING; turn++) found = core.heapCheck();
+    if (found === 0) return { ok: true, problems: [] };
+    const what = PROBLEMS.get(found) ?? `problem ${found}`;
+    return { ok: false, problems: [{ offset: core.heapCheckOffset.value >>> 0, what }] };
+  }
+
+  get stats(): HeapStats {
+    this.#attachment.check(false);
+    const { u32, core } = this.#attachment;
+    const bytes = (core.heapEnd.value >>> 0) - (core.payload.value >>> 0);
+    const free = u32[HEAP_FREE_UNITS_OFFSET >>> 2] * 8;
+    return { bytes, free, used: bytes - free, blocks: u32[HEAP_BLOCKS_OFFSET >>> 2] };
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * What a shim offers to TypeScript: the twin of `shims/isthmus_shim.h`, function for function.
+ *
+ * A shim knows the operating system and nothing of a segment's layout. An *object* is the OS thing that processes
+ * share (a file under /dev/shm, a memfd, a section); it is named here by a small integer that is valid in this
+ * runtime environment only. Every call either returns at once or, for `wait`, within `timeoutMs`.
+ *
+ * A failure throws a `NativeError`: `status` is a number of `protocol/errors.ts`, `syscall` and `errno` say what
+ * the operating system said.
+ */
+export interface Native {
+  /** Opens the object of that name. With `create` it is made when absent, empty, with exactly `mode`. */
+  openNamed(name: string, namespace: number, create: boolean, readOnly: boolean, mode: number): number;
+  /** Like `openNamed` for a file at any path. Symbolic links and everything but regular files are refused. */
+  openFile(path: string, create: boolean, readOnly: boolean, mode: number): number;
+  /** A new object without a name. */
+  openAnonymous(): number;
+  /** The object behind a text made by `handle` in this process, its parent, or a process of the same user. */
+  openHandle(handle: string, readOnly: boolean): number;
+  /** An empty object that has no name yet; `publish` gives it the name, atomically taking it from what had it. */
+  openStaged(name: string, namespace: number, mode: number): number;
+  publish(object: number): void;
+  /** Lets child processes inherit the object and returns a text that `openHandle` accepts there. */
+  handle(object: number): string;
+
+  /** Bytes of the object now; whether its name still leads to it; who owns it; permission bits. */
+  info(object: number): NativeInfo;
+  /** Makes the object at least that long, allocating for real: OUT_OF_SHARED_MEMORY instead of a later crash. */
+  allocate(object: number, bytes: number): void;
+
+  /**
+   * Kernel-held locks, numbered 0 … 2^20. `lock` never waits: false when someone else holds it. They are released
+   * by the kernel when this environment ends, however it ends. A read-only object can only take shared ones.
+   */
+  lock(object: number, index: number, shared: boolean): boolean;
+  unlock(object: number, index: number): void;
+  /** Whether a holder other than this object itself has the lock in any mode. */
+  held(object: number, index: number): boolean;
+
+  /** Maps the object over the whole of `memory` (a view of all bytes of a WebAssembly.Memory). */
+  map(object: number, memory: Uint8Array, readOnly: boolean): void;
+  /** Puts private zero pages back under `memory`. After it the engine may reuse or free the memory. */
+  unmap(object: number): void;
+  flush(object: number): void;
+  /** Unmaps if mapped, stops watching, drops all locks, closes. The number may be reused. */
+  close(object: number): void;
+
+  /** Wakes whoever sleeps on the 32-bit word at `offset` of the mapped object. */
+  wake(object: number, offset: number): void;
+  /** Sleeps while the word at `offset` equals `expected`, at most `timeoutMs`. May return early. */
+  wait(object: number, offset: number, expected: number, timeoutMs: number): void;
+  /**
+   * Calls `bell` on the event loop after the word at `offset` has changed (one call may stand for many changes).
+   * One thread serves all words of the environment. Watching does not keep the process alive.
+   * `setBell` is called once per environment, before the first `watch`.
+   */
+  setBell(bell: () => void): void;
+  watch(object: number, offset: number): void;
+  unwatch(object: number): void;
+
+  /** Names of the objects with our prefix, without the prefix. */
+  list(namespace: number): string[];
+  /** Removes the name; the object lives on until its last holder goes. NOT_FOUND when there is none. */
+  unlink(name: string, namespace: number): void;
+  /** What the system offers for shared memory, for `doctor` and error texts. */
+  limits(): NativeLimits;
+}
+
+export interface NativeInfo {
+  bytes: number;
+  /** False once the name was removed or given to a newer object. Always true for anonymous objects. */
+  linked: boolean;
+  /** The owner is this user or the superuser. */
+  trusted: boolean;
+  /** Numeric user id of the owner (0 where the system has none). */
+  owner: number;
+  mode: number;
+}
+
+export interface NativeLimits {
+  /** Where named objects live, e.g. "/dev/shm"; empty where there is no such place. */
+  place: string;
+  totalBytes: number;
+  freeBytes: number;
+  /** Most words one thread can watch; 1 where the kernel has no multi-word wait. */
+  wordsPerWatcher: number;
+}
+
+export interface NativeError extends Error {
+  status: number;
+  syscall: string;
+  errno: number;
+}

@@ -1,0 +1,229 @@
+import { LOCK_OWNER_DIED, OBJECT_LOCK } from "../protocol/layout.js";
+import { oneOf, type WaitOptions, type WaitSyncOptions } from "./arguments.js";
+import type { Attachment, Lease } from "./attachment.js";
+import { openObject } from "./directory.js";
+import { IsthmusError } from "./errors.js";
+import { type LockMode, LockState } from "./lock-state.js";
+import { type Condition, NOT_YET, wait, waitSync } from "./wait.js";
+
+export type { LockMode } from "./lock-state.js";
+
+/** A hold of a lock. Ends with `release`, or at the end of a `using` block. */
+export class Held {
+  #mode: LockMode;
+  #state: LockState | undefined;
+  readonly #name: string;
+  /** The holder before died with the lock: what it guards may be half changed. Repair it and call `markConsistent`. */
+  readonly ownerDied: boolean;
+
+  /** @internal */
+  constructor(name: string, state: LockState, mode: LockMode, ownerDied: boolean) {
+    this.#name = name;
+    this.#state = state;
+    this.#mode = mode;
+    this.ownerDied = ownerDied;
+  }
+
+  get mode(): LockMode {
+    return this.#mode;
+  }
+
+  #held(): LockState {
+    if (!this.#state)
+      throw new IsthmusError("CLOSED", `this hold of lock "${this.#name}" was released already`);
+    return this.#state;
+  }
+
+  /** The data are whole again: the next holder is not told of the death. @throws {IsthmusError} BUSY when held shared */
+  markConsistent(): void {
+    const state = this.#held();
+    if (state.real !== "exclusive") {
+      throw new IsthmusError(
+        "BUSY",
+        `lock "${this.#name}" is held shared; upgrade before the data are repaired`,
+      );
+    }
+    state.markConsistent();
+  }
+
+  /** Turns a shared hold into an exclusive one if nobody else holds the lock. @throws {IsthmusError} DEADLOCK; BROKEN */
+  tryUpgrade(): boolean {
+    const state = this.#held();
+    if (this.#mode === "exclusive") return true;
+    const done = state.tryUpgrade();
+    if (done) this.#upgraded(state);
+    return done;
+  }
+
+  /**
+   * Turns a shared hold into an exclusive one, waiting for the other holders to go.
+   *
+   * @throws {IsthmusError} DEADLOCK when another holder already waits to upgrade: release and acquire anew; TIMED_OUT; BROKEN
+   */
+  async upgrade(given?: WaitOptions): Promise<void> {
+    const state = this.#held();
+    if (this.#mode === "exclusive") return;
+    await wait(state.attachment, this.#condition(state), given);
+  }
+
+  /** As `upgrade`, blocking the thread. */
+  upgradeSync(given?: WaitSyncOptions): void {
+    const state = this.#held();
+    if (this.#mode === "exclusive") return;
+    waitSync(state.attachment, this.#condition(state), given);
+  }
+
+  #condition(state: LockState): Condition<undefined> {
+    return {
+      what: `waiting to upgrade lock "${this.#name}"`,
+      waiters: state.waitersExclusive,
+      attempt: () => {
+        if (this.#mode === "exclusive") return undefined; // by an upgrade that waited at the same time
+        if (!this.#held().upgrade()) return NOT_YET;
+        this.#upgraded(state);
+        return undefined;
+      },
+      recheck: () => state.recheck(() => state.upgrade()),
+      failed: () => state.cancel(),
+    };
+  }
+
+  #upgraded(state: LockState): void {
+    state.moved("shared", "exclusive");
+    this.#mode = "exclusive";
+  }
+
+  /** Turns an exclusive hold into a shared one, without anybody coming in between. */
+  downgrade(): void {
+    const state = this.#held();
+    if (this.#mode === "shared") return;
+    state.moved("exclusive", "shared");
+    this.#mode = "shared";
+    state.settle();
+  }
+
+  /** Gives the hold back. A second call does nothing. */
+  release(): void {
+    const state = this.#state;
+    this.#state = undefined;
+    state?.release(this.#mode);
+  }
+
+  close(): void {
+    this.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+/**
+ * A lock that many may hold shared or one exclusively. Holders that die are recovered: the next one is told by `ownerDied`. One
+ * environment (thread) may nest acquisitions; a shared holder that wants exclusive must upgrade.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+ * const lock = segment.lock("state");
+ * {
+ *   using held = await lock.acquire("exclusive", { timeoutMs: 1000 });
+ *   if (held.ownerDied) held.markConsistent();
+ * }
+ * ```
+ */
+export class Lock {
+  readonly name: string;
+  readonly #lease: Lease;
+  readonly #state: LockState;
+
+  /** @internal */
+  constructor(lease: Lease, name: string) {
+    const { attachment } = lease;
+    const { offset } = openObject(attachment, name, OBJECT_LOCK, {});
+    this.name = name;
+    this.#lease = lease;
+    this.#state = LockState.of(attachment, offset, name);
+  }
+
+  #usable(mode: unknown): LockMode {
+    this.#lease.attachment.check(true);
+    const wanted = oneOf("mode", mode, ["exclusive", "shared"] as const);
+    if (wanted === "exclusive" && this.#state.real === "shared") {
+      throw new IsthmusError(
+        "DEADLOCK",
+        `this thread holds lock "${this.name}" shared; upgrade that hold instead`,
+      );
+    }
+    return wanted;
+  }
+
+  /**
+   * Takes the lock if that is possible now.
+   *
+   * @returns undefined when somebody else is in the way
+   * @throws {IsthmusError} BROKEN; DEADLOCK when this thread holds it shared and asks for exclusive; READ_ONLY; CLOSED
+   */
+  tryAcquire(mode: LockMode = "exclusive"): Held | undefined {
+    const wanted = this.#usable(mode);
+    const flags = this.#state.tryTake(wanted);
+    return flags === undefined ? undefined : this.#hold(wanted, flags);
+  }
+
+  /**
+   * Takes the lock, waiting for it.
+   *
+   * @throws {IsthmusError} TIMED_OUT; otherwise as `tryAcquire`
+   */
+  async acquire(mode: LockMode = "exclusive", given?: WaitOptions): Promise<Held> {
+    const wanted = this.#usable(mode);
+    return wait(this.#lease.attachment, this.#condition(wanted), given);
+  }
+
+  /** As `acquire`, blocking the thread. */
+  acquireSync(mode: LockMode = "exclusive", given?: WaitSyncOptions): Held {
+    const wanted = this.#usable(mode);
+    return waitSync(this.#lease.attachment, this.#condition(wanted), given);
+  }
+
+  /**
+   * For a transaction: whoever dies with this hold leaves nothing to repair, because all is changed through the journal.
+   *
+   * @internal
+   */
+  acquireJournaled(attachment: Attachment): Held {
+    if (this.#lease.attachment !== attachment)
+      throw new TypeError(`lock must be a lock of this segment, got "${this.name}" of another opener`);
+    this.#usable("exclusive");
+    const nested = this.#state.real === "exclusive";
+    const held = waitSync(attachment, this.#condition("exclusive", true));
+    if (nested || !held.ownerDied) return held;
+    held.downgrade(); // a shared hold is given back without a word about the data
+    held.release();
+    throw new IsthmusError(
+      "OWNER_DIED",
+      `a holder of lock "${this.name}" died outside of a transaction: acquire it, repair the data and call markConsistent`,
+    );
+  }
+
+  #condition(mode: LockMode, journaled = false): Condition<Held> {
+    const state = this.#state;
+    return {
+      what: `waiting for lock "${this.name}"`,
+      waiters: mode === "exclusive" ? state.waitersExclusive : state.waitersShared,
+      attempt: () => {
+        const flags = state.take(mode, journaled);
+        return flags === undefined ? NOT_YET : this.#hold(mode, flags);
+      },
+      recheck: () => state.recheck(() => state.take(mode, journaled) !== undefined),
+      failed: () => (mode === "exclusive" ? state.cancel() : undefined),
+    };
+  }
+
+  #hold(mode: LockMode, flags: number): Held {
+    this.#state.added(mode);
+    return new Held(this.name, this.#state, mode, (flags & LOCK_OWNER_DIED) !== 0);
+  }
+}

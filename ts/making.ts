@@ -1,0 +1,49 @@
+import {
+  PAGE_BYTES,
+  PARTICIPANTS_MAX,
+  PARTICIPANTS_MIN,
+  PARTICIPANTS_STEP,
+  SEGMENT_PAGES_MAX,
+} from "../protocol/limits.js";
+import { integer, wrongType } from "./arguments.js";
+import type { Namespace } from "./names.js";
+import type { Making } from "./opening.js";
+import type { Access } from "./places.js";
+
+export interface CreateOptions {
+  /** 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB. Allocated at once. */
+  bytes: number;
+  /** Permission bits, exact whatever the umask. Default 0o600: only this user. */
+  mode?: number;
+  /** Make a new generation if the name exists. Default false. */
+  replace?: boolean;
+  /** How many threads and processes can have the segment open at once: 64 to 1024 in steps of 64. Default 64. */
+  participants?: number;
+  /** Default "local". */
+  namespace?: Namespace;
+}
+
+const MODE_DEFAULT = 0o600;
+
+export interface FileOptions {
+  /** Needed when the file is to be created. 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB. */
+  bytes?: number;
+  /** "read-only" maps without the right to write, and creates nothing; default "read-write". */
+  access?: Access;
+  /** Permission bits of a created file, exact whatever the umask. Default 0o600: only this user. */
+  mode?: number;
+  /** As for `create`, when the file is created. */
+  participants?: number;
+}
+
+export function makingOf(given: CreateOptions): Making {
+  if (given === null || typeof given !== "object") throw wrongType("options", "an object with bytes", given);
+  const { bytes, mode = MODE_DEFAULT, participants = PARTICIPANTS_MIN } = given;
+  integer("bytes", bytes, PAGE_BYTES, PAGE_BYTES * SEGMENT_PAGES_MAX);
+  integer("mode", mode, 0, 0o777);
+  integer("participants", participants, PARTICIPANTS_MIN, PARTICIPANTS_MAX);
+  if (participants % PARTICIPANTS_STEP !== 0) {
+    throw new RangeError(`participants must be a multiple of ${PARTICIPANTS_STEP}, got ${participants}`);
+  }
+  return { bytes: Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, mode, participants };
+}

@@ -1,0 +1,270 @@
+import { END_DEAD, END_LIVE, FLAG_WAKE, RECORD_HEADER_BYTES } from "../protocol/layout.js";
+import { bytesOf, integer, type WaitOptions, type WaitSyncOptions, wrongType } from "./arguments.js";
+import type { Closable, Lease } from "./attachment.js";
+import { Claim } from "./claim.js";
+import type { Core } from "./core.js";
+import { ERRORS_END, failure, IsthmusError } from "./errors.js";
+import { nowNs } from "./host/runtime.js";
+import { attachFailed, type RingGeometry, recordBytes, ringAdvice } from "./record.js";
+import { type Condition, NOT_YET, wait, waitSync } from "./wait.js";
+
+/** After this many records the time of sending is written anew, also within one burst. */
+const STAMP_RECORDS = 64;
+
+/** The sending end of a ring. One participant holds it at a time. */
+export class Producer implements Closable {
+  readonly #lease: Lease;
+  readonly #core: Core;
+  readonly #u8: Uint8Array;
+  readonly #geometry: RingGeometry;
+  readonly #ring: number;
+  readonly #waitersData: number;
+  readonly #waitersRoom: number;
+  /** Offset of the next record and contiguous bytes known to be free there. Ours alone: no peer can move them. */
+  #at: number;
+  #room = 0;
+  #state: "open" | "claimed" | "closed" = "open";
+  /** Records until the time of sending is written again, and whether this turn of the event loop has written it. */
+  #unstamped = 0;
+  #turn = false;
+  /** Sends that wait for room, in their order. */
+  readonly #queue: object[] = [];
+
+  /** @internal */
+  constructor(lease: Lease, geometry: RingGeometry) {
+    const { attachment } = lease;
+    attachment.check(true);
+    const { core } = attachment;
+    const { ring, capacity, name } = geometry;
+    let at = core.ringAttachProducer(ring, capacity) >>> 0;
+    if (at < ERRORS_END && attachment.burySuspect()) at = core.ringAttachProducer(ring, capacity) >>> 0;
+    if (at < ERRORS_END) {
+      throw failure(at, `the producer's end of ring "${name}": ${attachFailed(attachment, at)}`);
+    }
+    this.#lease = lease;
+    this.#core = core;
+    this.#u8 = attachment.u8;
+    this.#geometry = geometry;
+    this.#ring = ring;
+    this.#waitersData = core.ringWaitersData(ring) >>> 0;
+    this.#waitersRoom = core.ringWaitersRoom(ring) >>> 0;
+    this.#at = at;
+    attachment.parts.add(this);
+  }
+
+  /**
+   * Sends a copy of the bytes if there is room now.
+   *
+   * @param bytes the payload, 0 bytes to capacity - 8
+   * @returns false when the ring is full
+   * @throws {IsthmusError} TOO_LARGE when it can never fit; CLOSED; EVICTED; BUSY while a claim is open
+   */
+  trySend(bytes: Uint8Array): boolean {
+    if (!(bytes instanceof Uint8Array)) bytes = bytesOf("bytes", bytes);
+    const length = bytes.length;
+    if (this.#state !== "open" || RECORD_HEADER_BYTES + length > this.#room - 7) {
+      if (!this.#makeRoom(length)) return false;
+    }
+    const at = this.#at;
+    this.#u8.set(bytes, at + RECORD_HEADER_BYTES);
+    this.#commit(at, length);
+    return true;
+  }
+
+  #commit(at: number, length: number): void {
+    const next = this.#core.ringCommit(this.#ring, at, length) >>> 0;
+    if (next < ERRORS_END) throw this.#failed(next);
+    const flag = next & FLAG_WAKE;
+    this.#at = next - flag;
+    this.#room -= next - flag - at;
+    if (--this.#unstamped <= 0) this.#stamp();
+    if (flag !== 0) this.#lease.attachment.notify(this.#waitersData);
+  }
+
+  /** Writes the time of sending; the next time after STAMP_RECORDS, or with the first record of another turn. */
+  #stamp(): void {
+    if (this.#state === "closed") return;
+    this.#core.ringStamp(this.#ring, nowNs());
+    if (!this.#turn) {
+      this.#turn = true;
+      queueMicrotask(this.#turned);
+    }
+    this.#unstamped = STAMP_RECORDS;
+  }
+
+  readonly #turned = (): void => {
+    this.#turn = false;
+    this.#unstamped = 0;
+  };
+
+  /** Asks the core for room; throws when there can never be any. */
+  #makeRoom(length: number): boolean {
+    if (this.#state !== "open") throw this.#unusable();
+    if (length > this.#geometry.capacity - RECORD_HEADER_BYTES) {
+      throw new IsthmusError(
+        "TOO_LARGE",
+        `a record of ${length} bytes can never fit into ring "${this.#geometry.name}": its capacity is ` +
+          `${this.#geometry.capacity} bytes, of which a record may take ${this.#geometry.capacity - RECORD_HEADER_BYTES}`,
+      );
+    }
+    if (recordBytes(length) <= this.#room) return true;
+    const at = this.#core.ringClaim(this.#ring, this.#geometry.capacity, this.#at, length) >>> 0;
+    if (at !== 0 && at < ERRORS_END) throw this.#failed(at);
+    this.#at = this.#core.claimed.value >>> 0;
+    this.#room = this.#core.room.value >>> 0;
+    // A consumer that sleeps on an otherwise empty ring must skip the padding before there can be room.
+    if (at === 0 && this.#core.waitersAny(this.#waitersData))
+      this.#lease.attachment.notify(this.#waitersData);
+    return at !== 0;
+  }
+
+  /**
+   * Sends a copy of the bytes, waiting for room. Calls are served in their order. The bytes must not change meanwhile.
+   *
+   * @param bytes the payload, 0 bytes to capacity - 8
+   * @throws {IsthmusError} PEER_DIED once when the ring is full and its consumer died; TIMED_OUT; TOO_LARGE; CLOSED; EVICTED
+   */
+  async send(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
+    const payload = bytesOf("bytes", bytes);
+    const place = {};
+    this.#queue.push(place);
+    return wait(this.#lease.attachment, this.#roomFor(payload, place), options);
+  }
+
+  /**
+   * Sends a copy of the bytes, blocking the thread until there is room.
+   *
+   * @throws {IsthmusError} as `send`
+   */
+  sendSync(bytes: Uint8Array, options?: WaitSyncOptions): void {
+    const payload = bytesOf("bytes", bytes);
+    if (this.#queue.length === 0 && options === undefined && this.trySend(payload)) return;
+    if (this.#queue.length > 0) {
+      throw new IsthmusError(
+        "BUSY",
+        `ring "${this.#geometry.name}": sends that wait for room come first; await them`,
+      );
+    }
+    waitSync(this.#lease.attachment, this.#roomFor(payload, undefined), options);
+  }
+
+  #roomFor(payload: Uint8Array, place: object | undefined): Condition<void> {
+    return {
+      what: `waiting for room in ring "${this.#geometry.name}"`,
+      waiters: this.#waitersRoom,
+      attempt: () => {
+        if (place !== undefined && this.#queue[0] !== place) return NOT_YET;
+        if (this.trySend(payload)) {
+          if (place !== undefined) this.#queue.shift();
+          return undefined;
+        }
+        return this.#checkConsumer();
+      },
+      recheck: () => {
+        if (this.#core.ringConsumerState(this.#ring) === END_LIVE) this.#lease.attachment.burySuspect();
+      },
+      failed: () => {
+        const index = place === undefined ? -1 : this.#queue.indexOf(place);
+        if (index >= 0) this.#queue.splice(index, 1);
+        if (this.#state !== "closed") this.#core.countDrop();
+      },
+    };
+  }
+
+  #checkConsumer(): typeof NOT_YET {
+    if (this.#core.ringConsumerState(this.#ring) !== END_DEAD) return NOT_YET;
+    this.#core.ringConsumerReported(this.#ring);
+    throw new IsthmusError(
+      "PEER_DIED",
+      `the consumer of ring "${this.#geometry.name}" died and the ring is full; sending again waits for the next consumer`,
+    );
+  }
+
+  /**
+   * Sends copies of as many of the payloads, in order, as there is room for, and publishes them together.
+   *
+   * @returns how many were sent
+   * @throws {IsthmusError} as `trySend`
+   */
+  sendMany(arrayOfBytes: readonly Uint8Array[]): number {
+    if (!Array.isArray(arrayOfBytes)) throw wrongType("arrayOfBytes", "an array of Uint8Array", arrayOfBytes);
+    let staged = 0;
+    let payloadBytes = 0;
+    let begin = this.#at;
+    const publish = (): void => {
+      if (staged === 0) return;
+      const result = this.#core.ringPublish(this.#ring, this.#at - begin, staged, payloadBytes) >>> 0;
+      if (result > FLAG_WAKE) throw this.#failed(result);
+      staged = payloadBytes = 0;
+      if (result === FLAG_WAKE) this.#lease.attachment.notify(this.#waitersData);
+    };
+    let sent = 0;
+    for (; sent < arrayOfBytes.length; sent++) {
+      const bytes = bytesOf("arrayOfBytes", arrayOfBytes[sent]);
+      if (this.#state !== "open" || RECORD_HEADER_BYTES + bytes.length > this.#room - 7) {
+        publish();
+        if (!this.#makeRoom(bytes.length)) break;
+        begin = this.#at;
+      }
+      this.#u8.set(bytes, this.#at + RECORD_HEADER_BYTES);
+      const next = this.#core.ringStage(this.#at, bytes.length) >>> 0;
+      this.#room -= next - this.#at;
+      this.#at = next;
+      staged++;
+      payloadBytes += bytes.length;
+    }
+    publish();
+    if (sent > 0) this.#stamp();
+    return sent;
+  }
+
+  /**
+   * Claims room to be filled in place, without a copy.
+   *
+   * @param length bytes, 0 to capacity - 8
+   * @returns undefined when the ring is full
+   * @throws {IsthmusError} TOO_LARGE; BUSY while another claim is open; CLOSED; EVICTED
+   */
+  tryClaim(length: number): Claim | undefined {
+    integer("length", length, 0, 2 ** 32);
+    if (!this.#makeRoom(length)) return undefined;
+    this.#state = "claimed";
+    const from = this.#at + RECORD_HEADER_BYTES;
+    return new Claim(this, this.#u8.subarray(from, from + length));
+  }
+
+  /** @internal */
+  commitClaim(length: number): void {
+    if (this.#state !== "claimed") throw this.#unusable();
+    this.#state = "open";
+    this.#commit(this.#at, length);
+  }
+
+  /** @internal */
+  abortClaim(): void {
+    if (this.#state === "claimed") this.#state = "open";
+  }
+
+  /** Gives the end back; a consumer that has received everything sees the end of the stream. */
+  close(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#lease.attachment.parts.delete(this);
+    if (this.#core.ringCloseProducer(this.#ring)) this.#lease.attachment.notify(this.#waitersData);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #unusable(): IsthmusError {
+    const name = this.#geometry.name;
+    if (this.#state === "closed")
+      return new IsthmusError("CLOSED", `the producer of ring "${name}" was closed`);
+    return new IsthmusError("BUSY", `ring "${name}": a claim is open; commit or abort it first`);
+  }
+
+  #failed(status: number): IsthmusError {
+    return failure(status, `sending to ring "${this.#geometry.name}" failed: ${ringAdvice(status)}`);
+  }
+}

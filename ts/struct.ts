@@ -1,0 +1,241 @@
+import { integer, options, wrongType } from "./arguments.js";
+import { structReader } from "./fast-reader.js";
+import { fnv1a } from "./hash.js";
+import { type Scalar, type ScalarName, scalars } from "./scalars.js";
+
+/** Type of a field: a scalar, a text or bytes of at most so many bytes, an array of one of these, or another struct. */
+export type FieldType =
+  | ScalarName
+  | `utf8:${number}`
+  | `bytes:${number}`
+  | readonly [ScalarName | `utf8:${number}` | `bytes:${number}` | Struct<Fields>, number]
+  | Struct<Fields>;
+
+export type Fields = { readonly [name: string]: FieldType };
+
+type ScalarValue<S extends ScalarName> = ReturnType<(typeof scalars)[S]["read"]>;
+
+export type FieldValue<F> = F extends ScalarName
+  ? ScalarValue<F>
+  : F extends `utf8:${number}`
+    ? string
+    : F extends `bytes:${number}`
+      ? Uint8Array
+      : F extends Struct<infer G>
+        ? StructValue<G>
+        : F extends readonly [infer E, number]
+          ? FieldValue<E>[]
+          : never;
+
+export type StructValue<F extends Fields> = { -readonly [K in keyof F]: FieldValue<F[K]> };
+
+/** How values of one type are laid out: C's natural alignment, little-endian. */
+interface Codec {
+  bytes: number;
+  alignment: number;
+  /** Canonical text, for the hash. */
+  signature: string;
+  read(view: DataView, offset: number): unknown;
+  write(view: DataView, offset: number, value: unknown, path: string): void;
+}
+
+const FIELD_BYTES_MAX = 2 ** 28;
+
+function scalarCodec(name: ScalarName): Codec {
+  const scalar = scalars[name] as Scalar<unknown>;
+  return {
+    bytes: scalar.bytes,
+    alignment: scalar.bytes,
+    signature: name,
+    read: scalar.read,
+    write(view, offset, value, path) {
+      if (!scalar.fits(value)) {
+        const kind = typeof value === typeof scalar.read(new DataView(new ArrayBuffer(8)), 0);
+        throw kind
+          ? new RangeError(`${path} must be ${scalar.expected}, got ${value}`)
+          : wrongType(path, scalar.expected, value);
+      }
+      scalar.write(view, offset, value);
+    },
+  };
+}
+
+/** A text or bytes: length u32, then the bytes, padded to 4. */
+function blobCodec(kind: "utf8" | "bytes", max: number): Codec {
+  return {
+    bytes: 4 + Math.ceil(max / 4) * 4,
+    alignment: 4,
+    signature: `${kind}:${max}`,
+    read(view, offset) {
+      const length = Math.min(max, view.getUint32(offset, true));
+      const bytes = new Uint8Array(view.buffer, view.byteOffset + offset + 4, length).slice();
+      return kind === "bytes" ? bytes : new TextDecoder().decode(bytes);
+    },
+    write(view, offset, value, path) {
+      const expected = kind === "bytes" ? "a Uint8Array" : "a string";
+      const fits = kind === "bytes" ? value instanceof Uint8Array : typeof value === "string";
+      if (!fits) throw wrongType(path, expected, value);
+      const bytes = kind === "bytes" ? (value as Uint8Array) : new TextEncoder().encode(value as string);
+      if (bytes.length > max) throw new RangeError(`${path} holds at most ${max} bytes, got ${bytes.length}`);
+      const target = new Uint8Array(view.buffer, view.byteOffset + offset + 4, this.bytes - 4);
+      view.setUint32(offset, bytes.length, true);
+      target.set(bytes);
+      target.fill(0, bytes.length);
+    },
+  };
+}
+
+function arrayCodec(element: Codec, count: number): Codec {
+  return {
+    bytes: element.bytes * count,
+    alignment: element.alignment,
+    signature: `[${element.signature};${count}]`,
+    read: (view, offset) =>
+      Array.from({ length: count }, (_, i) => element.read(view, offset + i * element.bytes)),
+    write(view, offset, value, path) {
+      const list = value as ArrayLike<unknown> | null;
+      if (typeof list !== "object" || list?.length !== count) {
+        throw typeof list === "object" && list !== null
+          ? new RangeError(`${path} must have ${count} elements, got ${list.length}`)
+          : wrongType(path, `an array of ${count} elements`, value);
+      }
+      for (let i = 0; i < count; i++)
+        element.write(view, offset + i * element.bytes, list[i], `${path}[${i}]`);
+    },
+  };
+}
+
+function codecOf(path: string, type: unknown): Codec {
+  if (type instanceof Struct) return type.codec;
+  if (Array.isArray(type) && type.length === 2) {
+    return arrayCodec(codecOf(path, type[0]), integer(`count of field ${path}`, type[1], 1, FIELD_BYTES_MAX));
+  }
+  if (typeof type === "string") {
+    if (Object.hasOwn(scalars, type)) return scalarCodec(type as ScalarName);
+    const [, kind, max] = /^(utf8|bytes):(\d+)$/.exec(type) ?? [];
+    if (kind)
+      return blobCodec(
+        kind as "utf8" | "bytes",
+        integer(`size of field ${path}`, Number(max), 1, FIELD_BYTES_MAX),
+      );
+    throw new RangeError(
+      `field ${path} has the unknown type "${type}"; known are ${Object.keys(scalars).join(", ")}, utf8:N, bytes:N`,
+    );
+  }
+  throw wrongType(`type of field ${path}`, "a type name, [type, count] or a struct", type);
+}
+
+function align(offset: number, alignment: number): number {
+  return Math.ceil(offset / alignment) * alignment;
+}
+
+/** @internal */
+export interface StructField {
+  offset: number;
+  bytes: number;
+  read(view: DataView, at: number): unknown;
+  write(view: DataView, at: number, value: unknown): void;
+}
+
+/** A layout of fields with fixed widths. Made by `struct`. */
+export class Struct<F extends Fields> {
+  /** What it was made of. */
+  readonly fields: F;
+  /** Bytes of one value, a multiple of 8. */
+  readonly bytes: number;
+  /** Two structs with the same hash lay out the same fields in the same way. */
+  readonly hash: number;
+  /** Where each field lies. */
+  readonly offsets: { readonly [K in keyof F]: number };
+  /** @internal */
+  readonly codec: Codec;
+  readonly #parts: { name: string; offset: number; codec: Codec }[] = [];
+
+  /** @internal */
+  constructor(fields: F) {
+    this.fields = fields;
+    const parts = this.#parts;
+    let end = 0;
+    for (const [name, type] of Object.entries(options("fields", fields))) {
+      const codec = codecOf(name, type);
+      const offset = align(end, codec.alignment);
+      parts.push({ name, offset, codec });
+      end = offset + codec.bytes;
+    }
+    if (parts.length === 0) throw new RangeError("fields must have at least one field");
+    if (end > FIELD_BYTES_MAX)
+      throw new RangeError(`fields take ${end} bytes; at most ${FIELD_BYTES_MAX} are allowed`);
+    this.bytes = align(end, 8);
+    this.offsets = Object.fromEntries(parts.map(({ name, offset }) => [name, offset])) as {
+      [K in keyof F]: number;
+    };
+    const signature = `{${parts.map((p) => `${p.name}@${p.offset}:${p.codec.signature}`).join(",")}}`;
+    this.hash = fnv1a(signature);
+    this.codec = {
+      bytes: this.bytes,
+      alignment: 8,
+      signature,
+      read: structReader(
+        parts.map(({ name, offset, codec }) => ({ name, offset, read: codec.read.bind(codec) })),
+      ),
+      write(view, offset, value, path) {
+        if (typeof value !== "object" || value === null) throw wrongType(path, "an object", value);
+        for (const p of parts) {
+          const field = (value as Record<string, unknown>)[p.name];
+          p.codec.write(view, offset + p.offset, field, path === "value" ? p.name : `${path}.${p.name}`);
+        }
+      },
+    };
+  }
+
+  /** @internal One field: where it lies, and how it is read and written in a struct that begins at an offset of a view. */
+  field(name: keyof F & string): StructField {
+    const found = this.#parts.find((part) => part.name === name);
+    if (!found)
+      throw new RangeError(
+        `field must be one of ${Object.keys(this.offsets).join(", ")}, got ${String(name)}`,
+      );
+    const { offset, codec } = found;
+    return {
+      offset,
+      bytes: codec.bytes,
+      read: (view, at) => codec.read(view, at + offset),
+      write: (view, at, value) => codec.write(view, at + offset, value, name),
+    };
+  }
+
+  /** The value that lies at an offset of a view. */
+  read(view: DataView, offset = 0): StructValue<F> {
+    return this.codec.read(view, offset) as StructValue<F>;
+  }
+
+  /**
+   * Writes a value at an offset of a view.
+   *
+   * @throws {TypeError | RangeError} naming the field that is missing or does not fit
+   */
+  write(view: DataView, value: StructValue<F>, offset = 0): void {
+    this.codec.write(view, offset, value, "value");
+  }
+}
+
+/**
+ * Defines a layout of fields with fixed widths, as a C compiler would lay them out (natural alignment, little-endian; a text
+ * or bytes field is a u32 length and so many bytes).
+ *
+ * @param fields names and types: u8 i8 u16 i16 u32 i32 u64 i64 (bigint) f32 f64 bool, "utf8:N" and "bytes:N" (at most N bytes),
+ *   [type, count], or another struct
+ * @throws {TypeError | RangeError} naming the field whose type is not known
+ * @example
+ * ```ts
+ * import { struct } from "isthmus";
+ *
+ * const Pose = struct({ id: "u32", position: ["f64", 3], label: "utf8:32" });
+ * const view = new DataView(new ArrayBuffer(Pose.bytes));
+ * Pose.write(view, { id: 7, position: [1, 2, 3], label: "left hand" });
+ * console.log(Pose.read(view).label);
+ * ```
+ */
+export function struct<const F extends Fields>(fields: F): Struct<F> {
+  return new Struct(fields);
+}

@@ -21,7 +21,8 @@
  * `leave`, and the kernel drops it when the environment dies. The core cannot ask the kernel, so proof is brought in:
  *
  *  1. A function finds an owner in its way, remembers it as the suspect and returns BUSY.
- *  2. The host calls `suspectSlot`, or `watchSlot`, which remembers the word of that slot if it says LIVE.
+ *  2. The host calls `suspectSlot`, which remembers the word of that slot if the suspect is still in it; if it is not,
+ *     somebody else has been here, and the host tries again. Or it calls `watchSlot` for a slot of its choice.
  *  3. The host asks the shim whether the kernel lock of the slot is held.
  *  4. If it is not, the host calls `bury`: the remembered word becomes DEAD. Since an owner takes the kernel lock before
  *     it writes LIVE, and writes FREE before it lets go, the remembered owner is dead. Then the host tries again.
@@ -51,6 +52,8 @@ import {
   SLOT_DEAD,
   SLOT_FREE,
   SLOT_LIVE,
+  SUSPECT_GONE,
+  SUSPECT_NONE,
 } from "../protocol/layout";
 import { participants, self, selfSlot, setSelf, suspect } from "./instance";
 import { add32, load64, store32, store64, swap64 } from "./word";
@@ -124,12 +127,15 @@ export function leave(alone: bool): void {
   store32(HEADER_CLEAN_OFFSET, 1);
 }
 
-/** The slot of the owner that stood in the way, remembered for `bury`; -1 when it is gone already, or is ourselves. */
-export function suspectSlot(): i32 {
-  if (suspect == 0) return -1;
+/** The slot of the owner that stood in the way, remembered for `bury`; or SUSPECT_…. */
+export function suspectSlot(): u32 {
+  if (suspect == 0) return SUSPECT_NONE;
+  // Another participant may have buried it since, and a new owner may be in its slot: that one is not the suspect.
+  if (!isLive(suspect)) return SUSPECT_GONE;
   const slot = slotOf(suspect);
-  if (slot >= participants || slot == selfSlot) return -1;
-  return watchSlot(slot) ? i32(slot) : -1;
+  if (slot == selfSlot) return SUSPECT_NONE;
+  watched = (suspect & ~LOW_BITS) | SLOT_LIVE;
+  return slot;
 }
 
 /** Remembers the word of the slot if it says LIVE; whether it does. */

@@ -273,6 +273,11 @@ export const OWNER_ATTACH_MASK = 0xfffe;
 /** Set when the owner closed its end properly. */
 export const OWNER_CLOSED = 1;
 
+/** What `suspectSlot` returns instead of a slot: nobody but ourselves was in the way. */
+export const SUSPECT_NONE = 0x10000;
+/** Whoever was in the way has left its slot meanwhile, or was buried: the operation can be tried again at once. */
+export const SUSPECT_GONE = 0x10001;
+
 /** Nobody ever held the end. */
 export const END_NEVER = 0;
 export const END_LIVE = 1;

@@ -9,7 +9,6 @@
  */
 import { readFileSync } from "node:fs";
 import * as errors from "../protocol/errors.js";
-import { LAYOUT_FINGERPRINT } from "../protocol/fingerprint.js";
 import * as layout from "../protocol/layout.js";
 import * as limits from "../protocol/limits.js";
 import { layoutHeader } from "./layout-header.js";
@@ -64,9 +63,10 @@ export function filled(text: string): string {
 }
 
 /** Path and text of everything under docs/ that is generated, in whole or in part. */
-export function documents(): Record<string, string> {
+/** @param fingerprint of the layout as it is now */
+export function documents(fingerprint: number): Record<string, string> {
   return {
     "docs/protocol.md": filled(readFileSync("docs/protocol.md", "utf8")),
-    "docs/isthmus_layout.h": layoutHeader(layoutConstants, limitConstants, LAYOUT_FINGERPRINT),
+    "docs/isthmus_layout.h": layoutHeader(layoutConstants, limitConstants, fingerprint),
   };
 }

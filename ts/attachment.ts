@@ -6,8 +6,10 @@ import {
   PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANT_PID_OFFSET,
   PARTICIPANTS_OFFSET,
+  SUSPECT_GONE,
+  SUSPECT_NONE,
 } from "../protocol/layout.js";
-import { HEARTBEAT_MS } from "../protocol/limits.js";
+import { HEARTBEAT_MS, PARTICIPANTS_MAX } from "../protocol/limits.js";
 import { type Core, instantiate } from "./core.js";
 import { IsthmusError } from "./errors.js";
 import { native, type Region } from "./host/region.js";
@@ -34,6 +36,9 @@ export interface Closable {
 }
 
 const CLOSING_LOCK_TRIES = 50;
+
+/** As many dead can stand in the way of one operation, and a few that died since. */
+const OVERCOME_TURNS_MAX = 2 * PARTICIPANTS_MAX;
 
 /** Every open segment of this environment: they beat together and leave together. */
 const open = new Set<Attachment>();
@@ -154,17 +159,36 @@ export class Attachment {
     return slot === this.slot || native.held(this.region.object, LOCK_PARTICIPANTS + slot);
   }
 
-  /** Buries the owner that stood in the way of the last core call if the kernel says that it died. */
+  /**
+   * Asks the kernel about the owner that stood in the way of the last core call, and buries it if it died. True when it is out
+   * of the way, by our doing or somebody else's.
+   */
   burySuspect(): boolean {
     if (this.readOnly) return false;
     const slot = this.core.suspectSlot();
-    return slot >= 0 && !this.held(slot) && this.core.bury() !== 0;
+    if (slot >= SUSPECT_NONE) return slot === SUSPECT_GONE;
+    if (this.held(slot)) return false;
+    this.core.bury(); // in vain when somebody else did so since
+    return true;
+  }
+
+  /**
+   * Repeats an attempt as long as those who stood in its way turn out to be dead.
+   *
+   * @returns undefined when a live one stands in the way
+   */
+  overcome<T>(attempt: () => T | undefined): T | undefined {
+    let result = attempt();
+    for (let turn = 0; result === undefined && turn < OVERCOME_TURNS_MAX && this.burySuspect(); turn++) {
+      result = attempt();
+    }
+    return result;
   }
 
   /** "process 123" for the owner in the way, for error texts. */
   suspectText(): string {
     const slot = this.core.suspectSlot();
-    if (slot < 0) return "this opener itself, or one that has just left,";
+    if (slot >= SUSPECT_NONE) return "this opener itself, or one that has just left,";
     const pidOffset = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_PID_OFFSET;
     return `process ${this.u32[pidOffset >>> 2]}`;
   }

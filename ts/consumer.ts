@@ -12,7 +12,7 @@ import { callback, integer, options, type WaitOptions, type WaitSyncOptions } fr
 import type { Closable, Lease } from "./attachment.js";
 import type { Core } from "./core.js";
 import { ERRORS_END, failure, IsthmusError } from "./errors.js";
-import { attachFailed, type RingGeometry, recordBytes, ringAdvice } from "./record.js";
+import { attachEnd, type RingGeometry, recordBytes, ringAdvice } from "./record.js";
 import { RecordAtHand, type RingRecord } from "./ring-record.js";
 import { type Condition, NOT_YET, wait, waitSync } from "./wait.js";
 
@@ -43,14 +43,8 @@ export class Consumer implements Closable {
   /** @internal */
   constructor(lease: Lease, geometry: RingGeometry) {
     const { attachment } = lease;
-    attachment.check(true);
     const { core } = attachment;
-    const { ring, capacity, name } = geometry;
-    let at = core.ringAttachConsumer(ring, capacity) >>> 0;
-    if (at < ERRORS_END && attachment.burySuspect()) at = core.ringAttachConsumer(ring, capacity) >>> 0;
-    if (at < ERRORS_END) {
-      throw failure(at, `the consumer's end of ring "${name}": ${attachFailed(attachment, at)}`);
-    }
+    const { ring, capacity } = geometry;
     this.#lease = lease;
     this.#core = core;
     this.#u32 = attachment.u32;
@@ -60,7 +54,7 @@ export class Consumer implements Closable {
     this.#waitersData = core.ringWaitersData(ring) >>> 0;
     this.#waitersRoom = core.ringWaitersRoom(ring) >>> 0;
     this.#heldMax = capacity >>> RING_HELD_SHIFT;
-    this.#at = at;
+    this.#at = attachEnd(attachment, "consumer", geometry, core.ringAttachConsumer);
     this.#record = new RecordAtHand(attachment, () => this.#releasePeeked());
     attachment.parts.add(this);
   }

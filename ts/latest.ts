@@ -89,16 +89,21 @@ export class Latest<F extends Fields> {
 
   /** Calls a function of the core that takes the writer's word, until no other writer is in the way. */
   #begin(call: (latest: number, valueBytes: number) => number): number {
+    const first = call(this.#offset, this.layout.bytes) >>> 0;
+    const result = first === BUSY ? this.#contend(call) : first;
+    if (result > FLAG_WAKE && result < ERRORS_END) throw this.#failed(result);
+    return result;
+  }
+
+  #contend(call: (latest: number, valueBytes: number) => number): number {
     const { attachment } = this.#lease;
-    let begin = 0;
+    const begin = performance.now();
     for (;;) {
-      const result = call(this.#offset, this.layout.bytes) >>> 0;
-      if (result !== BUSY) {
-        if (result > FLAG_WAKE && result < ERRORS_END) throw this.#failed(result);
-        return result;
-      }
-      if (attachment.burySuspect()) continue;
-      begin ||= performance.now();
+      const result = attachment.overcome(() => {
+        const offset = call(this.#offset, this.layout.bytes) >>> 0;
+        return offset === BUSY ? undefined : offset;
+      });
+      if (result !== undefined) return result;
       if (performance.now() - begin > WRITE_PATIENCE_MS) {
         throw failure(
           BUSY,

@@ -76,8 +76,7 @@ export class LockState implements Closable {
 
   /** As `take`, but asks the kernel once about who is in the way, and leaves no claim. */
   tryTake(mode: LockMode): number | undefined {
-    let flags = this.take(mode);
-    while (flags === undefined && this.attachment.burySuspect()) flags = this.take(mode);
+    const flags = this.attachment.overcome(() => this.take(mode));
     if (flags === undefined && mode === "exclusive") {
       this.#patience();
       this.cancel();
@@ -105,16 +104,15 @@ export class LockState implements Closable {
   }
 
   tryUpgrade(): boolean {
-    let done = this.upgrade();
-    while (!done && this.attachment.burySuspect()) done = this.upgrade();
+    const done = this.attachment.overcome(() => this.upgrade() || undefined);
     if (!done) this.cancel();
-    return done;
+    return done === true;
   }
 
   /** Has the kernel asked about one after the other of those in the way, as long as they turn out to be dead. */
   recheck(attempt: () => boolean): void {
     this.#impatient = true;
-    while (this.attachment.burySuspect() && !attempt());
+    if (this.attachment.burySuspect()) this.attachment.overcome(() => attempt() || undefined);
   }
 
   /** Takes a claim back. */

@@ -5,7 +5,7 @@ import { Claim } from "./claim.js";
 import type { Core } from "./core.js";
 import { ERRORS_END, failure, IsthmusError } from "./errors.js";
 import { nowNs } from "./host/runtime.js";
-import { attachFailed, type RingGeometry, recordBytes, ringAdvice } from "./record.js";
+import { attachEnd, type RingGeometry, recordBytes, ringAdvice } from "./record.js";
 import { type Condition, NOT_YET, wait, waitSync } from "./wait.js";
 
 /** After this many records the time of sending is written anew, also within one burst. */
@@ -33,14 +33,8 @@ export class Producer implements Closable {
   /** @internal */
   constructor(lease: Lease, geometry: RingGeometry) {
     const { attachment } = lease;
-    attachment.check(true);
     const { core } = attachment;
-    const { ring, capacity, name } = geometry;
-    let at = core.ringAttachProducer(ring, capacity) >>> 0;
-    if (at < ERRORS_END && attachment.burySuspect()) at = core.ringAttachProducer(ring, capacity) >>> 0;
-    if (at < ERRORS_END) {
-      throw failure(at, `the producer's end of ring "${name}": ${attachFailed(attachment, at)}`);
-    }
+    const { ring } = geometry;
     this.#lease = lease;
     this.#core = core;
     this.#u8 = attachment.u8;
@@ -48,7 +42,7 @@ export class Producer implements Closable {
     this.#ring = ring;
     this.#waitersData = core.ringWaitersData(ring) >>> 0;
     this.#waitersRoom = core.ringWaitersRoom(ring) >>> 0;
-    this.#at = at;
+    this.#at = attachEnd(attachment, "producer", geometry, core.ringAttachProducer);
     attachment.parts.add(this);
   }
 

@@ -1,6 +1,7 @@
+import { BUSY } from "../protocol/errors.js";
 import { RECORD_ALIGNMENT, RECORD_HEADER_BYTES } from "../protocol/layout.js";
 import type { Attachment } from "./attachment.js";
-import { codeName } from "./errors.js";
+import { codeName, ERRORS_END, failure } from "./errors.js";
 
 /** What both ends of a ring share. */
 export interface RingGeometry {
@@ -24,7 +25,29 @@ export function ringAdvice(status: number): string {
   return "the shared words are damaged; create the segment anew with { replace: true }";
 }
 
-export function attachFailed(attachment: Attachment, status: number): string {
-  if (codeName(status) !== "BUSY") return ringAdvice(status);
-  return `${attachment.suspectText()} holds it; it is free again when that one closes it or ends`;
+/**
+ * Takes an end of a ring for this opener, also from a dead one.
+ *
+ * @param attach the core's function; gives the offset of the next record, or an error
+ * @returns that offset
+ * @throws {IsthmusError} BUSY while a live participant holds the end; EVICTED; CORRUPT
+ */
+export function attachEnd(
+  attachment: Attachment,
+  end: "producer" | "consumer",
+  { ring, capacity, name }: RingGeometry,
+  attach: (ring: number, capacity: number) => number,
+): number {
+  attachment.check(true);
+  const at =
+    attachment.overcome(() => {
+      const result = attach(ring, capacity) >>> 0;
+      return result === BUSY ? undefined : result;
+    }) ?? BUSY;
+  if (at >= ERRORS_END) return at;
+  const advice =
+    at === BUSY
+      ? `${attachment.suspectText()} holds it; it is free again when that one closes it or ends`
+      : ringAdvice(at);
+  throw failure(at, `the ${end}'s end of ring "${name}": ${advice}`);
 }

@@ -18,9 +18,11 @@ const PATIENCE_MS = 5000;
 export function withRight(attachment: Attachment, what: string, call: () => number): number {
   let begin = 0;
   for (;;) {
-    const result = call() >>> 0;
-    if (result !== BUSY) return result;
-    if (attachment.burySuspect()) continue;
+    const result = attachment.overcome(() => {
+      const status = call() >>> 0;
+      return status === BUSY ? undefined : status;
+    });
+    if (result !== undefined) return result;
     const now = performance.now();
     begin ||= now;
     if (now - begin > PATIENCE_MS) {

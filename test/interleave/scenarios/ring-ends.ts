@@ -2,7 +2,15 @@
 import { strict as assert } from "node:assert";
 import { END_CLOSED, END_DEAD } from "../../../protocol/layout.js";
 import type { World } from "../../lib/explore.js";
-import { attachConsumer, closeProducer, numberOf, payloadOf, receive, send } from "../../lib/hosts/ring.js";
+import {
+  attachConsumer,
+  attachProducer,
+  closeProducer,
+  numberOf,
+  payloadOf,
+  receive,
+  send,
+} from "../../lib/hosts/ring.js";
 import { bury } from "../../lib/hosts/segment.js";
 import { attempt, call, type Script, until } from "../../lib/script.js";
 import { type Explored, SLOTS } from "./ground.js";
@@ -124,4 +132,31 @@ function consumerDies(): Explored {
   };
 }
 
-export const ringEndScenarios: Explored[] = [closing(false), closing(true), consumerDies()];
+/** One takes the end of a dead producer, another buries the dead at the same time: the end is free, whoever was first. */
+function buriedMeanwhile(): Explored {
+  let ends: Ends;
+  function* heir(): Script {
+    assert.ok(yield* attachProducer(ends.producer, [SLOTS[0]]), "busy, but its holder is dead");
+  }
+  function* undertaker(): Script {
+    yield* bury(SLOTS[0]);
+  }
+  function* dead(): Script {
+    yield* until(() => true); // it does nothing any more
+  }
+  return {
+    name: "ends, a dead producer is buried while its heir attaches",
+    preemptions: 2,
+    before: (world) => {
+      ends = prepareRing(world, 64);
+    },
+    scripts: () => [dead(), undertaker(), heir()],
+  };
+}
+
+export const ringEndScenarios: Explored[] = [
+  closing(false),
+  closing(true),
+  consumerDies(),
+  buriedMeanwhile(),
+];

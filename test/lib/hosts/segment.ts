@@ -3,7 +3,14 @@
  * `ts/`, without the conveniences.
  */
 import { BUSY } from "../../../protocol/errors.js";
-import { ENTRY_OBJECT_OFFSET, FLAG_WAKE, OBJECT_LATEST, OBJECT_RING } from "../../../protocol/layout.js";
+import {
+  ENTRY_OBJECT_OFFSET,
+  FLAG_WAKE,
+  OBJECT_LATEST,
+  OBJECT_RING,
+  SUSPECT_GONE,
+  SUSPECT_NONE,
+} from "../../../protocol/layout.js";
 import { PARTICIPANTS_MIN } from "../../../protocol/limits.js";
 import { attempt, call, type Script, sleep, wake, write } from "../script.js";
 import { SEGMENT_BYTES } from "../shipped.js";
@@ -56,12 +63,15 @@ export function* overcome(
   dead: readonly number[],
   operation: () => Script<number>,
 ): Script<number | undefined> {
-  for (let turn = 0; turn <= dead.length; turn++) {
+  for (let buried = 0; buried <= dead.length; ) {
     const result = (yield* operation()) >>> 0;
     if (result !== BUSY) return result;
     const slot = yield* call("suspectSlot");
-    if (slot >= 0 && !dead.includes(slot)) return undefined;
-    if (slot >= 0) yield* call("bury");
+    if (slot === SUSPECT_NONE) return undefined;
+    if (slot === SUSPECT_GONE) continue;
+    if (!dead.includes(slot)) return undefined;
+    yield* call("bury");
+    buried++;
   }
   return undefined;
 }

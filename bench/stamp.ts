@@ -4,12 +4,13 @@
  */
 import type { Plan } from "./contest.js";
 
-/** Words per turn of the dense loops: loops that do one word a turn would be half of what is measured. */
+/** Words per turn of the dense loops, and half as many in the others: loops that do one word a turn would be half of what is measured. */
 const UNROLLED = 8;
 
+/** Writes the words of a message, or one in `stride` of them: a multiple of UNROLLED words. */
 export function stamp(words: Int32Array, stride: number, sequence: number): void {
   if (stride !== 1) {
-    for (let i = 0; i < words.length; i += stride) words[i] = sequence + i;
+    stampSome(words, stride, sequence);
     return;
   }
   for (let i = 0; i < words.length; i += UNROLLED) {
@@ -25,13 +26,22 @@ export function stamp(words: Int32Array, stride: number, sequence: number): void
   }
 }
 
+function stampSome(words: Int32Array, stride: number, sequence: number): void {
+  for (let i = 0; i < words.length; i += 4 * stride) {
+    const second = i + stride;
+    const third = second + stride;
+    const fourth = third + stride;
+    words[i] = sequence + i;
+    words[second] = sequence + second;
+    words[third] = sequence + third;
+    words[fourth] = sequence + fourth;
+  }
+}
+
 export function sumWords(words: Int32Array, stride: number): number {
+  if (stride !== 1) return sumSome(words, stride);
   let even = 0;
   let odd = 0;
-  if (stride !== 1) {
-    for (let i = 0; i < words.length; i += stride) even = (even + words[i]) | 0;
-    return even;
-  }
   for (let i = 0; i < words.length; i += UNROLLED) {
     even = (even + words[i]) | 0;
     odd = (odd + words[i + 1]) | 0;
@@ -41,6 +51,18 @@ export function sumWords(words: Int32Array, stride: number): number {
     odd = (odd + words[i + 5]) | 0;
     even = (even + words[i + 6]) | 0;
     odd = (odd + words[i + 7]) | 0;
+  }
+  return (even + odd) | 0;
+}
+
+function sumSome(words: Int32Array, stride: number): number {
+  let even = 0;
+  let odd = 0;
+  for (let i = 0; i < words.length; i += 4 * stride) {
+    even = (even + words[i]) | 0;
+    odd = (odd + words[i + stride]) | 0;
+    even = (even + words[i + 2 * stride]) | 0;
+    odd = (odd + words[i + 3 * stride]) | 0;
   }
   return (even + odd) | 0;
 }

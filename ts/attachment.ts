@@ -12,6 +12,7 @@ import {
 import { HEARTBEAT_MS, PARTICIPANTS_MAX } from "../protocol/limits.js";
 import { type Core, instantiate } from "./core.js";
 import { IsthmusError } from "./errors.js";
+import { copierInto } from "./host/copy.js";
 import { native, type Region } from "./host/region.js";
 import { clearInterval, nowNs, onExit, pid, runtime, setInterval, sleepMs } from "./host/runtime.js";
 
@@ -63,6 +64,8 @@ export class Attachment {
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
   readonly view: DataView;
+  /** Copies bytes to an offset of the segment that they fit behind. */
+  readonly copyIn: (source: Uint8Array, at: number) => void;
   /** Offset of our doorbell; 0 for read-only openers, who are no participants. */
   doorbell = 0;
   /** Offset of the bytes that the core shares with us alone. */
@@ -87,6 +90,7 @@ export class Attachment {
     this.u32 = new Uint32Array(memory.buffer);
     this.i32 = new Int32Array(memory.buffer);
     this.view = new DataView(memory.buffer);
+    this.copyIn = copierInto(this.u8);
   }
 
   /** Takes a participant slot; the caller holds LOCK_CREATION. */

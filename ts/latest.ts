@@ -80,7 +80,7 @@ export class Latest<F extends Fields> {
     } else {
       this.layout.write(this.#copied, value);
       const offset = this.#inside(this.#begin(attachment.core.latestBegin));
-      attachment.u8.set(this.#copied8, offset);
+      attachment.copyIn(this.#copied8, offset);
       result = attachment.core.latestCommit(this.#offset, this.layout.bytes, offset) >>> 0;
     }
     if (result > FLAG_WAKE) throw this.#failed(result);

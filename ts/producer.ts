@@ -4,6 +4,7 @@ import type { Closable, Lease } from "./attachment.js";
 import { Claim } from "./claim.js";
 import type { Core } from "./core.js";
 import { ERRORS_END, failure, IsthmusError } from "./errors.js";
+import { LARGE_BYTES_MIN } from "./host/copy.js";
 import { nowNs } from "./host/runtime.js";
 import { attachEnd, type RingGeometry, recordBytes, ringAdvice } from "./record.js";
 import { type Condition, NOT_YET, wait, waitSync } from "./wait.js";
@@ -60,7 +61,8 @@ export class Producer implements Closable {
       if (!this.#makeRoom(length)) return false;
     }
     const at = this.#at;
-    this.#u8.set(bytes, at + RECORD_HEADER_BYTES);
+    if (length < LARGE_BYTES_MIN) this.#u8.set(bytes, at + RECORD_HEADER_BYTES);
+    else this.#lease.attachment.copyIn(bytes, at + RECORD_HEADER_BYTES);
     this.#commit(at, length);
     return true;
   }
@@ -200,7 +202,7 @@ export class Producer implements Closable {
         if (!this.#makeRoom(bytes.length)) break;
         begin = this.#at;
       }
-      this.#u8.set(bytes, this.#at + RECORD_HEADER_BYTES);
+      this.#lease.attachment.copyIn(bytes, this.#at + RECORD_HEADER_BYTES);
       const next = this.#core.ringStage(this.#at, bytes.length) >>> 0;
       this.#room -= next - this.#at;
       this.#at = next;

@@ -146,4 +146,38 @@ test("a segment is waited for until it exists; without one the wait ends in time
   );
 });
 
+test("who waits does not burn the processor, with a promise or blocked", async () => {
+  const { segment, consumer } = ends();
+  using _ = segment;
+  const waits = [
+    () => code(consumer.receive({ timeoutMs: 400 })),
+    () => code(new Promise((resolve) => resolve(consumer.receiveSync({ timeoutMs: 400 })))),
+  ];
+  for (const wait of waits) {
+    const cpu = process.cpuUsage();
+    const begin = performance.now();
+    assert.is(await wait(), "TIMED_OUT");
+    const { user, system } = process.cpuUsage(cpu);
+    const share = (user + system) / 1000 / (performance.now() - begin);
+    assert.ok(share < 0.5, `${share} of a processor was used`);
+  }
+});
+
+test("promises of many rings are served while they look, and while they sleep", async () => {
+  using segment = Segment.createAnonymous({ bytes: 65536 * 8 });
+  const rings = Array.from({ length: 50 }, (_, i) => segment.ring(`r${i}`, { bytes: 256 }));
+  const producers = rings.map((ring) => ring.producer());
+  const consumers = rings.map((ring) => ring.consumer());
+  for (const turns of [0, 1, 5, 100]) {
+    const waiting = consumers.map((consumer) => consumer.receive());
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+    producers.forEach((producer, i) => void producer.trySend(byte(i)));
+    const got = await within("all records", Promise.all(waiting));
+    assert.equal(
+      got.map((bytes) => bytes?.[0]),
+      rings.map((_, i) => i),
+    );
+  }
+});
+
 test.run();

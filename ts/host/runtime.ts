@@ -1,11 +1,11 @@
 /** The only file that knows which runtime it runs in. Every other file asks here. */
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers";
+import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "node:timers";
 import { RUNTIME_BUN, RUNTIME_DENO, RUNTIME_NODE } from "../../protocol/layout.js";
 import { coreFile, plainCoreFile } from "./files.cjs";
 
-export { clearInterval, clearTimeout, setInterval, setTimeout };
+export { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout };
 
 const versions: Record<string, string | undefined> = process.versions;
 

@@ -8,7 +8,13 @@
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { LOCK_WAITERS_OFFSET, OBJECT_ALIGNMENT } from "../../protocol/layout.js";
+import {
+  LOCK_WAITERS_OFFSET,
+  OBJECT_ALIGNMENT,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_DOORBELL_OFFSET,
+  PARTICIPANTS_OFFSET,
+} from "../../protocol/layout.js";
 import { objectOffset, peek32 } from "../lib/poke.js";
 import { Agent } from "../lib/processes.js";
 import { presentRuntimes } from "../lib/runtimes.js";
@@ -20,6 +26,10 @@ const ROUNDS = Number(process.env.ISTHMUS_ROUNDS ?? 50_000);
 /** Rounds of one call: each has a watchdog. */
 const BATCH = 2000;
 const random = randomFrom(printedSeed());
+
+function doorbell(slot: number): number {
+  return PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
+}
 
 async function load(action: string, forgetful: boolean): Promise<number[]> {
   using segment = Segment.create(segmentName("load"), { bytes: MiB });
@@ -46,6 +56,11 @@ async function load(action: string, forgetful: boolean): Promise<number[]> {
     // A runtime may start threads of its own, but not with every wait.
     assert.ok(now <= (threads[i] as number) + 16, `${agent.name} has ${now} threads after ${threads[i]}`);
   }
+  const rings = segment
+    .participants()
+    .reduce((sum, { slot }) => sum + peek32(segment.name, doorbell(slot)), 0);
+  console.log(`${rings} wake-ups`);
+  assert.ok(rings > ROUNDS / 100, `only ${rings} wake-ups in ${ROUNDS} rounds`);
   const held = lock.tryAcquire("exclusive");
   assert.ok(held, "the lock is not free at the end");
   held.release();

@@ -225,6 +225,9 @@ export function openMany(name: string, times: number): number {
 }
 
 /** Lets the event loop come round, so that others meet what this process holds meanwhile. */
+/** More turns of the event loop than a promise looks before it sleeps. */
+const LONG_HOLD_TURNS = 40;
+
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
@@ -239,7 +242,8 @@ export async function goThrough(name: string, rounds: number, seed: number): Pro
   for (let round = 0; round < rounds; round++) {
     const mode = random() < 0.5 ? "shared" : "exclusive";
     using held = await lock.acquire(mode, LIMIT);
-    await turn();
+    const turns = random() < 0.2 ? LONG_HOLD_TURNS : 1;
+    for (let i = 0; i < turns; i++) await turn();
     if (mode === "shared") {
       if (random() < 0.5) continue;
       try {

@@ -226,10 +226,15 @@ export function openMany(name: string, times: number): number {
 
 /** Lets the event loop come round, so that others meet what this process holds meanwhile. */
 /** More turns of the event loop than a promise looks before it sleeps. */
-const LONG_HOLD_TURNS = 40;
+const MANY_TURNS = 40;
 
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+async function takeTurns(turns: number): Promise<void> {
+  for (let i = 0; i < turns; i++) await new Promise<void>((resolve) => setImmediate(resolve));
+}
+
+/** Holds shortly, or so long that whoever waits is asleep. */
+async function hold(random: () => number): Promise<void> {
+  await takeTurns(random() < 0.2 ? MANY_TURNS : 1);
 }
 
 /** Comes and goes through a lock, waiting without blocking, with upgrades that may meet others. Nobody dies and nobody gives up. */
@@ -242,8 +247,7 @@ export async function goThrough(name: string, rounds: number, seed: number): Pro
   for (let round = 0; round < rounds; round++) {
     const mode = random() < 0.5 ? "shared" : "exclusive";
     using held = await lock.acquire(mode, LIMIT);
-    const turns = random() < 0.2 ? LONG_HOLD_TURNS : 1;
-    for (let i = 0; i < turns; i++) await turn();
+    await hold(random);
     if (mode === "shared") {
       if (random() < 0.5) continue;
       try {
@@ -272,11 +276,14 @@ export async function goOrGiveUp(name: string, rounds: number, seed: number): Pr
     const timeoutMs = random() < 0.3 ? Math.floor(random() * 2) : 40_000;
     const waiting = lock.acquire(mode, { timeoutMs, signal: controller.signal }).catch(() => undefined);
     if (random() < 0.5) controller.abort(new Error("enough"));
-    else if (timeoutMs === 40_000) setImmediate(() => controller.abort(new Error("enough")));
+    else if (timeoutMs === 40_000) {
+      const turns = random() < 0.5 ? 1 : 2 * MANY_TURNS;
+      void takeTurns(turns).then(() => controller.abort(new Error("enough")));
+    }
     const held = await waiting;
     if (held) {
       got++;
-      await turn();
+      await hold(random);
     }
     held?.release();
   }

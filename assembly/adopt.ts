@@ -1,26 +1,33 @@
 /**
  * Adoption: a writer who finds a file that nobody else has open undoes what the dead have left, and gives the heap the bytes
- * by which the file has grown. Blocking in one sense only: whoever adopts holds LOCK_CREATION, and LOCK_HOLDERS alone.
+ * by which the file has grown. The last one out takes from the heap what is free at its end, so that the file can be truncated.
+ * Blocking in one sense only: whoever does so holds LOCK_CREATION, and LOCK_HOLDERS alone.
  *
- *     total_size:   63                         16 15          1     0
- *                   +----------------------------+-----------+-------+
- *                   | bytes of the segment       | 0         | GROWN |   a multiple of 64 KiB, so that these bits are free
- *                   +----------------------------+-----------+-------+
+ *     total_size:   63                         16 15          1         0
+ *                   +----------------------------+-----------+-----------+
+ *                   | bytes of the segment       | 0         | DECIDED   |   a multiple of 64 KiB, so that these bits are free
+ *                   +----------------------------+-----------+-----------+
  *
  * | word       | written by          | read by                                                                  |
  * | ---------- | ------------------- | ------------------------------------------------------------------------ |
  * | total size | creator and adopter | `validate`: anything but the bytes that are mapped is CORRUPT            |
  *
  * To adopt:                                           To grow, when the file is longer than total_size says:
- *  1. GROWN: the journal is emptied; else it is        1. the fence becomes a block that ends at a new fence
+ *  1. DECIDED: the journal is emptied; else it is      1. the fence becomes a block that ends at a new fence
  *     rolled back                                      2. that block is freed, through the journal
- *  2. payload_size; total_size without GROWN           3. total_size is that of the file, and GROWN: it has happened
+ *  2. payload_size; total_size without DECIDED         3. total_size is that of the file, and DECIDED: it has happened
  *  3. the segment lock is free, all slots are free     4. the journal is emptied, payload_size written
- *  4. the file is longer than total_size: grow         5. total_size without GROWN
+ *  4. the file is longer than total_size: grow         5. total_size without DECIDED
  *
- * If the adopter dies: in growing before 3: the next adopter rolls the journal back and grows again from step 1, which
- * writes the same words. From 3 on: it takes steps 4 and 5. Anywhere else: each step does nothing when it is repeated. As
- * long as the file is longer than total_size, or GROWN is set, `validate` lets nobody in.
+ * To shrink:
+ *  1. adopt, as above: the dead may have left something to everybody who lived until now
+ *  2. the free block at the end of the heap is cut, and there is a new fence, through the journal
+ *  3. to 5. as to grow, with the smaller size. Then the host takes its mapping away, and truncates the file
+ *
+ * If the adopter dies: before a step 3: the next adopter rolls the journal back. A file that had grown it grows again from step
+ * 1, which writes the same words. From 3 on: it takes steps 4 and 5; and where the heap has shrunk and the file was not
+ * truncated, the file is longer than total_size says, and the heap grows again. Anywhere else: each step does nothing when it
+ * is repeated. As long as the file is longer than total_size, or DECIDED is set, `validate` lets nobody in.
  *
  * Source of the idea: a redo rule around an undo journal, as in the checkpoints of databases.
  */
@@ -29,6 +36,7 @@ import { LAYOUT_FINGERPRINT } from "../protocol/fingerprint";
 import {
   ABI_VERSION,
   BLOCK_BEFORE_OFFSET,
+  BLOCK_BYTES_MIN,
   BLOCK_HEADER_BYTES,
   BLOCK_SIZE_OFFSET,
   HEADER_ABI_VERSION_OFFSET,
@@ -46,14 +54,14 @@ import {
   MAGIC,
   PARTICIPANT_WORD_OFFSET,
   SEGMENT_LOCK_OFFSET,
-  SIZE_GROWN,
+  SIZE_DECIDED,
   SLOT_FREE,
   SLOT_LIVE,
   STATE_READY,
 } from "../protocol/layout";
 import { PAGE_BYTES, PARTICIPANTS_MAX, PARTICIPANTS_STEP } from "../protocol/limits";
-import { blockFree, heapWhole } from "./heap";
-import { heapEnd, payload, setGeometry } from "./instance";
+import { blockCut, blockFree, heapWhole } from "./heap";
+import { heapEnd, heapEndMin, payload, segmentBytes, setGeometry } from "./instance";
 import { change, journalCommit, journalRollBack } from "./journal";
 import { slotOffset } from "./participants";
 import { publishEntry } from "./right";
@@ -74,19 +82,19 @@ function isOurs(slots: u32): bool {
 }
 
 /**
- * Adopts the mapped `bytes`. The caller holds LOCK_CREATION, and LOCK_HOLDERS exclusively. What is no whole segment of this
- * release stays as it is, for `validate` to say why.
+ * Adopts the mapped `bytes`; whether they are all the segment's then. The caller holds LOCK_CREATION, and LOCK_HOLDERS
+ * exclusively. What is no whole segment of this release stays as it is, for `validate` to say why.
  */
-export function adopt(bytes: f64): void {
+export function adopt(bytes: f64): bool {
   const mapped = u64(bytes);
   const slots = load<u32>(HEADER_PARTICIPANTS_OFFSET);
   const size = load64(HEADER_TOTAL_SIZE_OFFSET);
-  const grown = u32(size & (PAGE_BYTES - 1));
-  const total = size - grown;
+  const decided = u32(size & (PAGE_BYTES - 1));
+  const total = size - decided;
   const first = u64(load<u32>(HEADER_FIRST_PAGES_OFFSET)) * PAGE_BYTES;
-  if (!isOurs(slots) || grown > u32(SIZE_GROWN) || first == 0 || first > total || total > mapped) return;
-  if (!setGeometry(total, slots, first)) return;
-  if (grown == SIZE_GROWN) journalCommit();
+  if (!isOurs(slots) || decided > u32(SIZE_DECIDED) || first == 0 || total > mapped) return false;
+  if (!setGeometry(total, slots, first)) return false;
+  if (decided == SIZE_DECIDED) journalCommit();
   else journalRollBack();
   heapWhole();
   publishEntry();
@@ -94,7 +102,7 @@ export function adopt(bytes: f64): void {
   store64(HEADER_TOTAL_SIZE_OFFSET, total); // pairs with the load in validate
   store64(SEGMENT_LOCK_OFFSET, 0); // pairs with the load in takeRight
   freeSlots(slots);
-  if (total < mapped) grow(mapped, slots, first);
+  return total == mapped || grow(mapped, slots, first);
 }
 
 /** Nobody lives: every slot is free again. Its generation stays, so that nothing its last owner wrote counts. */
@@ -110,16 +118,50 @@ function freeSlots(slots: u32): void {
 }
 
 /** A damaged heap does not grow: then total_size stays as it is, and nobody comes in. */
-function grow(to: u64, slots: u32, first: u64): void {
+function grow(to: u64, slots: u32, first: u64): bool {
   const block = heapEnd;
   setGeometry(to, slots, first);
   store<u32>(block + BLOCK_SIZE_OFFSET, heapEnd - block);
   store<u32>(heapEnd + BLOCK_BEFORE_OFFSET, block);
   store<u32>(heapEnd + BLOCK_SIZE_OFFSET, BLOCK_HEADER_BYTES);
   change(HEAP_BLOCKS_OFFSET, load<u32>(HEAP_BLOCKS_OFFSET) + 1);
-  if (blockFree(block + BLOCK_HEADER_BYTES) != 0) return;
-  store64(HEADER_TOTAL_SIZE_OFFSET, to | SIZE_GROWN); // pairs with the load in validate
+  if (blockFree(block + BLOCK_HEADER_BYTES) != 0) return false;
+  decide(to);
+  return true;
+}
+
+/** The heap ends where this size says, whatever happens from here on. */
+function decide(to: u64): void {
+  store64(HEADER_TOTAL_SIZE_OFFSET, to | SIZE_DECIDED); // pairs with the load in validate
   journalCommit();
   store<u64>(HEADER_PAYLOAD_SIZE_OFFSET, to - payload);
   store64(HEADER_TOTAL_SIZE_OFFSET, to); // pairs with the load in validate
+}
+
+/**
+ * Cuts off what is free at the end of the heap, in whole pages. The caller has left, and holds LOCK_CREATION, and LOCK_HOLDERS
+ * exclusively; nothing may be done with this mapping afterwards.
+ *
+ * @returns the bytes that the segment has now
+ */
+export function shrink(): f64 {
+  const total = segmentBytes;
+  if (!adopt(f64(total))) return f64(total);
+  const last = load<u32>(heapEnd + BLOCK_BEFORE_OFFSET);
+  const to = bytesEndingAt(last);
+  if (to >= total) return f64(total);
+  if (!blockCut(last, u32(to) - BLOCK_HEADER_BYTES)) {
+    journalRollBack();
+    return f64(total);
+  }
+  decide(to);
+  return f64(to);
+}
+
+/** The least size of a segment whose fence lies at `last`, or behind a free block there. */
+function bytesEndingAt(last: u32): u64 {
+  const end = max(u64(last), heapEndMin()) + BLOCK_HEADER_BYTES;
+  const bytes = (end + (PAGE_BYTES - 1)) & ~u64(PAGE_BYTES - 1);
+  const rest = bytes - BLOCK_HEADER_BYTES - last;
+  return rest == 0 || rest >= u64(BLOCK_BYTES_MIN) ? bytes : bytes + PAGE_BYTES;
 }

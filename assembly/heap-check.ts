@@ -30,7 +30,7 @@ import {
   HEAP_ROWS,
   HEAP_ROWS_OFFSET,
 } from "../protocol/layout";
-import { blockIsFree, blockSize, columnOf, headOffset, isBlockOffset, rowOf } from "./heap";
+import { blockIsFree, blockSize, columnOf, headOffset, isBlockOffset, rowOf } from "./blocks";
 import { heapEnd, payload } from "./instance";
 import { load32 } from "./word";
 

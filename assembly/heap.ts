@@ -28,7 +28,8 @@
  *
  * If a participant dies: the next holder of the right rolls the journal back; no step is ever seen half done.
  *
- * Every offset that is read here is checked before it is used: whatever the bytes are, a call ends with a result or CORRUPT.
+ * Every offset that is read is checked before it is used (see `blocks.ts`, which has the lists): whatever the bytes are, a call
+ * ends with a result or CORRUPT.
  *
  * Source of the idea: TLSF (Masmano, Ripoll, Crespo, Real, 2004), which also bounds the fragmentation; Knuth's boundary tags.
  */
@@ -44,23 +45,28 @@ import {
   BLOCK_SIZE_OFFSET,
   HEAP_BLOCKS_OFFSET,
   HEAP_CHANGES_OFFSET,
-  HEAP_COLUMNS,
   HEAP_COLUMNS_OFFSET,
   HEAP_FREE_UNITS_OFFSET,
-  HEAP_HEADS_OFFSET,
   HEAP_ROWS_OFFSET,
 } from "../protocol/layout";
+import {
+  blockIsFree,
+  columnOf,
+  corrupt,
+  find,
+  findExact,
+  headOffset,
+  insert,
+  isBlockOffset,
+  remove,
+  rowOf,
+  setSize,
+  sizeChecked,
+  trustBlocks,
+} from "./blocks";
 import { heapEnd, payload } from "./instance";
 import { change, journalRoom } from "./journal";
 import { load32, store32 } from "./word";
-
-/** Smallest size that is not in row 0. */
-const ROW_ONE_BYTES: u32 = 128;
-const ROW_ONE_SHIFT: u32 = 7;
-const COLUMN_SHIFT: u32 = 4;
-
-/** A word of the heap was found to be impossible during the current change. */
-let corrupt: bool = false;
 
 /** From here on a walk over the heap means nothing. Somebody who died in the middle of a change may have left it so. */
 export function heapChanging(): void {
@@ -71,131 +77,6 @@ export function heapChanging(): void {
 export function heapWhole(): void {
   store32(HEAP_CHANGES_OFFSET, (load32(HEAP_CHANGES_OFFSET) | 1) + 1); // pairs with the loads in heapCheck
 }
-
-// --- blocks ------------------------------------------------------------------------------------------------------------
-
-/** Whether a block can begin there. */
-export function isBlockOffset(block: u32): bool {
-  return block >= u32(payload) && block < heapEnd && block % 8 == 0;
-}
-
-export function blockSize(block: u32): u32 {
-  return load<u32>(block + BLOCK_SIZE_OFFSET) & ~BLOCK_FREE;
-}
-
-export function blockIsFree(block: u32): bool {
-  return (load<u32>(block + BLOCK_SIZE_OFFSET) & BLOCK_FREE) != 0;
-}
-
-/** The size, read once; 0 and the heap is corrupt when it is impossible. */
-function sizeChecked(block: u32): u32 {
-  const size = blockSize(block);
-  if (size >= u32(BLOCK_BYTES_MIN) && size % 8 == 0 && size <= heapEnd - block) return size;
-  corrupt = true;
-  return 0;
-}
-
-function setSize(block: u32, size: u32, free: u32): void {
-  change(block + BLOCK_SIZE_OFFSET, size | free);
-  change(block + size + BLOCK_BEFORE_OFFSET, block);
-}
-
-// --- lists -------------------------------------------------------------------------------------------------------------
-
-export function rowOf(size: u32): u32 {
-  return size < ROW_ONE_BYTES ? 0 : 32 - clz(size) - ROW_ONE_SHIFT;
-}
-
-export function columnOf(size: u32): u32 {
-  if (size < ROW_ONE_BYTES) return size >>> 3;
-  return (size >>> (31 - clz(size) - COLUMN_SHIFT)) & (HEAP_COLUMNS - 1);
-}
-
-export function headOffset(row: u32, column: u32): usize {
-  return HEAP_HEADS_OFFSET + ((row * HEAP_COLUMNS + column) << 2);
-}
-
-function linkable(block: u32): bool {
-  if (block == 0 || (isBlockOffset(block) && blockIsFree(block))) return true;
-  corrupt = true;
-  return false;
-}
-
-function insert(block: u32, size: u32): void {
-  const row = rowOf(size);
-  const column = columnOf(size);
-  const head = headOffset(row, column);
-  const next = load<u32>(head);
-  if (!linkable(next)) return;
-  change(block + BLOCK_NEXT_OFFSET, next);
-  change(block + BLOCK_PREVIOUS_OFFSET, 0);
-  if (next != 0) change(next + BLOCK_PREVIOUS_OFFSET, block);
-  else {
-    const columns = HEAP_COLUMNS_OFFSET + (row << 2);
-    change(columns, load<u32>(columns) | (1 << column));
-    change(HEAP_ROWS_OFFSET, load<u32>(HEAP_ROWS_OFFSET) | (1 << row));
-  }
-  change(head, block);
-  change(HEAP_FREE_UNITS_OFFSET, load<u32>(HEAP_FREE_UNITS_OFFSET) + (size >>> 3));
-}
-
-function remove(block: u32, size: u32): void {
-  const row = rowOf(size);
-  const column = columnOf(size);
-  const next = load<u32>(block + BLOCK_NEXT_OFFSET);
-  const previous = load<u32>(block + BLOCK_PREVIOUS_OFFSET);
-  if (!linkable(next) || !linkable(previous)) return;
-  if (next != 0) change(next + BLOCK_PREVIOUS_OFFSET, previous);
-  if (previous != 0) change(previous + BLOCK_NEXT_OFFSET, next);
-  else {
-    change(headOffset(row, column), next);
-    if (next == 0) forget(row, column);
-  }
-  change(HEAP_FREE_UNITS_OFFSET, load<u32>(HEAP_FREE_UNITS_OFFSET) - (size >>> 3));
-}
-
-/** The list is empty now. */
-function forget(row: u32, column: u32): void {
-  const columns = HEAP_COLUMNS_OFFSET + (row << 2);
-  const left = load<u32>(columns) & ~(1 << column);
-  change(columns, left);
-  if (left == 0) change(HEAP_ROWS_OFFSET, load<u32>(HEAP_ROWS_OFFSET) & ~(1 << row));
-}
-
-/** A free block of at least `size` bytes, or 0. Every block of the list that is searched fits: the first will do. */
-function find(size: u32): u32 {
-  let wanted = size;
-  if (wanted >= ROW_ONE_BYTES) {
-    const step = (u32(1) << (31 - clz(wanted) - COLUMN_SHIFT)) - 1;
-    if (wanted > u32.MAX_VALUE - step) return 0;
-    wanted += step;
-  }
-  let row = rowOf(wanted);
-  let columns = load<u32>(HEAP_COLUMNS_OFFSET + (row << 2)) & (u32.MAX_VALUE << columnOf(wanted));
-  if (columns == 0) {
-    const rows = row < 31 ? load<u32>(HEAP_ROWS_OFFSET) & (u32.MAX_VALUE << (row + 1)) : 0;
-    if (rows == 0) return 0;
-    row = ctz(rows);
-    columns = load<u32>(HEAP_COLUMNS_OFFSET + (row << 2));
-  }
-  return fitting(headOffset(row, ctz(columns)), size);
-}
-
-/** The first block of a list that must fit. */
-function fitting(head: usize, size: u32): u32 {
-  const block = load<u32>(head);
-  if (block != 0 && linkable(block) && blockSize(block) >= size) return block;
-  corrupt = true;
-  return 0;
-}
-
-/** The first block of the list that `size` itself belongs to, if it happens to fit: a large request may take all there is. */
-function findExact(size: u32): u32 {
-  const block = load<u32>(headOffset(rowOf(size), columnOf(size)));
-  return block != 0 && linkable(block) && blockSize(block) >= size ? block : 0;
-}
-
-// --- allocate, free ------------------------------------------------------------------------------------------------------
 
 /** Makes everything from the payload to the end one free block. Only while the segment is created. */
 export function heapInitialise(): void {
@@ -220,7 +101,7 @@ export function heapInitialise(): void {
 export function blockAllocate(bytes: u32, alignment: u32): u32 {
   if (!journalRoom()) return TOO_LARGE;
   if (bytes > heapEnd - payload) return SEGMENT_FULL;
-  corrupt = false;
+  trustBlocks();
   const size = max(u32(BLOCK_BYTES_MIN), ((bytes + 7) & ~7) + BLOCK_HEADER_BYTES);
   // In front, up to alignment - 8 bytes may be cut off, and a cut is never smaller than a block.
   const searched = alignment > 8 ? size + alignment + BLOCK_BYTES_MIN : size;
@@ -261,7 +142,7 @@ function gapBefore(block: u32, alignment: u32): u32 {
 export function isBlockInUse(offset: u32): bool {
   const block = offset - BLOCK_HEADER_BYTES;
   if (offset < u32(BLOCK_HEADER_BYTES) || !isBlockOffset(block) || blockIsFree(block)) return false;
-  corrupt = false;
+  trustBlocks();
   const size = sizeChecked(block);
   return size != 0 && load<u32>(block + size + BLOCK_BEFORE_OFFSET) == block;
 }
@@ -293,4 +174,22 @@ export function blockFree(offset: u32): u32 {
   insert(block, size);
   change(HEAP_BLOCKS_OFFSET, load<u32>(HEAP_BLOCKS_OFFSET) - 1);
   return corrupt ? CORRUPT : 0;
+}
+
+/**
+ * Ends the heap at `end`, which lies at `last`, its last block, or inside of it with room for a smaller one. False when that is
+ * no free block, or its surroundings are damaged: then the change must not be kept.
+ */
+export function blockCut(last: u32, end: u32): bool {
+  trustBlocks();
+  if (!isBlockOffset(last) || !blockIsFree(last)) return false;
+  const size = sizeChecked(last);
+  if (last + size != heapEnd) return false;
+  remove(last, size);
+  if (end != last) {
+    setSize(last, end - last, BLOCK_FREE);
+    insert(last, end - last);
+  }
+  change(end + BLOCK_SIZE_OFFSET, BLOCK_HEADER_BYTES); // the fence; what lies before it says so already
+  return !corrupt;
 }

@@ -1,6 +1,6 @@
 /** What the core offers to hosts. See the modules for what each function promises. */
 
-export { adopt } from "./adopt";
+export { adopt, shrink } from "./adopt";
 export { directoryCount, directoryInsert } from "./directory";
 export { heapCheck, heapCheckOffset } from "./heap-check";
 export { directoryOffset, heapEnd, participants, payload } from "./instance";

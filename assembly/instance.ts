@@ -59,7 +59,12 @@ export function setGeometry(bytes: u64, slots: u32, first: u64): bool {
   );
   heapEnd = u32(min(bytes, END_MAX)) - BLOCK_HEADER_BYTES;
   payload = u32(begin);
-  return begin + u64(directoryEntries) * ENTRY_BYTES + HEAP_BYTES_MIN < u64(heapEnd);
+  return heapEndMin() <= u64(heapEnd);
+}
+
+/** The fence cannot lie before: directory and heap have their least room. */
+export function heapEndMin(): u64 {
+  return u64(payload) + u64(directoryEntries) * ENTRY_BYTES + HEAP_BYTES_MIN + 8;
 }
 
 function bounded(value: u64, least: u64, most: u64): u32 {

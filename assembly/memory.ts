@@ -8,7 +8,8 @@ import {
   HEAP_CHANGES_OFFSET,
   HEAP_ROOT_OFFSET,
 } from "../protocol/layout";
-import { blockAllocate, blockFree, blockSize, heapChanging, heapWhole, isBlockInUse } from "./heap";
+import { blockSize } from "./blocks";
+import { blockAllocate, blockFree, heapChanging, heapWhole, isBlockInUse } from "./heap";
 import { change, journalRoom } from "./journal";
 import { giveRight, takeRight } from "./right";
 import { load32, swap32 } from "./word";

@@ -128,7 +128,6 @@ export function validate(bytes: f64, count: bool): u32 {
     slots > u32(PARTICIPANTS_MAX) ||
     slots % PARTICIPANTS_STEP != 0 ||
     first == 0 ||
-    first > total ||
     !setGeometry(total, slots, first) ||
     load<u32>(HEADER_DIRECTORY_ENTRIES_OFFSET) != directoryEntries ||
     load<u64>(HEADER_PAYLOAD_OFFSET_OFFSET) != payload ||

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISTHMUS_LAYOUT_FINGERPRINT 0x2c893323u
+#define ISTHMUS_LAYOUT_FINGERPRINT 0x4e5bf118u
 #define ISTHMUS_MAGIC 0x48545349u
 #define ISTHMUS_ABI_VERSION 0x1u
 #define ISTHMUS_HEADER_MAGIC_OFFSET 0x0u
@@ -33,7 +33,7 @@
 #define ISTHMUS_HEADER_DROPS_OFFSET 0x64u
 #define ISTHMUS_HEADER_CLEAN_OFFSET 0x68u
 #define ISTHMUS_HEADER_FIRST_PAGES_OFFSET 0x6cu
-#define ISTHMUS_SIZE_GROWN 0x1u
+#define ISTHMUS_SIZE_DECIDED 0x1u
 #define ISTHMUS_STATE_INITIALIZING 0x0u
 #define ISTHMUS_STATE_READY 0x1u
 #define ISTHMUS_STATE_BROKEN 0x2u
@@ -210,7 +210,7 @@ struct isthmus_header {
   uint32_t recoveries; /* participants that died without leaving and were found dead */
   uint32_t drops; /* records that a sender could not place and dropped (`trySend` gave false) */
   uint32_t clean; /* 0 while any slot was joined and not left, 1 when the last participant has left */
-  uint32_t first_pages; /* pages that the segment had when it was created; journal and directory are sized by them */
+  uint32_t first_pages; /* pages that the segment had when it was created, whatever it has now; journal and directory are sized by them */
   uint8_t gap_112[8];
 };
 _Static_assert(offsetof(struct isthmus_header, magic) == 0, "magic");

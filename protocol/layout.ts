@@ -62,11 +62,11 @@ export const HEADER_RECOVERIES_OFFSET = HEADER_REFUSALS_OFFSET + 4;
 export const HEADER_DROPS_OFFSET = HEADER_RECOVERIES_OFFSET + 4;
 /** u32: 0 while any slot was joined and not left, 1 when the last participant has left */
 export const HEADER_CLEAN_OFFSET = HEADER_DROPS_OFFSET + 4;
-/** u32: pages that the segment had when it was created; journal and directory are sized by them */
+/** u32: pages that the segment had when it was created, whatever it has now; journal and directory are sized by them */
 export const HEADER_FIRST_PAGES_OFFSET = HEADER_CLEAN_OFFSET + 4;
 
-/** Lowest bit of `total_size` while a file is extended: the heap has the new bytes, the journal is not empty yet. */
-export const SIZE_GROWN = 1;
+/** Lowest bit of `total_size` while a file gets another size: the heap ends there already, the journal is not empty yet. */
+export const SIZE_DECIDED = 1;
 
 /** The creation lock is held and the segment is not usable yet. */
 export const STATE_INITIALIZING = 0;

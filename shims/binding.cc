@@ -72,6 +72,7 @@ static const struct {
     {"handle", entry<handle>},
     {"info", entry<info>},
     {"allocate", entry<allocate>},
+    {"shrink", entry<shrink>},
     {"lock", entry<lock>},
     {"unlock", entry<unlock>},
     {"held", entry<held>},

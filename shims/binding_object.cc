@@ -115,17 +115,23 @@ napi_value info(const call &of) {
   return result;
 }
 
-napi_value allocate(const call &of) {
+using resize = int (*)(isthmus_object *, uint64_t, isthmus_failure *);
+
+static napi_value give_size(const call &of, resize change) {
   object_slot *slot;
   uint64_t bytes;
   isthmus_failure failure;
   if (!take_object(of, 0, &slot) || !take_integer(of, 1, "bytes", BYTES_MAX, &bytes)) return nullptr;
   if (bytes == 0)
     throw_range_error(of.env, "bytes", "more than 0");
-  else if (isthmus_allocate(slot->object, bytes, &failure) != ISTHMUS_OK)
+  else if (change(slot->object, bytes, &failure) != ISTHMUS_OK)
     return throw_failure(of.env, failure);
   return nullptr;
 }
+
+napi_value allocate(const call &of) { return give_size(of, isthmus_allocate); }
+
+napi_value shrink(const call &of) { return give_size(of, isthmus_shrink); }
 
 /* ---- locks */
 

@@ -123,6 +123,12 @@ int isthmus_object_info(isthmus_object *object, isthmus_info *out, isthmus_failu
  * of a crash at first touch. New bytes are zero. Never shrinks. On failure the size is what it was.
  */
 int isthmus_allocate(isthmus_object *object, uint64_t bytes, isthmus_failure *failure);
+/*
+ * Makes a longer object exactly `bytes` (> 0) long and gives the storage behind back. The caller has made sure
+ * that nobody, in any process, has the rest mapped: whoever touched it would die. BUSY when this object itself is
+ * mapped. On failure the size is what it was.
+ */
+int isthmus_shrink(isthmus_object *object, uint64_t bytes, isthmus_failure *failure);
 
 /* ---- locks: held by the kernel for the object, dropped when it is closed or its process dies, however that
  * happens */

@@ -184,6 +184,18 @@ int isthmus_allocate(isthmus_object *object, uint64_t bytes, isthmus_failure *fa
   return failure->status;
 }
 
+int isthmus_shrink(isthmus_object *object, uint64_t bytes, isthmus_failure *failure) {
+  file_facts facts;
+  if (object->read_only) return refuse(failure, ISTHMUS_READ_ONLY);
+  if (object->address) return refuse(failure, ISTHMUS_BUSY);
+  if (facts_of_descriptor(object->descriptor, &facts) != 0) return refuse_errno(failure, "statx");
+  if (facts.bytes <= bytes) return ISTHMUS_OK;
+  int result;
+  do result = ftruncate(object->descriptor, (off_t)bytes);
+  while (result != 0 && errno == EINTR);
+  return result == 0 ? ISTHMUS_OK : refuse_errno(failure, "ftruncate");
+}
+
 void isthmus_close(isthmus_object *object) {
   isthmus_failure ignored;
   isthmus_unwatch(object);

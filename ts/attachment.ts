@@ -1,6 +1,5 @@
 import {
   LOCK_CREATION,
-  LOCK_HOLDERS,
   LOCK_PARTICIPANTS,
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
@@ -36,7 +35,10 @@ export interface Closable {
   close(): void;
 }
 
-const CLOSING_LOCK_TRIES = 50;
+/** How long leaving may wait for others who create, join or leave. Milliseconds. */
+const LEAVING_PATIENCE_MS = 50;
+/** The same where the last one out has something to do, and others may take their time because of that. */
+const VACATING_PATIENCE_MS = 1000;
 
 /** As many dead can stand in the way of one operation, and a few that died since. */
 const OVERCOME_TURNS_MAX = 2 * PARTICIPANTS_MAX;
@@ -78,6 +80,8 @@ export class Attachment {
   inTransaction = false;
   /** What this opener holds of each lock, by the lock's offset. */
   readonly locks = new Map<number, unknown>();
+  /** Called after leaving, with LOCK_CREATION held; then the region is closed, which gives up all locks in one step. */
+  vacate: ((attachment: Attachment) => void) | undefined;
 
   constructor(region: Region, name: string, bytes: number) {
     this.region = region;
@@ -130,23 +134,39 @@ export class Attachment {
     if (this.slot >= 0 && !this.closed) this.core.beat(now);
   }
 
-  /** Closes all parts and gives the slot back, in good order. */
+  /** Closes all parts and gives the slot back, in good order. Where the place is to be vacated, the bytes are gone, too. */
   leave(): void {
     if (this.slot < 0) return;
     for (const part of [...this.parts]) part.close();
-    let locked = false;
-    for (let i = 0; i < CLOSING_LOCK_TRIES && !locked; i++) {
-      locked = native.lock(this.region.object, LOCK_CREATION, false);
-      if (!locked) sleepMs(1);
-    }
+    const locked = this.#lockCreation();
     this.core.leave(locked ? 1 : 0);
     native.unlock(this.region.object, LOCK_PARTICIPANTS + this.slot);
-    if (locked) native.unlock(this.region.object, LOCK_CREATION);
     this.slot = -1;
     open.delete(this);
     if (open.size === 0 && heart) {
       clearInterval(heart);
       heart = undefined;
+    }
+    if (locked && this.vacate) this.#vacate();
+    else if (locked) native.unlock(this.region.object, LOCK_CREATION);
+  }
+
+  #lockCreation(): boolean {
+    const end = performance.now() + (this.vacate ? VACATING_PATIENCE_MS : LEAVING_PATIENCE_MS);
+    while (!native.lock(this.region.object, LOCK_CREATION, false)) {
+      if (performance.now() > end) return false;
+      sleepMs(1);
+    }
+    return true;
+  }
+
+  /** Nobody can come in before our mapping is gone: so the last of many who leave at once sees that it is the last. */
+  #vacate(): void {
+    this.closed = true;
+    try {
+      this.vacate?.(this);
+    } finally {
+      this.region.close();
     }
   }
 
@@ -213,10 +233,5 @@ export class Attachment {
         `segment "${this.name}" was opened read-only; open it with { access: "read-write" }`,
       );
     }
-  }
-
-  /** Counts us among those who hold the segment; false while somebody adopts it. */
-  hold(): boolean {
-    return native.lock(this.region.object, LOCK_HOLDERS, true);
   }
 }

@@ -4,7 +4,8 @@ import { coreModule } from "./host/runtime.js";
 export interface Core {
   create(bytes: number, generation: number, slots: number, pid: number, nowNs: number): number;
   validate(bytes: number, count: number): number;
-  adopt(bytes: number): void;
+  adopt(bytes: number): number;
+  shrink(): number;
   markStale(): void;
   isStale(): number;
   countDrop(): void;

@@ -1,11 +1,19 @@
 /**
  * Segments in files: they outlive the processes and the machine's uptime. The first open decides the size; a file that is
- * larger than asked for stays so; a smaller one is extended by a writer whom nobody shares it with.
+ * larger than asked for stays so; a smaller one is extended by a writer whom nobody shares it with; the last writer out
+ * truncates it to what is used.
  *
  * A writer holds LOCK_CREATION here, as everywhere while it enters. If it gets LOCK_HOLDERS alone, nobody else lives in
  * the segment and nobody can enter: then it adopts the file (`assembly/adopt.ts`), which undoes what the dead have left and
- * gives the heap the bytes by which the file has grown. A reader that looked before and counts itself among the holders
- * afterwards finds the file larger than what it mapped, and looks again.
+ * gives the heap the bytes by which the file has grown. Readers take LOCK_HOLDERS shared before they look: they wait
+ * meanwhile, and nobody changes the size of what they hold.
+ *
+ * To truncate, with LOCK_CREATION held from leaving the slot until the mapping is gone, and LOCK_HOLDERS alone:
+ *  1. the heap gives up what is free at its end, and the header says the smaller size
+ *  2. the storage has that: else a power cut could leave a short file whose header says the larger size
+ *  3. private pages take the place of the mapping: nobody can touch what vanishes
+ *  4. the file gets the smaller size
+ * Who dies after 1, 2 or 3 leaves a file that is longer than its header says: the next writer gives the rest to the heap.
  */
 import { BAD_MAGIC } from "../protocol/errors.js";
 import {
@@ -17,11 +25,16 @@ import {
 } from "../protocol/layout.js";
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../protocol/limits.js";
 import { text } from "./arguments.js";
+import type { Attachment } from "./attachment.js";
 import { instantiate } from "./core.js";
 import { attempt, failure, IsthmusError } from "./errors.js";
 import { absolutePath, removeFile } from "./host/file-system.js";
 import { native, Region } from "./host/region.js";
+import { sleepMs } from "./host/runtime.js";
 import type { Making, Place } from "./opening.js";
+
+/** Turns of a millisecond for readers to notice that they cannot use a file. */
+const READERS_GONE_TURNS = 1000;
 
 /** The segment in the file at that path. */
 export function filed(path: string, readOnly: boolean): Place {
@@ -40,6 +53,7 @@ export function filed(path: string, readOnly: boolean): Place {
         readOnly,
       ),
     settle: (region, making) => settle(region, absolute, making),
+    vacate: truncate,
     remove: () => attempt(`removing file "${absolute}"`, () => removeFile(absolute)),
   };
 }
@@ -51,7 +65,7 @@ function isSegmentSize(bytes: number): boolean {
 /** Adopts the file when nobody else has it open, extending it to what was asked for. The caller holds LOCK_CREATION. */
 function settle(region: Region, path: string, making: Making | undefined): void {
   const { bytes } = region.info();
-  if (!isSegmentSize(bytes) || !native.lock(region.object, LOCK_HOLDERS, false)) return;
+  if (!isSegmentSize(bytes) || !isAlone(region, bytes)) return;
   try {
     const whole = adoptMapped(region, path, bytes);
     if (!whole || making === undefined || making.bytes <= bytes) return;
@@ -64,10 +78,32 @@ function settle(region: Region, path: string, making: Making | undefined): void 
   }
 }
 
-/** Maps the file for as long as adopting takes. Whether it is a usable segment of exactly these bytes afterwards. */
-function adoptMapped(region: Region, path: string, bytes: number): boolean {
+/**
+ * Takes LOCK_HOLDERS alone if nobody has it. A file that cannot be used without being adopted has no holders but readers who
+ * have just come to find that out, and go.
+ */
+function isAlone(region: Region, bytes: number): boolean {
+  if (native.lock(region.object, LOCK_HOLDERS, false)) return true;
+  if (mapped(region, bytes, (memory) => instantiate(memory, false).validate(bytes, 0) === 0)) return false;
+  for (let turn = 0; turn < READERS_GONE_TURNS; turn++) {
+    if (native.lock(region.object, LOCK_HOLDERS, false)) return true;
+    sleepMs(1);
+  }
+  return false;
+}
+
+function mapped<T>(region: Region, bytes: number, look: (memory: WebAssembly.Memory) => T): T {
   const memory = region.map(bytes);
   try {
+    return look(memory);
+  } finally {
+    region.unmap();
+  }
+}
+
+/** Whether the file is a usable segment of exactly these bytes afterwards. */
+function adoptMapped(region: Region, path: string, bytes: number): boolean {
+  return mapped(region, bytes, (memory) => {
     if (!mayBeOurs(memory)) {
       throw failure(
         BAD_MAGIC,
@@ -77,9 +113,7 @@ function adoptMapped(region: Region, path: string, bytes: number): boolean {
     const core = instantiate(memory, false);
     core.adopt(bytes);
     return core.validate(bytes, 0) === 0;
-  } finally {
-    region.unmap();
-  }
+  });
 }
 
 /**
@@ -94,4 +128,19 @@ function mayBeOurs(memory: WebAssembly.Memory): boolean {
   const words = new Uint32Array(memory.buffer);
   for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
   return true;
+}
+
+/** The last one out leaves no more than what is used. A system that refuses leaves a longer file, which is whole as well. */
+function truncate({ region, core, bytes }: Attachment): void {
+  const info = region.info();
+  if (!info.linked || info.bytes !== bytes || !native.lock(region.object, LOCK_HOLDERS, false)) return;
+  const used = core.shrink();
+  if (!isSegmentSize(used) || used >= bytes) return;
+  try {
+    native.flush(region.object);
+    region.unmap();
+    native.shrink(region.object, used);
+  } catch {
+    // Out of disk, or an error of the disk: the next writer gives the heap the rest back.
+  }
 }

@@ -1,7 +1,8 @@
 /**
  * The ways into a segment. Writers hold LOCK_CREATION from looking at the object until they have a place in it, so that
  * creating, joining and removing never meet; see "Creation" in `assembly/segment.ts`. Read-only openers take no lock that could
- * keep anyone waiting: they look, count themselves among the holders, and look again whether the name was removed meanwhile.
+ * keep anyone waiting for long: they count themselves among the holders, look, and look again whether the name was removed
+ * meanwhile. Whoever is among the holders can rely on the size.
  */
 import {
   ALREADY_EXISTS,
@@ -19,6 +20,7 @@ import {
   HEADER_ABI_VERSION_OFFSET,
   HEADER_GENERATION_OFFSET,
   LOCK_CREATION,
+  LOCK_HOLDERS,
 } from "../protocol/layout.js";
 import { PAGE_BYTES, PARTICIPANTS_MIN, SEGMENT_PAGES_MAX } from "../protocol/limits.js";
 import { Attachment } from "./attachment.js";
@@ -44,29 +46,40 @@ export interface Place {
   open(making: Making | undefined): Region;
   /** What a writer does, with LOCK_CREATION in its hands, before it looks at the segment. */
   settle?(region: Region, making: Making | undefined): void;
+  /** What a writer does who has left, with LOCK_CREATION in its hands, before it lets go of the region. */
+  vacate?(attachment: Attachment): void;
   /** Removes the name; absent when there is none. */
   remove?(): void;
 }
 
-/** How long another process may be creating or joining before we give up; a dead one is noticed at once. */
+/** How long another process may be creating, joining or truncating before we give up; a dead one is noticed at once. */
 const CREATION_PATIENCE_MS = 10_000;
 /** Pause before looking again at what another process is changing. */
 const RETRY_MS = 1;
 /** Names may be removed between opening and locking: then begin again, this often. */
 const REOPEN_TURNS_MAX = 1000;
 
-function lockCreation(region: Region, place: Place): void {
+function lockPatiently(region: Region, place: Place, lock: number, shared: boolean): void {
   const begin = performance.now();
-  while (!native.lock(region.object, LOCK_CREATION, false)) {
+  while (!native.lock(region.object, lock, shared)) {
     if (performance.now() - begin > CREATION_PATIENCE_MS) {
       throw failure(
         INITIALIZING,
-        `a live process has been creating, joining or removing ${place.described} for ${CREATION_PATIENCE_MS / 1000} s. ` +
-          "Is it stopped? Continue or end it",
+        `a live process has been creating, joining, leaving or removing ${place.described} for ` +
+          `${CREATION_PATIENCE_MS / 1000} s. Is it stopped? Continue or end it`,
       );
     }
     sleepMs(0.5);
   }
+}
+
+function lockCreation(region: Region, place: Place): void {
+  lockPatiently(region, place, LOCK_CREATION, false);
+}
+
+/** Counts us among those who hold the segment. Nobody comes in while somebody adopts or truncates it. */
+function hold(region: Region, place: Place): void {
+  lockPatiently(region, place, LOCK_HOLDERS, true);
 }
 
 /**
@@ -87,14 +100,15 @@ export function enter(
       const { linked } = checkOwner(region, place);
       if (!linked) continue;
       const attachment = enterLocked(region, place, mode, making);
-      // Without the lock, a pruner that saw no holder may have removed the name before it could see us, and a writer may
-      // have extended a file.
+      // Without the lock, a pruner that saw no holder may have removed the name before it could see us. The size can only
+      // have been changed by somebody who does not keep to the rules.
       if (!attachment || !isAsSeen(region, attachment)) {
         attachment?.close();
         sleepMs(RETRY_MS);
         continue;
       }
       if (!region.readOnly) native.unlock(region.object, LOCK_CREATION);
+      attachment.vacate = place.vacate;
       done = true;
       return attachment;
     } finally {
@@ -131,6 +145,7 @@ function enterLocked(
   making: Making | undefined,
 ): Attachment | undefined {
   if (!region.readOnly) place.settle?.(region, making);
+  hold(region, place);
   const { bytes } = region.info();
   if (bytes === 0) {
     // Empty: its creator died before it got its size. Without a wish of our own there is nothing to open.
@@ -144,7 +159,8 @@ function enterLocked(
   if (mode === "create")
     throw failure(ALREADY_EXISTS, `${place.described} exists; open it, or create with { replace: true }`);
   if (status !== 0) throw invalid(place, attachment, status);
-  return join(attachment);
+  attachment.join(attachment.core.participants.value);
+  return attachment;
 }
 
 /** Makes the segment; what cannot be made is not left behind under its name. The caller holds LOCK_CREATION. */
@@ -188,7 +204,7 @@ export function make(region: Region, place: Place, making: Making, generation: n
   return populate(new Attachment(region, place.name, making.bytes), making.participants, generation);
 }
 
-/** The caller holds LOCK_CREATION: nobody can be adopting. */
+/** The caller holds LOCK_CREATION, and is among the holders. */
 function populate(attachment: Attachment, participants: number, generation: number): Attachment {
   const { core, bytes } = attachment;
   const status = core.create(bytes, generation, participants, pid, nowNs()) || core.validate(bytes, 0);
@@ -198,18 +214,7 @@ function populate(attachment: Attachment, participants: number, generation: numb
       `${bytes} bytes are too few for a segment with ${participants} participants; give it more`,
     );
   }
-  attachment.hold();
   attachment.join(core.participants.value);
-  return attachment;
-}
-
-/** Undefined when somebody adopts the file: nobody comes in until that is done. */
-function join(attachment: Attachment): Attachment | undefined {
-  if (!attachment.hold()) {
-    attachment.close();
-    return undefined;
-  }
-  attachment.join(attachment.core.participants.value);
   return attachment;
 }
 
@@ -250,6 +255,7 @@ export function replace(place: Place, stage: () => Region, making: Making): Atta
   let done = false;
   try {
     lockCreation(region, place);
+    hold(region, place);
     const generation = old ? Number(old.view.getBigUint64(HEADER_GENERATION_OFFSET, true)) + 1 : 1;
     const attachment = make(region, place, making, generation);
     attempt(`publishing ${place.described}`, () => native.publish(region.object));

@@ -27,6 +27,8 @@ export interface Native {
   info(object: number): NativeInfo;
   /** Makes the object at least that long, allocating for real: OUT_OF_SHARED_MEMORY instead of a later crash. */
   allocate(object: number, bytes: number): void;
+  /** Makes a longer object exactly that long. Nobody may have the rest mapped; BUSY when this object is mapped itself. */
+  shrink(object: number, bytes: number): void;
 
   /**
    * Kernel-held locks, numbered 0 … 2^20. `lock` never waits: false when someone else holds it. They are released

@@ -24,7 +24,7 @@
  *  2. the free block at the end of the heap is cut, and there is a new fence, through the journal
  *  3. to 5. as to grow, with the smaller size. Then the host takes its mapping away, and truncates the file
  *
- * If the adopter dies: before a step 3: the next adopter rolls the journal back. A file that had grown it grows again from step
+ * If the adopter dies: before a step 3, or where the heap is damaged: the next adopter rolls the journal back. A file that had grown it grows again from step
  * 1, which writes the same words. From 3 on: it takes steps 4 and 5; and where the heap has shrunk and the file was not
  * truncated, the file is longer than total_size says, and the heap grows again. Anywhere else: each step does nothing when it
  * is repeated. As long as the file is longer than total_size, or DECIDED is set, `validate` lets nobody in.
@@ -149,11 +149,8 @@ export function shrink(): f64 {
   if (!adopt(f64(total))) return f64(total);
   const last = load<u32>(heapEnd + BLOCK_BEFORE_OFFSET);
   const to = bytesEndingAt(last);
-  if (to >= total) return f64(total);
-  if (!blockCut(last, u32(to) - BLOCK_HEADER_BYTES)) {
-    journalRollBack();
-    return f64(total);
-  }
+  // What a damaged heap has left in the journal is undone by whoever adopts next: nobody else looks at it.
+  if (to >= total || !blockCut(last, u32(to) - BLOCK_HEADER_BYTES)) return f64(total);
   decide(to);
   return f64(to);
 }

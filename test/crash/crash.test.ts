@@ -5,10 +5,13 @@ import { shapeOf } from "../lib/shape.js";
 import { crashLane, shippedCore } from "../lib/shipped.js";
 import { adoptCases, GROWN_BYTES } from "./cases/adopt.js";
 import { crashCases } from "./cases/all.js";
+import { SHRINKING_BYTES, shrinkCases } from "./cases/shrink.js";
 
 const lane = crashLane();
 /** Room for a file that grows. */
 const growing = crashLane(GROWN_BYTES);
+/** Room for one that has grown, and shrinks. */
+const shrinking = crashLane(SHRINKING_BYTES);
 let points = 0;
 
 test("the core that is tested is the one that ships: no import but memory, no data", () => {
@@ -48,9 +51,20 @@ for (const one of adoptCases) {
   });
 }
 
+for (const one of shrinkCases) {
+  test(`a death at any write is survived: ${one.name}`, () => {
+    const outcome = shrinking.run(one);
+    points += outcome.points;
+    assert.is(outcome.failure, undefined, outcome.failure);
+    assert.ok(outcome.points > 1);
+  });
+}
+
 test("somebody was killed at every write of the core", () => {
   const writes = lane.arena.sites.filter((site) => site.writes).length;
-  const missed = lane.missed.filter((site) => growing.missed.includes(site));
+  const missed = lane.missed.filter(
+    (site) => growing.missed.includes(site) && shrinking.missed.includes(site),
+  );
   console.log(`${points} points, killed at ${writes - missed.length} of ${writes} write sites`);
   assert.equal(missed, []);
 });

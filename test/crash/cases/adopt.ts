@@ -33,14 +33,14 @@ interface Adoption {
 }
 
 /** Blocks in use with their bytes, and what is free altogether. */
-function contents(view: DataView, payload: number): { used: string; free: number } {
+export function contents(view: DataView, payload: number): { used: string; free: number } {
   const lines = picture(view, payload).split("\n");
   const free = lines.map((line) => Number(/ free (\d+)$/.exec(line)?.[1] ?? 0));
   const used = lines.filter((line) => !/ free \d+$/.test(line)).join("\n");
   return { used, free: free.reduce((sum, bytes) => sum + bytes, 0) };
 }
 
-function* useIt(view: DataView, to: number, slot: number): Script {
+export function* useIt(view: DataView, to: number, slot: number): Script {
   yield* call("join", slot, 100 + slot, 1, NOW_NS);
   const block = (yield* allocate({ bytes: (to - SEGMENT_BYTES) / 2 + 64, zero: true })) as number;
   yield* check();
@@ -87,8 +87,8 @@ function adoption(one: Adoption, fill: Fill): CrashCase {
 }
 
 /** Nothing is free at the end of the old heap. */
-function* takeTheEnd(): Script {
-  for (let bytes = SEGMENT_BYTES; bytes >= 8; bytes = bytes > 256 ? bytes >>> 1 : bytes - 8) {
+export function* takeTheEnd(all = SEGMENT_BYTES): Script {
+  for (let bytes = all; bytes >= 8; bytes = bytes > 256 ? bytes >>> 1 : bytes - 8) {
     while ((yield* call("heapAllocate", bytes, 8, 0)) >>> 0 >= 1024);
   }
 }

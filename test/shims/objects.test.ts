@@ -52,6 +52,8 @@ test("arguments of a wrong kind are TypeErrors that name them", () => {
   rejects("bytes", () => native.allocate(object, 0));
   rejects("bytes", () => native.allocate(object, -1));
   rejects("bytes", () => native.allocate(object, Number.NaN));
+  rejects("bytes", () => native.shrink(object, 0));
+  rejects("bytes", () => native.shrink(object, 1.5));
   rejects("index", () => native.lock(object, 2 ** 20 + 1, false));
   rejects("shared", () => wrong.lock?.(object, 1));
   rejects("memory", () => wrong.map?.(object, new ArrayBuffer(8), false));
@@ -88,6 +90,38 @@ test("allocate gives real storage, grows, and never shrinks", () => {
   const reader = native.openNamed(name, LOCAL, false, true, 0);
   refuses(errors.READ_ONLY, () => native.allocate(reader, 8 * PAGE_BYTES));
   native.close(reader);
+  native.close(object);
+});
+
+test("shrink gives storage back, never grows, and refuses while the object is mapped", () => {
+  const name = segmentName();
+  const object = open(name);
+  native.allocate(object, 3 * PAGE_BYTES);
+  const writer = mapped(open(name));
+  writer.bytes.fill(7);
+  refuses(errors.BUSY, () => native.shrink(writer.object, PAGE_BYTES));
+  assert.is(native.info(object).bytes, 3 * PAGE_BYTES);
+  native.unmap(writer.object);
+  assert.equal([...new Set(writer.bytes)], [0], "what is kept of the mapping reads zeros");
+  native.shrink(writer.object, PAGE_BYTES);
+  assert.is(native.info(object).bytes, PAGE_BYTES);
+  assert.is(statSync(segmentPath(name)).blocks * 512, PAGE_BYTES);
+  native.shrink(object, 2 * PAGE_BYTES);
+  assert.is(native.info(object).bytes, PAGE_BYTES);
+  native.allocate(object, 2 * PAGE_BYTES);
+  const again = mapped(object);
+  assert.ok(again.bytes.subarray(0, PAGE_BYTES).every((byte) => byte === 7));
+  assert.ok(again.bytes.subarray(PAGE_BYTES).every((byte) => byte === 0));
+  const reader = native.openNamed(name, LOCAL, false, true, 0);
+  refuses(errors.READ_ONLY, () => native.shrink(reader, PAGE_BYTES));
+  for (const each of [object, writer.object, reader]) native.close(each);
+});
+
+test("a nameless object does not shrink", () => {
+  const object = native.openAnonymous();
+  native.allocate(object, 2 * PAGE_BYTES);
+  refuses(errors.ACCESS_DENIED, () => native.shrink(object, PAGE_BYTES), "ftruncate");
+  assert.is(native.info(object).bytes, 2 * PAGE_BYTES);
   native.close(object);
 });
 

@@ -52,6 +52,16 @@ export function holdAndDie(): never {
   throw new Error("unreachable");
 }
 
+export function heapBytes(): number {
+  return (segment as OpenSegment).heap.stats.bytes;
+}
+
+/** Fills the block at that offset. */
+export function fill(offset: number, byte: number): void {
+  const block = (segment as OpenSegment).heap.blockAt(offset) as Block;
+  block.write(new Uint8Array(block.byteLength).fill(byte));
+}
+
 export function close(): void {
   segment?.close();
 }

@@ -141,13 +141,22 @@ test("clean says whether the last one left in good order", async () => {
   assert.ok(clean());
 });
 
-test("a file that is larger than asked for stays as large", () => {
+test("a file of which more is used than asked for stays as large", () => {
   const file = path();
-  Segment.openFile(file, { bytes: 2 * MiB }).close();
+  const last = looked(
+    () => Segment.openFile(file, { bytes: 2 * MiB }),
+    (segment) => (segment.heap.allocate(2 * MiB - 400 * KiB) as Block).offset,
+  );
+  const { size } = statSync(file);
+  assert.ok(size > MiB);
   looked(
     () => Segment.openFile(file, { bytes: MiB }),
-    (segment) => assert.is(segment.bytes, 2 * MiB),
+    (segment) => {
+      assert.is(segment.bytes, size);
+      segment.heap.blockAt(last)?.free();
+    },
   );
+  assert.ok(statSync(file).size < MiB);
 });
 
 test("a smaller file is extended, and its heap with it, whatever lies at its end", () => {
@@ -177,7 +186,7 @@ test("a smaller file is extended, and its heap with it, whatever lies at its end
       );
     }
     looked(
-      () => Segment.openFile(file),
+      () => Segment.openFile(file, { bytes: 5 * MiB }),
       (segment) => {
         const block = segment.heap.allocate(4 * MiB) as Block;
         assert.is(block.bytes.length, 4 * MiB);
@@ -191,18 +200,34 @@ test("a smaller file is extended, and its heap with it, whatever lies at its end
   }
 });
 
-test("while somebody has it open, the size stays", async () => {
+test("while somebody has it open the size stays, and the second opener is told that size", async () => {
   const file = path();
   const agent = await Agent.start(node, "ts/file-actions.ts");
-  await agent.call("open", file, MiB);
-  looked(
-    () => Segment.openFile(file, { bytes: 2 * MiB }),
-    (segment) => assert.is(segment.bytes, MiB),
+  assert.is((await agent.call<{ bytes: number }>("open", file, MiB)).bytes, MiB);
+  for (const access of ["read-write", "read-only"] as const) {
+    const segment = Segment.openFile(file, { bytes: 2 * MiB, access });
+    assert.is(segment.bytes, MiB);
+    assert.is(segment.heap.stats.bytes, await agent.call("heapBytes"));
+    assert.is(statSync(file).size, MiB);
+    segment.close();
+  }
+  const segment = Segment.openFile(file, { bytes: 2 * MiB });
+  // Both live, and both use it; what one has allocated at the end the other reads.
+  const { offset } = segment.heap.allocate(400 * KiB) as Block;
+  await agent.call("fill", offset, 7);
+  assert.ok(
+    segment.heap
+      .blockAt(offset)
+      ?.copy()
+      .every((byte) => byte === 7),
   );
   await agent.call("close");
+  assert.is(statSync(file).size, MiB, "the one who stays keeps the size that it has mapped");
+  segment.heap.blockAt(offset)?.free();
+  segment.close();
   looked(
     () => Segment.openFile(file, { bytes: 2 * MiB }),
-    (segment) => assert.is(segment.bytes, 2 * MiB),
+    (alone) => assert.is(alone.bytes, 2 * MiB),
   );
   await agent.end();
 });
@@ -213,6 +238,7 @@ test("an extension whose process died when the file was longer already is finish
     () => Segment.openFile(file, { bytes: MiB }),
     (segment) => note(segment, "stays"),
   );
+  assert.ok(statSync(file).size < MiB);
   truncateSync(file, 3 * MiB);
   refuses("CORRUPT", () => Segment.openFile(file, { access: "read-only" }));
   looked(
@@ -337,9 +363,13 @@ test("a truncated file is refused at every length, by code, and left as it is", 
   const file = path();
   looked(
     () => Segment.openFile(file, { bytes: MiB }),
-    (segment) => note(segment, "lost"),
+    (segment) => {
+      note(segment, "lost");
+      segment.heap.allocate(segment.heap.stats.free - 64 * KiB);
+    },
   );
   const whole = readFileSync(file);
+  assert.is(whole.length, MiB);
   const lengths = [1, 7, 8, 120, 4095, 4096, PAGE - 1, PAGE, PAGE + 1];
   for (let pages = 2; pages < 16; pages++) lengths.push(pages * PAGE, pages * PAGE + 4096);
   for (const length of lengths) {

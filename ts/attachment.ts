@@ -59,7 +59,8 @@ function beatAll(): void {
 export class Attachment {
   readonly region: Region;
   readonly name: string;
-  readonly bytes: number;
+  /** Of the segment; the mapping is as long as the object, which may be longer for a reader of a file. */
+  bytes: number;
   readonly readOnly: boolean;
   readonly core: Core;
   readonly u8: Uint8Array;

@@ -19,6 +19,7 @@ import {
   ABI_VERSION,
   HEADER_ABI_VERSION_OFFSET,
   HEADER_GENERATION_OFFSET,
+  HEADER_TOTAL_SIZE_OFFSET,
   LOCK_CREATION,
   LOCK_HOLDERS,
 } from "../protocol/layout.js";
@@ -123,7 +124,7 @@ export function enter(
 
 function isAsSeen(region: Region, attachment: Attachment): boolean {
   const { linked, bytes } = region.info();
-  return linked && bytes === attachment.bytes;
+  return linked && bytes === attachment.u8.length;
 }
 
 function checkOwner(region: Region, place: Place): { linked: boolean } {
@@ -154,13 +155,23 @@ function enterLocked(
   }
   checkSize(place, bytes);
   const attachment = new Attachment(region, place.name, bytes);
-  const status = attachment.core.validate(bytes, region.readOnly ? 0 : 1);
+  let status = attachment.core.validate(bytes, region.readOnly ? 0 : 1);
+  if (status === CORRUPT && region.readOnly && place.settle) status = validateShorter(attachment);
   if (status === INITIALIZING && !region.readOnly) return takeOver(attachment, place, mode, making);
   if (mode === "create")
     throw failure(ALREADY_EXISTS, `${place.described} exists; open it, or create with { replace: true }`);
   if (status !== 0) throw invalid(place, attachment, status);
   attachment.join(attachment.core.participants.value);
   return attachment;
+}
+
+/** Who died extending or truncating a file left it longer than the segment in it. A writer adopts it; a reader can do with less. */
+function validateShorter(attachment: Attachment): number {
+  const said = Number(attachment.view.getBigUint64(HEADER_TOTAL_SIZE_OFFSET, true));
+  if (said >= attachment.bytes || said % PAGE_BYTES !== 0) return CORRUPT;
+  const status = attachment.core.validate(said, 0);
+  if (status === 0) attachment.bytes = said;
+  return status;
 }
 
 /** Makes the segment; what cannot be made is not left behind under its name. The caller holds LOCK_CREATION. */

@@ -14,7 +14,7 @@ import { pause, within } from "../lib/watchdog.js";
 import { Bank } from "./bank.js";
 
 const ACTIONS = "processes/file-actions.ts";
-const KILLS = 40;
+const KILLS = 30;
 const WRITERS = 2;
 /** Every so many kills everybody is killed, and the test looks at the file alone. */
 const KILLS_OF_ALL = 5;

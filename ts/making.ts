@@ -26,7 +26,10 @@ export interface CreateOptions {
 const MODE_DEFAULT = 0o600;
 
 export interface FileOptions {
-  /** Needed when the file is to be created. 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB. */
+  /**
+   * Needed when the file is to be created, and whenever there is to be room: the last one who closes the file truncates it to
+   * what is used. 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB.
+   */
   bytes?: number;
   /** "read-only" maps without the right to write, and creates nothing; default "read-write". */
   access?: Access;

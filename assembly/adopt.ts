@@ -24,10 +24,11 @@
  *  2. the free block at the end of the heap is cut, and there is a new fence, through the journal
  *  3. to 5. as to grow, with the smaller size. Then the host takes its mapping away, and truncates the file
  *
- * If the adopter dies: before a step 3, or where the heap is damaged: the next adopter rolls the journal back. A file that had grown it grows again from step
- * 1, which writes the same words. From 3 on: it takes steps 4 and 5; and where the heap has shrunk and the file was not
- * truncated, the file is longer than total_size says, and the heap grows again. Anywhere else: each step does nothing when it
- * is repeated. As long as the file is longer than total_size, or DECIDED is set, `validate` lets nobody in.
+ * If the adopter dies: before a step 3, or where the heap is damaged: the next adopter rolls the journal back. A file that had
+ * grown it grows again from step 1, which writes the same words. From 3 on: it takes steps 4 and 5; and where the heap has
+ * shrunk and the file was not truncated, the file is longer than total_size says, and the heap grows again. Anywhere else: each
+ * step does nothing when it is repeated. As long as the file is longer than total_size, or DECIDED is set, `validate` lets nobody
+ * in who asks for the whole file.
  *
  * Source of the idea: a redo rule around an undo journal, as in the checkpoints of databases.
  */

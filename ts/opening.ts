@@ -165,7 +165,7 @@ function enterLocked(
   return attachment;
 }
 
-/** Who died extending or truncating a file left it longer than the segment in it. A writer adopts it; a reader can do with less. */
+/** Who died extending or truncating a file left it longer than its segment. A writer adopts it; a reader can do with less. */
 function validateShorter(attachment: Attachment): number {
   const said = Number(attachment.view.getBigUint64(HEADER_TOTAL_SIZE_OFFSET, true));
   if (said >= attachment.bytes || said % PAGE_BYTES !== 0) return CORRUPT;

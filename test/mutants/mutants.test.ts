@@ -28,6 +28,9 @@ const DROPPED_MIN = 0.75;
 /** Where only the owner of a word writes it, which most compare-exchanges guard against eviction, a split has no consequence. */
 const SPLIT_MIN = 0.4;
 
+/** What changes the size of a segment needs more room than this lane has: `test/crash/adopt.test.ts` drops its writes. */
+const ELSEWHERE = ["adopt", "shrink"];
+
 const lane = crashLane();
 const explored = world(3);
 const prompt = scenarios.filter((one) => !one.delays);
@@ -95,7 +98,7 @@ function score(how: Mutation["how"], kinds: string[]): { noticed: number; missed
   const missed: string[] = [];
   let count = 0;
   lane.arena.sites.forEach(({ kind, name, func }, site) => {
-    if (!kinds.includes(kind) || func === "adopt") return; // adopting has a lane of its own, which drops each of its writes
+    if (!kinds.includes(kind) || ELSEWHERE.includes(func)) return;
     if (noticed({ site, how })) count++;
     else missed.push(`${name} in ${func} (site ${site})`);
   });

@@ -14,10 +14,10 @@ import { pause, within } from "../lib/watchdog.js";
 import { Bank } from "./bank.js";
 
 const ACTIONS = "processes/file-actions.ts";
-const KILLS = 30;
+const KILLS = 20;
 const WRITERS = 2;
 /** Every so many kills everybody is killed, and the test looks at the file alone. */
-const KILLS_OF_ALL = 5;
+const KILLS_OF_ALL = 4;
 
 const folder = temporaryDirectory();
 const file = join(folder, "bank");

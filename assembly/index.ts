@@ -44,6 +44,8 @@ export {
 export { transactionBegin, transactionEnd, transactionNote } from "./right";
 export {
   claimed,
+  ready,
+  readyRecords,
   ringAttachConsumer,
   ringAttachProducer,
   ringClaim,

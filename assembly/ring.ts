@@ -24,16 +24,21 @@
  * | owners            | see `owner.ts`      | both                                                                  |
  *
  * To send:                                              To receive:
- *  1. claim: room = capacity - (head - tail); if the      1. count the record taken before as consumed: cursor
+ *  1. claim: room = capacity - (head - tail); if the      1. count the records taken before as consumed: cursor
  *     record does not fit before the end, write a         2. when that reaches the cached head, load the head
- *     PADDING record there and publish it                 3. publish the tail: always when empty, else when 64
- *  2. the host writes the payload                            records or 1/8 of the capacity are held back, or when
- *  3. write the record's header                              somebody waits for room
- *  4. publish the head: the record is sent                4. check the record's header, skip PADDING
- *  5. anyone waiting for data? then wake                  5. the host reads the payload
+ *     PADDING record there and publish it                 3. check the record's header, skip PADDING
+ *  2. the host writes the payload                         4. publish the tail: always when empty, else when 64
+ *  3. write the record's header                              records or 1/8 of the capacity are held back, or when
+ *  4. publish the head: the record is sent                   somebody waits for room
+ *  5. anyone waiting for data? then wake                  5. the host reads the payload; it may go on by itself to
+ *                                                            the records behind, as far as `ready` says, before it
+ *                                                            comes back to step 1 with all of them
  *
  * The host keeps `at` (offset of its next record) and the room it was told of, and passes the capacity: nothing that a
  * peer could change decides where the host writes.
+ *
+ * A host that goes on by itself takes DATA records that end within `ready`, at most `readyRecords`, and none once somebody
+ * waits for room; whatever else it finds there is for step 3. So no more is held back than by a host that tells of each.
  *
  * If a participant dies:
  *
@@ -42,10 +47,10 @@
  * | send 1        | PADDING published, or nothing           | none: the consumer skips it                             |
  * | send 2, 3     | bytes beyond the head                   | none: the next producer writes over them                |
  * | send 4        | the record is sent, nobody was woken    | none: a sleeper looks again within RECHECK_MS           |
- * | receive 1, 2  | the tail lies behind what was taken     | the next consumer begins at the tail: what was held     |
- * | receive 5     |                                         | back is delivered again (at most 64 records, 1/8 of the |
+ * | receive 1 - 3 | the tail lies behind what was taken,    | the next consumer begins at the tail: what was held     |
+ * | receive 5     | also when the core was not told of it   | back is delivered again (at most 64 records, 1/8 of the |
  * |               |                                         | capacity, or the one record that is larger)             |
- * | receive 3     | released, nobody was woken              | none: as above                                          |
+ * | receive 4     | released, nobody was woken              | none: as above                                          |
  *
  * Source of the idea: Lamport's queue; caching the other side's position is from FastForward and MCRingBuffer; records with
  * padding at the end are Agrona's.
@@ -158,7 +163,7 @@ export function ringClaim(ring: usize, capacity: u32, at: u32, length: u32): u32
   }
   if (bytes > contiguous && free >= contiguous) {
     store<u64>(at, (u64(RECORD_PADDING) << 32) | (contiguous - RECORD_HEADER_BYTES));
-    store64(ring + RING_HEAD_OFFSET, head + contiguous); // pairs with the load in ringReceive
+    store64(ring + RING_HEAD_OFFSET, head + contiguous); // pairs with the load in newlyComplete
     free -= contiguous;
     at = data;
     contiguous = capacity;
@@ -183,7 +188,7 @@ export function ringPublish(ring: usize, bytes: u32, records: u32, payloadBytes:
   if (selfCheck() != 0) return EVICTED;
   store<u64>(ring + RING_SENT_OFFSET, load<u64>(ring + RING_SENT_OFFSET) + records);
   store<u64>(ring + RING_SENT_BYTES_OFFSET, load<u64>(ring + RING_SENT_BYTES_OFFSET) + payloadBytes);
-  store64(ring + RING_HEAD_OFFSET, load<u64>(ring + RING_HEAD_OFFSET) + bytes); // pairs with the load in ringReceive
+  store64(ring + RING_HEAD_OFFSET, load<u64>(ring + RING_HEAD_OFFSET) + bytes); // pairs with the load in newlyComplete
   return waitersAny(ringWaitersData(ring)) ? FLAG_WAKE : 0;
 }
 
@@ -236,58 +241,71 @@ function publishTail(ring: usize, cursor: u64, received: u64): u32 {
   return waitersAny(ringWaitersRoom(ring)) ? FLAG_WAKE : 0;
 }
 
+/** Bytes from the offset which `ringReceive` returned on: complete records, none of them beyond the end of the data … */
+export let ready: u32 = 0;
+
+/** … of which a host may take this many; before it takes more it tells of them. The first one it may take in any case. */
+export let readyRecords: u32 = 0;
+
 /**
- * Counts the record of `advance` bytes at `at` as consumed (0: none) and finds the next one. Returns its offset, with
- * FLAG_WAKE when a producer must be woken and FLAG_EMPTY when there is no record there yet; or an error.
+ * Counts the `records` of `advance` bytes at `at` as consumed (0: none) and finds the next one. Returns its offset, with
+ * FLAG_WAKE when a producer must be woken and FLAG_EMPTY when there is no record there yet, and sets `ready` and
+ * `readyRecords`; or an error, and then nothing is counted.
  */
-export function ringReceive(ring: usize, capacity: u32, at: u32, advance: u32): u32 {
+export function ringReceive(ring: usize, capacity: u32, at: u32, advance: u32, records: u32): u32 {
   const failed = selfCheck();
   if (failed != 0) return failed;
   const data = u32(ringData(ring));
-  let cursor = load<u64>(ring + RING_CURSOR_OFFSET) + advance;
-  let received = load<u64>(ring + RING_RECEIVED_OFFSET);
-  if (advance != 0) {
-    at = wrapped(at + advance, data, capacity);
-    store<u64>(ring + RING_CURSOR_OFFSET, cursor);
-    store<u64>(ring + RING_RECEIVED_OFFSET, ++received);
-  }
-  let ready = load<u64>(ring + RING_CACHED_HEAD_OFFSET) - cursor;
-  if (ready == 0) {
-    const head = load64(ring + RING_HEAD_OFFSET);
-    ready = used(head, cursor);
-    store<u64>(ring + RING_CACHED_HEAD_OFFSET, head);
-  }
-  if (ready > capacity) return CORRUPT;
-  if (ready != 0) {
+  const end = data + capacity;
+  const before = load<u64>(ring + RING_CURSOR_OFFSET);
+  let cursor = before + advance;
+  at = wrapped(at + advance, data, capacity);
+  let complete = load<u64>(ring + RING_CACHED_HEAD_OFFSET) - cursor;
+  if (complete == 0) complete = newlyComplete(ring, cursor);
+  if (complete > capacity) return CORRUPT;
+  if (complete != 0) {
     const header = load<u64>(at);
     if (u32(header >> 32) == RECORD_PADDING) {
       const padding = recordBytes(u32(header));
-      if (at + padding != data + capacity || padding > ready) return CORRUPT;
+      if (at + padding != end || padding > complete) return CORRUPT;
       cursor += padding;
-      store<u64>(ring + RING_CURSOR_OFFSET, cursor);
       at = data;
-      ready -= padding;
-      if (ready == 0) {
-        const head = load64(ring + RING_HEAD_OFFSET);
-        ready = used(head, cursor);
-        store<u64>(ring + RING_CACHED_HEAD_OFFSET, head);
-        if (ready > capacity) return CORRUPT;
-      }
+      complete -= padding;
+      if (complete == 0) complete = newlyComplete(ring, cursor);
+      if (complete > capacity) return CORRUPT;
     }
   }
-  let flags: u32 = 0;
-  if (ready == 0) flags = FLAG_EMPTY;
-  else if (!isRecord(at, data + capacity, ready)) return CORRUPT;
-  const tail = load<u64>(ring + RING_TAIL_OFFSET);
-  if (cursor != tail && mustRelease(ring, capacity, cursor - tail, received, flags)) {
-    flags |= publishTail(ring, cursor, received);
+  if (complete != 0 && !isRecord(at, end, complete)) return CORRUPT;
+  const received = load<u64>(ring + RING_RECEIVED_OFFSET) + records;
+  if (cursor != before) {
+    store<u64>(ring + RING_CURSOR_OFFSET, cursor);
+    store<u64>(ring + RING_RECEIVED_OFFSET, received);
   }
+  let flags: u32 = complete == 0 ? FLAG_EMPTY : 0;
+  let held = cursor - load<u64>(ring + RING_TAIL_OFFSET);
+  let heldRecords = held == 0 ? 0 : received - load<u64>(ring + RING_RELEASED_OFFSET);
+  if (held != 0 && mustRelease(ring, capacity, held, heldRecords, flags)) {
+    flags |= publishTail(ring, cursor, received);
+    held = heldRecords = 0;
+  }
+  ready = min(min(u32(complete), end - at), (heldMax(capacity) - u32(held)) & ~(RECORD_ALIGNMENT - 1));
+  readyRecords = RING_HELD_RECORDS_MAX - u32(heldRecords);
   return at | flags;
 }
 
-function mustRelease(ring: usize, capacity: u32, held: u64, received: u64, flags: u32): bool {
-  if (flags != 0 || held >= capacity >>> RING_HELD_SHIFT) return true;
-  if (received - load<u64>(ring + RING_RELEASED_OFFSET) >= u64(RING_HELD_RECORDS_MAX)) return true;
+/** Bytes between the head, as it is now, and the cursor; more than the capacity when the words are corrupt. */
+function newlyComplete(ring: usize, cursor: u64): u64 {
+  const head = load64(ring + RING_HEAD_OFFSET);
+  store<u64>(ring + RING_CACHED_HEAD_OFFSET, head);
+  return used(head, cursor);
+}
+
+function heldMax(capacity: u32): u32 {
+  return capacity >>> RING_HELD_SHIFT;
+}
+
+function mustRelease(ring: usize, capacity: u32, held: u64, heldRecords: u64, flags: u32): bool {
+  if (flags != 0 || held >= heldMax(capacity) || heldRecords >= u64(RING_HELD_RECORDS_MAX)) return true;
   return waitersAny(ringWaitersRoom(ring));
 }
 
@@ -305,14 +323,14 @@ function wrapped(at: u32, data: u32, capacity: u32): u32 {
 }
 
 /**
- * Counts the record of `advance` bytes at `at` as consumed and publishes the tail at once. Returns the offset of the next
- * record, with FLAG_WAKE; or an error.
+ * Counts the `records` of `advance` bytes at `at` as consumed and publishes the tail at once. Returns the offset of the
+ * next record, with FLAG_WAKE; or an error.
  */
-export function ringRelease(ring: usize, capacity: u32, at: u32, advance: u32): u32 {
+export function ringRelease(ring: usize, capacity: u32, at: u32, advance: u32, records: u32): u32 {
   const failed = selfCheck();
   if (failed != 0) return failed;
   const cursor = load<u64>(ring + RING_CURSOR_OFFSET) + advance;
-  const received = load<u64>(ring + RING_RECEIVED_OFFSET) + u64(advance != 0);
+  const received = load<u64>(ring + RING_RECEIVED_OFFSET) + records;
   store<u64>(ring + RING_CURSOR_OFFSET, cursor);
   store<u64>(ring + RING_RECEIVED_OFFSET, received);
   return wrapped(at + advance, u32(ringData(ring)), capacity) | publishTail(ring, cursor, received);

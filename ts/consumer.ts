@@ -1,42 +1,25 @@
-import { CORRUPT } from "../protocol/errors.js";
-import {
-  END_CLOSED,
-  END_DEAD,
-  END_LIVE,
-  FLAG_EMPTY,
-  FLAG_WAKE,
-  RECORD_HEADER_BYTES,
-} from "../protocol/layout.js";
-import { RING_HELD_SHIFT } from "../protocol/limits.js";
+import { END_CLOSED, END_DEAD, END_LIVE } from "../protocol/layout.js";
 import { callback, integer, options, type WaitOptions, type WaitSyncOptions } from "./arguments.js";
 import type { Closable, Lease } from "./attachment.js";
 import type { Core } from "./core.js";
-import { ERRORS_END, failure, IsthmusError } from "./errors.js";
-import { attachEnd, type RingGeometry, recordBytes, ringAdvice } from "./record.js";
-import { RecordAtHand, type RingRecord } from "./ring-record.js";
+import { IsthmusError } from "./errors.js";
+import { attachEnd, type RingGeometry } from "./record.js";
+import { RingCursor } from "./ring-cursor.js";
+import type { RingRecord } from "./ring-record.js";
 import { type Condition, NOT_YET, wait, waitSync } from "./wait.js";
 
 /** The receiving end of a ring. One participant holds it at a time. */
 export class Consumer implements Closable {
   readonly #lease: Lease;
   readonly #core: Core;
-  readonly #u32: Uint32Array;
   readonly #geometry: RingGeometry;
   readonly #ring: number;
-  readonly #capacity: number;
   readonly #waitersData: number;
   readonly #waitersRoom: number;
-  /** A record larger than this is released as soon as it is copied. */
-  readonly #heldMax: number;
-  /** Offset of the record at hand, or of the next one. */
-  #at: number;
-  /** Bytes of the record at hand that the core has not been told of yet. */
-  #advance = 0;
-  #length = 0;
-  #closed = false;
+  readonly #cursor: RingCursor;
+  /** Whether a record is in the user's hands. */
   #peeked = false;
   #draining = false;
-  readonly #record: RecordAtHand;
   /** Receives that wait, in their order. */
   readonly #queue: object[] = [];
 
@@ -44,75 +27,35 @@ export class Consumer implements Closable {
   constructor(lease: Lease, geometry: RingGeometry) {
     const { attachment } = lease;
     const { core } = attachment;
-    const { ring, capacity } = geometry;
+    const { ring } = geometry;
     this.#lease = lease;
     this.#core = core;
-    this.#u32 = attachment.u32;
     this.#geometry = geometry;
     this.#ring = ring;
-    this.#capacity = capacity;
     this.#waitersData = core.ringWaitersData(ring) >>> 0;
     this.#waitersRoom = core.ringWaitersRoom(ring) >>> 0;
-    this.#heldMax = capacity >>> RING_HELD_SHIFT;
-    this.#at = attachEnd(attachment, "consumer", geometry, core.ringAttachConsumer);
-    this.#record = new RecordAtHand(attachment, () => this.#releasePeeked());
+    const at = attachEnd(attachment, "consumer", geometry, core.ringAttachConsumer);
+    this.#cursor = new RingCursor(attachment, geometry, at, () => this.#releasePeeked());
     attachment.parts.add(this);
-  }
-
-  /**
-   * Moves on to the next record: true when there is one. The record before counts as consumed from then on.
-   */
-  #next(): boolean {
-    const result = this.#core.ringReceive(this.#ring, this.#capacity, this.#at, this.#advance) >>> 0;
-    if (result < ERRORS_END) throw this.#failed(result);
-    this.#advance = 0;
-    const flags = result & (FLAG_WAKE | FLAG_EMPTY);
-    const at = result - flags;
-    this.#at = at;
-    if (flags !== 0) {
-      if (flags & FLAG_WAKE) this.#lease.attachment.notify(this.#waitersRoom);
-      if (flags & FLAG_EMPTY) return false;
-    }
-    // The core has checked this length, but a hostile peer may have changed it since: the view must stay in the ring.
-    const length = this.#u32[at >>> 2];
-    if (length > this.#geometry.end - at - RECORD_HEADER_BYTES) throw this.#failed(CORRUPT);
-    this.#length = length;
-    this.#record.place(at, length);
-    return true;
   }
 
   #usable(): void {
     const name = this.#geometry.name;
-    if (this.#closed) throw new IsthmusError("CLOSED", `the consumer of ring "${name}" was closed`);
+    if (this.#cursor.closed) throw new IsthmusError("CLOSED", `the consumer of ring "${name}" was closed`);
     if (this.#peeked)
       throw new IsthmusError("BUSY", `ring "${name}": a record is peeked at; release it first`);
   }
 
-  /** The record at hand is copied: it counts as consumed with the next call, or at once when it is large. */
-  #taken(): void {
-    this.#advance = recordBytes(this.#length);
-    if (this.#advance > this.#heldMax) this.#release();
-  }
-
   #releasePeeked(): void {
     if (this.#draining) throw new IsthmusError("BUSY", "drain releases its records itself");
-    this.#advance = recordBytes(this.#length);
     this.#peek(false);
-    this.#release();
+    this.#cursor.takeAndRelease();
   }
 
   /** Whether the record at hand is in the user's hands. */
   #peek(peeked: boolean): void {
     this.#peeked = peeked;
-    this.#record.valid = peeked;
-  }
-
-  #release(): void {
-    const result = this.#core.ringRelease(this.#ring, this.#capacity, this.#at, this.#advance) >>> 0;
-    if (result < ERRORS_END) throw this.#failed(result);
-    this.#advance = 0;
-    this.#at = result & FLAG_WAKE ? result - FLAG_WAKE : result;
-    if (result & FLAG_WAKE) this.#lease.attachment.notify(this.#waitersRoom);
+    this.#cursor.record.valid = peeked;
   }
 
   /**
@@ -122,10 +65,10 @@ export class Consumer implements Closable {
    * @throws {IsthmusError} BUSY while a record is peeked at; CLOSED; EVICTED; CORRUPT
    */
   tryReceive(): Uint8Array | undefined {
-    if (this.#closed || this.#peeked) this.#usable();
-    if (!this.#next()) return undefined;
-    const copy = this.#record.slice();
-    this.#taken();
+    if (this.#cursor.closed || this.#peeked) this.#usable();
+    if (!this.#cursor.next()) return undefined;
+    const copy = this.#cursor.record.slice();
+    this.#cursor.take();
     return copy;
   }
 
@@ -138,11 +81,11 @@ export class Consumer implements Closable {
    * @throws {IsthmusError} as `tryReceive`
    */
   tryReceiveInto(target: Uint8Array): number {
-    if (this.#closed || this.#peeked) this.#usable();
-    if (!this.#next()) return -1;
-    this.#record.copy(target);
-    this.#taken();
-    return this.#length;
+    if (this.#cursor.closed || this.#peeked) this.#usable();
+    if (!this.#cursor.next()) return -1;
+    const length = this.#cursor.record.copy(target);
+    this.#cursor.take();
+    return length;
   }
 
   /**
@@ -153,11 +96,11 @@ export class Consumer implements Closable {
    */
   tryPeek(): RingRecord | undefined {
     if (this.#draining) this.#usable();
-    if (this.#peeked && !this.#closed) return this.#record;
+    if (this.#peeked && !this.#cursor.closed) return this.#cursor.record;
     this.#usable();
-    if (!this.#next()) return undefined;
+    if (!this.#cursor.next()) return undefined;
     this.#peek(true);
-    return this.#record;
+    return this.#cursor.record;
   }
 
   /**
@@ -239,19 +182,20 @@ export class Consumer implements Closable {
     integer("limit", limit, 0, Number.MAX_SAFE_INTEGER);
     this.#usable();
     let handled = 0;
+    let found = false;
     this.#draining = true;
     try {
-      while (handled < limit && this.#next()) {
+      while (handled < limit && !this.#cursor.closed) {
+        found = this.#cursor.next();
+        if (!found) break;
         this.#peek(true);
-        handle(this.#record);
-        this.#peek(false);
-        this.#advance = recordBytes(this.#length);
-        handled++;
+        handled += this.#cursor.walk(handle, limit - handled);
       }
     } finally {
       this.#draining = false;
       this.#peek(false);
-      if (handled > 0 && !this.#closed) this.#release();
+      // When nothing was found, the core has published everything already.
+      if (found && !this.#cursor.closed && (handled > 0 || this.#cursor.behind)) this.#cursor.release();
     }
     return handled;
   }
@@ -265,27 +209,21 @@ export class Consumer implements Closable {
     }
   }
 
-  /** Gives the end back. A record that is peeked at and not released is the next consumer's first. */
+  /** Gives the end back. A record that is peeked at, or handed out by `drain`, is the next consumer's first. */
   close(): void {
-    if (this.#closed) return;
-    if (this.#advance > 0 && !this.#peeked) {
-      try {
-        this.#release();
-      } catch {
-        // Damaged or evicted: nothing can be released, and the end is given up all the same.
-      }
+    if (this.#cursor.closed) return;
+    try {
+      this.#cursor.release();
+    } catch {
+      // Damaged or evicted: nothing can be released, and the end is given up all the same.
     }
-    this.#closed = true;
-    this.#record.valid = false;
+    this.#cursor.closed = true;
+    this.#cursor.record.valid = false;
     this.#lease.attachment.parts.delete(this);
     if (this.#core.ringCloseConsumer(this.#ring)) this.#lease.attachment.notify(this.#waitersRoom);
   }
 
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #failed(status: number): IsthmusError {
-    return failure(status, `receiving from ring "${this.#geometry.name}" failed: ${ringAdvice(status)}`);
   }
 }

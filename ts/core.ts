@@ -41,6 +41,8 @@ export interface Core {
   readonly heapEnd: WebAssembly.Global;
   readonly room: WebAssembly.Global;
   readonly claimed: WebAssembly.Global;
+  readonly ready: WebAssembly.Global;
+  readonly readyRecords: WebAssembly.Global;
   ringData(ring: number): number;
   ringWaitersData(ring: number): number;
   ringWaitersRoom(ring: number): number;
@@ -54,8 +56,8 @@ export interface Core {
   ringConsumerState(ring: number): number;
   ringConsumerReported(ring: number): void;
   ringAttachConsumer(ring: number, capacity: number): number;
-  ringReceive(ring: number, capacity: number, at: number, advance: number): number;
-  ringRelease(ring: number, capacity: number, at: number, advance: number): number;
+  ringReceive(ring: number, capacity: number, at: number, advance: number, records: number): number;
+  ringRelease(ring: number, capacity: number, at: number, advance: number, records: number): number;
   ringCloseConsumer(ring: number): number;
   ringProducerState(ring: number): number;
   ringProducerReported(ring: number): void;

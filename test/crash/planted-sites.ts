@@ -6,6 +6,7 @@ import {
   LATEST_VERSIONS_OFFSET,
   RING_HEAD_OFFSET,
   RING_PRODUCER_OFFSET,
+  RING_RECEIVED_OFFSET,
   SEGMENT_LOCK_OFFSET,
   WAITERS_SUMMARY_OFFSET,
   WAITERS_WORDS_OFFSET,
@@ -13,7 +14,16 @@ import {
 import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import type { CrashLane } from "../lib/crash.js";
 import { openLatest, writeLatest } from "../lib/hosts/latest.js";
-import { attachProducer, openRing, type ProducerEnd, payloadOf, send } from "../lib/hosts/ring.js";
+import {
+  attachConsumer,
+  attachProducer,
+  type ConsumerEnd,
+  openRing,
+  type ProducerEnd,
+  payloadOf,
+  receive,
+  send,
+} from "../lib/hosts/ring.js";
 import { createSegment, insertOnce, latestWish, openObject, ringWish } from "../lib/hosts/segment.js";
 import { call } from "../lib/script.js";
 import { FILLS, type Fill, populate, SLOTS } from "./cases/ground.js";
@@ -34,6 +44,15 @@ export function recordHeader(lane: CrashLane): number {
 export function ringHead(lane: CrashLane): number {
   const producer = ringOf(lane);
   return lane.siteWriting(producer.ring + RING_HEAD_OFFSET, 0, send(producer, payloadOf(1, 9)));
+}
+
+/** The store that counts what a consumer took. */
+export function ringReceived(lane: CrashLane): number {
+  const producer = ringOf(lane);
+  const consumer = lane.play(1, attachConsumer(producer)) as ConsumerEnd;
+  for (const number of [1, 2]) lane.play(0, send(producer, payloadOf(number, 9)));
+  lane.play(1, receive(lane.view, consumer));
+  return lane.siteWriting(consumer.ring + RING_RECEIVED_OFFSET, 1, receive(lane.view, consumer));
 }
 
 /** The compare-exchange that takes the producer's end. */

@@ -38,6 +38,12 @@ const PLANTED: Planted[] = [
     noticedBy: "send when full, fresh memory",
   },
   {
+    bug: "records that are held back are not counted, so a stretch is too long",
+    site: sites.ringReceived,
+    how: "drop",
+    noticedBy: "receive a stretch behind 40 that are held back, fresh memory",
+  },
+  {
     bug: "an object is published before its entry",
     site: sites.entryObject,
     how: "late",

@@ -111,6 +111,44 @@ for (const runtime of presentRuntimes()) {
   });
 }
 
+test("a header that changes while drain is before it is damage, no view is made of it, and what came before is released", () => {
+  const words = [
+    [0xffffffff, layout.RECORD_DATA],
+    [0xfffffff8, layout.RECORD_DATA],
+    [0x7ffffff9, layout.RECORD_DATA],
+    [4 * KiB, layout.RECORD_DATA],
+    [3 * 24 - 7, layout.RECORD_DATA],
+    [9, 0],
+    [0xfffffff8, layout.RECORD_PADDING],
+  ];
+  for (const [length, kind] of words as [number, number][]) {
+    using segment = Segment.create(segmentName("header"), { bytes: MiB });
+    const ring = segment.ring("ring", { bytes: 4 * KiB });
+    using producer = ring.producer();
+    using consumer = ring.consumer();
+    const data = objectOffset(segment.name, "ring") + layout.RING_WAITERS_OFFSET + 256;
+    for (let i = 0; i < 5; i++) producer.trySend(new Uint8Array(9).fill(i));
+    let calls = 0;
+    refused("CORRUPT", () =>
+      consumer.drain(({ bytes }) => {
+        assert.equal(Uint8Array.from(bytes), new Uint8Array(9).fill(calls));
+        if (++calls !== 2) return;
+        poke32(segment.name, data + 2 * 24, length);
+        poke32(segment.name, data + 2 * 24 + 4, kind);
+      }),
+    );
+    assert.is(calls, 2);
+    assert.is(ring.stats.received, 2);
+    assert.is(ring.stats.used, 3 * 24);
+    poke32(segment.name, data + 2 * 24, 9);
+    poke32(segment.name, data + 2 * 24 + 4, layout.RECORD_DATA);
+    assert.is(
+      consumer.drain(({ bytes }) => assert.is(bytes[0], calls++)),
+      3,
+    );
+  }
+});
+
 test("a free block that claims to be larger than the heap is damage, and is not followed", () => {
   for (const size of [0x7ffffff8, 0xfffffff8, 2 * MiB, 16, 12]) {
     using segment = Segment.create(segmentName("block"), { bytes: MiB });

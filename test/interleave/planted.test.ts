@@ -5,7 +5,15 @@ import * as memory from "../crash/planted-memory.js";
 import * as sites from "../crash/planted-sites.js";
 import type { CrashLane } from "../lib/crash.js";
 import { beginLatest, type LatestValue, openLatest, readInPlace } from "../lib/hosts/latest.js";
-import { numberOf, payloadOf, receive, send } from "../lib/hosts/ring.js";
+import {
+  numberOf,
+  type ProducerEnd,
+  payloadOf,
+  receive,
+  receiveStretch,
+  release,
+  send,
+} from "../lib/hosts/ring.js";
 import { latestWish } from "../lib/hosts/segment.js";
 import type { Mutation } from "../lib/mutation.js";
 import { attempt, call, read, type Script, sleep, write } from "../lib/script.js";
@@ -13,7 +21,7 @@ import { exhaust, explore, type Scenario } from "../lib/search.js";
 import { crashLane, world } from "../lib/shipped.js";
 import { scenarios } from "./scenarios/all.js";
 import { type Explored, OBSERVER, populate, SLOTS } from "./scenarios/ground.js";
-import { prepareRing } from "./scenarios/ring.js";
+import { NEAR_END_OF_512, prepareRing } from "./scenarios/ring.js";
 
 const explored = world(3);
 const finder = crashLane();
@@ -182,11 +190,10 @@ function noticedInScript(bug: string, scenario: Omit<Scenario, "name">, message:
 
 let ends: ReturnType<typeof prepareRing>;
 
-function* sendTwo(length: number): Script {
-  const producer = { ...ends.producer };
-  for (const number of [1, 2]) {
+function* sendTo(producer: ProducerEnd, first: number, lengths: number[]): Script {
+  for (const [index, length] of lengths.entries()) {
     yield* attempt(function* () {
-      return (yield* send(producer, payloadOf(number, length))) || undefined;
+      return (yield* send(producer, payloadOf(first + index, length))) || undefined;
     });
   }
 }
@@ -198,7 +205,7 @@ noticedInScript(
       ends = prepareRing(world, 256);
     },
     scripts: ({ arena: { view } }) => [
-      sendTwo(9),
+      sendTo({ ...ends.producer }, 1, [9, 9]),
       (function* (): Script {
         const consumer = { ...ends.consumer };
         const bell = (yield* call("doorbell", SLOTS[1])) >>> 0;
@@ -223,16 +230,39 @@ noticedInScript(
       ends = prepareRing(world, 64);
     },
     scripts: ({ arena: { view } }) => [
-      sendTwo(40),
+      sendTo({ ...ends.producer }, 1, [40, 40]),
       (function* (): Script {
         const { ring, capacity, at } = ends.consumer;
         yield* attempt(function* () {
-          const result = yield* call("ringReceive", ring, capacity, at, 0);
+          const result = yield* call("ringReceive", ring, capacity, at, 0, 0);
           return (result & 2) === 0 || undefined;
         });
         const length = view.getUint32(at, true);
-        yield* call("ringRelease", ring, capacity, at, 8 + length);
+        yield* call("ringRelease", ring, capacity, at, 8 + length, 1);
         strict.equal(numberOf(yield* read(at + 8, length)), 1, "overwritten");
+      })(),
+    ],
+  },
+  /overwritten|torn/,
+);
+
+noticedInScript(
+  "a batch that counts as consumed before it was handed over",
+  {
+    before: (world) => {
+      ends = prepareRing(world, 512, NEAR_END_OF_512);
+      world.play(0, sendTo(ends.producer, 3, [8, 8, 8]));
+    },
+    scripts: ({ arena: { view } }) => [
+      sendTo({ ...ends.producer }, 6, [400, 24, 24]),
+      (function* (): Script {
+        const consumer = { ...ends.consumer };
+        const batch: number[] = [];
+        const note = (): number => batch.push(consumer.at + consumer.advance + 8);
+        strict.equal(yield* receiveStretch(view, consumer, note), 3);
+        yield* release(consumer);
+        for (const [index, at] of batch.entries())
+          strict.equal(numberOf(yield* read(at, 8)), index + 3, "overwritten");
       })(),
     ],
   },

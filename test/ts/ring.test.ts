@@ -232,6 +232,170 @@ test("a function that throws inside drain leaves its record in the ring", () => 
   });
 });
 
+test("drain gives exactly what was sent, whatever the lengths, limits, wraps and exceptions", () => {
+  const capacities = [64, 200, 1024, 4096, 65536 - 8];
+  const lengths = fc.array(fc.oneof(fc.nat(24), fc.nat(24), fc.nat(200)), { minLength: 1, maxLength: 120 });
+  const drain = fc.record({ limit: fc.option(fc.nat(150), { nil: undefined }), throwsAt: fc.nat(200) });
+  const call = fc.oneof(
+    fc.record({ send: lengths }),
+    drain,
+    drain,
+    fc.record({ receive: fc.nat(50) }),
+    fc.constant("new consumer" as const),
+  );
+  const property = fc.property(
+    fc.constantFrom(...capacities),
+    fc.array(call, { maxLength: 40 }),
+    (capacity, calls) =>
+      withRing(capacity, (ends) => {
+        const model: Uint8Array[] = [];
+        let [number, received] = [0, 0];
+        const send = (length: number): boolean => {
+          const bytes = payload(number, Math.min(length, capacity - 8));
+          if (!ends.producer.trySend(bytes)) return false;
+          number++;
+          return model.push(bytes) > 0;
+        };
+        const take = (bytes: Uint8Array | undefined): void => {
+          assert.equal(bytes, model.shift());
+          received++;
+        };
+        for (const one of calls) {
+          if (one === "new consumer") {
+            ends.consumer.close();
+            ends.consumer = ends.ring.consumer();
+          } else if ("send" in one) one.send.every(send);
+          else if ("receive" in one) {
+            for (let i = 0; i < one.receive && model.length > 0; i++) take(ends.consumer.tryReceive());
+          } else {
+            const { limit = Number.POSITIVE_INFINITY, throwsAt } = one;
+            let calls = 0;
+            // Every seventh record brings another one, so that the end of the stream moves while it is drained.
+            const handle = (record: { bytes: Uint8Array }): void => {
+              assert.equal(Uint8Array.from(record.bytes), model[0]);
+              if (calls++ === throwsAt) throw new Error("enough");
+              take(model[0]);
+              if (calls % 7 === 0) send(calls % 50);
+            };
+            const given = one.limit === undefined ? {} : { limit };
+            const there = model.length;
+            try {
+              const handled = ends.consumer.drain(handle, given);
+              assert.is(handled, calls);
+              assert.ok(handled <= limit && handled >= Math.min(limit, there));
+            } catch (error) {
+              assert.match((error as Error).message, /^enough$/);
+              assert.is(calls, throwsAt + 1);
+            }
+            assert.is(ends.ring.stats.received, received);
+            if (model.length === 0 && limit > calls && calls <= throwsAt) assert.is(ends.ring.stats.used, 0);
+          }
+        }
+        const left = model.length;
+        assert.is(
+          ends.consumer.drain((record) => take(Uint8Array.from(record.bytes))),
+          left,
+        );
+        assert.is(received, number);
+      }),
+  );
+  fc.assert(property, { numRuns: 300 });
+});
+
+test("drain holds back no more than single calls do, also behind them", () => {
+  for (const before of [0, 1, 40, 63, 64]) {
+    withRing(16384, ({ ring, producer, consumer }) => {
+      for (let i = 0; i < 300; i++) assert.ok(producer.trySend(new Uint8Array(1)));
+      for (let i = 0; i < before; i++) assert.ok(consumer.tryReceive());
+      let taken = before;
+      consumer.drain(() => {
+        const released = 300 - ring.stats.used / 16;
+        assert.ok(++taken - released <= 64, `${taken - released} would come again`);
+      });
+      assert.is(taken, 300);
+    });
+  }
+});
+
+test("drain lets a producer that waits for room have it after one record", async () => {
+  using segment = Segment.createAnonymous({ bytes: 65536 });
+  const ring = segment.ring("r", { bytes: 16384 });
+  using producer = ring.producer();
+  using consumer = ring.consumer();
+  while (producer.trySend(new Uint8Array(8)));
+  const sending = producer.send(new Uint8Array(8));
+  const used: number[] = [];
+  consumer.drain(() => used.push(ring.stats.used), { limit: 20 });
+  assert.equal(used.slice(0, 2), [16384, 16384 - 16]);
+  await sending;
+});
+
+test("inside drain its consumer is BUSY, at every record", () => {
+  withRing(1024, ({ producer, consumer }) => {
+    for (let i = 0; i < 3; i++) producer.trySend(payload(i, 9));
+    const handled = consumer.drain((record) => {
+      for (const call of [
+        () => consumer.drain(() => {}),
+        () => consumer.tryReceive(),
+        () => consumer.tryReceiveInto(new Uint8Array(100)),
+        () => consumer.tryPeek(),
+        () => consumer.receiveSync(),
+        () => record.release(),
+      ])
+        assert.is(code(call), "BUSY");
+    });
+    assert.is(handled, 3);
+  });
+});
+
+test("a consumer that is closed inside drain ends it; what was handed out then is the next one's first", () => {
+  withRing(1024, ({ ring, producer, consumer }) => {
+    for (let i = 0; i < 5; i++) producer.trySend(payload(i, 9));
+    let calls = 0;
+    const kept: { bytes: Uint8Array }[] = [];
+    consumer.drain((record) => {
+      if (++calls < 3) return;
+      consumer.close();
+      kept.push(record);
+    });
+    assert.is(calls, 3);
+    assert.is(
+      code(() => kept[0].bytes),
+      "CLOSED",
+    );
+    assert.is(
+      code(() => consumer.drain(() => {})),
+      "CLOSED",
+    );
+    using next = ring.consumer();
+    assert.equal(next.tryReceive(), payload(2, 9));
+  });
+});
+
+test("a segment that is closed inside drain ends it", () => {
+  using segment = Segment.createAnonymous({ bytes: 65536 });
+  const ring = segment.ring("r", { bytes: 4096 });
+  const producer = ring.producer();
+  const consumer = ring.consumer();
+  for (let i = 0; i < 5; i++) producer.trySend(payload(i, 9));
+  let calls = 0;
+  consumer.drain(() => {
+    if (++calls === 2) segment.close();
+  });
+  assert.is(calls, 2);
+});
+
+test("what was taken before a record that is peeked at does not come again when the end is closed", () => {
+  withRing(1024, ({ ring, producer, consumer }) => {
+    for (let i = 0; i < 4; i++) producer.trySend(payload(i, 9));
+    for (let i = 0; i < 2; i++) consumer.tryReceive();
+    assert.ok(consumer.tryPeek());
+    consumer.close();
+    using next = ring.consumer();
+    assert.equal(next.tryReceive(), payload(2, 9));
+  });
+});
+
 test("a target that is too short is refused, and the record stays", () => {
   withRing(256, ({ producer, consumer }) => {
     producer.trySend(payload(1, 20));

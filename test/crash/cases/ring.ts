@@ -8,6 +8,7 @@ import {
   RING_RECEIVED_OFFSET,
   RING_RELEASED_OFFSET,
 } from "../../../protocol/layout.js";
+import { RING_HELD_RECORDS_MAX } from "../../../protocol/limits.js";
 import type { CrashCase, CrashLane } from "../../lib/crash.js";
 import {
   attachConsumer,
@@ -21,6 +22,7 @@ import {
   type ProducerEnd,
   payloadOf,
   receive,
+  receiveStretch,
   release,
   send,
   sendMany,
@@ -68,6 +70,13 @@ function claiming(length: number): Step {
 export const receiving: Step = function* (stream, view) {
   const payload = yield* receive(view, stream.consumer);
   if (payload) assert.equal(numberOf(payload), ++stream.received);
+};
+
+/** Takes as many as the core lets it take without being told. */
+const receivingStretch: Step = function* (stream, view) {
+  yield* receiveStretch(view, stream.consumer, (payload) => {
+    assert.equal(numberOf(payload), ++stream.received);
+  });
 };
 
 export const releasing: Step = function* (stream) {
@@ -212,6 +221,74 @@ const CASES: RingCase[] = [
     end: "consumer",
   },
   {
+    name: "receive a stretch",
+    capacity: 1024,
+    before: times(4, sending(9)),
+    operation: receivingStretch,
+    end: "consumer",
+  },
+  {
+    name: "receive the next, holding a stretch back",
+    capacity: 1024,
+    before: [...times(8, sending(9)), receivingStretch],
+    operation: receivingStretch,
+    end: "consumer",
+  },
+  {
+    name: "receive the next stretch, releasing the first",
+    capacity: 1024,
+    before: [...times(20, sending(8)), receivingStretch],
+    operation: receivingStretch,
+    end: "consumer",
+  },
+  {
+    name: "receive the next stretch, past padding",
+    capacity: 512,
+    before: [
+      ...[sending(400), sending(24), receiving, receiving, releasing],
+      ...[...times(3, sending(8)), sending(24), sending(8), receivingStretch],
+    ],
+    operation: receivingStretch,
+    end: "consumer",
+  },
+  {
+    name: "receive the next stretch, somebody waits for room",
+    capacity: 1024,
+    before: [...times(8, sending(9)), receivingStretch],
+    waits: "waitersRoom",
+    operation: receivingStretch,
+    end: "consumer",
+  },
+  {
+    name: "receive a stretch that becomes empty",
+    capacity: 1024,
+    before: [...times(3, sending(9)), receivingStretch],
+    operation: receivingStretch,
+    end: "consumer",
+  },
+  {
+    name: "receive a stretch behind 40 that are held back",
+    capacity: 16384,
+    before: [...times(120, sending(1)), ...times(40, receiving)],
+    operation: receivingStretch,
+    end: "consumer",
+  },
+  {
+    name: "receive the next stretch after 64 records",
+    capacity: 16384,
+    before: [...times(70, sending(1)), receivingStretch],
+    operation: receivingStretch,
+    end: "consumer",
+  },
+  {
+    name: "release a stretch",
+    capacity: 1024,
+    before: [...times(4, sending(9)), receivingStretch],
+    waits: "waitersRoom",
+    operation: releasing,
+    end: "consumer",
+  },
+  {
     name: "release",
     capacity: 1024,
     before: [sending(9), sending(24), receiving],
@@ -246,6 +323,8 @@ function* carryOn(view: DataView, stream: Stream, by: number, slots: number[], e
     const number = numberOf(payload);
     if (before === undefined) {
       assert.ok(number > stream.released && number <= stream.received + 1, `got ${number} first`);
+      const again = stream.received + 1 - number;
+      assert.ok(again <= RING_HELD_RECORDS_MAX, `${again} come again`);
       if (exact) assert.equal(released, number - 1, "released");
     } else assert.equal(number, before + 1, "order");
     assert.ok(number <= stream.begun, `got ${number}, which nobody sent`);

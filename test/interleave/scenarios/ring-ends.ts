@@ -9,6 +9,7 @@ import {
   numberOf,
   payloadOf,
   receive,
+  receiveStretch,
   send,
 } from "../../lib/hosts/ring.js";
 import { bury } from "../../lib/hosts/segment.js";
@@ -81,16 +82,19 @@ function closing(mortal: boolean): Explored {
 }
 
 /** The consumer dies at any write; the third one takes its end over and gets all that is left. */
-function consumerDies(): Explored {
-  const lengths = [16, 16, 16];
+function consumerDies(inStretches: boolean): Explored {
+  const lengths = inStretches ? [8, 8, 8] : [16, 16, 16];
   let ends: Ends;
   let [got, sent] = [0, 0];
   function* consuming(view: DataView): Script {
     const consumer = { ...ends.consumer };
+    const handle = (payload: Uint8Array): void => assert.equal(numberOf(payload), ++got, "order");
     while (got < lengths.length) {
-      const payload = yield* attempt(() => receive(view, consumer));
-      assert.equal(numberOf(payload), got + 1, "order");
-      got++;
+      if (inStretches) {
+        yield* attempt(function* () {
+          return (yield* receiveStretch(view, consumer, handle)) || undefined;
+        });
+      } else handle(yield* attempt(() => receive(view, consumer)));
     }
   }
   function* producing(): Script {
@@ -117,12 +121,12 @@ function consumerDies(): Explored {
     }
   }
   return {
-    name: "ring, the consumer dies at any write",
+    name: `ring, the consumer ${inStretches ? "takes stretches and " : ""}dies at any write`,
     preemptions: 1,
     deaths: 1,
     mortal: [1],
     before: (world) => {
-      ends = prepareRing(world, 64);
+      ends = prepareRing(world, inStretches ? 512 : 64);
     },
     scripts: (world) => {
       [got, sent] = [0, 0];
@@ -157,6 +161,7 @@ function buriedMeanwhile(): Explored {
 export const ringEndScenarios: Explored[] = [
   closing(false),
   closing(true),
-  consumerDies(),
+  consumerDies(false),
+  consumerDies(true),
   buriedMeanwhile(),
 ];

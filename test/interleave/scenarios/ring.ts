@@ -21,6 +21,7 @@ import {
   type ProducerEnd,
   payloadOf,
   receive,
+  receiveStretch,
   release,
   send,
   sendMany,
@@ -98,6 +99,17 @@ function* receiveReleasing({ consumer, before }: Ends, count: number, view: Data
   }
 }
 
+/** Takes what is there in stretches, and tells the core of each as a whole. */
+function* receiveInStretches({ consumer, before }: Ends, count: number, view: DataView): Script {
+  let last = before;
+  const handle = (payload: Uint8Array): void => assert.equal(numberOf(payload), ++last, "order");
+  while (last < before + count) {
+    yield* attempt(function* () {
+      return (yield* receiveStretch(view, consumer, handle)) || undefined;
+    });
+  }
+}
+
 /** Sleeps on its doorbell while there is no room. */
 function* sendBlocking({ producer, before }: Ends, lengths: number[], view: DataView): Script {
   for (const [index, length] of lengths.entries()) {
@@ -120,6 +132,8 @@ function* receiveBlocking({ consumer, before }: Ends, count: number, view: DataV
 
 /** Lengths of records after which the next one needs padding, in a ring of 128 bytes. */
 export const NEAR_END = [60, 24];
+/** Leaves 72 bytes before the end of a ring of 512: three records of 16 bytes and padding, which is one stretch. */
+export const NEAR_END_OF_512 = [400, 24];
 
 const SCENARIOS: RingScenario[] = [
   { name: "3 records", capacity: 256, lengths: [9, 1, 16] },
@@ -137,6 +151,23 @@ const SCENARIOS: RingScenario[] = [
   { name: "over old records", capacity: 128, before: [...NEAR_END, ...NEAR_END], lengths: [16, 24, 30] },
   { name: "many together", capacity: 128, before: NEAR_END, lengths: [9, 24, 8, 30], producer: sendTogether },
   { name: "released at once", capacity: 1024, lengths: [9, 8], consumer: receiveReleasing },
+  { name: "in stretches", capacity: 512, lengths: [8, 1, 9], consumer: receiveInStretches },
+  {
+    name: "in a stretch up to padding",
+    capacity: 512,
+    before: NEAR_END_OF_512,
+    lengths: [8, 8, 8, 24],
+    producer: sendTogether,
+    consumer: receiveInStretches,
+  },
+  {
+    name: "in stretches, the producer sleeps",
+    capacity: 512,
+    before: [500],
+    lengths: [8, 8, 440, 40],
+    producer: sendBlocking,
+    consumer: receiveInStretches,
+  },
   {
     name: "a consumer that sleeps",
     capacity: 256,

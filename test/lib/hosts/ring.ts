@@ -1,5 +1,12 @@
 /** What hosts do with a ring, as scripts. What a host keeps to itself are fields of a plain object per end. */
-import { FLAG_EMPTY, FLAG_WAKE, RECORD_ALIGNMENT, RECORD_HEADER_BYTES } from "../../../protocol/layout.js";
+import {
+  FLAG_EMPTY,
+  FLAG_WAKE,
+  RECORD_ALIGNMENT,
+  RECORD_DATA,
+  RECORD_HEADER_BYTES,
+  WAITERS_SUMMARY_OFFSET,
+} from "../../../protocol/layout.js";
 import { call, read, type Script, variable, write } from "../script.js";
 import { CoreError, notify, type ObjectWish, offsetOf, openObject, overcome } from "./segment.js";
 
@@ -18,7 +25,9 @@ export interface ProducerEnd extends Ring {
 
 export interface ConsumerEnd extends Ring {
   at: number;
+  /** Bytes and number of the records that were taken from `at` on, of which the core was not told. */
   advance: number;
+  records: number;
 }
 
 export function recordBytes(length: number): number {
@@ -52,7 +61,9 @@ export function* attachProducer(ring: Ring, dead: readonly number[] = []): Scrip
 
 export function* attachConsumer(ring: Ring, dead: readonly number[] = []): Script<ConsumerEnd | undefined> {
   const at = yield* overcome(dead, () => call("ringAttachConsumer", ring.ring, ring.capacity));
-  return at === undefined ? undefined : { ...ring, at: offsetOf("ringAttachConsumer", at), advance: 0 };
+  return at === undefined
+    ? undefined
+    : { ...ring, at: offsetOf("ringAttachConsumer", at), advance: 0, records: 0 };
 }
 
 /** Makes sure of room for the payload; false when the ring is full. */
@@ -105,25 +116,57 @@ export function* sendMany(end: ProducerEnd, payloads: Uint8Array[]): Script<numb
   return sent;
 }
 
-/** A copy of the next record, or `undefined` when there is none now. */
-export function* receive(view: DataView, end: ConsumerEnd): Script<Uint8Array | undefined> {
-  const received = yield* call("ringReceive", end.ring, end.capacity, end.at, end.advance);
+/** Tells the core of what was taken; the payload bytes of the next record, or `undefined` when there is none now. */
+function* next(view: DataView, end: ConsumerEnd): Script<number | undefined> {
+  const received = yield* call("ringReceive", end.ring, end.capacity, end.at, end.advance, end.records);
   const result = offsetOf("ringReceive", received);
-  end.advance = 0;
+  end.advance = end.records = 0;
   end.at = result & ~(FLAG_WAKE | FLAG_EMPTY);
   if (result & FLAG_WAKE) yield* notify(end.waitersRoom);
-  if (result & FLAG_EMPTY) return undefined;
-  const length = view.getUint32(end.at, true);
+  return result & FLAG_EMPTY ? undefined : view.getUint32(end.at, true);
+}
+
+/** A copy of the next record, or `undefined` when there is none now. */
+export function* receive(view: DataView, end: ConsumerEnd): Script<Uint8Array | undefined> {
+  const length = yield* next(view, end);
+  if (length === undefined) return undefined;
   const payload = yield* read(end.at + RECORD_HEADER_BYTES, length);
   end.advance = recordBytes(length);
+  end.records = 1;
   return payload;
 }
 
-/** Counts the record received last as consumed, and lets the producer have its room at once. */
+/**
+ * Hands over copies of the records that are there, as far as the host may go on by itself; how many. The core is told of
+ * them with the next call.
+ */
+export function* receiveStretch(
+  view: DataView,
+  end: ConsumerEnd,
+  handle: (payload: Uint8Array) => void,
+): Script<number> {
+  let length = yield* next(view, end);
+  if (length === undefined) return 0;
+  const ready = (yield* variable("ready")) >>> 0;
+  const records = yield* variable("readyRecords");
+  do {
+    handle(yield* read(end.at + end.advance + RECORD_HEADER_BYTES, length));
+    end.advance += recordBytes(length);
+    end.records++;
+    if (end.records === records || end.advance >= ready) break;
+    if (view.getUint32(end.waitersRoom + WAITERS_SUMMARY_OFFSET, true) !== 0) break;
+    const header = new DataView((yield* read(end.at + end.advance, RECORD_HEADER_BYTES)).buffer);
+    length = header.getUint32(0, true);
+    if (header.getUint32(4, true) !== RECORD_DATA) break;
+  } while (recordBytes(length) <= ready - end.advance);
+  return end.records;
+}
+
+/** Counts what was received last as consumed, and lets the producer have its room at once. */
 export function* release(end: ConsumerEnd): Script {
-  const released = yield* call("ringRelease", end.ring, end.capacity, end.at, end.advance);
+  const released = yield* call("ringRelease", end.ring, end.capacity, end.at, end.advance, end.records);
   const result = offsetOf("ringRelease", released);
-  end.advance = 0;
+  end.advance = end.records = 0;
   end.at = result & ~FLAG_WAKE;
   if (result & FLAG_WAKE) yield* notify(end.waitersRoom);
 }
@@ -133,6 +176,6 @@ export function* closeProducer(end: ProducerEnd): Script {
 }
 
 export function* closeConsumer(end: ConsumerEnd): Script {
-  if (end.advance > 0) yield* release(end);
+  yield* release(end);
   if (yield* call("ringCloseConsumer", end.ring)) yield* notify(end.waitersRoom);
 }

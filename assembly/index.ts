@@ -44,8 +44,6 @@ export {
 export { transactionBegin, transactionEnd, transactionNote } from "./right";
 export {
   claimed,
-  ready,
-  readyRecords,
   ringAttachConsumer,
   ringAttachProducer,
   ringClaim,
@@ -58,6 +56,8 @@ export {
   ringProducerReported,
   ringProducerState,
   ringPublish,
+  ringReady,
+  ringReadyRecords,
   ringReceive,
   ringRelease,
   ringStage,

@@ -31,14 +31,14 @@
  *  3. write the record's header                              records or 1/8 of the capacity are held back, or when
  *  4. publish the head: the record is sent                   somebody waits for room
  *  5. anyone waiting for data? then wake                  5. the host reads the payload; it may go on by itself to
- *                                                            the records behind, as far as `ready` says, before it
- *                                                            comes back to step 1 with all of them
+ *                                                            the records behind, as far as `ringReady` says, before
+ *                                                            it comes back to step 1 with all of them
  *
  * The host keeps `at` (offset of its next record) and the room it was told of, and passes the capacity: nothing that a
  * peer could change decides where the host writes.
  *
- * A host that goes on by itself takes DATA records that end within `ready`, at most `readyRecords`, and none once somebody
- * waits for room; whatever else it finds there is for step 3. So no more is held back than by a host that tells of each.
+ * A host that goes on by itself takes DATA records that end within `ringReady`, at most `ringReadyRecords`, and none once
+ * somebody waits for room; whatever else it finds there is for step 3. So no more is held back than by a host that tells of each.
  *
  * If a participant dies:
  *
@@ -241,16 +241,10 @@ function publishTail(ring: usize, cursor: u64, received: u64): u32 {
   return waitersAny(ringWaitersRoom(ring)) ? FLAG_WAKE : 0;
 }
 
-/** Bytes from the offset which `ringReceive` returned on: complete records, none of them beyond the end of the data … */
-export let ready: u32 = 0;
-
-/** … of which a host may take this many; before it takes more it tells of them. The first one it may take in any case. */
-export let readyRecords: u32 = 0;
-
 /**
  * Counts the `records` of `advance` bytes at `at` as consumed (0: none) and finds the next one. Returns its offset, with
- * FLAG_WAKE when a producer must be woken and FLAG_EMPTY when there is no record there yet, and sets `ready` and
- * `readyRecords`; or an error, and then nothing is counted.
+ * FLAG_WAKE when a producer must be woken and FLAG_EMPTY when there is no record there yet; or an error, and then nothing is
+ * counted.
  */
 export function ringReceive(ring: usize, capacity: u32, at: u32, advance: u32, records: u32): u32 {
   const failed = selfCheck();
@@ -282,15 +276,31 @@ export function ringReceive(ring: usize, capacity: u32, at: u32, advance: u32, r
     store<u64>(ring + RING_RECEIVED_OFFSET, received);
   }
   let flags: u32 = complete == 0 ? FLAG_EMPTY : 0;
-  let held = cursor - load<u64>(ring + RING_TAIL_OFFSET);
-  let heldRecords = held == 0 ? 0 : received - load<u64>(ring + RING_RELEASED_OFFSET);
-  if (held != 0 && mustRelease(ring, capacity, held, heldRecords, flags)) {
+  const tail = load<u64>(ring + RING_TAIL_OFFSET);
+  if (cursor != tail && mustRelease(ring, capacity, cursor - tail, received, flags)) {
     flags |= publishTail(ring, cursor, received);
-    held = heldRecords = 0;
   }
-  ready = min(min(u32(complete), end - at), (heldMax(capacity) - u32(held)) & ~(RECORD_ALIGNMENT - 1));
-  readyRecords = RING_HELD_RECORDS_MAX - u32(heldRecords);
   return at | flags;
+}
+
+/**
+ * How far a host may go on by itself from the offset `at` that `ringReceive` returned: bytes of complete records, none of them
+ * beyond the end of the data, and so few that they may be held back. The first record is the host's in any case.
+ */
+export function ringReady(ring: usize, capacity: u32, at: u32): u32 {
+  const cursor = load<u64>(ring + RING_CURSOR_OFFSET);
+  const complete = load<u64>(ring + RING_CACHED_HEAD_OFFSET) - cursor;
+  const held = cursor - load<u64>(ring + RING_TAIL_OFFSET);
+  const most = heldMax(capacity);
+  if (complete > capacity || held > most) return 0;
+  const contiguous = u32(ringData(ring)) + capacity - at;
+  return min(min(u32(complete), contiguous), (most - u32(held)) & ~(RECORD_ALIGNMENT - 1));
+}
+
+/** How many records the host may take in `ringReady`, from 1, before it tells of them. */
+export function ringReadyRecords(ring: usize): u32 {
+  const held = load<u64>(ring + RING_RECEIVED_OFFSET) - load<u64>(ring + RING_RELEASED_OFFSET);
+  return held < u64(RING_HELD_RECORDS_MAX) ? RING_HELD_RECORDS_MAX - u32(held) : 1;
 }
 
 /** Bytes between the head, as it is now, and the cursor; more than the capacity when the words are corrupt. */
@@ -304,8 +314,9 @@ function heldMax(capacity: u32): u32 {
   return capacity >>> RING_HELD_SHIFT;
 }
 
-function mustRelease(ring: usize, capacity: u32, held: u64, heldRecords: u64, flags: u32): bool {
-  if (flags != 0 || held >= heldMax(capacity) || heldRecords >= u64(RING_HELD_RECORDS_MAX)) return true;
+function mustRelease(ring: usize, capacity: u32, held: u64, received: u64, flags: u32): bool {
+  if (flags != 0 || held >= heldMax(capacity)) return true;
+  if (received - load<u64>(ring + RING_RELEASED_OFFSET) >= u64(RING_HELD_RECORDS_MAX)) return true;
   return waitersAny(ringWaitersRoom(ring));
 }
 

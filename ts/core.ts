@@ -41,8 +41,6 @@ export interface Core {
   readonly heapEnd: WebAssembly.Global;
   readonly room: WebAssembly.Global;
   readonly claimed: WebAssembly.Global;
-  readonly ready: WebAssembly.Global;
-  readonly readyRecords: WebAssembly.Global;
   ringData(ring: number): number;
   ringWaitersData(ring: number): number;
   ringWaitersRoom(ring: number): number;
@@ -57,6 +55,8 @@ export interface Core {
   ringConsumerReported(ring: number): void;
   ringAttachConsumer(ring: number, capacity: number): number;
   ringReceive(ring: number, capacity: number, at: number, advance: number, records: number): number;
+  ringReady(ring: number, capacity: number, at: number): number;
+  ringReadyRecords(ring: number): number;
   ringRelease(ring: number, capacity: number, at: number, advance: number, records: number): number;
   ringCloseConsumer(ring: number): number;
   ringProducerState(ring: number): number;

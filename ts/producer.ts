@@ -184,34 +184,46 @@ export class Producer implements Closable {
    */
   sendMany(arrayOfBytes: readonly Uint8Array[]): number {
     if (!Array.isArray(arrayOfBytes)) throw wrongType("arrayOfBytes", "an array of Uint8Array", arrayOfBytes);
+    const core = this.#core;
+    const u8 = this.#u8;
+    // Only what is published moves our own offset: a payload of a wrong type further on leaves nothing half-sent.
+    let at = this.#at;
+    let room = this.#room;
     let staged = 0;
     let payloadBytes = 0;
-    let begin = this.#at;
-    const publish = (): void => {
-      if (staged === 0) return;
-      const result = this.#core.ringPublish(this.#ring, this.#at - begin, staged, payloadBytes) >>> 0;
-      if (result > FLAG_WAKE) throw this.#failed(result);
-      staged = payloadBytes = 0;
-      if (result === FLAG_WAKE) this.#lease.attachment.notify(this.#waitersData);
-    };
     let sent = 0;
     for (; sent < arrayOfBytes.length; sent++) {
       const bytes = bytesOf("arrayOfBytes", arrayOfBytes[sent]);
-      if (this.#state !== "open" || RECORD_HEADER_BYTES + bytes.length > this.#room - 7) {
-        publish();
-        if (!this.#makeRoom(bytes.length)) break;
-        begin = this.#at;
+      const length = bytes.length;
+      if (this.#state !== "open" || RECORD_HEADER_BYTES + length > room - 7) {
+        this.#publish(at, staged, payloadBytes);
+        staged = payloadBytes = 0;
+        if (!this.#makeRoom(length)) break;
+        at = this.#at;
+        room = this.#room;
       }
-      this.#lease.attachment.copyIn(bytes, this.#at + RECORD_HEADER_BYTES);
-      const next = this.#core.ringStage(this.#at, bytes.length) >>> 0;
-      this.#room -= next - this.#at;
-      this.#at = next;
+      if (length < LARGE_BYTES_MIN) u8.set(bytes, at + RECORD_HEADER_BYTES);
+      else this.#lease.attachment.copyIn(bytes, at + RECORD_HEADER_BYTES);
+      const next = core.ringStage(at, length) >>> 0;
+      room -= next - at;
+      at = next;
       staged++;
-      payloadBytes += bytes.length;
+      payloadBytes += length;
     }
-    publish();
+    this.#publish(at, staged, payloadBytes);
     if (sent > 0) this.#stamp();
     return sent;
+  }
+
+  /** Sends the records that are staged from our offset up to another one. */
+  #publish(to: number, records: number, payloadBytes: number): void {
+    if (records === 0) return;
+    const bytes = to - this.#at;
+    const result = this.#core.ringPublish(this.#ring, bytes, records, payloadBytes) >>> 0;
+    if (result > FLAG_WAKE) throw this.#failed(result);
+    this.#at = to;
+    this.#room -= bytes;
+    if (result === FLAG_WAKE) this.#lease.attachment.notify(this.#waitersData);
   }
 
   /**

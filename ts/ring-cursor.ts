@@ -116,10 +116,10 @@ export class RingCursor {
     const u32 = this.#u32;
     const record = this.record;
     const waiting = (this.#waitersRoom + WAITERS_SUMMARY_OFFSET) >>> 2;
-    const end = this.#at + (this.#core.ready.value >>> 0);
-    const records = Math.min(most, this.#core.readyRecords.value);
     let length = this.#length;
     let at = this.#at;
+    const end = at + (this.#core.ringReady(this.#ring, this.#capacity, at) >>> 0);
+    const records = Math.min(most, this.#core.ringReadyRecords(this.#ring));
     for (let walked = 1; ; walked++) {
       handle(record);
       if (this.closed) return walked;

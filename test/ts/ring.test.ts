@@ -134,6 +134,18 @@ test("a ring of n bytes takes a record of n - 8, from every index, and refuses o
   });
 });
 
+test("sendMany with a payload of a wrong type sends nothing half", () => {
+  withRing(1024, ({ producer, consumer }) => {
+    const wrong = [payload(1, 20), payload(2, 30), "three" as unknown as Uint8Array];
+    assert.throws(() => producer.sendMany(wrong), /arrayOfBytes/);
+    assert.ok(producer.trySend(payload(4, 9)));
+    assert.is(producer.sendMany([payload(5, 9), payload(6, 9)]), 2);
+    const got: Uint8Array[] = [];
+    consumer.drain((record) => got.push(Uint8Array.from(record.bytes)));
+    assert.equal(got, [payload(4, 9), payload(5, 9), payload(6, 9)]);
+  });
+});
+
 test("an end is BUSY while it is held, and free again when it is closed", () => {
   withRing(256, ({ ring, producer, consumer }) => {
     assert.is(

@@ -147,8 +147,8 @@ export function* receiveStretch(
 ): Script<number> {
   let length = yield* next(view, end);
   if (length === undefined) return 0;
-  const ready = (yield* variable("ready")) >>> 0;
-  const records = yield* variable("readyRecords");
+  const ready = (yield* call("ringReady", end.ring, end.capacity, end.at)) >>> 0;
+  const records = yield* call("ringReadyRecords", end.ring);
   do {
     handle(yield* read(end.at + end.advance + RECORD_HEADER_BYTES, length));
     end.advance += recordBytes(length);

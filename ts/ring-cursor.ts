@@ -118,8 +118,9 @@ export class RingCursor {
     const waiting = (this.#waitersRoom + WAITERS_SUMMARY_OFFSET) >>> 2;
     let length = this.#length;
     let at = this.#at;
-    const end = at + (this.#core.ringReady(this.#ring, this.#capacity, at) >>> 0);
-    const records = Math.min(most, this.#core.ringReadyRecords(this.#ring));
+    // Who takes one record needs not know how many there are.
+    const end = most === 1 ? at : at + (this.#core.ringReady(this.#ring, this.#capacity, at) >>> 0);
+    const records = most === 1 ? 1 : Math.min(most, this.#core.ringReadyRecords(this.#ring));
     for (let walked = 1; ; walked++) {
       handle(record);
       if (this.closed) return walked;

@@ -30,7 +30,7 @@ export class RingCursor {
   readonly #heldMax: number;
   /** Offset of the first record that the core has not been told of. */
   #at: number;
-  /** Bytes, from there on, and number of the records that were taken since. */
+  /** Bytes, from there on, of the records that were taken since, and unless that is 0 their number. */
   #advance = 0;
   #records = 0;
   /** Payload bytes of the record at hand. */
@@ -56,11 +56,11 @@ export class RingCursor {
 
   /** Moves on to the next record: true when there is one. The records taken before count as consumed from then on. */
   next(): boolean {
-    const ring = this.#ring;
-    const result = this.#core.ringReceive(ring, this.#capacity, this.#at, this.#advance, this.#records) >>> 0;
+    const advance = this.#advance;
+    const records = advance === 0 ? 0 : this.#records;
+    const result = this.#core.ringReceive(this.#ring, this.#capacity, this.#at, advance, records) >>> 0;
     if (result < ERRORS_END) throw this.#failed(result);
     this.#advance = 0;
-    this.#records = 0;
     const flags = result & (FLAG_WAKE | FLAG_EMPTY);
     const at = result - flags;
     this.#at = at;
@@ -92,18 +92,18 @@ export class RingCursor {
 
   /** Lets the producer have the room of everything that was taken. */
   release(): void {
-    const ring = this.#ring;
-    const result = this.#core.ringRelease(ring, this.#capacity, this.#at, this.#advance, this.#records) >>> 0;
+    const advance = this.#advance;
+    const records = advance === 0 ? 0 : this.#records;
+    const result = this.#core.ringRelease(this.#ring, this.#capacity, this.#at, advance, records) >>> 0;
     if (result < ERRORS_END) throw this.#failed(result);
     this.#advance = 0;
-    this.#records = 0;
     this.#at = result & FLAG_WAKE ? result - FLAG_WAKE : result;
     if (result & FLAG_WAKE) this.#attachment.notify(this.#waitersRoom);
   }
 
   /** Whether the core has not been told of something that was taken. */
   get behind(): boolean {
-    return this.#records > 0;
+    return this.#advance > 0;
   }
 
   /**

@@ -2,6 +2,10 @@ import fc from "fast-check";
 import { type Consumer, IsthmusError, type Producer, type Ring, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { RING_WAITERS_OFFSET, WAITERS_SUMMARY_OFFSET } from "../../protocol/layout.js";
+import { objectOffset, peek32 } from "../lib/poke.js";
+import { segmentName } from "../lib/segments.js";
+import { until } from "../lib/watchdog.js";
 
 interface Ends {
   ring: Ring;
@@ -330,12 +334,17 @@ test("drain holds back no more than single calls do, also behind them", () => {
 });
 
 test("drain lets a producer that waits for room have it after one record", async () => {
-  using segment = Segment.createAnonymous({ bytes: 65536 });
+  using segment = Segment.create(segmentName("waits"), { bytes: 65536 });
   const ring = segment.ring("r", { bytes: 16384 });
   using producer = ring.producer();
   using consumer = ring.consumer();
   while (producer.trySend(new Uint8Array(8)));
   const sending = producer.send(new Uint8Array(8));
+  const waitersRoom = objectOffset(segment.name, "r") + RING_WAITERS_OFFSET + 128;
+  await until(
+    "the producer is armed",
+    () => peek32(segment.name, waitersRoom + WAITERS_SUMMARY_OFFSET) !== 0,
+  );
   const used: number[] = [];
   consumer.drain(() => used.push(ring.stats.used), { limit: 20 });
   assert.equal(used.slice(0, 2), [16384, 16384 - 16]);

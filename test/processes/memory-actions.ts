@@ -1,5 +1,6 @@
 /** What the processes of the memory tests do, besides what every child can do. */
 import { readdirSync } from "node:fs";
+import { setPriority } from "node:os";
 import { type Held, IsthmusError, type Lock, type LockMode, Segment } from "isthmus";
 import { opened } from "../lib/actions.js";
 import { randomFrom } from "../lib/series.js";
@@ -175,8 +176,12 @@ async function giveUp(lock: Lock, random: () => number): Promise<void> {
   held?.release();
 }
 
+/** What a worker leaves to processes that start: they are waited for, and it only goes on for ever. */
+const NICENESS = 10;
+
 /** Transfers, locks, waits and gives up, until the event "stop". Returns how often it did what. */
 export async function work(name: string, seed: number): Promise<number> {
+  setPriority(NICENESS);
   const segment = Segment.open(name);
   const bank = new Bank(segment);
   const lock = segment.lock("twins");

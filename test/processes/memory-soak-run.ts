@@ -7,8 +7,9 @@ const { values } = parseArgs({
   options: { seconds: { type: "string", default: "600" }, seed: { type: "string" } },
 });
 if (values.seed !== undefined) process.env.ISTHMUS_SEED = values.seed;
-const { problems, kills, transfers, turns } = await soak(Number(values.seconds), printedSeed());
-console.log(`${kills} kills, ${turns} turns, ${transfers} transfers`);
-for (const problem of problems) console.log(`✘ ${problem}`);
-console.log(problems.length === 0 ? "everything is accounted for" : `${problems.length} problems`);
-process.exit(problems.length === 0 ? 0 : 1);
+const report = await soak(Number(values.seconds), printedSeed());
+console.log(JSON.stringify(report));
+for (const problem of report.problems) console.log(`✘ ${problem}`);
+const wrong = report.problems.length;
+console.log(wrong === 0 ? "everything is accounted for" : `${wrong} problems`);
+process.exit(wrong === 0 ? 0 : 1);

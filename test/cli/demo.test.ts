@@ -149,6 +149,38 @@ test("the demo works where npm installed it in an empty folder, with Node in the
   assert.not.match(human.stdout, String.fromCharCode(27));
 });
 
+test("a runtime behind a launcher is started without it, so that a kill reaches it", async () => {
+  const folder = installedCopy();
+  const bin = join(folder, "node_modules/.bin");
+  const log = join(folder, "launched");
+  mkdirSync(bin);
+  writeFileSync(log, "");
+  const launched = presentRuntimes().filter(({ name }) => name === "bun" || name === "deno");
+  for (const { name, command } of launched) {
+    // Not "exec": the runtime becomes a child of the shell.
+    const script = `#!/bin/sh\necho ${name} >> "${log}"\n"${command}" "$@"\nexit $?\n`;
+    writeFileSync(join(bin, name), script, { mode: 0o755 });
+  }
+  const installed = join(folder, "node_modules/isthmus/dist/esm/ts/cli/main.js");
+  const child = start(process.execPath, [installed, "demo", "--json"], {
+    cwd: folder,
+    env: { ...process.env, PATH: "/nowhere" },
+  });
+  const result = await finished(child, "the demo", DEMO_MS_MAX);
+  assert.is(result.code, 0, result.stderr);
+  const found = jsonOf<Result>(result);
+  assert.is(found.substitutes.length, 2 - launched.length);
+  for (const { name } of launched)
+    assert.ok(
+      found.runtimes.some((text) => text.toLowerCase().startsWith(name)),
+      found.runtimes.join(),
+    );
+  const names = launched.map(({ name }) => name);
+  assert.equal(readFileSync(log, "utf8").split("\n").filter(Boolean), names, "only to ask it who it is");
+  checkDeath(found);
+  assert.equal(segmentsOf(child), []);
+});
+
 test("a demo that is interrupted leaves no process and no segment", async () => {
   const child = start(process.execPath, [main, "demo"]);
   const ended = finished(child, "the demo", DEMO_MS_MAX);

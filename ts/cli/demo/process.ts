@@ -20,7 +20,6 @@ export class StageProcess {
   readonly finished: Promise<Outcome | undefined>;
   /** Bytes that it has reported. */
   progress = 0;
-  pid = 0;
   #killed = false;
 
   constructor(name: string, runtime: Runtime, task: Task) {
@@ -42,10 +41,8 @@ export class StageProcess {
       let done = false;
       createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (text) => {
         const what = JSON.parse(text) as Report;
-        if (what.kind === "ready") {
-          this.pid = what.pid;
-          isReady();
-        } else if (what.kind === "progress") this.progress = what.bytes;
+        if (what.kind === "ready") isReady();
+        else if (what.kind === "progress") this.progress = what.bytes;
         else if (what.kind === "outcome") outcome = what.outcome;
         else if (what.kind === "failed") reject(new Error(`the ${name} failed: ${what.message}`));
         else done = true;
@@ -61,6 +58,10 @@ export class StageProcess {
     this.finished.catch(() => {});
     child.stdin?.on("error", () => {});
     child.stdin?.write(`${JSON.stringify(task)}\n`);
+  }
+
+  get pid(): number {
+    return this.#child.pid as number;
   }
 
   /** Resolves when the stage has opened what it needs. */
@@ -83,14 +84,6 @@ export class StageProcess {
   /** SIGKILL: the stage gets no chance to say anything. */
   async kill(): Promise<void> {
     this.#killed = true;
-    // A runtime may have been started through a launcher, so the process that does the work is named by its own report.
-    if (this.pid > 0) {
-      try {
-        process.kill(this.pid, "SIGKILL");
-      } catch {
-        // It has ended by itself.
-      }
-    }
     this.#child.kill("SIGKILL");
     if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "close");
   }

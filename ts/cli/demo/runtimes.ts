@@ -4,7 +4,7 @@ import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { runtimeText } from "./stage.js";
+import { type Probed, runtimeText } from "./stage.js";
 
 export interface Runtime {
   /** What it says of itself, such as "Bun 1.4.5". */
@@ -46,16 +46,32 @@ function findProgram(name: string): string | undefined {
   return undefined;
 }
 
-/** Runs the probe: what the runtime calls itself, or why it cannot take part. */
-function probe(command: string, given: string[]): { name: string } | { reason: string } {
-  const { stdout, stderr, status, error } = spawnSync(command, [...given, stageFile("probe")], {
+/** Runs the probe: what the runtime says of itself, or why it cannot take part. */
+function probe(command: string, given: string[]): (Probed & { direct: boolean }) | { reason: string } {
+  const { pid, stdout, stderr, status, error } = spawnSync(command, [...given, stageFile("probe")], {
     encoding: "utf8",
     timeout: PROBE_MS_MAX,
     killSignal: "SIGKILL",
   });
-  const name = stdout?.trim().split("\n").pop() ?? "";
-  if (status === 0 && name !== "") return { name };
-  return { reason: error?.message ?? stderr.trim().split("\n")[0] ?? `exit code ${status}` };
+  const last = stdout?.trim().split("\n").pop() ?? "";
+  if (status !== 0 || !last.startsWith("{"))
+    return { reason: error?.message ?? (stderr.trim().split("\n")[0] || `exit code ${status}`) };
+  const probed = JSON.parse(last) as Probed;
+  return { ...probed, direct: probed.pid === pid };
+}
+
+/**
+ * The program to start. What lies in a folder may be a launcher that starts the runtime as a child of its own, and a signal to
+ * the launcher does not reach that one: then the runtime says itself which program it is.
+ */
+function programOf(found: string, given: string[]): { name: string; command: string } | { reason: string } {
+  const first = probe(found, given);
+  if ("reason" in first) return first;
+  if (first.direct) return { name: first.name, command: found };
+  const second = probe(first.program, given);
+  if ("reason" in second) return second;
+  if (second.direct) return { name: second.name, command: first.program };
+  return { reason: "it can only be started through another program, which a signal would not get past" };
 }
 
 const wanted = {
@@ -79,7 +95,7 @@ export function runtimeFor(name: RuntimeName): Runtime {
   if (name === kind) return own;
   const command = findProgram(name);
   if (command === undefined) return { ...own, substitute: `${name} is not installed` };
-  const found = probe(command, wanted[name]);
-  if ("reason" in found) return { ...own, substitute: `${command} cannot take part: ${found.reason}` };
-  return { name: found.name, command, arguments: wanted[name] };
+  const program = programOf(command, wanted[name]);
+  if ("reason" in program) return { ...own, substitute: `${command} cannot take part: ${program.reason}` };
+  return { ...program, arguments: wanted[name] };
 }

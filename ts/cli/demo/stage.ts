@@ -24,9 +24,16 @@ export interface Outcome {
   inPlace: boolean;
 }
 
+/** What a runtime says of itself before it gets a stage. */
+export interface Probed {
+  name: string;
+  program: string;
+  pid: number;
+}
+
 /** Lines that a stage prints, as JSON. */
 export type Report =
-  | { kind: "ready"; pid: number; runtime: string }
+  | { kind: "ready" }
   | { kind: "done" }
   | { kind: "progress"; bytes: number }
   | { kind: "outcome"; outcome: Outcome }
@@ -47,7 +54,7 @@ export function runtimeText(): string {
 }
 
 function ready(): void {
-  report({ kind: "ready", pid: process.pid, runtime: runtimeText() });
+  report({ kind: "ready" });
 }
 
 /** Reads the task and does it; ends the process when the parent goes away, or the work is done. */

@@ -14,7 +14,6 @@ const LARGER: Record<string, string> = {
   "assembly/ring.ts":
     "a third of it is the protocol; what one end stores and the other loads belongs into one view",
   "protocol/layout.ts": "the one place that says where everything lies; most lines say what a word means",
-  "ts/segment.ts": "one door to everything: the methods are short, and most lines say what they promise",
 };
 
 interface Source {

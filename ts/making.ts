@@ -50,3 +50,13 @@ export function makingOf(given: CreateOptions): Making {
   }
   return { bytes: Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, mode, participants };
 }
+
+/** What to make when there is no file; without `bytes` none is made. */
+export function fileMakingOf({ bytes, mode, participants }: FileOptions): Making | undefined {
+  if (bytes === undefined) return undefined;
+  return makingOf({
+    bytes,
+    ...(mode === undefined ? {} : { mode }),
+    ...(participants === undefined ? {} : { participants }),
+  });
+}

@@ -1,11 +1,10 @@
-import { DIRECTORY_WAITERS_OFFSET, HEADER_GENERATION_OFFSET } from "../protocol/layout.js";
-import { callback, flag, options, signalOf, timeoutOf, type WaitOptions, wrongType } from "./arguments.js";
+import { HEADER_GENERATION_OFFSET } from "../protocol/layout.js";
+import { flag, options, signalOf, timeoutOf, type WaitOptions, wrongType } from "./arguments.js";
 import { type Attachment, Lease } from "./attachment.js";
 import { Block, StructView } from "./block.js";
-import { findObject, listObjects, type ObjectInfo } from "./directory.js";
-import { attempt, failure, IsthmusError } from "./errors.js";
+import { Contents } from "./contents.js";
+import { attempt, IsthmusError } from "./errors.js";
 import { filed } from "./file.js";
-import { Heap } from "./heap.js";
 import { native } from "./host/region.js";
 import {
   headerOf,
@@ -15,9 +14,7 @@ import {
   type SegmentState,
   stateOf,
 } from "./inspect.js";
-import { Latest } from "./latest.js";
-import { Lock } from "./lock.js";
-import { type CreateOptions, type FileOptions, makingOf } from "./making.js";
+import { type CreateOptions, type FileOptions, fileMakingOf, makingOf } from "./making.js";
 import { segmentName } from "./names.js";
 import { enter, type Making, type Place, replace } from "./opening.js";
 import { pauseFor } from "./pause.js";
@@ -32,12 +29,7 @@ import {
   staged,
 } from "./places.js";
 import { listSegments, pruneSegments, type SegmentInfo } from "./removal.js";
-import { withRight } from "./right.js";
-import { Ring, type RingOptions } from "./ring.js";
-import { Counter, Semaphore, SharedEvent } from "./signals.js";
-import type { Fields, Struct } from "./struct.js";
-import { runTransaction } from "./transaction.js";
-import { NOT_YET, wait } from "./wait.js";
+import type { Fields } from "./struct.js";
 
 /** Pauses between looks for a segment that does not exist yet. Milliseconds. */
 const LOOK_MS_MIN = 1;
@@ -61,12 +53,13 @@ const known = new WeakMap<
  * segment.unlink();
  * ```
  */
-export class Segment {
+export class Segment extends Contents {
   readonly #lease: Lease;
   readonly #place: Place;
   #handle: string | undefined;
 
   private constructor(lease: Lease, place: Place) {
+    super(lease);
     this.#lease = lease;
     this.#place = place;
     known.set(lease.attachment.u8.buffer, { lease: new WeakRef(lease), segment: new WeakRef(this), place });
@@ -144,16 +137,11 @@ export class Segment {
    * ```
    */
   static openFile(path: string, given?: FileOptions): Segment {
-    const { bytes, access, mode, participants } = options<FileOptions>("options", given);
-    const readOnly = isReadOnly({ access: access ?? "read-write" });
+    const wish = options<FileOptions>("options", given);
+    const readOnly = isReadOnly({ access: wish.access ?? "read-write" });
     const place = filed(path, readOnly);
-    if (bytes === undefined || readOnly) return Segment.#enter(place, "open", undefined);
-    const wish = {
-      bytes,
-      ...(mode === undefined ? {} : { mode }),
-      ...(participants ? { participants } : {}),
-    };
-    return Segment.#enter(place, "openOrCreate", makingOf(wish));
+    const making = readOnly ? undefined : fileMakingOf(wish);
+    return Segment.#enter(place, making ? "openOrCreate" : "open", making);
   }
 
   /**
@@ -285,117 +273,6 @@ export class Segment {
   participants(): Participant[] {
     this.#attachment.check(false);
     return participantsOf(this.#attachment);
-  }
-
-  /** All named objects in it. */
-  objects(): ObjectInfo[] {
-    this.#attachment.check(false);
-    return listObjects(this.#attachment);
-  }
-
-  /**
-   * Opens the ring of that name, or makes it.
-   *
-   * @param name 1 to 80 bytes in UTF-8
-   * @throws {IsthmusError} OBJECT_MISMATCH when it exists with other `bytes` or is no ring; SEGMENT_FULL; INVALID_NAME; CLOSED
-   */
-  ring(name: string, given: RingOptions): Ring {
-    return new Ring(this.#lease, name, given);
-  }
-
-  /**
-   * Opens the latest value of that name, or makes it.
-   *
-   * @param name 1 to 80 bytes in UTF-8
-   * @param layout what `struct` made
-   * @throws {IsthmusError} OBJECT_MISMATCH when it exists with another layout; SEGMENT_FULL; INVALID_NAME; CLOSED
-   */
-  latest<F extends Fields>(name: string, layout: Struct<F>): Latest<F> {
-    return new Latest(this.#lease, name, layout);
-  }
-
-  /** Opens the lock of that name, or makes it. @throws {IsthmusError} as `ring` */
-  lock(name: string): Lock {
-    return new Lock(this.#lease, name);
-  }
-
-  /** Opens the semaphore of that name, or makes it with `initial` to take. @throws {IsthmusError} as `ring` */
-  semaphore(name: string, given: { initial: number }): Semaphore {
-    return new Semaphore(this.#lease, name, given);
-  }
-
-  /** Opens the event of that name, or makes it. @throws {IsthmusError} as `ring` */
-  event(name: string, given?: { signaled?: boolean }): SharedEvent {
-    return new SharedEvent(this.#lease, name, given);
-  }
-
-  /** Opens the counter of that name, or makes it with 0. @throws {IsthmusError} as `ring` */
-  counter(name: string): Counter {
-    return new Counter(this.#lease, name);
-  }
-
-  /** Blocks of memory in this segment. */
-  get heap(): Heap {
-    return new Heap(this.#lease);
-  }
-
-  /** The block by which everything else in the heap is found; undefined when none was set. */
-  get root(): Block | undefined {
-    this.#attachment.check(false);
-    const offset = this.#attachment.core.heapRoot() >>> 0;
-    return offset === 0 ? undefined : this.heap.blockAt(offset);
-  }
-
-  set root(block: Block | undefined) {
-    if (block !== undefined && !(block instanceof Block))
-      throw wrongType("root", "a block or undefined", block);
-    const attachment = this.#attachment;
-    attachment.check(true);
-    const result = withRight(attachment, "setting the root", () =>
-      attachment.core.heapSetRoot(block?.offset ?? 0),
-    );
-    if (result !== 0) throw failure(result, "the root must be a block in use of this segment");
-  }
-
-  /**
-   * Runs a function with the lock held exclusively; its writes happen all or not at all: if it throws or its
-   * process dies, everything is as before. Covered are `write` and `set` of views, `Block.write`, allocating, freeing
-   * and `root`; not covered are plain writes to `Block.bytes`, rings, latest values, semaphores, events and counters.
-   * Objects are opened before, not inside. Other participants cannot allocate meanwhile: keep it short.
-   *
-   * @param lock guards the data; it is acquired, or nested
-   * @param body must not be async
-   * @throws what the function throws; {IsthmusError} TOO_LARGE when it changes more than the journal holds; OWNER_DIED when a
-   *   holder of the lock died outside of a transaction; those of `acquireSync`
-   */
-  transaction<T>(lock: Lock, body: () => T): T {
-    if (!(lock instanceof Lock)) throw wrongType("lock", "a lock of this segment", lock);
-    callback("body", body);
-    this.#attachment.check(true);
-    const held = lock.acquireJournaled(this.#attachment);
-    try {
-      return runTransaction(this.#attachment, body);
-    } finally {
-      held.release();
-    }
-  }
-
-  /**
-   * Waits until an object of that name exists.
-   *
-   * @throws {IsthmusError} TIMED_OUT; INVALID_NAME; CLOSED
-   */
-  async waitForObject(name: string, given?: WaitOptions): Promise<ObjectInfo> {
-    const attachment = this.#attachment;
-    attachment.check(false);
-    const condition = {
-      what: `waiting for object ${JSON.stringify(name)}`,
-      waiters: attachment.readOnly ? 0 : DIRECTORY_WAITERS_OFFSET,
-      // Through the lease, which keeps the segment open while somebody waits.
-      attempt: () => findObject(this.#attachment, name) ?? NOT_YET,
-      recheck: () => {},
-    };
-    return wait(attachment, condition, given);
   }
 
   /** Asks the system to write changes to where the segment lies; for memory-only segments there is nothing to do. */

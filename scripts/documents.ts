@@ -19,7 +19,7 @@ const limitConstants = constantsOf("protocol/limits.ts", { ...limits });
 const errorConstants = constantsOf("protocol/errors.ts", { ...errors });
 
 function table(head: string[], rows: string[][]): string {
-  const line = (cells: string[]) => `| ${cells.join(" | ")} |`;
+  const line = (cells: string[]) => `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 

@@ -37,9 +37,10 @@ test("the programs in examples/ run and print what they promise", async () => {
       "1",
     ],
     counter: [
-      /^plain: 20000 additions, [1-9]\d* lost\ncounter: 20000 additions, 0 lost\nlock: 20000 additions, 0 lost\n$/,
+      // So many that no process is done before the other one begins.
+      /^plain: 200000 additions, [1-9]\d* lost\ncounter: 200000 additions, 0 lost\nlock: 200000 additions, 0 lost\n$/,
       "--additions",
-      "10000",
+      "100000",
     ],
     fifo: [
       /^queue .+\n1500 sent, 1500 received, numbers add up to 375750\nheap in order\n$/,

@@ -125,6 +125,9 @@ export function latestBegin(latest: usize, valueBytes: u32): u32 {
     setSuspect(load64(latest + LATEST_WRITER_OFFSET));
     return BUSY;
   }
+  // Removed before the CAS: the word names one who counts as dead, and the next writer takes it over.
+  const removed = selfCheck();
+  if (removed != 0) return removed;
   const slot = chooseSlot(latest, load64(latest + LATEST_CURRENT_OFFSET), valueBytes);
   const version = latest + LATEST_VERSIONS_OFFSET + (slot << 3);
   store64(version, 0); // pairs with the loads in latestPeek and latestValidate

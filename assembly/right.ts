@@ -7,7 +7,8 @@
  * | segment lock | CAS from 0 or a dead participant's token to one's own; | whoever wants to change things |
  * |              | CAS from one's own to 0                                |                                |
  *
- *  1. take: CAS of our token; if the one before is dead, roll back what it left in the journal
+ *  1. take: CAS of our token, then see that we are still a participant; if the one before is dead, roll back what it left in
+ *     the journal
  *  2. change words, noting their old values in the journal
  *  3. commit: empty the journal
  *  4. give: the lock becomes 0
@@ -49,6 +50,9 @@ export function takeRight(): u32 {
     setSuspect(load64(SEGMENT_LOCK_OFFSET));
     return BUSY;
   }
+  // Removed before the CAS: what the lock names counts as dead, and the next one takes the right over.
+  const removed = selfCheck();
+  if (removed != 0) return removed;
   recover();
   return 0;
 }

@@ -4,7 +4,9 @@ import {
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANT_PID_OFFSET,
+  PARTICIPANT_WORD_OFFSET,
   PARTICIPANTS_OFFSET,
+  SLOT_LIVE,
   SUSPECT_GONE,
   SUSPECT_NONE,
 } from "../protocol/layout.js";
@@ -225,7 +227,14 @@ export class Attachment {
     }
   }
 
-  /** Throws when the segment was closed, or cannot be written. */
+  /** An operator has taken our slot from us while we were alive. The kernel's lock keeps others from it until we go. */
+  get evicted(): boolean {
+    if (this.slot < 0) return false;
+    const word = PARTICIPANTS_OFFSET + this.slot * PARTICIPANT_BYTES + PARTICIPANT_WORD_OFFSET;
+    return (this.u32[word >>> 2] & 3) !== SLOT_LIVE;
+  }
+
+  /** Throws when the segment was closed, cannot be written, or when we are no participant any more. */
   check(writing: boolean): void {
     if (this.closed) throw new IsthmusError("CLOSED", `segment "${this.name}" was closed; open it again`);
     if (writing && this.readOnly) {
@@ -234,5 +243,13 @@ export class Attachment {
         `segment "${this.name}" was opened read-only; open it with { access: "read-write" }`,
       );
     }
+    if (writing && this.evicted) throw this.removed();
+  }
+
+  removed(): IsthmusError {
+    return new IsthmusError(
+      "EVICTED",
+      `this participant was removed from segment "${this.name}"; open it again`,
+    );
   }
 }

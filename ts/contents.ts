@@ -115,7 +115,7 @@ export abstract class Contents {
     try {
       return runTransaction(this.#attachment, body);
     } finally {
-      held.release();
+      held.close();
     }
   }
 

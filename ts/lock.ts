@@ -31,6 +31,7 @@ export class Held {
   #held(): LockState {
     if (!this.#state)
       throw new IsthmusError("CLOSED", `this hold of lock "${this.#name}" was released already`);
+    if (this.#state.attachment.evicted) throw this.#state.attachment.removed();
     return this.#state;
   }
 
@@ -102,19 +103,25 @@ export class Held {
     state.settle();
   }
 
-  /** Gives the hold back. A second call does nothing. */
+  /**
+   * Gives the hold back. A second call does nothing.
+   *
+   * @throws {IsthmusError} EVICTED: somebody else may have had the lock meanwhile. `close` does the same and says nothing
+   */
   release(): void {
+    const state = this.#state;
+    this.close();
+    if (state?.attachment.evicted) throw state.attachment.removed();
+  }
+
+  close(): void {
     const state = this.#state;
     this.#state = undefined;
     state?.release(this.#mode);
   }
 
-  close(): void {
-    this.release();
-  }
-
   [Symbol.dispose](): void {
-    this.release();
+    this.close();
   }
 }
 

@@ -1,3 +1,4 @@
+import { EVICTED } from "../protocol/errors.js";
 import { END_DEAD, END_LIVE, FLAG_WAKE, RECORD_HEADER_BYTES } from "../protocol/layout.js";
 import { bytesOf, integer, type WaitOptions, type WaitSyncOptions, wrongType } from "./arguments.js";
 import type { Closable, Lease } from "./attachment.js";
@@ -60,9 +61,12 @@ export class Producer implements Closable {
     if (this.#state !== "open" || RECORD_HEADER_BYTES + length > this.#room - 7) {
       if (!this.#makeRoom(length)) return false;
     }
+    const attachment = this.#lease.attachment;
+    // Another producer may have published records where this one would write.
+    if (attachment.evicted) throw this.#failed(EVICTED);
     const at = this.#at;
     if (length < LARGE_BYTES_MIN) this.#u8.set(bytes, at + RECORD_HEADER_BYTES);
-    else this.#lease.attachment.copyIn(bytes, at + RECORD_HEADER_BYTES);
+    else attachment.copyIn(bytes, at + RECORD_HEADER_BYTES);
     this.#commit(at, length);
     return true;
   }
@@ -96,6 +100,7 @@ export class Producer implements Closable {
   /** Asks the core for room; throws when there can never be any. */
   #makeRoom(length: number): boolean {
     if (this.#state !== "open") throw this.#unusable();
+    if (this.#lease.attachment.evicted) throw this.#failed(EVICTED);
     if (length > this.#geometry.capacity - RECORD_HEADER_BYTES) {
       throw new IsthmusError(
         "TOO_LARGE",
@@ -192,6 +197,8 @@ export class Producer implements Closable {
     let staged = 0;
     let payloadBytes = 0;
     let sent = 0;
+    const { attachment } = this.#lease;
+    if (attachment.evicted) throw this.#failed(EVICTED);
     for (; sent < arrayOfBytes.length; sent++) {
       const bytes = bytesOf("arrayOfBytes", arrayOfBytes[sent]);
       const length = bytes.length;
@@ -203,7 +210,7 @@ export class Producer implements Closable {
         room = this.#room;
       }
       if (length < LARGE_BYTES_MIN) u8.set(bytes, at + RECORD_HEADER_BYTES);
-      else this.#lease.attachment.copyIn(bytes, at + RECORD_HEADER_BYTES);
+      else attachment.copyIn(bytes, at + RECORD_HEADER_BYTES);
       const next = core.ringStage(at, length) >>> 0;
       room -= next - at;
       at = next;
@@ -245,6 +252,7 @@ export class Producer implements Closable {
   commitClaim(length: number): void {
     if (this.#state !== "claimed") throw this.#unusable();
     this.#state = "open";
+    if (this.#lease.attachment.evicted) throw this.#failed(EVICTED);
     this.#commit(this.#at, length);
   }
 

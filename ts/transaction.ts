@@ -45,6 +45,7 @@ export function runTransaction<T>(attachment: Attachment, body: () => T): T {
     }
     for (const offset of freed.get(attachment) ?? []) freeNow(attachment, offset);
     if (!end(attachment, true)) {
+      if (attachment.evicted) throw attachment.removed();
       throw new IsthmusError("CORRUPT", "the transaction was undone: the heap is damaged; see heap.check()");
     }
     return result;

@@ -177,12 +177,12 @@ async function giveUp(lock: Lock, random: () => number): Promise<void> {
 }
 
 /** What a worker leaves to processes that start: they are waited for, and it only goes on for ever. */
-const NICENESS = 10;
+const NICENESS = 5;
 
-/** Transfers, locks, waits and gives up, until the event "stop". Returns how often it did what. */
+/** Transfers, locks, waits and gives up, until the event "stop", in a segment that was opened. Returns how often it did what. */
 export async function work(name: string, seed: number): Promise<number> {
   setPriority(NICENESS);
-  const segment = Segment.open(name);
+  const segment = opened(name);
   const bank = new Bank(segment);
   const lock = segment.lock("twins");
   const stop = segment.event("stop");

@@ -9,7 +9,7 @@
  */
 import { type Block, MiB, Segment } from "isthmus";
 import { Agent } from "../lib/processes.js";
-import { presentRuntimes } from "../lib/runtimes.js";
+import { presentRuntimes, type Runtime } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
 import { randomFrom } from "../lib/series.js";
 import { pause, until, WATCHDOG_MS, within } from "../lib/watchdog.js";
@@ -28,7 +28,7 @@ export interface Report {
   /** One for each 100 ms that were asked for. */
   kills: number;
   killsPerSecond: number;
-  /** Participants that were found dead. A kill may hit a process that is about to join, or one whom nobody has met since. */
+  /** Participants that were found dead: all but those of the killed whose slots nobody has needed since. */
   foundDead: number;
   /** Processes at work when one of them was killed, on average. */
   working: number;
@@ -78,7 +78,7 @@ class Crowd {
     const runtimes = presentRuntimes();
     const runtime = runtimes[Math.floor(this.#random() * runtimes.length)] as (typeof runtimes)[number];
     this.#starting++;
-    const started = Agent.start(runtime, ACTIONS).then(
+    const started = this.#joined(runtime).then(
       (agent) => {
         this.#starting--;
         this.#waiting.push(agent);
@@ -90,6 +90,18 @@ class Crowd {
       },
     );
     this.#inBackground(started);
+  }
+
+  /** A process that has the segment open, so that whoever kills it kills a participant. */
+  async #joined(runtime: Runtime): Promise<Agent> {
+    const agent = await Agent.start(runtime, ACTIONS);
+    try {
+      await agent.call("open", this.#name);
+      return agent;
+    } catch (error) {
+      await agent.kill();
+      throw error;
+    }
   }
 
   #inBackground(work: Promise<void>): void {

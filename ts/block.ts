@@ -1,7 +1,7 @@
-import { CORRUPT } from "../protocol/errors.js";
+import { BUSY, CORRUPT } from "../protocol/errors.js";
 import { bytesOf, integer, wrongType } from "./arguments.js";
 import type { Attachment, Lease } from "./attachment.js";
-import { ERRORS_END, failure, IsthmusError } from "./errors.js";
+import { failure, IsthmusError } from "./errors.js";
 import { withRight } from "./right.js";
 import { type Fields, Struct, type StructValue } from "./struct.js";
 import { beforeWriting, freeLater } from "./transaction.js";
@@ -102,18 +102,32 @@ export class Block {
   free(): void {
     const attachment = this.#attachment;
     attachment.check(true);
-    if (attachment.core.heapBlockBytes(this.offset) === 0) {
-      throw new IsthmusError(
-        "NOT_FOUND",
-        `there is no block at offset ${this.offset} any more: it was freed already`,
-      );
-    }
+    if (attachment.inTransaction) this.#checkInUse();
     if (freeLater(attachment, this.offset)) return;
-    const result = withRight(attachment, "freeing a block", () => attachment.core.heapFree(this.offset));
-    if (result === CORRUPT)
-      throw failure(result, `the heap around offset ${this.offset} is damaged; see heap.check()`);
-    if (result !== 0 && result < ERRORS_END)
-      throw failure(result, `freeing the block at offset ${this.offset} failed`);
+    let result = attachment.core.heapFree(this.offset) >>> 0;
+    if (result === BUSY) result = this.#freeLater();
+    if (result !== 0) this.#freeFailed(result);
+  }
+
+  /** Waits for the right to change the heap: a method of its own, so that a call that finds it free makes no closure. */
+  #freeLater(): number {
+    const attachment = this.#attachment;
+    return withRight(attachment, "freeing a block", () => attachment.core.heapFree(this.offset));
+  }
+
+  #checkInUse(): void {
+    if (this.#attachment.core.heapBlockBytes(this.offset) !== 0) return;
+    throw new IsthmusError(
+      "NOT_FOUND",
+      `there is no block at offset ${this.offset} any more: it was freed already`,
+    );
+  }
+
+  /** The core says CORRUPT of a block that is not there, too. */
+  #freeFailed(status: number): never {
+    if (status !== CORRUPT) throw failure(status, `freeing the block at offset ${this.offset} failed`);
+    this.#checkInUse();
+    throw failure(status, `the heap around offset ${this.offset} is damaged; see heap.check()`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { BUSY } from "../protocol/errors.js";
 import {
   CHECK_BITS,
   CHECK_CHANGING,
@@ -101,12 +102,17 @@ export class Heap {
     const attachment = this.#attachment;
     attachment.check(true);
     const zeroed = flag("zero", zero, true) ? 1 : 0;
-    const offset = withRight(attachment, "allocating", () =>
-      attachment.core.heapAllocate(length, alignment, zeroed),
-    );
+    let offset = attachment.core.heapAllocate(length, alignment, zeroed) >>> 0;
+    if (offset === BUSY) offset = this.#allocateLater(length, alignment, zeroed);
     if (offset >= ERRORS_END) return new Block(this.#lease, offset, length);
     if (codeName(offset) === "SEGMENT_FULL") return undefined;
     throw failure(offset, "allocating a block failed: the heap is damaged, or the transaction is too large");
+  }
+
+  /** Waits for the right to change the heap: a method of its own, so that a call that finds it free makes no closure. */
+  #allocateLater(length: number, alignment: number, zeroed: number): number {
+    const attachment = this.#attachment;
+    return withRight(attachment, "allocating", () => attachment.core.heapAllocate(length, alignment, zeroed));
   }
 
   /**

@@ -76,7 +76,7 @@ export class LockState implements Closable {
 
   /** As `take`, but asks the kernel once about who is in the way, and leaves no claim. */
   tryTake(mode: LockMode): number | undefined {
-    const flags = this.attachment.overcome(() => this.take(mode));
+    const flags = this.take(mode) ?? this.attachment.overcome(() => this.take(mode));
     if (flags === undefined && mode === "exclusive") {
       this.#patience();
       this.cancel();

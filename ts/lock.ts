@@ -192,6 +192,9 @@ export class Lock {
   /** As `acquire`, blocking the thread. */
   acquireSync(mode: LockMode = "exclusive", given?: WaitSyncOptions): Held {
     const wanted = this.#usable(mode);
+    // A lock that is free, as most are, costs no condition to wait for.
+    const flags = given === undefined ? this.#state.take(wanted) : undefined;
+    if (flags !== undefined) return this.#hold(wanted, flags);
     return waitSync(this.#lease.attachment, this.#condition(wanted), given);
   }
 

@@ -22,6 +22,14 @@ export interface Plan {
   paceNs: number;
   /** Sizes of segments. */
   sizesMiB: number[];
+  /** Blocks that are in use while others come and go. */
+  liveBlocks: number[];
+  /** Right ends that are started. */
+  rights: number;
+  /** How many of them work, one count after the other. */
+  workers: number[];
+  /** Searches of each key. */
+  searches: number;
 }
 
 /** What one run of one contestant gave. One of the two first members is there. */
@@ -33,16 +41,19 @@ export interface Sample {
   parts?: Record<string, number>;
 }
 
-/** Control messages between the two ends; never the measured data. */
+/** Control messages between the ends; never the measured data. */
 export interface Link {
+  /** From the left end to all right ones, or from a right one to the left. */
   send(message: unknown): void;
+  /** The next message of whoever sends one. */
   receive(): Promise<unknown>;
 }
 
-/** A program of one or two processes. The left end starts first and returns what was measured. */
+/** A program of one process or more. The left end starts first and returns what was measured. */
 export interface Contestant {
   left(plan: Plan, link: Link): Promise<Sample>;
-  right?(plan: Plan, link: Link): Promise<void>;
+  /** `index` counts the right ends, from 0. */
+  right?(plan: Plan, link: Link, index: number): Promise<void>;
 }
 
 /** Where the program of a contestant is, and what it changes in the row's plan. */
@@ -69,6 +80,12 @@ export interface RowSpec {
   peers?: Record<string, Entry>;
   /** Bounds of isthmus ÷ the contestant of that name, or of one of the ratios that `derive` gives. */
   goals: Record<string, Goal>;
-  /** More ratios, from the parts of isthmus. */
-  derive?: (parts: Record<string, number>) => Record<string, number>;
+  /** More ratios; one that needs a contestant that is missing comes out as NaN and is left out. */
+  derive?: (figures: Figures) => Record<string, number>;
+}
+
+/** What one contestant gave: its figure, and the medians of its parts by name. */
+export interface Figures {
+  isthmus: (part?: string) => number;
+  native: (part?: string) => number;
 }

@@ -1,7 +1,7 @@
 /**
- * One end of a contestant, as a process of its own: `end.js left|right ROW CONTESTANT PLAN`.
+ * One end of a contestant, as a process of its own: `end.js left|INDEX ROW CONTESTANT PLAN`.
  *
- * The harness starts the left end, the left end starts the right one. So `process.send` between the two ends is what a user
+ * The harness starts the left end, the left end starts the right ones, by number. So `process.send` between the two ends is what a user
  * has between a parent and a child. Each end dies with its parent: the channel closes.
  */
 import { type ChildProcess, fork } from "node:child_process";
@@ -11,23 +11,24 @@ import type { Contestant, Plan, Sample } from "./contest.js";
 import { linkOver } from "./link.js";
 import { entryOf } from "./rows.js";
 
-let rightProcess: ChildProcess | undefined;
+const rightProcesses: ChildProcess[] = [];
 
 /** The process of the other end, for a contestant that measures the channel itself. */
 export function otherProcess(): ChildProcess | NodeJS.Process {
-  return rightProcess ?? process;
+  return rightProcesses[0] ?? process;
 }
 
 async function runLeft(contestant: Contestant, args: string[], plan: Plan): Promise<Sample> {
-  if (contestant.right) {
-    rightProcess = fork(fileURLToPath(import.meta.url), ["right", ...args], { serialization: "advanced" });
-    process.send?.({ right: rightProcess.pid });
-    rightProcess.once("exit", (code, signal) => {
-      if (code !== 0) fail(new Error(`the right end ended with ${signal ?? code}`));
+  for (let index = 0; contestant.right && index < plan.rights; index++) {
+    const right = fork(fileURLToPath(import.meta.url), [`${index}`, ...args], { serialization: "advanced" });
+    process.send?.({ right: right.pid });
+    right.once("exit", (code, signal) => {
+      if (code !== 0) fail(new Error(`right end ${index} ended with ${signal ?? code}`));
     });
+    rightProcesses.push(right);
   }
-  const sample = await contestant.left(plan, linkOver(rightProcess ?? process));
-  if (rightProcess && rightProcess.exitCode === null) await once(rightProcess, "exit");
+  const sample = await contestant.left(plan, linkOver(rightProcesses));
+  for (const right of rightProcesses) if (right.exitCode === null) await once(right, "exit");
   return sample;
 }
 
@@ -42,7 +43,7 @@ async function main(): Promise<void> {
   process.once("disconnect", () => process.exit(1));
   const plan = JSON.parse(planText) as Plan;
   const { contestant } = await entryOf(rowName, contestantName).load();
-  if (side === "right") await contestant.right?.(plan, linkOver(process));
+  if (side !== "left") await contestant.right?.(plan, linkOver([process]), Number(side));
   else {
     const sample = await runLeft(contestant, args, plan);
     await new Promise((resolve) => process.send?.({ sample }, resolve));

@@ -1,5 +1,5 @@
 /**
- * Control messages over the channel between a process and its parent. Each is wrapped, so that a contestant that measures
+ * Control messages over the channels between processes and their parent. Each is wrapped, so that a contestant that measures
  * that very channel (`process.send`) can tell its own messages apart.
  */
 import type { ChildProcess } from "node:child_process";
@@ -13,18 +13,20 @@ function isEnvelope(message: unknown): message is Envelope {
   return typeof message === "object" && message !== null && "control" in message;
 }
 
-export function linkOver(channel: ChildProcess | NodeJS.Process): Link {
+export function linkOver(channels: (ChildProcess | NodeJS.Process)[]): Link {
   const arrived: unknown[] = [];
   const waiting: ((message: unknown) => void)[] = [];
-  (channel as ChildProcess).on("message", (message: unknown) => {
-    if (!isEnvelope(message)) return;
-    const resolve = waiting.shift();
-    if (resolve) resolve(message.control);
-    else arrived.push(message.control);
-  });
+  for (const channel of channels) {
+    (channel as ChildProcess).on("message", (message: unknown) => {
+      if (!isEnvelope(message)) return;
+      const resolve = waiting.shift();
+      if (resolve) resolve(message.control);
+      else arrived.push(message.control);
+    });
+  }
   return {
     send(message) {
-      channel.send?.({ control: message });
+      for (const channel of channels) channel.send?.({ control: message });
     },
     receive() {
       if (arrived.length > 0) return Promise.resolve(arrived.shift());

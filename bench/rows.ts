@@ -2,9 +2,10 @@
 
 import type { Entry, Plan, RowSpec } from "./contest.js";
 import { latencyRows } from "./rows/latency-rows.js";
+import { memoryRows } from "./rows/memory-rows.js";
 import { streamRows } from "./rows/stream-rows.js";
 
-export const ROWS: RowSpec[] = [...streamRows, ...latencyRows];
+export const ROWS: RowSpec[] = [...streamRows, ...latencyRows, ...memoryRows];
 
 const PLAN_DEFAULTS: Plan = {
   segment: "",
@@ -18,6 +19,10 @@ const PLAN_DEFAULTS: Plan = {
   block: 1,
   paceNs: 0,
   sizesMiB: [],
+  liveBlocks: [],
+  rights: 1,
+  workers: [],
+  searches: 0,
 };
 
 export function rowOf(name: string): RowSpec {

@@ -48,20 +48,20 @@ type Runner = () => Promise<Sample>;
 
 let runNumber = 0;
 
-/** Runs both ends of a contestant and ends their processes whatever happens. */
+/** Runs all ends of a contestant and ends their processes whatever happens. */
 async function runEnds(row: RowSpec, name: string, entry: Entry, scale: number): Promise<Sample> {
   const unique = `bench-${process.pid}-${runNumber++}`;
   const socket = join(tmpdir(), `${unique}.socket`);
   const plan = planOf(row, entry, { segment: unique, socket }, scale);
   const program = fileURLToPath(new URL("./end.js", import.meta.url));
   const left = fork(program, ["left", row.name, name, JSON.stringify(plan)], { serialization: "advanced" });
-  let rightPid: number | undefined;
+  const pids = [left.pid];
   try {
     return await new Promise<Sample>((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`not done after ${RUN_MS} ms`)), RUN_MS);
       let sample: Sample | undefined;
       left.on("message", (message: { right?: number; sample?: Sample }) => {
-        rightPid = message.right ?? rightPid;
+        if (message.right !== undefined) pids.push(message.right);
         sample = message.sample ?? sample;
       });
       left.once("exit", (code, signal) => {
@@ -71,8 +71,7 @@ async function runEnds(row: RowSpec, name: string, entry: Entry, scale: number):
       });
     });
   } finally {
-    endProcess(left.pid);
-    endProcess(rightPid);
+    for (const pid of pids) endProcess(pid);
     rmSync(socket, { force: true });
     await unlinkSegment(unique);
   }
@@ -154,6 +153,15 @@ function judge(goals: Record<string, Goal>, ratios: Record<string, number>): Res
   return judged;
 }
 
+/** The ratios that a row computes from figures and parts, as far as these are there. */
+function derived(row: RowSpec, result: Result): Record<string, number> {
+  const figureFrom = (contestant: "isthmus" | "native") => (part?: string) =>
+    (part === undefined ? result[contestant] : result.parts?.[contestant]?.[part]) ?? Number.NaN;
+  const ratios = row.derive?.({ isthmus: figureFrom("isthmus"), native: figureFrom("native") }) ?? {};
+  const known = Object.entries(ratios).filter(([, ratio]) => Number.isFinite(ratio));
+  return Object.fromEntries(known.map(([name, ratio]) => [name, round(ratio)]));
+}
+
 export async function runRow(row: RowSpec, settings: Settings): Promise<Result> {
   const missing: Record<string, string> = {};
   const samples = await runAll(row, settings, missing);
@@ -187,7 +195,7 @@ export async function runRow(row: RowSpec, settings: Settings): Promise<Result> 
       result.parts = { ...result.parts, [contestant]: mediansOfParts(own) };
     }
   }
-  if (row.derive && result.parts?.isthmus) Object.assign(result.ratios, row.derive(result.parts.isthmus));
+  Object.assign(result.ratios, derived(row, result));
   result.goals = judge(row.goals, result.ratios);
   return result;
 }

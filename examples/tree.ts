@@ -10,76 +10,10 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
-import { MiB, Segment, struct } from "isthmus";
+import { MiB, Segment } from "isthmus";
+import { insertAll, keysOf, removeAll, searchAll, Tree } from "./shared-tree.js";
 
-const Node = struct({ key: "u32", left: "u32", right: "u32" });
-/** A link is the number of a 32-bit word that holds the offset of a node, or 0. */
-const LEFT = Node.offsets.left / 4;
-const RIGHT = Node.offsets.right / 4;
 const script = fileURLToPath(import.meta.url);
-
-class Tree {
-  readonly #segment: Segment;
-  /** All of the segment: an offset, divided by 4, is an index. */
-  readonly #words: Uint32Array;
-  readonly top: number;
-
-  constructor(segment: Segment) {
-    segment.root ??= segment.heap.allocate(4);
-    if (!segment.root) throw new Error("no room for the tree");
-    this.#segment = segment;
-    this.#words = new Uint32Array(segment.root.bytes.buffer);
-    this.top = segment.root.offset / 4;
-  }
-
-  get isEmpty(): boolean {
-    return this.#words[this.top] === 0;
-  }
-
-  /** The link that leads to the key, or would. */
-  #find(key: number): number {
-    const words = this.#words;
-    let link = this.top;
-    for (let node = words[link] / 4; node !== 0 && words[node] !== key; node = words[link] / 4) {
-      link = node + (key < words[node] ? LEFT : RIGHT);
-    }
-    return link;
-  }
-
-  has(key: number): boolean {
-    return this.#words[this.#find(key)] !== 0;
-  }
-
-  insert(key: number): void {
-    const block = this.#segment.heap.allocate(Node.bytes, { zero: true });
-    if (!block) throw new Error("the segment is full");
-    this.#words[block.offset / 4] = key;
-    this.#words[this.#find(key)] = block.offset;
-  }
-
-  remove(key: number): void {
-    const words = this.#words;
-    const link = this.#find(key);
-    const node = words[link] / 4;
-    if (node === 0) throw new Error(`key ${key} is lost`);
-    if (words[node + LEFT] === 0) words[link] = words[node + RIGHT];
-    else if (words[node + RIGHT] === 0) words[link] = words[node + LEFT];
-    else this.#replace(link, node);
-    this.#segment.heap.blockAt(node * 4)?.free();
-  }
-
-  /** Puts the smallest node of the right subtree in the place of one that has two. */
-  #replace(link: number, node: number): void {
-    const words = this.#words;
-    let next = node + RIGHT;
-    while (words[words[next] / 4 + LEFT] !== 0) next = words[next] / 4 + LEFT;
-    const smallest = words[next] / 4;
-    words[next] = words[smallest + RIGHT];
-    words[smallest + LEFT] = words[node + LEFT];
-    words[smallest + RIGHT] = words[node + RIGHT];
-    words[link] = smallest * 4;
-  }
-}
 
 interface Work {
   name: string;
@@ -88,38 +22,22 @@ interface Work {
   searches: number;
 }
 
-/** Different numbers become different keys, in no order. */
-function keyOf(number: number): number {
-  const mixed = Math.imul(number ^ (number >>> 15), 0x9e3779b1) >>> 0;
-  return Math.imul(mixed ^ (mixed >>> 13), 0x85ebca6b) >>> 0;
-}
-
 function work({ name, worker, keys, searches }: Work): void {
   using segment = Segment.open(name);
   const lock = segment.lock("tree");
   const tree = new Tree(segment);
-  const numbers = Array.from({ length: keys }, (_, index) => keyOf(worker * keys + index));
+  const own = keysOf(worker, keys);
   segment.semaphore("ready", { initial: 0 }).release();
   segment.event("go").waitSync({ timeoutMs: 60_000 });
-  for (const [index, key] of numbers.entries()) {
-    using _held = lock.acquireSync("exclusive");
-    tree.insert(key);
-    if (index % 1000 !== 0) continue;
+  insertAll(lock, tree, own, (key, index) => {
+    if (index % 1000 !== 0) return;
     using _nested = lock.acquireSync("shared");
     const { ok, problems } = segment.heap.check();
     if (!ok || !tree.has(key)) throw new Error(`the tree is damaged: ${JSON.stringify(problems)}`);
     segment.flush();
-  }
-  for (let turn = 0; turn < searches; turn++) {
-    for (const key of numbers) {
-      using _held = lock.acquireSync("shared");
-      if (!tree.has(key)) throw new Error(`key ${key} is lost`);
-    }
-  }
-  for (const key of numbers) {
-    using _held = lock.acquireSync("exclusive");
-    tree.remove(key);
-  }
+  });
+  searchAll(lock, tree, own, searches);
+  removeAll(lock, tree, own);
 }
 
 const commands: Record<string, string[]> = {

@@ -60,6 +60,6 @@ export const latencyRows: RowSpec[] = [
     isthmus: { load: () => import("./open.js") },
     native: (plan) => ["open", plan.count, ...plan.sizesMiB],
     goals: { growth: { atMost: 1.5 } },
-    derive: (parts) => ({ growth: parts["open 64 MiB"] / parts["open 1 MiB"] }),
+    derive: ({ isthmus }) => ({ growth: isthmus("open 64 MiB") / isthmus("open 1 MiB") }),
   },
 ];

@@ -40,10 +40,12 @@ function fail(problem: unknown): never {
 async function main(): Promise<void> {
   const [side, ...args] = process.argv.slice(2);
   const [rowName, contestantName, planText] = args;
+  // First: Bun drops messages that come after "disconnect" has a listener and before "message" has one.
+  const link = linkOver([process]);
   process.once("disconnect", () => process.exit(1));
   const plan = JSON.parse(planText) as Plan;
   const { contestant } = await entryOf(rowName, contestantName).load();
-  if (side !== "left") await contestant.right?.(plan, linkOver([process]), Number(side));
+  if (side !== "left") await contestant.right?.(plan, link, Number(side));
   else {
     const sample = await runLeft(contestant, args, plan);
     await new Promise((resolve) => process.send?.({ sample }, resolve));

@@ -22,24 +22,32 @@ function warmUp(segment: Segment, body: () => void): void {
   body();
 }
 
+/** What workers wait for and are waited for with, in the round of so many. */
+function roundOf(segment: Segment, workers: number) {
+  return {
+    ready: segment.semaphore(`ready ${workers}`, { initial: 0 }),
+    go: segment.event(`go ${workers}`),
+    done: segment.semaphore(`done ${workers}`, { initial: 0 }),
+  };
+}
+
 /** The left end starts each round and waits for its end; the right ones, as many as the round wants, do the work. */
 export const contestant: Contestant = {
   async left(plan, link) {
     const bytes = (8 << 20) + plan.rights * plan.count * KEY_BYTES;
     using segment = Segment.create(plan.segment, { bytes });
     const tree = new Tree(segment);
-    const ready = segment.semaphore("ready", { initial: 0 });
-    const done = segment.semaphore("done", { initial: 0 });
+    const warm = segment.semaphore("warm", { initial: 0 });
     for (const name of ["tree", "warm-up"]) segment.lock(name);
-    const starts = plan.workers.map((workers) => segment.event(`go ${workers}`));
+    const rounds = plan.workers.map((workers) => ({ workers, ...roundOf(segment, workers) }));
     const { blocks } = segment.heap.stats;
     link.send("open");
-    for (let i = 0; i < plan.rights; i++) await link.receive();
+    for (let i = 0; i < plan.rights; i++) await warm.acquire(options);
     const parts: Record<string, number> = {};
-    for (const [round, workers] of plan.workers.entries()) {
+    for (const { workers, ready, go, done } of rounds) {
       for (let i = 0; i < workers; i++) await ready.acquire(options);
       const start = performance.now();
-      starts[round].signal();
+      go.signal();
       for (let i = 0; i < workers; i++) done.acquireSync(options);
       parts[workers] = (performance.now() - start) * 1e6;
       if (!tree.isEmpty || segment.heap.stats.blocks !== blocks || !segment.heap.check().ok)
@@ -52,19 +60,18 @@ export const contestant: Contestant = {
   async right(plan, link, index) {
     await link.receive();
     using segment = Segment.open(plan.segment);
-    const ready = segment.semaphore("ready", { initial: 0 });
-    const done = segment.semaphore("done", { initial: 0 });
     const lock = segment.lock("tree");
     const tree = new Tree(segment);
     const own = keysOf(index, plan.count);
     warmUp(segment, () => {
       for (let round = 0; round < plan.warmup; round++) programme(lock, tree, own, plan.searches);
     });
-    link.send("warm");
+    segment.semaphore("warm", { initial: 0 }).release();
     for (const workers of plan.workers) {
       if (index >= workers) continue;
+      const { ready, go, done } = roundOf(segment, workers);
       ready.release();
-      segment.event(`go ${workers}`).waitSync(options);
+      go.waitSync(options);
       programme(lock, tree, own, plan.searches);
       done.release();
     }

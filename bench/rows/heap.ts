@@ -7,9 +7,13 @@ import { blocksBytes, Series } from "../series.js";
 const SEED = 0x2545f491;
 const UNFILLED = { zero: false };
 
-/** Fills a segment with so many blocks, then frees and allocates: nanoseconds per pair. */
-function measure(plan: Plan, live: number): number[] {
-  using segment = Segment.create(plan.segment, { bytes: blocksBytes(live) });
+/** Fills a segment of that name with so many blocks, then frees and allocates: nanoseconds per pair. */
+export function measureHeap(
+  name: string,
+  plan: Pick<Plan, "warmup" | "count" | "block">,
+  live: number,
+): number[] {
+  using segment = Segment.create(name, { bytes: blocksBytes(live) });
   try {
     const { heap } = segment;
     const series = new Series(SEED);
@@ -41,7 +45,8 @@ export const contestant: Contestant = {
   async left(plan) {
     const measured = new Map<number, number[]>();
     // The most first: by then the engine has compiled all that the fewest need.
-    for (const live of [...plan.liveBlocks].reverse()) measured.set(live, measure(plan, live));
+    for (const live of [...plan.liveBlocks].reverse())
+      measured.set(live, measureHeap(plan.segment, plan, live));
     const parts = [...measured].map(([live, latenciesNs]) => [`${live} live`, median(latenciesNs)]);
     return { latenciesNs: measured.get(plan.liveBlocks[0]) ?? [], parts: Object.fromEntries(parts) };
   },

@@ -66,6 +66,7 @@ export function chartSvg({ title, x, y, logarithmic = false, lines, note }: Char
     `<path d="M${x1.toFixed(1)} ${y1.toFixed(1)}L${x2.toFixed(1)} ${y2.toFixed(1)}" stroke="${colour}"/>`;
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     text(LEFT, 22, title, 'font-size="15"'),
     text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 40, x, 'text-anchor="middle"'),

@@ -29,7 +29,7 @@ export const memoryRows: RowSpec[] = [
     isthmus: { load: () => import("./heap.js") },
     native: (plan) => ["heap", "malloc", plan.block, plan.warmup, plan.count, ...plan.liveBlocks],
     nativePeers: {
-      nativeLocked: (plan) => ["heap", "locked", plan.block, plan.warmup, plan.count, ...plan.liveBlocks],
+      nativeLocked: (plan) => ["heap", "locked", plan.block, plan.warmup, plan.count, plan.liveBlocks[0]],
     },
     goals: { native: { atMost: 2 }, growth: { atMost: 1.5 } },
     derive: ({ isthmus, native }) => ({

@@ -1,11 +1,16 @@
-import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFile, fork } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { Plan, Sample } from "../../bench/contest.js";
+import { benchSources } from "../../bench/place.js";
+import { chartSvg } from "../../bench/plot.js";
+import { planOf, ROWS, rowOf } from "../../bench/rows.js";
 import type { Result } from "../../bench/run.js";
+import { blocksBytes, Series } from "../../bench/series.js";
 
 const PROGRAM = fileURLToPath(new URL("../../bench/main.js", import.meta.url));
 /** Ends a run that hangs. Milliseconds. */
@@ -26,6 +31,25 @@ function bench(args: string[]): Promise<Outcome> {
       resolve({ code, stdout, stderr });
     });
   });
+}
+
+/** Runs the ends of isthmus in a row with a plan of our own. The ends die with the left one, and that with the watchdog. */
+async function runContestant(row: string, small: Partial<Record<keyof Plan, unknown>>): Promise<Sample> {
+  const segment = `bench-test-${process.pid}-${row}`;
+  const plan = JSON.stringify({ ...planOf(rowOf(row), undefined, { segment }, 1), ...small });
+  const program = fileURLToPath(new URL("../../bench/end.js", import.meta.url));
+  const left = fork(program, ["left", row, "isthmus", plan], { serialization: "advanced" });
+  const watchdog = setTimeout(() => left.kill("SIGKILL"), WATCHDOG_MS);
+  try {
+    return await new Promise<Sample>((resolve, reject) => {
+      left.on("message", ({ sample }: { sample?: Sample }) => sample && resolve(sample));
+      left.once("exit", (code, signal) => reject(new Error(`the left end ended with ${signal ?? code}`)));
+    });
+  } finally {
+    clearTimeout(watchdog);
+    left.kill("SIGKILL");
+    if (existsSync(`/dev/shm/isthmus.${segment}`)) rmSync(`/dev/shm/isthmus.${segment}`);
+  }
 }
 
 function isFigure(value: unknown): boolean {
@@ -60,6 +84,82 @@ test("one quick row prints a table and writes rows of the documented shape", asy
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test("each row can be planned, and names what it is measured against", () => {
+  for (const name of ["lock-uncontended", "heap", "tree"]) assert.is(rowOf(name).name, name);
+  for (const row of ROWS) {
+    const plan = planOf(row, row.isthmus, { segment: "segment" }, 1);
+    assert.ok(plan.count > 0 && plan.rights > 0, row.name);
+    const [program, ...args] = row.native?.(plan) ?? [""];
+    if (program) assert.ok(existsSync(join(benchSources(), "native", `${program}.cpp`)), program);
+    assert.ok(!args.some((arg) => Number.isNaN(arg)), `${row.name}: ${args}`);
+    const figures = { isthmus: () => 6, native: () => 2 };
+    const derived = Object.keys(row.derive?.(figures) ?? {});
+    for (const goal of Object.keys(row.goals))
+      assert.ok(
+        ["native", ...derived, ...Object.keys(row.peers ?? {})].includes(goal),
+        `${row.name}: ${goal}`,
+      );
+  }
+});
+
+test("the lock is held against the native pair and two calls across the boundary", () => {
+  const parts: Record<string, number> = {
+    boundary: 6,
+    "acquireSync and release": 30,
+    "tryAcquire and release": 20,
+  };
+  const derived = rowOf("lock-uncontended").derive?.({
+    isthmus: (part) => (part === undefined ? 60 : (parts[part] ?? Number.NaN)),
+    native: () => 14,
+  });
+  assert.equal(derived, {
+    "native and boundary": 3,
+    "native and boundary, without using": 1.5,
+    "native and boundary, tryAcquire": 1,
+  });
+});
+
+test("the heap and the tree do their work with few blocks, and few keys in two processes", async () => {
+  for (const [name, small] of [
+    ["heap", { liveBlocks: [10, 100], warmup: 1, count: 3, block: 10 }],
+    ["tree", { workers: [1, 2], rights: 2, warmup: 1, count: 20, searches: 2 }],
+  ] as const) {
+    const { latenciesNs, parts } = await runContestant(name, small);
+    assert.ok(latenciesNs?.every(isFigure), `${name}: ${latenciesNs}`);
+    assert.equal(
+      Object.keys(parts ?? {}).sort(),
+      name === "heap" ? ["10 live", "100 live"] : ["1", "2"],
+      name,
+    );
+    assert.ok(Object.values(parts ?? {}).every(isFigure), JSON.stringify(parts));
+  }
+});
+
+test("sizes of blocks are from 16 B to 4 KiB, the same in each series of a seed", () => {
+  const [one, other] = [new Series(7), new Series(7)];
+  const sizes = Array.from({ length: 20_000 }, () => one.nextBytes());
+  assert.ok(sizes.every((bytes) => bytes >= 16 && bytes <= 4096 && bytes === other.nextBytes()));
+  assert.ok(Math.max(...sizes) > 2048, "large ones come too");
+  assert.ok(blocksBytes(20_000) > sizes.reduce((sum, bytes) => sum + bytes + 16, 0), "the bound holds");
+});
+
+test("a chart has each point of each line, its units, and no text that ends the drawing", () => {
+  const line = {
+    name: "a<b",
+    points: [
+      [1, 5],
+      [1000, 20],
+    ] as [number, number][],
+  };
+  const svg = chartSvg({ title: "t", x: "blocks", y: "ns", lines: [line], note: "n" });
+  assert.is(svg.match(/<circle/g)?.length, 2);
+  assert.match(svg, ">blocks<");
+  assert.match(svg, ">ns<");
+  assert.not.match(svg, "a<b");
+  const heights = [...svg.matchAll(/cy="([\d.]+)"/g)].map((match) => Number(match[1]));
+  assert.ok(heights[0] > heights[1], "more is higher");
 });
 
 test("a row that does not exist is refused with the names of those that do", async () => {

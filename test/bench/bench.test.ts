@@ -139,10 +139,13 @@ test("the heap and the tree do their work with few blocks, and few keys in two p
 
 test("sizes of blocks are from 16 B to 4 KiB, the same in each series of a seed", () => {
   const [one, other] = [new Series(7), new Series(7)];
-  const sizes = Array.from({ length: 20_000 }, () => one.nextBytes());
+  const sizes = Array.from({ length: 200_000 }, () => one.nextBytes());
   assert.ok(sizes.every((bytes) => bytes >= 16 && bytes <= 4096 && bytes === other.nextBytes()));
-  assert.ok(Math.max(...sizes) > 2048, "large ones come too");
-  assert.ok(blocksBytes(20_000) > sizes.reduce((sum, bytes) => sum + bytes + 16, 0), "the bound holds");
+  assert.ok(
+    sizes.some((bytes) => bytes > 2048),
+    "large ones come too",
+  );
+  assert.ok(blocksBytes(200_000) > sizes.reduce((sum, bytes) => sum + bytes + 16, 0), "the bound holds");
 });
 
 test("a chart has each point of each line, its units, and no text that ends the drawing", () => {

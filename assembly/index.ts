@@ -29,7 +29,15 @@ export {
   lockWaitersExclusive,
   lockWaitersShared,
 } from "./lock";
-export { heapAllocate, heapBlockBytes, heapFree, heapLayout, heapRoot, heapSetRoot } from "./memory";
+export {
+  heapAllocate,
+  heapBlockBytes,
+  heapFree,
+  heapLayout,
+  heapRoot,
+  heapSetLayout,
+  heapSetRoot,
+} from "./memory";
 export {
   beat,
   bury,

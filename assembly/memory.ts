@@ -9,10 +9,10 @@ import {
   HEAP_ROOT_OFFSET,
 } from "../protocol/layout";
 import { blockSize } from "./blocks";
-import { blockAllocate, blockFree, heapChanging, heapWhole, isBlockInUse } from "./heap";
+import { blockAllocate, blockFree, heapChanging, heapWhole, isBlockInUse, isBlockWhole } from "./heap";
 import { change, journalRoom } from "./journal";
 import { giveRight, takeRight } from "./right";
-import { load32, swap32 } from "./word";
+import { load32 } from "./word";
 
 /** What is not to stay is undone first: only then is the heap whole. */
 function ended(keep: bool): void {
@@ -48,15 +48,31 @@ export function heapBlockBytes(offset: u32): u32 {
   return isBlockInUse(offset) ? blockSize(offset - BLOCK_HEADER_BYTES) - BLOCK_HEADER_BYTES : 0;
 }
 
+/** The layout of the bytes of a block in use; 0 when it has none yet, or there is no such block. */
+export function heapLayout(offset: u32): u32 {
+  return isBlockInUse(offset) ? load32(offset - BLOCK_HEADER_BYTES + BLOCK_LAYOUT_OFFSET) : 0;
+}
+
 /**
- * The layout of the bytes of a block in use: the first to ask with a hash that is not 0 sets it. Returns the one that holds, or
- * 0 when there is no such block.
+ * Gives the bytes of a block in use a layout, unless they have one. Without the right it could be freed meanwhile, and the word
+ * is a link of the lists then. 0, NOT_FOUND when there is no such block, TOO_LARGE when a transaction has left no room in the
+ * journal, or an error as above.
  */
-export function heapLayout(offset: u32, hash: u32): u32 {
-  if (!isBlockInUse(offset)) return 0;
+export function heapSetLayout(offset: u32, hash: u32): u32 {
+  const failed = takeRight();
+  if (failed != 0) return failed;
+  const result = setLayout(offset, hash);
+  giveRight(true);
+  return result;
+}
+
+function setLayout(offset: u32, hash: u32): u32 {
+  if (!isBlockWhole(offset)) return NOT_FOUND;
   const at = offset - BLOCK_HEADER_BYTES + BLOCK_LAYOUT_OFFSET;
-  if (hash != 0) swap32(at, 0, hash); // pairs with the load below, in another participant
-  return load32(at);
+  if (load32(at) != 0) return 0;
+  if (!journalRoom()) return TOO_LARGE;
+  change(at, hash);
+  return 0;
 }
 
 /** The root block, or 0. */
@@ -72,7 +88,7 @@ export function heapSetRoot(offset: u32): u32 {
   const failed = takeRight();
   if (failed != 0) return failed;
   let result: u32 = 0;
-  if (offset != 0 && !isBlockInUse(offset)) result = NOT_FOUND;
+  if (offset != 0 && !isBlockWhole(offset)) result = NOT_FOUND;
   else if (!journalRoom()) result = TOO_LARGE;
   else change(HEAP_ROOT_OFFSET, offset);
   giveRight(true);

@@ -1,7 +1,7 @@
 import { BUSY, CORRUPT } from "../protocol/errors.js";
 import { bytesOf, integer, wrongType } from "./arguments.js";
 import type { Attachment, Lease } from "./attachment.js";
-import { failure, IsthmusError } from "./errors.js";
+import { codeName, ERRORS_END, failure, IsthmusError } from "./errors.js";
 import { withRight } from "./right.js";
 import { type Fields, Struct, type StructValue } from "./struct.js";
 import { beforeWriting, freeLater } from "./transaction.js";
@@ -78,13 +78,8 @@ export class Block {
     if (layout.bytes > this.byteLength) {
       throw new RangeError(`layout takes ${layout.bytes} bytes, the block has ${this.byteLength}`);
     }
-    const found = attachment.core.heapLayout(this.offset, attachment.readOnly ? 0 : layout.hash) >>> 0;
-    if (found === 0 && !attachment.readOnly) {
-      throw new IsthmusError(
-        "NOT_FOUND",
-        `there is no block at offset ${this.offset} any more: it was freed`,
-      );
-    }
+    let found = attachment.core.heapLayout(this.offset) >>> 0;
+    if (found === 0 && !attachment.readOnly) found = this.#giveLayout(layout.hash);
     if (found !== 0 && found !== layout.hash) {
       throw new IsthmusError(
         "LAYOUT_MISMATCH",
@@ -92,6 +87,23 @@ export class Block {
       );
     }
     return new StructView(this.#lease, this.offset, layout);
+  }
+
+  /** The first to ask gives the block its layout. Returns the one that holds. */
+  #giveLayout(hash: number): number {
+    const { core } = this.#attachment;
+    const result = withRight(this.#attachment, "giving a block its layout", () =>
+      core.heapSetLayout(this.offset, hash),
+    );
+    const found = core.heapLayout(this.offset) >>> 0;
+    if (codeName(result) === "NOT_FOUND" || (result === 0 && found === 0)) {
+      throw new IsthmusError(
+        "NOT_FOUND",
+        `there is no block at offset ${this.offset} any more: it was freed`,
+      );
+    }
+    if (result !== 0) throw failure(result, `giving the block at offset ${this.offset} its layout failed`);
+    return found;
   }
 
   /**

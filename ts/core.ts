@@ -65,7 +65,8 @@ export interface Core {
   heapAllocate(bytes: number, alignment: number, zero: number): number;
   heapFree(offset: number): number;
   heapBlockBytes(offset: number): number;
-  heapLayout(offset: number, hash: number): number;
+  heapLayout(offset: number): number;
+  heapSetLayout(offset: number, hash: number): number;
   heapRoot(): number;
   heapSetRoot(offset: number): number;
   heapCheck(): number;

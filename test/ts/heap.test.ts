@@ -206,6 +206,35 @@ test("a block that is allocated again has no layout yet", () => {
   second.view(Other).write({ value: 3, key: 1 });
 });
 
+test("a view of a block that somebody else has freed is refused, and the heap stays whole", () => {
+  for (const then of ["free", "merged", "taken", "overwritten"] as const) {
+    using scene = openers();
+    const { segment, other } = scene;
+    const blocks = Array.from({ length: 5 }, () => segment.heap.allocate(64) as Block);
+    const kept = blocks[2] as Block;
+    other.heap.blockAt(kept.offset)?.free();
+    if (then !== "free") for (const i of [1, 3]) other.heap.blockAt(blocks[i]?.offset as number)?.free();
+    // Alignment puts the bytes of the block elsewhere than those of the block that was freed.
+    const taken = then === "taken" ? other.heap.allocate(100, { alignment: 128, zero: false }) : undefined;
+    const large = then === "overwritten" ? other.heap.allocate(200) : undefined;
+    // Just what a block of 24 bytes would look like.
+    const at = kept.offset - (large?.offset ?? 0) - 16;
+    const like = new Uint32Array([(blocks[1]?.offset as number) - 16, 24, 0, 0, 0, 0, kept.offset - 16]);
+    large?.write(new Uint8Array(like.buffer), at);
+    const bytes = [taken, large].map((block) => block?.copy());
+    assert.is.not(taken?.offset, kept.offset);
+    refused("NOT_FOUND", () => kept.view(Pair), /offset/);
+    assert.equal(other.heap.check(), { ok: true, problems: [] }, then);
+    assert.equal(
+      [taken, large].map((block) => block?.copy()),
+      bytes,
+      then,
+    );
+    while (segment.heap.allocate(40));
+    assert.ok(other.heap.check().ok, then);
+  }
+});
+
 test("a read-only opener reads copies, and can change nothing", () => {
   using scene = openers();
   const { segment, looking } = scene;

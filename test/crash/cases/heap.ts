@@ -1,11 +1,19 @@
 /** Blocks are taken and given back whole or not at all, whoever dies, and the bytes of the others stay as they are. */
 import { strict as assert } from "node:assert";
-import { SEGMENT_FULL } from "../../../protocol/errors.js";
-import { DIRECTORY_COUNT_OFFSET, HEAP_BLOCKS_OFFSET, HEAP_ROOT_OFFSET } from "../../../protocol/layout.js";
+import { CORRUPT, NOT_FOUND, SEGMENT_FULL } from "../../../protocol/errors.js";
+import {
+  BLOCK_BYTES_MIN,
+  BLOCK_HEADER_BYTES,
+  BLOCK_LAYOUT_OFFSET,
+  DIRECTORY_COUNT_OFFSET,
+  HEAP_BLOCKS_OFFSET,
+  HEAP_ROOT_OFFSET,
+} from "../../../protocol/layout.js";
 import type { CrashCase, CrashLane } from "../../lib/crash.js";
 import { allocate, type BlockWish, check, free, picture, repair } from "../../lib/hosts/heap.js";
 import { insertOnce, offsetOf, overcome, ringWish } from "../../lib/hosts/segment.js";
 import { call, type Script, variable, write } from "../../lib/script.js";
+import { SEGMENT_BYTES } from "../../lib/shipped.js";
 import { FILLS, type Fill, populate, slotsOf, someoneDied } from "./ground.js";
 
 const LOST_SLOT = 7;
@@ -133,6 +141,32 @@ function* allocateInVain(): Script {
   assert.equal(result, SEGMENT_FULL);
 }
 
+/** The first layout holds. */
+function* giveLayout({ blocks }: Ground): Script {
+  const block = blocks[2] as number;
+  for (const hash of [77, 79])
+    assert.equal(yield* overcome(LOST, () => call("heapSetLayout", block, hash)), 0);
+  assert.equal(yield* call("heapLayout", block), 77);
+}
+
+/** Bytes of a user that look like a block, as far as what follows agrees. */
+function* writeLookalike({ blocks }: Ground): Script {
+  const like = blocks[4] as number;
+  const words = Uint32Array.of(like - BLOCK_HEADER_BYTES, BLOCK_BYTES_MIN, 0, 0, 0, 0, like);
+  yield* write(like, new Uint8Array(words.buffer));
+  assert.ok(yield* call("heapBlockBytes", like + BLOCK_HEADER_BYTES), "it does not look like one");
+}
+
+/** What is no block in use gets no layout, is no root, and is not freed. */
+function* inVain({ blocks, payload }: Ground): Script {
+  const like = (blocks[4] as number) + BLOCK_HEADER_BYTES;
+  for (const at of [like, blocks[1] as number, like + 8, payload, 8, SEGMENT_BYTES, 0xfffffff8]) {
+    assert.equal(yield* overcome(LOST, () => call("heapSetLayout", at, 77)), NOT_FOUND, `layout at ${at}`);
+    assert.equal((yield* call("heapSetRoot", at)) >>> 0, NOT_FOUND, `root at ${at}`);
+    assert.equal((yield* call("heapFree", at)) >>> 0, CORRUPT, `free at ${at}`);
+  }
+}
+
 const allTaken: Partial<HeapOperation> = { before: (lane) => lane.play(1, takeAll()), full: true };
 
 /** Somebody died when about to write to that address, in the middle of this. */
@@ -192,7 +226,20 @@ const OPERATIONS: HeapOperation[] = [
     run: insertRing,
     ...lost(DIRECTORY_COUNT_OFFSET, () => insertOnce(ringWish("lost", 64))),
   },
-  { name: "give a layout", run: ({ blocks }) => call("heapLayout", blocks[2] as number, 77) },
+  { name: "give a layout", run: giveLayout },
+  {
+    name: "give a layout when one died doing so",
+    run: giveLayout,
+    before: (lane, ground) => {
+      const at = (ground.blocks[2] as number) - BLOCK_HEADER_BYTES + BLOCK_LAYOUT_OFFSET;
+      lost(at, ({ blocks }) => call("heapSetLayout", blocks[2] as number, 78)).before?.(lane, ground);
+    },
+  },
+  {
+    name: "what is no block in use",
+    run: inVain,
+    before: (lane, ground) => lane.play(1, writeLookalike(ground)),
+  },
 ];
 
 export const heapCases: CrashCase[] = OPERATIONS.map(heapCase);

@@ -31,12 +31,13 @@ function* takeOne(): Script {
   const block = (yield* allocate({ bytes: 100, alignment: 32, zero: true })) as number;
   yield* writeNoted(block + 4, new Uint8Array(8).fill(0xb1));
   assert.equal(yield* call("heapSetRoot", block), 0);
-  yield* call("heapLayout", block, 99);
+  assert.equal(yield* call("heapSetLayout", block, 99), 0);
 }
 
 function* everything(ground: Ground): Script {
   yield* writeTwo(ground);
   yield* takeOne();
+  assert.equal(yield* call("heapSetLayout", ground.blocks[4] as number, 98), 0);
   yield* writeNoted(ground.blocks[2] as number, new Uint8Array(4).fill(0xc1));
 }
 
@@ -51,6 +52,7 @@ function* tooMuch({ blocks }: Ground): Script {
   while ((yield* call("heapAllocate", 8, 8, 0)) >>> 0 !== TOO_LARGE) taken++;
   assert.ok(taken > 0, "no room for a change of the heap");
   for (const block of [0, at]) assert.equal((yield* call("heapSetRoot", block)) >>> 0, TOO_LARGE);
+  assert.equal((yield* call("heapSetLayout", at, 77)) >>> 0, TOO_LARGE);
   assert.equal((yield* call("heapFree", at)) >>> 0, TOO_LARGE);
 }
 

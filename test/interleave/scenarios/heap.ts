@@ -1,9 +1,10 @@
 /** Participants that take and give back at once get blocks of their own, and whoever walks over the heap finds it whole. */
 import { strict as assert } from "node:assert";
+import { NOT_FOUND } from "../../../protocol/errors.js";
 import { CHECK_CHANGING, OBJECT_LOCK } from "../../../protocol/layout.js";
 import type { World } from "../../lib/explore.js";
 import { allocate, begin, check, free, picture, repair, writeNoted } from "../../lib/hosts/heap.js";
-import { openObject, ringWish, tryOpenObject } from "../../lib/hosts/segment.js";
+import { openObject, overcome, ringWish, tryOpenObject } from "../../lib/hosts/segment.js";
 import { attempt, call, type Script, variable } from "../../lib/script.js";
 import { type Explored, OBSERVER, populate, SLOTS } from "./ground.js";
 
@@ -61,6 +62,10 @@ function isAsBefore(world: World): void {
   assert.equal(picture(world.arena.view, payload), before);
 }
 
+function* inTurn(...scripts: Script<unknown>[]): Script {
+  for (const script of scripts) yield* script;
+}
+
 function* transaction(world: World, keep: boolean): Script {
   yield* attempt(function* () {
     return (yield* begin(deadOf(world))) || undefined;
@@ -71,6 +76,14 @@ function* transaction(world: World, keep: boolean): Script {
   if (keep) yield* free(block);
   if (keep) yield* writeNoted(blocks[0] as number, new Uint8Array(8).fill((blocks[0] as number) & 0xff));
   assert.equal(yield* call("transactionEnd", keep ? 1 : 0), keep ? 1 : 0);
+}
+
+/** A view of a block that somebody else may have freed: it gets its layout, or is told that there is no block. */
+function* view(world: World, block: number): Script {
+  const status = yield* attempt(function* () {
+    return yield* overcome(deadOf(world), () => call("heapSetLayout", block, 0xff77));
+  });
+  assert.ok(status === 0 || status === NOT_FOUND, `heapSetLayout: ${status}`);
 }
 
 /** Walks over the heap again and again: it is whole, or being changed. */
@@ -180,6 +193,25 @@ export const heapScenarios: Explored[] = [
     preemptions: 1,
     mortal: [0],
     scripts: (world) => [transaction(world, false), takeAndGiveBack(world, 70, 0xbb)],
+  }),
+  heapScenario({
+    name: "a view x give that block back and take",
+    preemptions: 2,
+    grows: true,
+    scripts: (world) => [
+      view(world, blocks[1] as number),
+      inTurn(givenBack(world, blocks[1] as number), taken(world, 70, 0xbb)),
+    ],
+  }),
+  heapScenario({
+    name: "a view x give back that block and the one before x take",
+    preemptions: 1,
+    grows: true,
+    scripts: (world) => [
+      view(world, blocks[2] as number),
+      inTurn(givenBack(world, blocks[1] as number), givenBack(world, blocks[2] as number)),
+      taken(world, 90, 0xbb),
+    ],
   }),
   heapScenario({
     name: "take and give back x walk over it",

@@ -11,7 +11,7 @@
  * | scratch         | the participant itself (the name)           | itself                                      |
  *
  * To insert:
- *  1. take the right
+ *  1. take the right; not inside a transaction, whose commit must not come before its end
  *  2. look for the name; found: give the right back, return that entry
  *  3. allocate a block for the object, initialise it
  *  4. write the entry behind the last
@@ -45,7 +45,7 @@ import { directoryEntries, directoryOffset } from "./instance";
 import { change, journalCommit } from "./journal";
 import { objectBytes, objectInitialise } from "./objects";
 import { scratch } from "./participants";
-import { giveRight, publishEntry, takeRight } from "./right";
+import { giveRight, outsideTransaction, publishEntry, takeRight } from "./right";
 import { waitersAny } from "./waiters";
 import { load32 } from "./word";
 
@@ -79,8 +79,8 @@ function sameName(name: usize, nameBytes: u32): bool {
 
 /**
  * The entry of the object whose name stands in our scratch: the existing one, or a new one with these parameters. Returns
- * its offset, with FLAG_WAKE when it is new and somebody waits for objects; or an error. Whether an existing entry has the
- * wanted type and parameters is the caller's to compare.
+ * its offset, with FLAG_WAKE when it is new and somebody waits for objects; or an error: BUSY also when it would be new and our
+ * own transaction runs. Whether an existing entry has the wanted type and parameters is the caller's to compare.
  */
 export function directoryInsert(
   type: u32,
@@ -93,7 +93,8 @@ export function directoryInsert(
   if (nameBytes > u32(OBJECT_NAME_BYTES_MAX)) return TOO_LARGE;
   const existing = find(nameHash, nameBytes, directoryCount());
   if (existing != 0) return u32(existing);
-  const failed = takeRight();
+  let failed = outsideTransaction();
+  if (failed == 0) failed = takeRight();
   if (failed != 0) return failed;
   heapChanging();
   const result = insertWithRight(type, nameHash, nameBytes, parametersHash, first, second);

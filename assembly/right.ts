@@ -96,9 +96,15 @@ export function repair(): u32 {
   return failed;
 }
 
+/** BUSY while our own transaction runs: nobody else is in the way. Else 0. */
+export function outsideTransaction(): u32 {
+  if (keeping) setSuspect(self);
+  return keeping ? BUSY : 0;
+}
+
 /** Begins a transaction. 0, BUSY, or EVICTED. */
 export function transactionBegin(): u32 {
-  if (keeping) return BUSY;
+  if (outsideTransaction() != 0) return BUSY;
   const failed = takeRight();
   if (failed == 0) keeping = true;
   doomed = false;

@@ -1,11 +1,11 @@
 /** What a transaction writes, takes and gives back happens all or not at all, whenever its participant dies. */
 import { strict as assert } from "node:assert";
 import { BUSY, NOT_FOUND, TOO_LARGE } from "../../../protocol/errors.js";
-import { HEAP_BLOCKS_OFFSET, HEAP_ROOT_OFFSET, OBJECT_LOCK } from "../../../protocol/layout.js";
+import { HEAP_BLOCKS_OFFSET, HEAP_ROOT_OFFSET, OBJECT_LOCK, SUSPECT_NONE } from "../../../protocol/layout.js";
 import type { CrashCase } from "../../lib/crash.js";
 import { allocate, begin, free, writeNoted } from "../../lib/hosts/heap.js";
 import { acquire, releaseExclusive } from "../../lib/hosts/lock.js";
-import { openObject, overcome } from "../../lib/hosts/segment.js";
+import { insertOnce, offsetOf, openObject, overcome, ringWish } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
 import { FILLS, type Fill, slotsOf } from "./ground.js";
 import { type Ground, type HeapOperation, heapCase, LOST, lost, prepareHeap } from "./heap.js";
@@ -67,7 +67,35 @@ function* refused({ blocks }: Ground): Script {
   assert.equal((yield* call("heapSetRoot", blocks[1] as number)) >>> 0, NOT_FOUND, "a free block as root");
 }
 
+/** An object that exists is found; none comes into being, which would commit what was written before. */
+function* insertInside(ground: Ground): Script {
+  yield* writeTwo(ground);
+  const before = yield* call("directoryCount");
+  for (const turn of [1, 2]) {
+    assert.equal((yield* insertOnce(ringWish("inside", 128))) >>> 0, BUSY, `turn ${turn}`);
+    assert.equal((yield* call("suspectSlot")) >>> 0, SUSPECT_NONE, "somebody else is in the way");
+  }
+  assert.equal(yield* call("directoryCount"), before);
+  offsetOf("directoryInsert", yield* insertOnce(ringWish("existing", 128)));
+}
+
+const existing: Partial<HeapOperation> = {
+  before: (lane) => {
+    lane.play(1, openObject(lane.view, ringWish("existing", 128)));
+  },
+};
+
 const OPERATIONS: HeapOperation[] = [
+  {
+    name: "write, insert in vain, commit",
+    run: (ground) => transaction(() => insertInside(ground), true),
+    ...existing,
+  },
+  {
+    name: "write, insert in vain, abort",
+    run: (ground) => transaction(() => insertInside(ground), false),
+    ...existing,
+  },
   { name: "write, commit", run: (ground) => transaction(() => writeTwo(ground), true) },
   { name: "write, abort", run: (ground) => transaction(() => writeTwo(ground), false) },
   {

@@ -18,6 +18,7 @@ export {
 } from "./latest";
 export {
   lockCancel,
+  lockContinue,
   lockDowngrade,
   lockExclusive,
   lockMarkConsistent,

@@ -35,8 +35,10 @@
  *
  * If a participant dies: with a claim: the next one claims over it. With HELD: the next one, shared or exclusive, replaces it
  * and leaves OWNER_DIED, which is told to every holder until one with exclusive access calls the data consistent; released
- * exclusively without that, the lock is BROKEN. With HELD and JOURNALED, as transactions hold it: the next one rolls the
- * journal back, replaces it, and there is nothing to tell. With a shared bit: a claimant that meets it has the kernel asked, and
+ * exclusively without that, the lock is BROKEN. With HELD and JOURNALED, as transactions hold it: the next one replaces it, and
+ * there is nothing to tell. Either way it rolls the journal back first, since a transaction may be nested in any hold. A hold
+ * that goes on when its transaction has ended loses JOURNALED: what its holder changes from then on is in no journal. With a
+ * shared bit: a claimant that meets it has the kernel asked, and
  * clears the generation.
  *
  * Source of the idea: BRAVO (Dice, Kogan, 2019) for visible readers; robust mutexes of POSIX for OWNER_DIED and consistency.
@@ -131,7 +133,7 @@ function without(word: u64): u64 {
 
 /** Before a dead owner is taken out: undoes its transaction, if there was one. 0, BUSY (the suspect is set), EVICTED. */
 function undone(word: u64): u32 {
-  return (word & OWNER) != 0 && (word & LOCK_JOURNALED) != 0 ? repair() : 0;
+  return (word & OWNER) != 0 && (word & LOCK_HELD) != 0 ? repair() : 0;
 }
 
 function flagsOf(word: u64): u32 {
@@ -250,6 +252,13 @@ export function lockDowngrade(lock: usize): u32 {
   setShared(lock);
   swap64(lock + LOCK_WORD_OFFSET, word, word & LOCK_OWNER_DIED); // pairs with the loads in lockShared, lockExclusive
   return wakes(lock);
+}
+
+/** The transaction has ended and the hold goes on: from now on its holder's death is told. */
+export function lockContinue(lock: usize): void {
+  const word = load64(lock + LOCK_WORD_OFFSET);
+  if ((word & OWNER) != self) return;
+  swap64(lock + LOCK_WORD_OFFSET, word, word & ~u64(LOCK_JOURNALED)); // pairs with the loads in lockShared, lockExclusive
 }
 
 /** The data that the lock guards are whole again. Only with the lock held exclusively. */

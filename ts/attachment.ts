@@ -140,6 +140,7 @@ export class Attachment {
   /** Closes all parts and gives the slot back, in good order. Where the place is to be vacated, the bytes are gone, too. */
   leave(): void {
     if (this.slot < 0) return;
+    if (this.inTransaction) this.core.transactionEnd(0); // undone before its lock is given back
     for (const part of [...this.parts]) part.close();
     const locked = this.#lockCreation();
     this.core.leave(locked ? 1 : 0);

@@ -77,6 +77,7 @@ export interface Core {
 
   lockExclusive(lock: number, impatient: number, journaled: number): number;
   lockCancel(lock: number): number;
+  lockContinue(lock: number): void;
   lockShared(lock: number): number;
   lockReleaseShared(lock: number): number;
   lockReleaseExclusive(lock: number): number;

@@ -22,6 +22,8 @@ export class LockState implements Closable {
   readonly #lock: number;
   readonly #name: string;
   #flags = 0;
+  /** The core was told that all changes are made through the journal. */
+  #journaled = false;
   #count = { exclusive: 0, shared: 0 };
   /** Those whom the last release let in first had time enough. */
   #impatient = false;
@@ -62,7 +64,9 @@ export class LockState implements Closable {
         this.attachment.notify(this.waitersExclusive);
       return undefined;
     }
-    return this.#took(mode, result);
+    const flags = this.#took(mode, result);
+    this.#journaled = journaled;
+    return flags;
   }
 
   #took(mode: LockMode, result: number): number {
@@ -145,7 +149,10 @@ export class LockState implements Closable {
   /** Brings the core to what the holds that are left need. */
   settle(): void {
     const { core } = this.attachment;
-    if (this.#count.exclusive > 0) return;
+    if (this.#count.exclusive > 0) {
+      this.#continue();
+      return;
+    }
     if (this.#count.shared > 0) {
       if (this.real !== "exclusive") return;
       this.real = "shared";
@@ -156,6 +163,13 @@ export class LockState implements Closable {
     this.real = "none";
     if (real === "shared") this.#wake(core.lockReleaseShared(this.#lock));
     if (real === "exclusive") this.#wake(core.lockReleaseExclusive(this.#lock));
+  }
+
+  /** A hold that outlives the transaction that took the lock is one like any other. */
+  #continue(): void {
+    if (!this.#journaled || this.attachment.inTransaction) return;
+    this.#journaled = false;
+    this.attachment.core.lockContinue(this.#lock);
   }
 
   #wake(who: number): void {

@@ -46,6 +46,7 @@ export function runTransaction<T>(attachment: Attachment, body: () => T): T {
     for (const offset of freed.get(attachment) ?? []) freeNow(attachment, offset);
     if (!end(attachment, true)) {
       if (attachment.evicted) throw attachment.removed();
+      attachment.check(true); // CLOSED
       throw new IsthmusError("CORRUPT", "the transaction was undone: the heap is damaged; see heap.check()");
     }
     return result;
@@ -55,7 +56,7 @@ export function runTransaction<T>(attachment: Attachment, body: () => T): T {
   }
 }
 
-/** Ends the transaction, once; whether it stays. A closed segment was left as if this process had died: it is undone. */
+/** Ends the transaction, once; whether it stays. Closing the segment has undone it. */
 function end(attachment: Attachment, keep: boolean): boolean {
   if (!attachment.inTransaction) return false;
   attachment.inTransaction = false;

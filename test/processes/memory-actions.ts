@@ -1,7 +1,7 @@
 /** What the processes of the memory tests do, besides what every child can do. */
 import { readdirSync } from "node:fs";
 import { setPriority } from "node:os";
-import { type Held, IsthmusError, type Lock, type LockMode, Segment } from "isthmus";
+import { type Block, type Held, IsthmusError, type Lock, type LockMode, Segment, struct } from "isthmus";
 import { opened } from "../lib/actions.js";
 import { randomFrom } from "../lib/series.js";
 import { Bank } from "./bank.js";
@@ -94,6 +94,27 @@ export async function waitForEvent(name: string, sync: boolean): Promise<void> {
   if (sync) event.waitSync(LIMIT);
   else await event.wait(LIMIT);
   segment.counter("passed").add(1);
+}
+
+/** Bytes that transactions and others change, and whose old value is 1. */
+export const Twins = struct({ journaled: "u32", plain: "u32" });
+
+/** Dies with the lock in its hands: in a transaction, in one that is nested in a hold, or in a hold that outlived one. */
+export function dieHolding(name: string, when: "inside" | "nested" | "after"): void {
+  const segment = opened(name);
+  const lock = segment.lock("lock");
+  const twins = (segment.root as Block).view(Twins);
+  const die = (): void => {
+    process.kill(process.pid, "SIGKILL");
+  };
+  if (when === "nested") lock.acquireSync();
+  segment.transaction(lock, () => {
+    twins.set("journaled", 2);
+    if (when !== "after") die();
+    lock.acquireSync();
+  });
+  twins.set("plain", 2);
+  die();
 }
 
 /** Transfers without end, until killed. */

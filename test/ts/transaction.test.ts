@@ -9,6 +9,7 @@ import { segmentName } from "../lib/segments.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
 import { pause, until } from "../lib/watchdog.js";
 import { Bank } from "../processes/bank.js";
+import { Twins } from "../processes/memory-actions.js";
 
 const Account = struct({ balance: "i32", name: "utf8:8" });
 
@@ -222,6 +223,82 @@ test("a transaction is refused while a death outside of one is not repaired, and
     segment.transaction(lock, () => 1),
     1,
   );
+});
+
+/** A segment with twins that are both 1, left by a process that died in that way. */
+async function left(when: "inside" | "nested" | "after") {
+  const segment = Segment.create(segmentName(`left-${when}`), { bytes: MiB });
+  const block = segment.heap.allocate(Twins.bytes) as Block;
+  const view = block.view(Twins);
+  view.write({ journaled: 1, plain: 1 });
+  segment.root = block;
+  const lock = segment.lock("lock");
+  const [runtime] = presentRuntimes();
+  const child = await Agent.start(runtime as never, ACTIONS);
+  await child.call("open", segment.name);
+  child.call("dieHolding", segment.name, when).catch(() => {});
+  await child.ended;
+  return { view, lock, [Symbol.dispose]: () => segment.close() };
+}
+
+for (const mode of ["exclusive", "shared"] as const) {
+  test(`who dies in a transaction leaves nothing to tell, taken ${mode}`, async () => {
+    using scene = await left("inside");
+    using held = scene.lock.acquireSync(mode);
+    assert.not(held.ownerDied);
+    assert.equal(scene.view.read(), { journaled: 1, plain: 1 });
+  });
+
+  test(`who dies in a hold that outlived its transaction is told about, taken ${mode}`, async () => {
+    using scene = await left("after");
+    const held = scene.lock.acquireSync(mode);
+    assert.ok(held.ownerDied);
+    assert.equal(scene.view.read(), { journaled: 2, plain: 2 });
+  });
+
+  test(`who dies in a transaction nested in a hold is told about, and the transaction undone, taken ${mode}`, async () => {
+    using scene = await left("nested");
+    const held = scene.lock.acquireSync(mode);
+    assert.ok(held.ownerDied);
+    assert.equal(scene.view.read(), { journaled: 1, plain: 1 });
+  });
+}
+
+test("a hold that outlives its transaction is like any other", () => {
+  using all = scene();
+  const { segment, other, lock, view } = all;
+  const others = other.lock("lock");
+  const kept = segment.transaction(lock, () => lock.acquireSync());
+  assert.is(others.tryAcquire("shared"), undefined);
+  segment.transaction(lock, () => view.set("balance", 8));
+  assert.is(others.tryAcquire("shared"), undefined);
+  refused("BUSY", () =>
+    segment.transaction(lock, () => {
+      view.set("balance", 9);
+      segment.transaction(lock, () => {});
+    }),
+  );
+  kept.downgrade();
+  const beside = others.tryAcquire("shared");
+  assert.ok(beside);
+  beside?.release();
+  kept.release();
+  assert.ok(others.tryAcquire("exclusive"));
+  assert.is(view.get("balance"), 8);
+});
+
+test("a segment that is closed inside of a transaction undoes it before the lock is free", () => {
+  using all = scene();
+  const { segment, other, lock, view, block } = all;
+  refused("CLOSED", () =>
+    segment.transaction(lock, () => {
+      view.set("balance", 7);
+      segment.close();
+    }),
+  );
+  using held = other.lock("lock").acquireSync();
+  assert.not(held.ownerDied);
+  assert.is(other.heap.blockAt(block.offset)?.view(Account).get("balance"), 100);
 });
 
 test.run();

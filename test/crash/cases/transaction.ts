@@ -4,9 +4,9 @@ import { BUSY, NOT_FOUND, TOO_LARGE } from "../../../protocol/errors.js";
 import { HEAP_BLOCKS_OFFSET, HEAP_ROOT_OFFSET, OBJECT_LOCK, SUSPECT_NONE } from "../../../protocol/layout.js";
 import type { CrashCase } from "../../lib/crash.js";
 import { allocate, begin, free, writeNoted } from "../../lib/hosts/heap.js";
-import { acquire, releaseExclusive } from "../../lib/hosts/lock.js";
-import { insertOnce, offsetOf, openObject, overcome, ringWish } from "../../lib/hosts/segment.js";
-import { call, type Script } from "../../lib/script.js";
+import { acquire, Expected, releaseExclusive, releaseShared } from "../../lib/hosts/lock.js";
+import { insertOnce, offsetOf, openObject, ringWish } from "../../lib/hosts/segment.js";
+import { call, type Script, write } from "../../lib/script.js";
 import { FILLS, type Fill, slotsOf } from "./ground.js";
 import { type Ground, type HeapOperation, heapCase, LOST, lost, prepareHeap } from "./heap.js";
 
@@ -119,43 +119,58 @@ const OPERATIONS: HeapOperation[] = [
   { name: "what is refused", run: refused },
 ];
 
-/** A transaction with a lock, as `segment.transaction` runs it: who takes the lock next sees all of it or nothing. */
-function lockedCase(name: string, mode: "exclusive" | "shared"): CrashCase {
+/** How a transaction has its lock: taken for it, as `segment.transaction` does; nested in a hold; or the hold goes on after it. */
+type Hold = "taken for it" | "nested in a hold" | "and a hold that goes on";
+
+function* underLock(hold: Hold, lock: number, ground: Ground, expected: Expected): Script {
+  assert.ok(yield* acquire(lock, hold === "nested in a hold" ? "exclusive" : "journaled", [], expected));
+  yield* transaction(() => writeTwo(ground), true);
+  if (hold === "and a hold that goes on") {
+    expected.perhaps("died");
+    yield* call("lockContinue", lock);
+    expected.now("died");
+    yield* write(ground.blocks[2] as number, new Uint8Array(8));
+  }
+  yield* releaseExclusive(lock, "whole", expected);
+}
+
+/** Who takes the lock next sees all of the transaction or nothing, and is told of a death if anything else was changed. */
+function lockedCase(hold: Hold, mode: "exclusive" | "shared"): CrashCase {
   let ground: Ground;
   let lock = 0;
-  function* run(): Script {
-    assert.ok(yield* acquire(lock, "journaled", []));
-    yield* transaction(() => writeTwo(ground), true);
-    yield* releaseExclusive(lock);
-  }
+  let atDeath = new Expected();
+  let now = new Expected();
   return {
-    name: `transaction with a lock, then ${name}`,
+    name: `transaction with a lock ${hold}, then ${mode}`,
     before: (lane) => {
       ground = prepareHeap(lane, FILLS[1] as Fill);
       lock = lane.play(1, openObject(lane.view, { type: OBJECT_LOCK, name: "lock", first: 0 }));
     },
-    operation: run,
+    operation: () => {
+      atDeath = new Expected();
+      return underLock(hold, lock, ground, atDeath);
+    },
     *goOn(lane, by, dead, finished) {
       const slots = slotsOf(dead);
-      if (by === 2) yield* overcome(slots, () => call("lockExclusive", lock, 1, 1));
-      else
-        assert.equal(
-          yield* acquire(lock, mode, slots),
-          "whole",
-          "the lock is not to be had, or somebody is to repair",
-        );
+      if (by === 1) now = atDeath.copy();
+      const told = yield* acquire(lock, mode, slots, now);
+      assert.ok(told, "the lock is not to be had");
       const [first, fifth] = [ground.blocks[0] as number, ground.blocks[4] as number];
       const seen = [first + 5, first + 13, fifth, fifth + 4].map((at) => lane.view.getUint8(at));
       const written = [0xa1, 0xa1, 0xa3, 0xa2];
       const old = finished ? written : [1, 1, 5, 5];
       assert.ok([String(written), String(old)].includes(String(seen)), `half of a transaction: ${seen}`);
+      if (mode === "shared") return yield* releaseShared(lock);
+      yield* call("lockMarkConsistent", lock);
+      yield* releaseExclusive(lock, "whole", now);
     },
   };
 }
 
+const HOLDS: Hold[] = ["taken for it", "nested in a hold", "and a hold that goes on"];
+
 export const transactionCases: CrashCase[] = [
-  lockedCase("exclusive", "exclusive"),
-  lockedCase("shared", "shared"),
+  ...HOLDS.flatMap((hold) => (["exclusive", "shared"] as const).map((mode) => lockedCase(hold, mode))),
   ...OPERATIONS.map((one) => heapCase({ ...one, name: `transaction, ${one.name}` })),
   // The journal is long, and each of its entries is restored alike: the survivors are not killed.
   heapCase({

@@ -172,7 +172,7 @@ export class StructView<F extends Fields> {
     const { attachment } = this.#lease;
     attachment.check(true);
     const bytes = new Uint8Array(this.layout.bytes); // so that a value that does not fit changes nothing
-    this.layout.write(new DataView(bytes.buffer), value, 0);
+    this.layout.stage(new DataView(bytes.buffer), value);
     beforeWriting(attachment, this.#offset, bytes.length);
     attachment.u8.set(bytes, this.#offset);
   }
@@ -183,7 +183,7 @@ export class StructView<F extends Fields> {
     return this.layout.field(field).read(this.#lease.attachment.view, this.#offset) as StructValue<F>[K];
   }
 
-  /** Writes one field. @throws {TypeError | RangeError} when the value does not fit */
+  /** Writes one field. @throws {TypeError | RangeError} when the value does not fit; nothing is written then */
   set<K extends keyof F & string>(field: K, value: StructValue<F>[K]): void {
     const { attachment } = this.#lease;
     attachment.check(true);

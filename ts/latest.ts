@@ -75,10 +75,10 @@ export class Latest<F extends Fields> {
     attachment.check(true);
     let result: number;
     if (this.#small) {
-      this.layout.write(attachment.view, value, attachment.scratch);
+      this.layout.stage(attachment.view, value, attachment.scratch);
       result = this.#begin(attachment.core.latestWrite);
     } else {
-      this.layout.write(this.#copied, value);
+      this.layout.stage(this.#copied, value);
       const offset = this.#inside(this.#begin(attachment.core.latestBegin));
       attachment.copyIn(this.#copied8, offset);
       result = attachment.core.latestCommit(this.#offset, this.layout.bytes, offset) >>> 0;

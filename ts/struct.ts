@@ -36,25 +36,34 @@ interface Codec {
   /** Canonical text, for the hash. */
   signature: string;
   read(view: DataView, offset: number): unknown;
+  /** Throws when the value does not fit. */
+  check(value: unknown, path: string): void;
+  /** As `check`, but may have written what comes before the part that does not fit, if it has several parts. */
   write(view: DataView, offset: number, value: unknown, path: string): void;
+  /** A value has several parts. */
+  composite: boolean;
 }
 
 const FIELD_BYTES_MAX = 2 ** 28;
 
 function scalarCodec(name: ScalarName): Codec {
   const scalar = scalars[name] as Scalar<unknown>;
+  function check(value: unknown, path: string): void {
+    if (scalar.fits(value)) return;
+    const kind = typeof value === typeof scalar.read(new DataView(new ArrayBuffer(8)), 0);
+    throw kind
+      ? new RangeError(`${path} must be ${scalar.expected}, got ${value}`)
+      : wrongType(path, scalar.expected, value);
+  }
   return {
+    composite: false,
     bytes: scalar.bytes,
     alignment: scalar.bytes,
     signature: name,
     read: scalar.read,
+    check,
     write(view, offset, value, path) {
-      if (!scalar.fits(value)) {
-        const kind = typeof value === typeof scalar.read(new DataView(new ArrayBuffer(8)), 0);
-        throw kind
-          ? new RangeError(`${path} must be ${scalar.expected}, got ${value}`)
-          : wrongType(path, scalar.expected, value);
-      }
+      check(value, path);
       scalar.write(view, offset, value);
     },
   };
@@ -62,7 +71,16 @@ function scalarCodec(name: ScalarName): Codec {
 
 /** A text or bytes: length u32, then the bytes, padded to 4. */
 function blobCodec(kind: "utf8" | "bytes", max: number): Codec {
+  function fitting(value: unknown, path: string): Uint8Array {
+    const expected = kind === "bytes" ? "a Uint8Array" : "a string";
+    const fits = kind === "bytes" ? value instanceof Uint8Array : typeof value === "string";
+    if (!fits) throw wrongType(path, expected, value);
+    const bytes = kind === "bytes" ? (value as Uint8Array) : new TextEncoder().encode(value as string);
+    if (bytes.length > max) throw new RangeError(`${path} holds at most ${max} bytes, got ${bytes.length}`);
+    return bytes;
+  }
   return {
+    composite: false,
     bytes: 4 + Math.ceil(max / 4) * 4,
     alignment: 4,
     signature: `${kind}:${max}`,
@@ -71,12 +89,9 @@ function blobCodec(kind: "utf8" | "bytes", max: number): Codec {
       const bytes = new Uint8Array(view.buffer, view.byteOffset + offset + 4, length).slice();
       return kind === "bytes" ? bytes : new TextDecoder().decode(bytes);
     },
+    check: fitting,
     write(view, offset, value, path) {
-      const expected = kind === "bytes" ? "a Uint8Array" : "a string";
-      const fits = kind === "bytes" ? value instanceof Uint8Array : typeof value === "string";
-      if (!fits) throw wrongType(path, expected, value);
-      const bytes = kind === "bytes" ? (value as Uint8Array) : new TextEncoder().encode(value as string);
-      if (bytes.length > max) throw new RangeError(`${path} holds at most ${max} bytes, got ${bytes.length}`);
+      const bytes = fitting(value, path);
       const target = new Uint8Array(view.buffer, view.byteOffset + offset + 4, this.bytes - 4);
       view.setUint32(offset, bytes.length, true);
       target.set(bytes);
@@ -86,19 +101,26 @@ function blobCodec(kind: "utf8" | "bytes", max: number): Codec {
 }
 
 function arrayCodec(element: Codec, count: number): Codec {
+  function elements(value: unknown, path: string): ArrayLike<unknown> {
+    const list = value as ArrayLike<unknown> | null;
+    if (typeof list === "object" && list?.length === count) return list;
+    throw typeof list === "object" && list !== null
+      ? new RangeError(`${path} must have ${count} elements, got ${list.length}`)
+      : wrongType(path, `an array of ${count} elements`, value);
+  }
   return {
+    composite: true,
     bytes: element.bytes * count,
     alignment: element.alignment,
     signature: `[${element.signature};${count}]`,
     read: (view, offset) =>
       Array.from({ length: count }, (_, i) => element.read(view, offset + i * element.bytes)),
+    check(value, path) {
+      const list = elements(value, path);
+      for (let i = 0; i < count; i++) element.check(list[i], `${path}[${i}]`);
+    },
     write(view, offset, value, path) {
-      const list = value as ArrayLike<unknown> | null;
-      if (typeof list !== "object" || list?.length !== count) {
-        throw typeof list === "object" && list !== null
-          ? new RangeError(`${path} must have ${count} elements, got ${list.length}`)
-          : wrongType(path, `an array of ${count} elements`, value);
-      }
+      const list = elements(value, path);
       for (let i = 0; i < count; i++)
         element.write(view, offset + i * element.bytes, list[i], `${path}[${i}]`);
     },
@@ -123,6 +145,15 @@ function codecOf(path: string, type: unknown): Codec {
     );
   }
   throw wrongType(`type of field ${path}`, "a type name, [type, count] or a struct", type);
+}
+
+function object(value: unknown, path: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null) throw wrongType(path, "an object", value);
+  return value as Record<string, unknown>;
+}
+
+function within(path: string, name: string): string {
+  return path === "value" ? name : `${path}.${name}`;
 }
 
 function align(offset: number, alignment: number): number {
@@ -172,18 +203,20 @@ export class Struct<F extends Fields> {
     const signature = `{${parts.map((p) => `${p.name}@${p.offset}:${p.codec.signature}`).join(",")}}`;
     this.hash = fnv1a(signature);
     this.codec = {
+      composite: true,
       bytes: this.bytes,
       alignment: 8,
       signature,
       read: structReader(
         parts.map(({ name, offset, codec }) => ({ name, offset, read: codec.read.bind(codec) })),
       ),
+      check(value, path) {
+        const given = object(value, path);
+        for (const p of parts) p.codec.check(given[p.name], within(path, p.name));
+      },
       write(view, offset, value, path) {
-        if (typeof value !== "object" || value === null) throw wrongType(path, "an object", value);
-        for (const p of parts) {
-          const field = (value as Record<string, unknown>)[p.name];
-          p.codec.write(view, offset + p.offset, field, path === "value" ? p.name : `${path}.${p.name}`);
-        }
+        const given = object(value, path);
+        for (const p of parts) p.codec.write(view, offset + p.offset, given[p.name], within(path, p.name));
       },
     };
   }
@@ -200,7 +233,10 @@ export class Struct<F extends Fields> {
       offset,
       bytes: codec.bytes,
       read: (view, at) => codec.read(view, at + offset),
-      write: (view, at, value) => codec.write(view, at + offset, value, name),
+      write(view, at, value) {
+        if (codec.composite) codec.check(value, name);
+        codec.write(view, at + offset, value, name);
+      },
     };
   }
 
@@ -212,9 +248,15 @@ export class Struct<F extends Fields> {
   /**
    * Writes a value at an offset of a view.
    *
-   * @throws {TypeError | RangeError} naming the field that is missing or does not fit
+   * @throws {TypeError | RangeError} naming the field that is missing or does not fit; nothing is written then
    */
   write(view: DataView, value: StructValue<F>, offset = 0): void {
+    this.codec.check(value, "value");
+    this.codec.write(view, offset, value, "value");
+  }
+
+  /** @internal As `write`, for bytes that nobody sees when it throws: it may have written a part then. */
+  stage(view: DataView, value: StructValue<F>, offset = 0): void {
     this.codec.write(view, offset, value, "value");
   }
 }

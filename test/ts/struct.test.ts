@@ -87,6 +87,42 @@ test("a value that does not fit is refused by the name of its field, and nothing
   assert.is(latest.version, 1);
 });
 
+test("a value of which a part does not fit changes no byte, as a field, a whole, or in a view", () => {
+  using segment = Segment.createAnonymous({ bytes: 65536 });
+  const inner = struct({ a: "u32", b: "utf8:4", c: ["i8", 2] });
+  const layout = struct({ one: ["u16", 4], two: inner, three: [inner, 2], four: ["bytes:3", 2] });
+  const part = { a: 1, b: "abcd", c: [-1, -2] };
+  const good = {
+    one: [1, 2, 3, 4],
+    two: part,
+    three: [part, part],
+    four: [Uint8Array.of(1), Uint8Array.of(2, 3)],
+  };
+  const other = { a: 9, b: "z", c: [9, 9] };
+  const bad = {
+    one: [9, 9, 9, 65536],
+    two: { ...other, c: [9, 128] },
+    three: [other, { ...other, b: "zzzzz" }],
+    four: [Uint8Array.of(9), new Uint8Array(4)],
+  };
+  const block = segment.heap.allocate(layout.bytes);
+  const view = block?.view(layout);
+  assert.ok(block && view);
+  view.write(good);
+  const before = block.copy();
+  const bytes = before.slice();
+  const given = new DataView(bytes.buffer);
+  for (const [name, value] of Object.entries(bad)) {
+    assert.throws(() => view.set(name as "one", value as number[]), RangeError);
+    assert.throws(() => view.write({ ...good, two: other, [name]: value }), RangeError);
+    assert.throws(() => layout.write(given, { ...good, two: other, [name]: value }), RangeError);
+    assert.equal(block.copy(), before, name);
+    assert.equal(bytes, before, name);
+  }
+  view.set("three", [part, other]);
+  assert.equal(view.get("three"), [part, other]);
+});
+
 test("a type that is not known is refused by the name of its field", () => {
   const bad: unknown[] = [
     {},

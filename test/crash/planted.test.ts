@@ -101,7 +101,7 @@ const PLANTED: Planted[] = [
     bug: "the journal is not rolled back for who takes the lock of a dead one's transaction",
     site: memory.restoring,
     how: "drop",
-    noticedBy: "transaction with a lock, then shared",
+    noticedBy: "transaction with a lock taken for it, then shared",
   },
   {
     bug: "who holds a lock does not say so",

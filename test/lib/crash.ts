@@ -25,6 +25,8 @@ export interface CrashCase {
   operation(lane: CrashLane): Script<unknown>;
   /** Called before each write of the operation: what another participant does at that moment. */
   meanwhile?(lane: CrashLane, address: number): void;
+  /** What survivor 1 does first, and nobody kills it meanwhile: then it dies in what it does next. */
+  recover?(lane: CrashLane, dead: readonly number[], finished: boolean): Script<unknown>;
   /**
    * What a survivor does: gets everything out of the way that the dead left, looks at what must hold (throws if it does
    * not), goes on working, and closes what it opened. `finished`: the operation had returned. Called anew for each try.
@@ -35,6 +37,9 @@ export interface CrashCase {
 class Death extends Error {}
 /** Thrown again and again: making a stack trace each time would be most of the work. */
 const DEATH = new Death("killed");
+
+/** Who dies before each of its writes: nobody (the victim after its last only), the victim, or the survivor after it, too. */
+export type Deaths = "none" | "victim" | "both";
 
 export interface CrashOutcome {
   points: number;
@@ -81,9 +86,16 @@ export class CrashLane {
 
   /** Runs a script that nobody kills. */
   play<T>(id: number, script: Script<T>): T {
+    this.#steps = 0;
     const actor = this.#actors[id] as Actor;
     actor.writesLeft = Number.POSITIVE_INFINITY;
     return this.#play(actor, script);
+  }
+
+  /** Runs a script whose participant dies before it has made more than so many writes; whether it came to its end. */
+  playMortally(id: number, writes: number, script: () => Script<unknown>): boolean {
+    this.#steps = 0;
+    return this.#mayDie(this.#actors[id] as Actor, script(), writes);
   }
 
   /** A survivor has put everything in order: it is not killed from here on, since what it does now dies elsewhere. */
@@ -133,17 +145,17 @@ export class CrashLane {
     );
   }
 
-  /** All points of one case, up to the first failure; without `everyWrite` the victim dies after its last write only. */
-  run(one: CrashCase, everyWrite = true): CrashOutcome {
+  /** All points of one case, up to the first failure. */
+  run(one: CrashCase, deaths: Deaths = "both"): CrashOutcome {
     this.#steps = 0;
     this.arena.recall();
     one.before(this);
     const initial = this.arena.segment.slice();
     const globals = this.arena.globals();
     let points = 0;
-    for (let k = everyWrite ? 0 : WRITES_MAX; k <= WRITES_MAX; k++) {
+    for (let k = deaths === "none" ? WRITES_MAX : 0; k <= WRITES_MAX; k++) {
       this.#restore(initial, globals);
-      const outcome = this.#afterDeath(one, k, globals);
+      const outcome = this.#afterDeath(one, k, globals, deaths === "victim");
       points += outcome.points;
       if (outcome.failure !== undefined) return { points, failure: `${one.name}: ${outcome.failure}` };
       if (outcome.finished) return { points };
@@ -152,7 +164,12 @@ export class CrashLane {
   }
 
   /** Everything that can follow once the victim died before write k. */
-  #afterDeath(one: CrashCase, k: number, globals: unknown[][]): CrashOutcome & { finished: boolean } {
+  #afterDeath(
+    one: CrashCase,
+    k: number,
+    globals: unknown[][],
+    survivorsLive: boolean,
+  ): CrashOutcome & { finished: boolean } {
     const victim = this.#actors[VICTIM] as Actor;
     let finished = false;
     let points = 0;
@@ -162,16 +179,18 @@ export class CrashLane {
       finished = this.#mayDie(victim, one.operation(this), k);
       this.#meanwhile = undefined;
       story = finished ? "dies after its last write" : `dies before ${victim.diedBefore}`;
+      if (one.recover) this.play(1, one.recover(this, [VICTIM], finished));
       const left = this.arena.segment.slice();
+      const known = one.recover ? this.arena.globals() : globals;
       for (let j = -1; j < WRITES_MAX; j++) {
-        this.#restore(left, globals);
+        this.#restore(left, known);
         points++;
         const first = this.#actors[1] as Actor;
         const writes = j < 0 ? Number.POSITIVE_INFINITY : j;
         const survived = this.#mayDie(first, one.goOn(this, 1, [VICTIM], finished), writes);
         if (!survived) story = `${story}, the survivor dies before ${first.diedBefore}`;
         this.play(2, one.goOn(this, 2, survived ? [VICTIM] : [VICTIM, 1], finished));
-        if (survived && j >= 0) break;
+        if (survivorsLive || (survived && j >= 0)) break;
         story = story.replace(/, the survivor dies.*$/, "");
       }
       return { points, finished };

@@ -41,7 +41,7 @@ import {
   SECOND_PARAMETER,
 } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
-import { type Fill, onEachFill, populate, slotsOf, someoneDied } from "./ground.js";
+import { type Fill, onEachFill, populate, scribbleJournal, slotsOf, someoneDied } from "./ground.js";
 
 /** A new ring carries a record, whatever was in its memory before. */
 export function* useRing(view: DataView, wish: ObjectWish, dead: number[]): Script {
@@ -149,6 +149,7 @@ function inserting(wish: ObjectWish, before: Before, fill: Fill): CrashCase {
     before: (lane) => {
       populate(lane, fill);
       before.make(lane);
+      scribbleJournal(lane);
     },
     operation: (lane) => {
       made = undefined;

@@ -1,5 +1,14 @@
 /** What the crash cases stand on: memory as somebody left it, and three participants who have joined. */
-import { RECORD_DATA } from "../../../protocol/layout.js";
+import {
+  HEAP_ROWS_OFFSET,
+  JOURNAL_COUNT_OFFSET,
+  JOURNAL_ENTRIES_OFFSET,
+  JOURNAL_ENTRY_BYTES,
+  PARTICIPANT_BYTES,
+  PARTICIPANTS_OFFSET,
+  RECORD_DATA,
+} from "../../../protocol/layout.js";
+import { JOURNAL_BYTES_PER_ENTRY, JOURNAL_ENTRIES_MIN, PARTICIPANTS_MIN } from "../../../protocol/limits.js";
 import { type CrashLane, SURVIVORS, VICTIM } from "../../lib/crash.js";
 import { createSegment, joinSegment, leaveSegment } from "../../lib/hosts/segment.js";
 import { SEGMENT_BYTES } from "../../lib/shipped.js";
@@ -24,6 +33,20 @@ export const FILLS: Fill[] = [
     },
   },
 ];
+
+/**
+ * The entries of the journal that do not count say something, and something wrong: whoever rolls back what was not noted in full
+ * does damage.
+ */
+export function scribbleJournal({ view }: CrashLane): void {
+  const journal = PARTICIPANTS_OFFSET + PARTICIPANTS_MIN * PARTICIPANT_BYTES;
+  const entries = Math.max(JOURNAL_ENTRIES_MIN, Math.floor(SEGMENT_BYTES / JOURNAL_BYTES_PER_ENTRY));
+  for (let index = view.getUint32(journal + JOURNAL_COUNT_OFFSET, true); index < entries; index++) {
+    const at = journal + JOURNAL_ENTRIES_OFFSET + index * JOURNAL_ENTRY_BYTES;
+    view.setUint32(at, HEAP_ROWS_OFFSET, true);
+    view.setUint32(at + 4, 0xfffffff8, true);
+  }
+}
 
 export function slotsOf(participants: readonly number[]): number[] {
   return participants.map((one) => SLOTS[one] as number);

@@ -14,7 +14,7 @@ import { allocate, type BlockWish, check, free, picture, repair } from "../../li
 import { insertOnce, offsetOf, overcome, ringWish } from "../../lib/hosts/segment.js";
 import { call, type Script, variable, write } from "../../lib/script.js";
 import { SEGMENT_BYTES } from "../../lib/shipped.js";
-import { FILLS, type Fill, populate, slotsOf, someoneDied } from "./ground.js";
+import { FILLS, type Fill, populate, scribbleJournal, slotsOf, someoneDied } from "./ground.js";
 
 const LOST_SLOT = 7;
 export const LOST = [LOST_SLOT];
@@ -89,6 +89,7 @@ export function heapCase(one: HeapOperation): CrashCase {
     before: (lane) => {
       ground = prepareHeap(lane, one.fill ?? (FILLS[1] as Fill));
       one.before?.(lane, ground);
+      scribbleJournal(lane);
       const look = (): string => picture(lane.view, ground.payload);
       before = lane.foresee(1, repair(LOST), look);
       after = lane.foresee(0, one.run(ground), look);
@@ -188,7 +189,7 @@ const inOneList: Partial<HeapOperation> = {
 const lostAllocating = lost(HEAP_BLOCKS_OFFSET, () => allocate({ bytes: 56, alignment: 128 }));
 const lostFreeing = lost(HEAP_BLOCKS_OFFSET, ({ blocks }) => free(blocks[4] as number));
 
-const OPERATIONS: HeapOperation[] = [
+export const HEAP_OPERATIONS: HeapOperation[] = [
   allocating("from the last, largest block", { bytes: 1000, zero: true }),
   allocating("in new memory", { bytes: 1000, zero: true }, { fill: FILLS[0] as Fill }),
   allocating("a whole free block", { bytes: 64 }),
@@ -242,4 +243,4 @@ const OPERATIONS: HeapOperation[] = [
   },
 ];
 
-export const heapCases: CrashCase[] = OPERATIONS.map(heapCase);
+export const heapCases: CrashCase[] = HEAP_OPERATIONS.map(heapCase);

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { BUSY, NOT_FOUND, TOO_LARGE } from "../../../protocol/errors.js";
 import { HEAP_BLOCKS_OFFSET, HEAP_ROOT_OFFSET, OBJECT_LOCK, SUSPECT_NONE } from "../../../protocol/layout.js";
 import type { CrashCase } from "../../lib/crash.js";
-import { allocate, begin, free, writeNoted } from "../../lib/hosts/heap.js";
+import { allocate, begin, check, free, writeNoted } from "../../lib/hosts/heap.js";
 import { acquire, Expected, releaseExclusive, releaseShared } from "../../lib/hosts/lock.js";
 import { insertOnce, offsetOf, openObject, ringWish } from "../../lib/hosts/segment.js";
 import { call, type Script, write } from "../../lib/script.js";
@@ -17,6 +17,7 @@ function* transaction(body: () => Script, keep: boolean, frees: number[] = []): 
   yield* body();
   if (keep) for (const block of frees) assert.ok(yield* free(block));
   assert.equal(yield* call("transactionEnd", keep ? 1 : 0), keep ? 1 : 0);
+  yield* check();
 }
 
 /** Words of two blocks, one of them in two steps and across words. */
@@ -85,7 +86,7 @@ const existing: Partial<HeapOperation> = {
   },
 };
 
-const OPERATIONS: HeapOperation[] = [
+export const TRANSACTIONS: HeapOperation[] = [
   {
     name: "write, insert in vain, commit",
     run: (ground) => transaction(() => insertInside(ground), true),
@@ -171,7 +172,7 @@ const HOLDS: Hold[] = ["taken for it", "nested in a hold", "and a hold that goes
 
 export const transactionCases: CrashCase[] = [
   ...HOLDS.flatMap((hold) => (["exclusive", "shared"] as const).map((mode) => lockedCase(hold, mode))),
-  ...OPERATIONS.map((one) => heapCase({ ...one, name: `transaction, ${one.name}` })),
+  ...TRANSACTIONS.map((one) => heapCase({ ...one, name: `transaction, ${one.name}` })),
   // The journal is long, and each of its entries is restored alike: the survivors are not killed.
   heapCase({
     name: "transaction, more than the journal holds",

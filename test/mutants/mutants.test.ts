@@ -11,20 +11,22 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { crashCases } from "../crash/cases/all.js";
 import { scenarios } from "../interleave/scenarios/all.js";
-import type { CrashCase } from "../lib/crash.js";
+import type { CrashCase, Deaths } from "../lib/crash.js";
 import type { Mutation } from "../lib/mutation.js";
 import { explore, type Scenario } from "../lib/search.js";
 import { crashLane, world } from "../lib/shipped.js";
 
 /** Schedules of one scenario per mutant: a mutant that needs more would need its own scenario. */
 const SCHEDULES_MAX = { drop: 500, split: 1000, late: 0 };
+/** Schedules of every scenario that comes to the site, when nothing else has noticed. */
+const SCHEDULES_LAST = 2000;
 /** Of those that come to a site: cases that are run to their end, cases with a death at every write, scenarios. */
 const CASES_MAX = 40;
 const DEADLY_CASES_MAX = 8;
 const SCENARIOS_MAX = { drop: 12, split: 12, late: 0 };
 
 /** The cases and scenarios of a site are a sample: what is not noticed is printed, and looked at when the number falls. */
-const DROPPED_MIN = 0.75;
+const DROPPED_MIN = 0.88;
 /** Where only the owner of a word writes it, which most compare-exchanges guard against eviction, a split has no consequence. */
 const SPLIT_MIN = 0.4;
 
@@ -54,14 +56,14 @@ function spread<T>(all: T[], most: number): T[] {
   return Array.from({ length: Math.min(all.length, most) }, (_, index) => all[Math.floor(index * step)] as T);
 }
 
-const casesBySite = reaching(crashCases, lane.reached, (one) => lane.run(one, false));
+const casesBySite = reaching(crashCases, lane.reached, (one) => lane.run(one, "none"));
 const scenariosBySite = reaching(prompt, explored.reached, (one) =>
   explore(explored, one, { preemptions: 2, deaths: one.deaths ?? 0 }, SCHEDULES_MAX.drop),
 );
 
-function failsInCrashLane(one: CrashCase, everyWrite: boolean): boolean {
+function failsInCrashLane(one: CrashCase, deaths: Deaths): boolean {
   try {
-    return lane.run(one, everyWrite).failure !== undefined;
+    return lane.run(one, deaths).failure !== undefined;
   } catch {
     return true; // the state before could not be reached
   }
@@ -81,14 +83,18 @@ function noticed(mutation: Mutation): string | undefined {
   const reachingScenarios = scenariosBySite[mutation.site] as Scenario[];
   lane.mutation = explored.mutation = mutation;
   try {
-    if (spread(reachingCases, CASES_MAX).some((one) => failsInCrashLane(one, false))) return "crash lane";
+    if (spread(reachingCases, CASES_MAX).some((one) => failsInCrashLane(one, "none"))) return "crash lane";
+    if (reachingCases.some((one) => failsInCrashLane(one, "victim"))) return "crash lane";
     const most = SCHEDULES_MAX[mutation.how];
     const tried = spread(reachingScenarios, SCENARIOS_MAX[mutation.how]);
     if (tried.some((one) => failsInExplorer(one, most))) return "interleavings";
     // Only half of the cases: what stale memory shows, fresh memory seldom adds to.
     const stale = reachingCases.filter((one) => !one.name.endsWith("fresh memory"));
     const deadly = spread(stale, DEADLY_CASES_MAX);
-    return deadly.some((one) => failsInCrashLane(one, true)) ? "crash lane" : undefined;
+    if (deadly.some((one) => failsInCrashLane(one, "both"))) return "crash lane";
+    return reachingScenarios.some((one) => failsInExplorer(one, SCHEDULES_LAST))
+      ? "interleavings"
+      : undefined;
   } finally {
     lane.mutation = explored.mutation = undefined;
   }

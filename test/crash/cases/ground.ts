@@ -1,6 +1,7 @@
 /** What the crash cases stand on: memory as somebody left it, and three participants who have joined. */
 import {
-  HEAP_ROWS_OFFSET,
+  HEAP_COLUMNS_OFFSET,
+  HEAP_ROWS,
   JOURNAL_COUNT_OFFSET,
   JOURNAL_ENTRIES_OFFSET,
   JOURNAL_ENTRY_BYTES,
@@ -43,7 +44,7 @@ export function scribbleJournal({ view }: CrashLane): void {
   const entries = Math.max(JOURNAL_ENTRIES_MIN, Math.floor(SEGMENT_BYTES / JOURNAL_BYTES_PER_ENTRY));
   for (let index = view.getUint32(journal + JOURNAL_COUNT_OFFSET, true); index < entries; index++) {
     const at = journal + JOURNAL_ENTRIES_OFFSET + index * JOURNAL_ENTRY_BYTES;
-    view.setUint32(at, HEAP_ROWS_OFFSET, true);
+    view.setUint32(at, HEAP_COLUMNS_OFFSET + 4 * (HEAP_ROWS - 1), true);
     view.setUint32(at + 4, 0xfffffff8, true);
   }
 }

@@ -176,6 +176,28 @@ function upgrades(name: string, ids: number[], others: (Mode | undefined)[], pre
   };
 }
 
+/** One takes it exclusively, goes down to shared, and gives it back; others want it meanwhile. */
+function downgrading(others: Mode[], preemptions: number): Explored {
+  function* goDown(): Script {
+    yield* attempt(() => tryTake("exclusive", []));
+    yield* inside(0, "exclusive");
+    holders.leave(0);
+    yield* downgrade(lock);
+    yield* inside(0, "shared");
+    yield* giveBack(0, "shared");
+  }
+  return {
+    name: `lock, from exclusive to shared x ${others.join(" x ")}`,
+    preemptions,
+    before: prepare,
+    scripts: (world) => {
+      holders = new Holders();
+      return [goDown(), ...others.map((mode, index) => hold(world, index + 1, mode, "spins"))];
+    },
+    after: isFree,
+  };
+}
+
 /** One gives its claim up while the holder in its way leaves; a third sleeps until the claim is gone. */
 function cancelling(): Explored {
   function* claim(): Script {
@@ -300,6 +322,8 @@ export const lockScenarios: Explored[] = [
   taking([["shared"], ["shared"], ["exclusive"]], "sleeps", 2),
   upgrades("two upgrade at once", [0, 1], [undefined, undefined], 3),
   upgrades("an upgrade over a waiting claim", [0], [undefined, "exclusive", "shared"], 2),
+  downgrading(["exclusive"], 3),
+  downgrading(["exclusive", "shared"], 1),
   cancelling(),
   dying("exclusive", ["exclusive"], 2),
   dying("exclusive", ["exclusive", "shared"], 1),

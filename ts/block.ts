@@ -1,7 +1,7 @@
 import { BUSY, CORRUPT } from "../protocol/errors.js";
 import { bytesOf, integer, wrongType } from "./arguments.js";
 import type { Attachment, Lease } from "./attachment.js";
-import { codeName, ERRORS_END, failure, IsthmusError } from "./errors.js";
+import { codeName, failure, IsthmusError } from "./errors.js";
 import { withRight } from "./right.js";
 import { type Fields, Struct, type StructValue } from "./struct.js";
 import { beforeWriting, freeLater } from "./transaction.js";
@@ -62,7 +62,7 @@ export class Block {
     }
     this.#attachment.check(true);
     beforeWriting(this.#attachment, this.offset + at, source.length);
-    this.#attachment.u8.set(source, this.offset + at);
+    this.#attachment.copyIn(source, this.offset + at);
   }
 
   /**

@@ -303,7 +303,8 @@ test("drain gives exactly what was sent, whatever the lengths, limits, wraps and
               assert.match((error as Error).message, /^enough$/);
               assert.is(calls, throwsAt + 1);
             }
-            assert.is(ends.ring.stats.received, received);
+            // Nothing was asked for, so the core was not told of the record that was received before.
+            if (limit > 0) assert.is(ends.ring.stats.received, received);
             if (model.length === 0 && limit > calls && calls <= throwsAt) assert.is(ends.ring.stats.used, 0);
           }
         }

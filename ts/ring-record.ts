@@ -28,6 +28,8 @@ export class RecordAtHand implements RingRecord {
   #valid = false;
   /** The buffer that the latest record was copied into: it is usually the same one again. */
   #target: Uint8Array | undefined;
+  /** Its length when it was looked at: it changes when the buffer under it is resized. */
+  #targetLength = 0;
   #targetWords: Int32Array | undefined;
   #copyLarge: ((source: Uint8Array) => void) | undefined;
 
@@ -84,8 +86,8 @@ export class RecordAtHand implements RingRecord {
   copy(target: Uint8Array): number {
     const length = this.#length;
     const from = this.#from;
-    if (target !== this.#target) this.#keep(target);
-    if (target.length < length) {
+    if (target !== this.#target || target.length !== this.#targetLength) this.#keep(target);
+    if (this.#targetLength < length) {
       throw new RangeError(`target must have at least ${length} bytes for this record, got ${target.length}`);
     }
     if (length > WORD_COPY_BYTES_MAX) {
@@ -108,6 +110,7 @@ export class RecordAtHand implements RingRecord {
   #keep(target: Uint8Array): void {
     if (!(target instanceof Uint8Array)) throw wrongType("target", "a Uint8Array", target);
     this.#target = target;
+    this.#targetLength = target.length;
     this.#copyLarge = undefined;
     const aligned = target.byteOffset % 4 === 0;
     this.#targetWords = aligned

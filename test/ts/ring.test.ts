@@ -21,6 +21,12 @@ function withRing<T>(bytes: number, body: (ends: Ends) => T): T {
   return body({ ring, producer, consumer });
 }
 
+/** Not in the library of types that we compile with. */
+type ResizableArrayBuffer = new (
+  bytes: number,
+  options: { maxByteLength: number },
+) => ArrayBuffer & { resize(bytes: number): void };
+
 function code(call: () => unknown): string {
   try {
     call();
@@ -441,6 +447,20 @@ test("records go to targets of any alignment unchanged", () => {
         producer.trySend(payload(at, length));
         assert.equal(consumer.tryReceive(), payload(at, length));
       }
+    }
+  });
+});
+
+const RESIZABLE = "resizable" in ArrayBuffer.prototype;
+(RESIZABLE ? test : test.skip)("a target whose buffer grows between two records gets them whole", () => {
+  withRing(16384, ({ producer, consumer }) => {
+    const buffer = new (ArrayBuffer as unknown as ResizableArrayBuffer)(16, { maxByteLength: 6000 });
+    const target = new Uint8Array(buffer);
+    for (const length of [16, 64, 5000]) {
+      buffer.resize(length);
+      producer.trySend(payload(1, length));
+      assert.is(consumer.tryReceiveInto(target), length);
+      assert.equal(target.slice(), payload(1, length));
     }
   });
 });

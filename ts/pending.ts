@@ -53,12 +53,21 @@ function look(one: Pending): void {
     if (value === NOT_YET && condition.waiters !== 0) {
       attachment.core.waitersArm(condition.waiters);
       value = condition.attempt();
-      if (value !== NOT_YET) attachment.core.waitersDisarm(condition.waiters);
+      if (value !== NOT_YET) disarm(attachment, condition.waiters, one);
     }
     if (value !== NOT_YET) one.settle(value);
   } catch (error) {
     one.fail(error);
   }
+}
+
+/** Takes back an arm that found what it waited for, unless another wait of ours sleeps behind the same bit. */
+export function disarm(attachment: Attachment, waiters: number, found?: object): void {
+  for (const one of pending) {
+    if (one === found || one.attachment !== attachment || one.condition.waiters !== waiters) continue;
+    if (!wakeful.has(one)) return;
+  }
+  attachment.core.waitersDisarm(waiters);
 }
 
 function lookAtAll(): void {

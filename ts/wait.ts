@@ -5,7 +5,7 @@ import type { Attachment } from "./attachment.js";
 import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
 import { native } from "./host/region.js";
 import { sleepMs } from "./host/runtime.js";
-import { enqueue } from "./pending.js";
+import { disarm, enqueue } from "./pending.js";
 
 export { type Condition, NOT_YET };
 
@@ -77,7 +77,7 @@ function sleepOnce<T>(
     native.wait(attachment.region.object, attachment.doorbell, bell, milliseconds);
     value = condition.attempt();
   }
-  attachment.core.waitersDisarm(condition.waiters);
+  disarm(attachment, condition.waiters);
   return value;
 }
 

@@ -13,8 +13,8 @@ export interface Condition<T> {
   attempt(): T | typeof NOT_YET;
   /** Looks whether the peer died without a word. */
   recheck(): void;
-  /** The wait ended without a value. */
-  failed?(): void;
+  /** The wait ended without a value; `gaveUp` when it was its caller that would not wait any longer. */
+  failed?(gaveUp: boolean): void;
 }
 
 /** How often a read-only opener, whom nobody can notify, looks. Milliseconds. */

@@ -59,7 +59,7 @@ export function isNativeError(error: unknown): error is NativeError {
 
 /** What a refusal of the system usually means, and what to do. */
 const general = new Map<IsthmusErrorCode, string>([
-  ["NOT_FOUND", "there is nothing of that name; create it, or wait for it with Segment.waitFor"],
+  ["NOT_FOUND", "there is nothing of that name"],
   ["ALREADY_EXISTS", "the name is taken; open it, or create with { replace: true }"],
   [
     "ACCESS_DENIED",

@@ -29,12 +29,19 @@ import type { Attachment } from "./attachment.js";
 import { instantiate } from "./core.js";
 import { attempt, failure, IsthmusError } from "./errors.js";
 import { absolutePath, removeFile } from "./host/file-system.js";
-import { native, Region } from "./host/region.js";
+import { native, type Region } from "./host/region.js";
 import { sleepMs } from "./host/runtime.js";
-import type { Making, Place } from "./opening.js";
+import { type Making, noRoom, type Place } from "./opening.js";
+import { opened } from "./places.js";
 
 /** Turns of a millisecond for readers to notice that they cannot use a file. */
 const READERS_GONE_TURNS = 1000;
+
+const TO_CREATE = "pass { bytes } to create it";
+
+function crowded(): string {
+  return "the disk has no room for that; free some, or ask for fewer bytes. A file that was there is as it was";
+}
 
 /** The segment in the file at that path. */
 export function filed(path: string, readOnly: boolean): Place {
@@ -45,12 +52,16 @@ export function filed(path: string, readOnly: boolean): Place {
     name: absolute,
     described: `segment in file "${absolute}"`,
     remedy: "restore the file from a copy, or remove it",
+    absent: TO_CREATE,
+    crowded,
     open: (making) =>
-      new Region(
-        attempt(`opening file "${absolute}"`, () =>
-          native.openFile(absolute, making !== undefined, readOnly, making?.mode ?? 0),
-        ),
+      opened(
+        `opening file "${absolute}"`,
         readOnly,
+        () => native.openFile(absolute, making !== undefined, readOnly, making?.mode ?? 0),
+        making
+          ? "the folder that it should be in does not exist; make it first"
+          : `there is no such file; ${TO_CREATE}`,
       ),
     settle: (region, making) => settle(region, absolute, making),
     vacate: truncate,
@@ -69,8 +80,10 @@ function settle(region: Region, path: string, making: Making | undefined): void 
   try {
     const whole = adoptMapped(region, path, bytes);
     if (!whole || making === undefined || making.bytes <= bytes) return;
-    attempt(`extending file "${path}" from ${bytes} to ${making.bytes} bytes`, () =>
-      native.allocate(region.object, making.bytes),
+    attempt(
+      `extending file "${path}" from ${bytes} to ${making.bytes} bytes`,
+      () => native.allocate(region.object, making.bytes),
+      noRoom({ crowded }),
     );
     adoptMapped(region, path, making.bytes);
   } finally {

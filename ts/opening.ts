@@ -43,6 +43,9 @@ export interface Place {
   /** For error texts: what it is called, and what to do when it is damaged. */
   described: string;
   remedy: string;
+  /** For error texts: what to do when there is nothing, and when there is no room for what was asked for. */
+  absent: string;
+  crowded(): string;
   /** Opens the object; with `making` it may come to exist, empty. */
   open(making: Making | undefined): Region;
   /** What a writer does, with LOCK_CREATION in its hands, before it looks at the segment. */
@@ -211,7 +214,7 @@ function checkSize(place: Place, bytes: number): void {
 /** Gives an empty object its size and makes it a segment with us as its first participant. */
 export function make(region: Region, place: Place, making: Making, generation: number): Attachment {
   const what = `allocating ${making.bytes} bytes for ${place.described}`;
-  attempt(what, () => native.allocate(region.object, making.bytes), noRoom);
+  attempt(what, () => native.allocate(region.object, making.bytes), noRoom(place));
   return populate(new Attachment(region, place.name, making.bytes), making.participants, generation);
 }
 
@@ -229,17 +232,13 @@ function populate(attachment: Attachment, participants: number, generation: numb
   return attachment;
 }
 
-function noRoom(error: NativeError): string | undefined {
-  if (error.status !== OUT_OF_SHARED_MEMORY) return undefined;
-  const { place, totalBytes, freeBytes } = native.limits();
-  return (
-    `${place || "shared memory"} has ${freeBytes} of ${totalBytes} bytes free. Remove unused segments (isthmus prune), ` +
-    "or raise the limit: docker run --shm-size=1g, or mount -o remount,size=… /dev/shm"
-  );
+/** The advice of this place when the system has no room. */
+export function noRoom(place: Pick<Place, "crowded">): (error: NativeError) => string | undefined {
+  return (error) => (error.status === OUT_OF_SHARED_MEMORY ? place.crowded() : undefined);
 }
 
 export function notFound(place: Place): IsthmusError {
-  return failure(NOT_FOUND, `there is no ${place.described}; create it, or wait for it with Segment.waitFor`);
+  return failure(NOT_FOUND, `there is no ${place.described}; ${place.absent}`);
 }
 
 function invalid(place: Place, attachment: Attachment, status: number): IsthmusError {

@@ -1,6 +1,8 @@
 /** Where segments can be found: how the object behind each kind of segment is opened. */
+import { NOT_FOUND } from "../protocol/errors.js";
 import { oneOf, options, text } from "./arguments.js";
 import { attempt } from "./errors.js";
+import type { NativeError } from "./host/native.js";
 import { native, Region } from "./host/region.js";
 import { type Namespace, namespaceNumber, segmentName } from "./names.js";
 import type { Making, Place } from "./opening.js";
@@ -23,9 +25,22 @@ export function namespaceOf(given: Pick<OpenOptions, "namespace"> | undefined): 
   return namespaceNumber(options<OpenOptions>("options", given).namespace);
 }
 
-function opened(what: string, readOnly: boolean, open: () => number): Region {
-  return new Region(attempt(what, open), readOnly);
+/** @param absent advice for NOT_FOUND, where the general one says too little */
+export function opened(what: string, readOnly: boolean, open: () => number, absent?: string): Region {
+  const advice = (error: NativeError) => (error.status === NOT_FOUND ? absent : undefined);
+  return new Region(attempt(what, open, advice), readOnly);
 }
+
+/** What the system allows is not the disk's but shared memory's. */
+function crowded(): string {
+  const { place, totalBytes, freeBytes } = native.limits();
+  return (
+    `${place || "shared memory"} has ${freeBytes} of ${totalBytes} bytes free. Remove unused segments (isthmus prune), ` +
+    "or raise the limit: docker run --shm-size=1g, or mount -o remount,size=… /dev/shm"
+  );
+}
+
+const TO_CREATE = "create it, or wait for it with Segment.waitFor";
 
 /** The segment of that name. */
 export function named(name: string, namespace: number, readOnly: boolean): Place {
@@ -34,10 +49,15 @@ export function named(name: string, namespace: number, readOnly: boolean): Place
     name: valid,
     described: `segment "${valid}"`,
     remedy: "create it with { replace: true }",
+    absent: TO_CREATE,
+    crowded,
     remove: () => attempt(`removing segment "${valid}"`, () => native.unlink(valid, namespace)),
     open: (making) =>
-      opened(`opening segment "${valid}"`, readOnly, () =>
-        native.openNamed(valid, namespace, making !== undefined, readOnly, making?.mode ?? 0),
+      opened(
+        `opening segment "${valid}"`,
+        readOnly,
+        () => native.openNamed(valid, namespace, making !== undefined, readOnly, making?.mode ?? 0),
+        `there is nothing of that name; ${TO_CREATE}`,
       ),
   };
 }
@@ -49,7 +69,13 @@ export function staged(place: Place, namespace: number, making: Making): Region 
   );
 }
 
-const nameless = { name: "", described: "the anonymous segment", remedy: "make a new one" };
+const nameless = {
+  name: "",
+  described: "the anonymous segment",
+  remedy: "make a new one",
+  absent: "make one with Segment.createAnonymous",
+  crowded,
+};
 
 /** A new object without a name. */
 export function anonymous(): Place {

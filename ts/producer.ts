@@ -164,10 +164,10 @@ export class Producer implements Closable {
       recheck: () => {
         if (this.#core.ringConsumerState(this.#ring) === END_LIVE) this.#lease.attachment.burySuspect();
       },
-      failed: () => {
+      failed: (gaveUp) => {
         const index = place === undefined ? -1 : this.#queue.indexOf(place);
         if (index >= 0) this.#queue.splice(index, 1);
-        if (this.#state !== "closed") this.#core.countDrop();
+        if (gaveUp && this.#state !== "closed") this.#core.countDrop();
       },
     };
   }

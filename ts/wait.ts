@@ -3,6 +3,7 @@ import { RECHECK_MS } from "../protocol/limits.js";
 import { signalOf, timeoutOf, type WaitOptions, type WaitSyncOptions } from "./arguments.js";
 import type { Attachment } from "./attachment.js";
 import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
+import { IsthmusError } from "./errors.js";
 import { native } from "./host/region.js";
 import { sleepMs } from "./host/runtime.js";
 import { disarm, enqueue } from "./pending.js";
@@ -32,9 +33,14 @@ export function waitSync<T>(attachment: Attachment, condition: Condition<T>, opt
   try {
     return block(attachment, condition, timeoutOf(options));
   } catch (error) {
-    condition.failed?.();
+    condition.failed?.(gaveUp(error, undefined));
     throw error;
   }
+}
+
+function gaveUp(error: unknown, signal: AbortSignal | undefined): boolean {
+  if (error instanceof IsthmusError && error.code === "TIMED_OUT") return true;
+  return signal?.aborted === true && error === signal.reason;
 }
 
 function block<T>(attachment: Attachment, condition: Condition<T>, timeoutMs: number): T {
@@ -96,7 +102,7 @@ export async function wait<T>(
     if (timeoutMs === 0) throw timedOut(condition.what, timeoutMs);
     return await enqueue(attachment, condition, timeoutMs, signal);
   } catch (error) {
-    condition.failed?.();
+    condition.failed?.(gaveUp(error, options?.signal));
     throw error;
   }
 }

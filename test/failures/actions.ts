@@ -33,6 +33,12 @@ export function createAnonymous(bytes: number): string {
 }
 let kept: Segment | undefined;
 
+/** Opens the segment in a file, closes it, and says how large it was. */
+export function openFile(path: string, bytes: number): number {
+  using segment = Segment.openFile(path, { bytes });
+  return segment.bytes;
+}
+
 /** Claims room and fills half of it; nothing is committed. */
 export function claimHalf(ring: string, length: number): boolean {
   const claim = sender(ring).tryClaim(length);

@@ -140,6 +140,24 @@ unless(noNamespaces("--mount"), test)(
   },
 );
 
+unless(noNamespaces("--mount"), test)(
+  "a full disk is an error with advice for disks; a file that was to grow stays as it was and usable",
+  async () => {
+    for (const runtime of presentRuntimes()) {
+      // A file on the small file system, which happens to be the one of shared memory.
+      const child = await Agent.start(runtime, ACTIONS, { through: SMALL });
+      const open = (file: string, bytes: number) => child.call("openFile", `/dev/shm/${file}`, bytes);
+      const full = (bytes: number) => new RegExp(`${bytes}.*the disk has no room`);
+      const { message } = await rejected("OUT_OF_SHARED_MEMORY", open("new", 8 * MiB), full(8 * MiB));
+      assert.not.match(message, /prune|shm-size/);
+      assert.equal(await open("grows", MiB), MiB);
+      await rejected("OUT_OF_SHARED_MEMORY", open("grows", 8 * MiB), full(8 * MiB));
+      assert.equal(await open("grows", 2 * MiB), 2 * MiB, runtime.name);
+      await child.end();
+    }
+  },
+);
+
 test("memory is taken at creation, not at first touch", () => {
   using segment = Segment.create(segmentName("taken"), { bytes: 8 * MiB });
   assert.is(statSync(segmentPath(segment.name)).blocks * 512, 8 * MiB);

@@ -92,6 +92,14 @@ test("a wait ends with TIMED_OUT, with the signal's reason, or with CLOSED, and 
   producer.trySend(new Uint8Array(248));
   assert.is(await code(producer.send(byte(1), { timeoutMs: 5 })), "TIMED_OUT");
   assert.is(segment.header.drops, 1);
+  assert.is(
+    await producer.send(byte(1), { signal: AbortSignal.abort(reason) }).catch((error) => error),
+    reason,
+  );
+  assert.is(segment.header.drops, 2);
+  assert.is(await code(producer.send(new Uint8Array(300), { timeoutMs: 5 })), "TOO_LARGE");
+  await producer.send(byte(1), { timeoutMs: "soon" as never }).catch(() => {});
+  assert.is(segment.header.drops, 2, "what could never be sent is no drop");
   assert.is(consumer.tryReceive()?.length, 248);
   assert.is(ring.stats.used, 0);
   const closed = consumer.receive();

@@ -14,8 +14,9 @@
  * To wait:                                            To notify:
  *  1. read the own doorbell                            1. publish the change
  *  2. arm: set the bit, then the summary bit           2. read the summary; 0 (the usual case): done
- *  3. look at the condition again                      3. take: clear a bit, ring that doorbell (word + 1)
- *  4. sleep while the doorbell is unchanged            4. wake the sleeper (a system call), back to 3
+ *  3. look at the condition again                      3. take: clear the next bit, ring that doorbell (word + 1)
+ *  4. sleep while the doorbell is unchanged            4. wake the sleeper (a system call), back to 3, until the last
+ *                                                         slot: each is rung at most once
  *
  * All accesses are sequentially consistent, so either the waiter sees the change in step 3 or the notifier sees the bit
  * in step 2. A bit that stands for a participant that does not sleep costs one needless ring.
@@ -54,21 +55,28 @@ export function waitersArmed(set: usize): bool {
   return false;
 }
 
-/** Rings one waiter and returns the offset of its doorbell, for the host to wake it; 0 when there is none. */
-export function waitersTake(set: usize): usize {
+/**
+ * Rings the first waiter from the slot `from` on and returns the offset of its doorbell, for the host to wake it; 0 when there is
+ * none. A notifier goes up once through all slots: who was rung, looked in vain and armed again has looked at what was
+ * published, so it is not rung once more, and nobody can keep a notifier busy.
+ */
+export function waitersTake(set: usize, from: u32): usize {
   const words = participants >>> 5;
-  for (let turn: u32 = 0; turn <= participants; turn++) {
-    const summary = load32(set + WAITERS_SUMMARY_OFFSET);
-    if (summary == 0) return 0;
-    const word = ctz(summary);
+  // It begins where the one before was found: that word may be empty now.
+  for (let word = (max(from, 1) - 1) >>> 5; word < words; word++) {
+    if (((load32(set + WAITERS_SUMMARY_OFFSET) >>> word) & 1) == 0) continue;
     const at = set + WAITERS_WORDS_OFFSET + (word << 2);
-    let bits = word < words ? load32(at) : 0;
+    let bits = load32(at);
     if (bits == 0) {
       and32(set + WAITERS_SUMMARY_OFFSET, ~(1 << word));
-      bits = word < words ? load32(at) : 0; // a waiter may have armed between the two
+      bits = load32(at); // a waiter may have armed between the two
       if (bits == 0) continue;
       or32(set + WAITERS_SUMMARY_OFFSET, 1 << word);
     }
+    const below = i32(from) - i32(word << 5);
+    if (below >= 32) continue;
+    if (below > 0) bits &= u32(-1) << below;
+    if (bits == 0) continue;
     const bit = ctz(bits);
     and32(at, ~(1 << bit));
     const bell = doorbell((word << 5) | bit);

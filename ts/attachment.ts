@@ -45,6 +45,10 @@ const VACATING_PATIENCE_MS = 1000;
 /** As many dead can stand in the way of one operation, and a few that died since. */
 const OVERCOME_TURNS_MAX = 2 * PARTICIPANTS_MAX;
 
+function slotOfDoorbell(bell: number): number {
+  return (bell - PARTICIPANTS_OFFSET - PARTICIPANT_DOORBELL_OFFSET) / PARTICIPANT_BYTES;
+}
+
 /** Every open segment of this environment: they beat together and leave together. */
 const open = new Set<Attachment>();
 let heart: ReturnType<typeof setInterval> | undefined;
@@ -221,10 +225,13 @@ export class Attachment {
     return `process ${this.u32[pidOffset >>> 2]}`;
   }
 
-  /** Rings and wakes everyone in a set of waiters. */
+  /** Rings and wakes everyone in a set of waiters, each at most once: whoever comes back meanwhile has looked again. */
   notify(set: number): void {
-    for (let bell = this.core.waitersTake(set) >>> 0; bell !== 0; bell = this.core.waitersTake(set) >>> 0) {
+    for (let from = 0; ; ) {
+      const bell = this.core.waitersTake(set, from) >>> 0;
+      if (bell === 0) return;
       native.wake(this.region.object, bell);
+      from = slotOfDoorbell(bell) + 1;
     }
   }
 

@@ -33,7 +33,7 @@ export interface Core {
   waitersAny(set: number): number;
   waitersArm(set: number): void;
   waitersDisarm(set: number): void;
-  waitersTake(set: number): number;
+  waitersTake(set: number, from: number): number;
 
   /** Slots, as validated: the word in the segment may have changed since. */
   readonly participants: WebAssembly.Global;

@@ -8,6 +8,9 @@ import {
   FLAG_WAKE,
   OBJECT_LATEST,
   OBJECT_RING,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_DOORBELL_OFFSET,
+  PARTICIPANTS_OFFSET,
   SUSPECT_GONE,
   SUSPECT_NONE,
 } from "../../../protocol/layout.js";
@@ -84,12 +87,13 @@ export function* bury(slot: number): Script<boolean> {
 
 // --- waiters ---
 
-/** Wakes everybody in the set. */
+/** Wakes everybody in the set, each once. */
 export function* notify(set: number): Script {
-  for (;;) {
-    const bell = (yield* call("waitersTake", set)) >>> 0;
+  for (let from = 0; ; ) {
+    const bell = (yield* call("waitersTake", set, from)) >>> 0;
     if (bell === 0) return;
     yield* wake(bell);
+    from = (bell - PARTICIPANTS_OFFSET - PARTICIPANT_DOORBELL_OFFSET) / PARTICIPANT_BYTES + 1;
   }
 }
 

@@ -15,8 +15,8 @@
  *  1. read the own doorbell                            1. publish the change
  *  2. arm: set the bit, then the summary bit           2. read the summary; 0 (the usual case): done
  *  3. look at the condition again                      3. take: clear the next bit, ring that doorbell (word + 1)
- *  4. sleep while the doorbell is unchanged            4. wake the sleeper (a system call), back to 3, until the last
- *                                                         slot: each is rung at most once
+ *  4. sleep while the doorbell is unchanged            4. wake the sleeper (a system call), back to 3 with the next slot,
+ *                                                         until the last: each is rung once
  *
  * All accesses are sequentially consistent, so either the waiter sees the change in step 3 or the notifier sees the bit
  * in step 2. A bit that stands for a participant that does not sleep costs one needless ring.
@@ -58,7 +58,11 @@ export function waitersArmed(set: usize): bool {
 /**
  * Rings the first waiter from the slot `from` on and returns the offset of its doorbell, for the host to wake it; 0 when there is
  * none. A notifier goes up once through all slots: who was rung, looked in vain and armed again has looked at what was
- * published, so it is not rung once more, and nobody can keep a notifier busy.
+ * published, so it is not rung once more.
+ *
+ * While the summary bit of a word was cleared here, other notifiers did not see who armed in that word, whatever their slots:
+ * then all of them are rung, those before `from` too. The host's `from` only grows and a word is hidden only when it was seen
+ * empty, so that a notifier stays bounded: nobody can keep it busy.
  */
 export function waitersTake(set: usize, from: u32): usize {
   const words = participants >>> 5;
@@ -67,15 +71,16 @@ export function waitersTake(set: usize, from: u32): usize {
     if (((load32(set + WAITERS_SUMMARY_OFFSET) >>> word) & 1) == 0) continue;
     const at = set + WAITERS_WORDS_OFFSET + (word << 2);
     let bits = load32(at);
+    let hidden = false;
     if (bits == 0) {
       and32(set + WAITERS_SUMMARY_OFFSET, ~(1 << word));
       bits = load32(at); // a waiter may have armed between the two
       if (bits == 0) continue;
       or32(set + WAITERS_SUMMARY_OFFSET, 1 << word);
+      hidden = true;
     }
     const below = i32(from) - i32(word << 5);
-    if (below >= 32) continue;
-    if (below > 0) bits &= u32(-1) << below;
+    if (below > 0 && !hidden) bits &= below < 32 ? u32(-1) << below : 0;
     if (bits == 0) continue;
     const bit = ctz(bits);
     and32(at, ~(1 << bit));

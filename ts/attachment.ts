@@ -81,6 +81,8 @@ export class Attachment {
   scratch = 0;
   /** Rings, ends and values that must be closed before the memory goes. */
   readonly parts = new Set<Closable>();
+  /** How many promises sleep, by the set of waiters that they are armed in. */
+  readonly sleepers = new Map<number, number>();
   slot = -1;
   closed = false;
   /** Between the begin and the end of a transaction of this opener. */

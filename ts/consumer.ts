@@ -6,7 +6,7 @@ import { IsthmusError } from "./errors.js";
 import { attachEnd, type RingGeometry } from "./record.js";
 import { RingCursor } from "./ring-cursor.js";
 import type { RingRecord } from "./ring-record.js";
-import { type Condition, NOT_YET, wait, waitSync } from "./wait.js";
+import { type Condition, NOT_YET, nudge, wait, waitSync } from "./wait.js";
 
 /** The receiving end of a ring. One participant holds it at a time. */
 export class Consumer implements Closable {
@@ -49,6 +49,7 @@ export class Consumer implements Closable {
   #releasePeeked(): void {
     if (this.#draining) throw new IsthmusError("BUSY", "drain releases its records itself");
     this.#peek(false);
+    if (this.#queue.length > 0) nudge();
     this.#cursor.takeAndRelease();
   }
 
@@ -139,7 +140,8 @@ export class Consumer implements Closable {
       what: `waiting for a record in ring "${this.#geometry.name}"`,
       waiters: this.#waitersData,
       attempt: () => {
-        if (place !== undefined && this.#queue[0] !== place) return NOT_YET;
+        // A record that was peeked at since comes first, and is released soon.
+        if (place !== undefined && (this.#queue[0] !== place || this.#peeked)) return NOT_YET;
         const record = this.tryReceive() ?? this.#checkProducer();
         if (record !== NOT_YET && place !== undefined) this.#queue.shift();
         return record;
@@ -218,6 +220,7 @@ export class Consumer implements Closable {
       // Damaged or evicted: nothing can be released, and the end is given up all the same.
     }
     this.#cursor.closed = true;
+    if (this.#queue.length > 0) nudge();
     this.#cursor.record.valid = false;
     this.#lease.attachment.parts.delete(this);
     if (this.#core.ringCloseConsumer(this.#ring)) this.#lease.attachment.notify(this.#waitersRoom);

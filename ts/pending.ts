@@ -10,8 +10,8 @@
 import { RECHECK_MS } from "../protocol/limits.js";
 import type { Attachment } from "./attachment.js";
 import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
-import { IsthmusError } from "./errors.js";
-import { native } from "./host/region.js";
+import { attempt, IsthmusError } from "./errors.js";
+import { native, onBell } from "./host/region.js";
 import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "./host/runtime.js";
 
 /** Turns of the event loop in which a promise looks before it sleeps: within these bounds, as many as helped lately. */
@@ -30,10 +30,14 @@ interface Pending {
   readonly beginMs: number;
   /** Turns of the event loop in which it was looked at. */
   turns: number;
+  /** It sleeps: it is armed, and the timer looks after it. */
+  asleep: boolean;
 }
 
 /** Everything that this environment waits for, in the order of the calls. */
 const pending = new Set<Pending>();
+/** How many of them sleep: those that somebody can notify, and those that only look from time to time. */
+const sleepers = { notified: 0, polling: 0 };
 /** Those of them that are looked at in each turn of the event loop and do not sleep yet. */
 const wakeful = new Set<Pending>();
 let turning = false;
@@ -41,7 +45,6 @@ let turnsMost = TURNS_MAX;
 /** Short waits that slept since looking was tried with all its turns. */
 let unprobed = 0;
 const watched = new WeakSet<Attachment>();
-let belled = false;
 let rechecking: ReturnType<typeof setInterval> | undefined;
 let recheckMs = 0;
 
@@ -53,7 +56,6 @@ function look(one: Pending): void {
     if (value === NOT_YET && condition.waiters !== 0) {
       attachment.core.waitersArm(condition.waiters);
       value = condition.attempt();
-      if (value !== NOT_YET) disarm(attachment, condition.waiters, one);
     }
     if (value !== NOT_YET) one.settle(value);
   } catch (error) {
@@ -61,17 +63,34 @@ function look(one: Pending): void {
   }
 }
 
-/** Takes back an arm that found what it waited for, unless another wait of ours sleeps behind the same bit. */
-export function disarm(attachment: Attachment, waiters: number, found?: object): void {
-  for (const one of pending) {
-    if (one === found || one.attachment !== attachment || one.condition.waiters !== waiters) continue;
-    if (!wakeful.has(one)) return;
-  }
-  attachment.core.waitersDisarm(waiters);
+function countSleeper({ attachment, condition: { waiters } }: Pending, change: 1 | -1): void {
+  if (waiters === 0) sleepers.polling += change;
+  else sleepers.notified += change;
+  const left = (attachment.sleepers.get(waiters) ?? 0) + change;
+  if (left > 0) attachment.sleepers.set(waiters, left);
+  else attachment.sleepers.delete(waiters);
+  adjustTimer();
+}
+
+/** Takes back an arm, unless a wait of ours sleeps behind the same bit. */
+export function disarm(attachment: Attachment, waiters: number): void {
+  if (waiters !== 0 && !attachment.sleepers.has(waiters)) attachment.core.waitersDisarm(waiters);
 }
 
 function lookAtAll(): void {
   for (const one of pending) look(one);
+}
+
+let nudged = false;
+
+/** Something in this environment has changed that nobody rings a bell for: those who wait look again soon. */
+export function nudge(): void {
+  if (nudged || pending.size === 0) return;
+  nudged = true;
+  queueMicrotask(() => {
+    nudged = false;
+    lookAtAll();
+  });
 }
 
 function takeTurn(): void {
@@ -101,14 +120,20 @@ function glance(one: Pending): void {
 
 function sleep(one: Pending): void {
   wakeful.delete(one);
-  adjustTimer();
-  watch(one.attachment);
+  one.asleep = true;
+  countSleeper(one, 1);
+  try {
+    watch(one.attachment);
+  } catch (error) {
+    one.fail(error);
+    return;
+  }
   look(one);
 }
 
 /** The wait has ended with a value: did looking help, and if not, is it time to try? */
 function adapt(one: Pending): void {
-  if (wakeful.has(one)) {
+  if (!one.asleep) {
     turnsMost = Math.min(TURNS_MAX, turnsMost * 2);
     return;
   }
@@ -132,12 +157,8 @@ function recheckAll(): void {
 
 /** The timer that looks for dead peers; it keeps the process alive while something is pending, and no longer. */
 function adjustTimer(): void {
-  let wanted = 0;
-  for (const one of pending) {
-    if (wakeful.has(one)) continue; // the event loop is kept alive by its next turn
-    if (one.condition.waiters !== 0) wanted ||= RECHECK_MS;
-    else wanted = POLL_MS;
-  }
+  // Those that are awake keep the event loop alive by their next turn.
+  const wanted = sleepers.polling > 0 ? POLL_MS : sleepers.notified > 0 ? RECHECK_MS : 0;
   if (wanted === recheckMs) return;
   if (rechecking) clearInterval(rechecking);
   rechecking = wanted ? setInterval(recheckAll, wanted) : undefined;
@@ -146,12 +167,11 @@ function adjustTimer(): void {
 
 function watch(attachment: Attachment): void {
   if (attachment.readOnly || watched.has(attachment)) return;
+  attempt("starting the thread that waits for others", () => {
+    onBell(lookAtAll);
+    native.watch(attachment.region.object, attachment.doorbell);
+  });
   watched.add(attachment);
-  if (!belled) {
-    belled = true;
-    native.setBell(lookAtAll);
-  }
-  native.watch(attachment.region.object, attachment.doorbell);
 }
 
 /** Waits until an attempt gives a value. */
@@ -164,11 +184,13 @@ export function enqueue<T>(
   return new Promise<T>((resolve, reject) => {
     const finish = (): void => {
       pending.delete(one);
-      const slept = !wakeful.delete(one);
+      wakeful.delete(one);
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
       attachment.parts.delete(closer);
-      if (slept) adjustTimer();
+      if (!one.asleep) return;
+      countSleeper(one, -1);
+      disarm(attachment, condition.waiters);
     };
     const one: Pending = {
       attachment,
@@ -184,6 +206,7 @@ export function enqueue<T>(
       },
       beginMs: performance.now(),
       turns: 0,
+      asleep: false,
     };
     const aborted = (): void => one.fail(signal?.reason);
     const expire = (): void => {

@@ -7,8 +7,8 @@ import type { Core } from "./core.js";
 import { ERRORS_END, failure, IsthmusError } from "./errors.js";
 import { LARGE_BYTES_MIN } from "./host/copy.js";
 import { nowNs } from "./host/runtime.js";
-import { attachEnd, type RingGeometry, recordBytes, ringAdvice } from "./record.js";
-import { type Condition, NOT_YET, wait, waitSync } from "./wait.js";
+import { attachEnd, type RingGeometry, recordBytes, ringAdvice, tooLarge } from "./record.js";
+import { type Condition, NOT_YET, nudge, wait, waitSync } from "./wait.js";
 
 /** After this many records the time of sending is written anew, also within one burst. */
 const STAMP_RECORDS = 64;
@@ -102,11 +102,7 @@ export class Producer implements Closable {
     if (this.#state !== "open") throw this.#unusable();
     if (this.#lease.attachment.evicted) throw this.#failed(EVICTED);
     if (length > this.#geometry.capacity - RECORD_HEADER_BYTES) {
-      throw new IsthmusError(
-        "TOO_LARGE",
-        `a record of ${length} bytes can never fit into ring "${this.#geometry.name}": its capacity is ` +
-          `${this.#geometry.capacity} bytes, of which a record may take ${this.#geometry.capacity - RECORD_HEADER_BYTES}`,
-      );
+      throw tooLarge(length, this.#geometry);
     }
     if (recordBytes(length) <= this.#room) return true;
     const at = this.#core.ringClaim(this.#ring, this.#geometry.capacity, this.#at, length) >>> 0;
@@ -120,13 +116,15 @@ export class Producer implements Closable {
   }
 
   /**
-   * Sends a copy of the bytes, waiting for room. Calls are served in their order. The bytes must not change meanwhile.
+   * Sends a copy of the bytes, waiting for room. Calls are served in their order, and not while a claim is open that was
+   * made after them. The bytes must not change meanwhile.
    *
    * @param bytes the payload, 0 bytes to capacity - 8
    * @throws {IsthmusError} PEER_DIED once when the ring is full and its consumer died; TIMED_OUT; TOO_LARGE; CLOSED; EVICTED
    */
   async send(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
     const payload = bytesOf("bytes", bytes);
+    if (this.#state !== "open") throw this.#unusable();
     const place = {};
     this.#queue.push(place);
     return wait(this.#lease.attachment, this.#roomFor(payload, place), options);
@@ -154,7 +152,8 @@ export class Producer implements Closable {
       what: `waiting for room in ring "${this.#geometry.name}"`,
       waiters: this.#waitersRoom,
       attempt: () => {
-        if (place !== undefined && this.#queue[0] !== place) return NOT_YET;
+        // A claim that was opened since comes first, and ends soon.
+        if (place !== undefined && (this.#queue[0] !== place || this.#state === "claimed")) return NOT_YET;
         if (this.trySend(payload)) {
           if (place !== undefined) this.#queue.shift();
           return undefined;
@@ -185,13 +184,18 @@ export class Producer implements Closable {
    * Sends copies of as many of the payloads, in order, as there is room for, and publishes them together.
    *
    * @returns how many were sent
-   * @throws {IsthmusError} as `trySend`
+   * @throws {IsthmusError} as `trySend`; when one of them is too large or of a wrong type, none is sent
    */
   sendMany(arrayOfBytes: readonly Uint8Array[]): number {
     if (!Array.isArray(arrayOfBytes)) throw wrongType("arrayOfBytes", "an array of Uint8Array", arrayOfBytes);
     const core = this.#core;
     const u8 = this.#u8;
-    // Only what is published moves our own offset: a payload of a wrong type further on leaves nothing half-sent.
+    // All or nothing of what is wrong is found first: who gets an error need not ask how many were sent.
+    for (const bytes of arrayOfBytes) {
+      const { length } = bytesOf("arrayOfBytes", bytes);
+      if (length > this.#geometry.capacity - RECORD_HEADER_BYTES) throw tooLarge(length, this.#geometry);
+    }
+    // Only what is published moves our own offset.
     let at = this.#at;
     let room = this.#room;
     let staged = 0;
@@ -252,19 +256,23 @@ export class Producer implements Closable {
   commitClaim(length: number): void {
     if (this.#state !== "claimed") throw this.#unusable();
     this.#state = "open";
+    if (this.#queue.length > 0) nudge();
     if (this.#lease.attachment.evicted) throw this.#failed(EVICTED);
     this.#commit(this.#at, length);
   }
 
   /** @internal */
   abortClaim(): void {
-    if (this.#state === "claimed") this.#state = "open";
+    if (this.#state !== "claimed") return;
+    this.#state = "open";
+    if (this.#queue.length > 0) nudge();
   }
 
   /** Gives the end back; a consumer that has received everything sees the end of the stream. */
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    if (this.#queue.length > 0) nudge();
     this.#lease.attachment.parts.delete(this);
     if (this.#core.ringCloseProducer(this.#ring)) this.#lease.attachment.notify(this.#waitersData);
   }

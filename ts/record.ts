@@ -1,7 +1,7 @@
 import { BUSY } from "../protocol/errors.js";
 import { RECORD_ALIGNMENT, RECORD_HEADER_BYTES } from "../protocol/layout.js";
 import type { Attachment } from "./attachment.js";
-import { codeName, ERRORS_END, failure } from "./errors.js";
+import { codeName, ERRORS_END, failure, IsthmusError } from "./errors.js";
 
 /** What both ends of a ring share. */
 export interface RingGeometry {
@@ -16,6 +16,14 @@ export interface RingGeometry {
 /** Bytes that a payload of this length takes in a ring. */
 export function recordBytes(length: number): number {
   return RECORD_HEADER_BYTES + ((length + RECORD_ALIGNMENT - 1) & -RECORD_ALIGNMENT);
+}
+
+export function tooLarge(length: number, { name, capacity }: RingGeometry): IsthmusError {
+  return new IsthmusError(
+    "TOO_LARGE",
+    `a record of ${length} bytes can never fit into ring "${name}": its capacity is ` +
+      `${capacity} bytes, of which a record may take ${capacity - RECORD_HEADER_BYTES}`,
+  );
 }
 
 /** What to do about an error of the core. */

@@ -6,9 +6,9 @@ import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
 import { IsthmusError } from "./errors.js";
 import { native } from "./host/region.js";
 import { sleepMs } from "./host/runtime.js";
-import { disarm, enqueue } from "./pending.js";
+import { disarm, enqueue, nudge } from "./pending.js";
 
-export { type Condition, NOT_YET };
+export { type Condition, NOT_YET, nudge };
 
 /** Looks at a condition before the thread sleeps: within these bounds, for longer when that helped lately. */
 const SPINS_MIN = 16;
@@ -103,6 +103,7 @@ export async function wait<T>(
     return await enqueue(attachment, condition, timeoutMs, signal);
   } catch (error) {
     condition.failed?.(gaveUp(error, options?.signal));
+    nudge(); // whoever waits behind may be the first now
     throw error;
   }
 }

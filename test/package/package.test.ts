@@ -144,10 +144,20 @@ const a = Segment.create(${JSON.stringify(segmentName("both"))}, { bytes: 131072
 const b = other.Segment.open(a.name);
 a.ring("ring", { bytes: 1024 }).producer().trySend(new Uint8Array([1]));
 console.log(String(b.ring("ring", { bytes: 1024 }).consumer().tryReceive()));
+const waits = Promise.all([a.event("from b").wait(), b.event("from a").wait()]);
+setTimeout(() => {
+  b.event("from b").signal();
+  a.event("from a").signal();
+}, 150);
+await waits;
+console.log("woken");
 a.unlink();
 `;
   writeFileSync(join(empty, "both.mjs"), text);
-  assert.is((await run(process.execPath, ["both.mjs"])).trim(), "1");
+  for (const runtime of presentRuntimes()) {
+    const output = await run(runtime.command, [...runtime.flags, join(empty, "both.mjs")]);
+    assert.is(output.trim(), "1\nwoken", runtime.name);
+  }
 });
 
 test("its types serve strict users of both module systems, and catch mistakes", async () => {

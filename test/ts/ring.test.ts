@@ -425,6 +425,20 @@ test("what was taken before a record that is peeked at does not come again when 
   });
 });
 
+test("sendMany with one payload that is too large, or none at all, sends none", () => {
+  withRing(256, ({ ring, producer, consumer }) => {
+    assert.is(
+      code(() => producer.sendMany([payload(1, 9), payload(2, 249)])),
+      "TOO_LARGE",
+    );
+    // Enough to be published in the middle before the wrong one is met.
+    const many = [...Array(20).fill(payload(1, 9)), "text"];
+    assert.throws(() => producer.sendMany(many), /arrayOfBytes/);
+    assert.is(ring.stats.sent, 0);
+    assert.is(consumer.tryReceive(), undefined);
+  });
+});
+
 test("a target that is too short is refused, and the record stays", () => {
   withRing(256, ({ producer, consumer }) => {
     producer.trySend(payload(1, 20));

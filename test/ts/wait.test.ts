@@ -1,10 +1,7 @@
 import { IsthmusError, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { SIGNAL_WAITERS_OFFSET, WAITERS_WORDS_OFFSET } from "../../protocol/layout.js";
-import { objectOffset, peek32 } from "../lib/poke.js";
-import { segmentName } from "../lib/segments.js";
-import { until, within } from "../lib/watchdog.js";
+import { within } from "../lib/watchdog.js";
 
 async function code(promise: Promise<unknown>): Promise<string> {
   try {
@@ -188,29 +185,6 @@ test("promises of many rings are served while they look, and while they sleep", 
       got.map((bytes) => bytes?.[0]),
       rings.map((_, i) => i),
     );
-  }
-});
-
-test("a promise that sleeps stays armed when another wait of the same opener ends", async () => {
-  using segment = Segment.create(segmentName("armed"), { bytes: 65536 * 2 });
-  try {
-    const event = segment.event("go");
-    const semaphore = segment.semaphore("slots", { initial: 0 });
-    const armed = (name: string) =>
-      peek32(
-        segment.name,
-        objectOffset(segment.name, name) + SIGNAL_WAITERS_OFFSET + WAITERS_WORDS_OFFSET,
-      ) !== 0;
-    const waiting = [event.wait(), semaphore.acquire()];
-    await until("both are armed", () => armed("go") && armed("slots"));
-    assert.throws(() => event.waitSync({ timeoutMs: 5 }), /TIMED_OUT/);
-    assert.throws(() => semaphore.acquireSync({ timeoutMs: 5 }), /TIMED_OUT/);
-    assert.ok(armed("go") && armed("slots"), "nobody would wake the promises");
-    event.signal();
-    semaphore.release();
-    await within("both waits", Promise.all(waiting));
-  } finally {
-    segment.unlink();
   }
 });
 

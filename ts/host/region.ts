@@ -6,6 +6,25 @@ import type { Native, NativeInfo } from "./native.js";
 /** The shim of this platform. */
 export const native: Native = attempt("loading the shim", loadNative);
 
+const BELLS = Symbol.for("isthmus.bells");
+
+/**
+ * Calls the function when a bell rings, as `Native.setBell` describes. All such functions are kept with the shim, which takes
+ * one: the builds of this package for ESM and for CommonJS may run side by side, each with modules of its own.
+ */
+export function onBell(look: () => void): void {
+  const shim = native as Native & { [BELLS]?: Set<() => void> };
+  let looks = shim[BELLS];
+  if (!looks) {
+    const all = new Set<() => void>();
+    native.setBell(() => {
+      for (const one of all) one();
+    });
+    looks = shim[BELLS] = all;
+  }
+  looks.add(look);
+}
+
 /**
  * Every mapped memory of this environment, held strongly: an engine that collects a memory with a segment over it would
  * hand out the segment's pages as new memory.

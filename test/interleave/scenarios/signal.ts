@@ -51,6 +51,27 @@ function semaphore(permits: number, participants: number, preemptions: number): 
   };
 }
 
+/**
+ * One takes two permits that two others give, one after the other: who is rung and arms again is seen by the second giver, also
+ * while the first goes on ringing.
+ */
+function semaphoreTwice(): Explored {
+  function* takeTwo(world: World, id: number): Script {
+    yield* whenTrue(world, id, "semaphoreTry");
+    yield* whenTrue(world, id, "semaphoreTry");
+  }
+  function* give(): Script {
+    yield* wakeIf(yield* call("semaphoreRelease", signal, 1));
+  }
+  return {
+    name: "semaphore, one takes what two give",
+    preemptions: 3,
+    before: prepare(OBJECT_SEMAPHORE, 0),
+    scripts: (world) => [give(), takeTwo(world, 1), give()],
+    after: (world) => assert.equal(world.play(OBSERVER, call("signalValue", signal)), 0),
+  };
+}
+
 function event(): Explored {
   return {
     name: "event, two wait until it is signalled",
@@ -92,6 +113,7 @@ export const signalScenarios: Explored[] = [
   semaphore(1, 2, 3),
   semaphore(1, 3, 2),
   semaphore(2, 3, 2),
+  semaphoreTwice(),
   event(),
   counter(),
 ];

@@ -70,10 +70,10 @@ export function semaphoreRelease(signal: usize, count: u32): u32 {
 }
 
 /** Sets or resets an event. 0, FLAG_WAKE, or EVICTED. */
-export function eventSet(signal: usize, signalled: bool): u32 {
+export function eventSet(signal: usize, signaled: bool): u32 {
   if (selfCheck() != 0) return EVICTED;
-  store32(signal + SIGNAL_VALUE_OFFSET, u32(signalled)); // pairs with the load in signalValue
-  return signalled ? wakeFlag(signal) : 0;
+  store32(signal + SIGNAL_VALUE_OFFSET, u32(signaled)); // pairs with the load in signalValue
+  return signaled ? wakeFlag(signal) : 0;
 }
 
 /** What a counter holds; numbers cross as doubles, exact up to 2^53. */

@@ -322,7 +322,7 @@ export const LOCK_JOURNALED = 32;
 
 // --- semaphore, event, counter: one word, then a set of waiters -----------------------------------------------------------
 
-/** u32 (semaphore: count; event: 1 when signalled) or i64 (counter) */
+/** u32 (semaphore: count; event: 1 when signaled) or i64 (counter) */
 export const SIGNAL_VALUE_OFFSET = 0;
 export const SIGNAL_WAITERS_OFFSET = 128;
 

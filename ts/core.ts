@@ -92,7 +92,7 @@ export interface Core {
   signalWaiters(signal: number): number;
   semaphoreTry(signal: number): number;
   semaphoreRelease(signal: number, count: number): number;
-  eventSet(signal: number, signalled: number): number;
+  eventSet(signal: number, signaled: number): number;
   counterValue(signal: number): number;
   counterAdd(signal: number, amount: number): number;
   counterExchange(signal: number, value: number): number;

@@ -34,7 +34,7 @@ export interface ObjectInfo {
   parameters: Record<string, number>;
   /** Values written so far, for a latest value. */
   version?: number;
-  /** What a semaphore, an event (1: signalled) or a counter holds now. */
+  /** What a semaphore, an event (1: signaled) or a counter holds now. */
   value?: number;
   /** Who has a lock now. */
   lock?: LockInfo;

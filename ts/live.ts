@@ -68,7 +68,7 @@ export function lockInfo(attachment: Attachment, lock: number): LockInfo | undef
   return info;
 }
 
-/** The number that a semaphore, an event (1: signalled) or a counter holds. */
+/** The number that a semaphore, an event (1: signaled) or a counter holds. */
 export function signalNow(attachment: Attachment, type: string, signal: number): number | undefined {
   if (!fits(attachment, signal, SIGNAL_VALUE_OFFSET + 8)) return undefined;
   return type === "counter"

@@ -83,7 +83,7 @@ export class Semaphore extends Signal {
   }
 }
 
-/** A flag that many can wait for; it stays signalled until it is reset. */
+/** A flag that many can wait for; it stays signaled until it is reset. */
 export class SharedEvent extends Signal {
   /** @internal */
   constructor(lease: Lease, name: string, given?: { signaled?: boolean }) {
@@ -104,17 +104,17 @@ export class SharedEvent extends Signal {
     this.finish(this.attachment(true).core.eventSet(this.offset, 0) >>> 0);
   }
 
-  /** Waits until it is signalled. @throws {IsthmusError} TIMED_OUT; CLOSED */
+  /** Waits until it is signaled. @throws {IsthmusError} TIMED_OUT; CLOSED */
   async wait(given?: WaitOptions): Promise<void> {
-    return wait(this.attachment(false), this.#signalled(), given);
+    return wait(this.attachment(false), this.#signaled(), given);
   }
 
-  /** Blocks the thread until it is signalled. @throws {IsthmusError} TIMED_OUT; CLOSED */
+  /** Blocks the thread until it is signaled. @throws {IsthmusError} TIMED_OUT; CLOSED */
   waitSync(given?: WaitSyncOptions): void {
-    waitSync(this.attachment(false), this.#signalled(), given);
+    waitSync(this.attachment(false), this.#signaled(), given);
   }
 
-  #signalled(): Condition<undefined> {
+  #signaled(): Condition<undefined> {
     return this.condition("event", () => (this.isSignaled ? undefined : NOT_YET));
   }
 }

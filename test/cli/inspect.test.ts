@@ -51,8 +51,8 @@ test("locks with their holders, semaphores, events and counters with what they h
   assert.match(stdout, new RegExp(`^exclusive +lock .* exclusive by process ${process.pid}$`, "m"));
   assert.match(stdout, new RegExp(`^shared +lock .* held shared by ${process.pid}$`, "m"));
   assert.match(stdout, /^slots +semaphore .* initial 5 +4 to take$/m);
-  assert.match(stdout, /^go +event .* signalled$/m);
-  assert.match(stdout, /^stop +event .* not signalled$/m);
+  assert.match(stdout, /^go +event .* signaled$/m);
+  assert.match(stdout, /^stop +event .* not signaled$/m);
   assert.match(stdout, /^hits +counter .* -42$/m);
   exclusive.release();
   shared.release();

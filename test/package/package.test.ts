@@ -70,6 +70,7 @@ test("the tarball is small and has what it needs and no more", async () => {
     /^README\.md$/,
     /^LICENSE$/,
     /^CHANGELOG\.md$/,
+    /^docs\/pitfalls\.md$/,
     /^dist\/core\.wasm$/,
     /^prebuilds\/linux-x64\/.*\.node$/,
     /^prebuilds\/linux-arm64\/.*\.node$/,
@@ -79,7 +80,8 @@ test("the tarball is small and has what it needs and no more", async () => {
       `nothing matches ${needed}`,
     );
   }
-  const allowed = /^(dist|prebuilds)\/|^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$/;
+  const allowed =
+    /^(dist|prebuilds)\/|^docs\/[\w-]+\.(md|h)$|^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$/;
   assert.equal(
     files.filter((file) => !allowed.test(file)),
     [],

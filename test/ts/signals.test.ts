@@ -131,7 +131,7 @@ test("a read-only opener can wait for an event, and not signal it", async () => 
   seen.waitSync();
 });
 
-test("an event may be made signalled, and what it was made with is compared", () => {
+test("an event may be made signaled, and what it was made with is compared", () => {
   using scene = openers();
   assert.ok(scene.segment.event("e", { signaled: true }).isSignaled);
   scene.segment.event("e", { signaled: true }).reset();

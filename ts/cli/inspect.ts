@@ -132,7 +132,7 @@ function lockText({ state, owner, shared, ownerDied }: LockInfo): string {
 }
 
 function valueText(type: string, value: number): string {
-  if (type === "event") return value === 0 ? "not signalled" : "signalled";
+  if (type === "event") return value === 0 ? "not signaled" : "signaled";
   return type === "semaphore" ? `${value} to take` : `${value}`;
 }
 

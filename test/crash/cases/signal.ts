@@ -29,8 +29,8 @@ function* give(signal: number, count: number): Script {
   else assert.equal(result, 0);
 }
 
-function* set(signal: number, signalled: number): Script {
-  const result = yield* call("eventSet", signal, signalled);
+function* set(signal: number, signaled: number): Script {
+  const result = yield* call("eventSet", signal, signaled);
   if (result === 1) yield* notify((yield* call("signalWaiters", signal)) >>> 0);
 }
 

@@ -74,7 +74,7 @@ function semaphoreTwice(): Explored {
 
 function event(): Explored {
   return {
-    name: "event, two wait until it is signalled",
+    name: "event, two wait until it is signaled",
     preemptions: 2,
     before: prepare(OBJECT_EVENT, 0),
     scripts: (world) => [

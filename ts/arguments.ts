@@ -56,18 +56,42 @@ export function bytesOf(argument: string, value: unknown): Uint8Array {
   throw wrongType(argument, "a Uint8Array", value);
 }
 
+/** What a wait needs of an `AbortSignal`; that of every runtime is one. */
+export interface AbortSource {
+  /** Whether it was aborted already: then nothing is waited for. */
+  readonly aborted: boolean;
+  /** What the wait is rejected with. */
+  readonly reason: unknown;
+  /**
+   * Called once, when the wait begins.
+   *
+   * @param type "abort"
+   * @param listener ends the wait
+   * @throws nothing
+   */
+  addEventListener(type: "abort", listener: () => void): void;
+  /**
+   * Called once, when the wait ends.
+   *
+   * @param type "abort"
+   * @param listener the one that was added
+   * @throws nothing
+   */
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
 /** How long and whether to wait. */
 export interface WaitOptions {
-  /** Aborting it rejects the wait with the signal's reason. */
-  signal?: AbortSignal;
-  /** Milliseconds, from 0; without it the wait has no end. */
-  timeoutMs?: number;
+  /** Aborting it rejects the wait with the signal's reason. Default: none. */
+  signal?: AbortSource | undefined;
+  /** Milliseconds, 0 to 2^31 - 1, or Infinity (the default): a wait without an end. 0 looks once. */
+  timeoutMs?: number | undefined;
 }
 
 /** How long to wait. */
 export interface WaitSyncOptions {
-  /** Milliseconds, from 0; without it the wait has no end. */
-  timeoutMs?: number;
+  /** Milliseconds, 0 to 2^31 - 1, or Infinity (the default): a wait without an end. 0 looks once. */
+  timeoutMs?: number | undefined;
 }
 
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
@@ -83,7 +107,7 @@ export function timeoutOf(value: WaitSyncOptions | undefined): number {
   return timeoutMs;
 }
 
-export function signalOf(value: WaitOptions | undefined): AbortSignal | undefined {
+export function signalOf(value: WaitOptions | undefined): AbortSource | undefined {
   const { signal } = options<WaitOptions>("options", value);
   if (signal !== undefined && typeof signal?.addEventListener !== "function") {
     throw wrongType("signal", "an AbortSignal", signal);

@@ -6,10 +6,26 @@ import { withRight } from "./right.js";
 import { type Fields, Struct, type StructValue } from "./struct.js";
 import { beforeWriting, freeLater } from "./transaction.js";
 
-/** A block of the heap. Other processes find it by its `offset`, which may be stored anywhere in the segment. */
+/**
+ * A block of the heap, made by `heap.allocate`. Other processes find it by its `offset`, which may be stored anywhere in the
+ * segment. The segment stays open as long as this object, or any other of the segment, is kept.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+ * const block = segment.heap.allocate(64);
+ * block?.write(new TextEncoder().encode("hello"));
+ * const same = segment.heap.blockAt(block?.offset ?? 0); // here or in another process
+ * console.log(same?.bytes.length, new TextDecoder().decode(same?.copy().subarray(0, 5)));
+ * block?.free();
+ * ```
+ */
 export class Block {
-  /** Where the bytes begin in the segment; the same for every process. */
+  /** Where the bytes begin: bytes from the start of the segment, below 2^32; the same for every process. */
   readonly offset: number;
+  /** Bytes of the block. The object that `allocate` gave has what was asked for, others what the heap rounded that up to. */
   readonly byteLength: number;
   readonly #lease: Lease;
 
@@ -30,16 +46,23 @@ export class Block {
   }
 
   /**
-   * The bytes, in shared memory. What is written here is not undone by transactions: see `write`.
+   * The bytes, in shared memory: valid while the segment is open, zeros afterwards. A view alone does not keep it open:
+   * keep the block. What is written here is not undone by transactions: see `write`.
    *
-   * @throws {IsthmusError} CLOSED; READ_ONLY, because writing to such bytes would end the process: use `copy`
+   * @throws {IsthmusError} CLOSED: the segment was closed; READ_ONLY, because writing to such bytes would end the process: use
+   *   `copy`; EVICTED: this participant was removed
    */
   get bytes(): Uint8Array {
     this.#attachment.check(true);
     return this.#attachment.u8.subarray(this.offset, this.offset + this.byteLength);
   }
 
-  /** A copy of the bytes; for read-only openers too. */
+  /**
+   * A copy of the bytes; for read-only openers too.
+   *
+   * @returns `byteLength` bytes
+   * @throws {IsthmusError} CLOSED: the segment was closed
+   */
   copy(): Uint8Array {
     this.#attachment.check(false);
     return this.#attachment.u8.slice(this.offset, this.offset + this.byteLength);
@@ -48,9 +71,11 @@ export class Block {
   /**
    * Writes bytes into the block; undone when the transaction around it is.
    *
-   * @param bytes what to write
-   * @param at where in the block
-   * @throws {RangeError} when they do not fit
+   * @param bytes what to write; a view of any kind
+   * @param at where in the block: bytes from its start, 0 (the default) to `byteLength`
+   * @throws {TypeError | RangeError} when they are no bytes, or do not fit
+   * @throws {IsthmusError} CLOSED: the segment was closed; READ_ONLY; EVICTED: this participant was removed; TOO_LARGE when the
+   *   transaction around it changes more than the journal holds
    */
   write(bytes: Uint8Array, at = 0): void {
     const source = bytesOf("bytes", bytes);
@@ -68,8 +93,12 @@ export class Block {
   /**
    * The block's bytes with a layout. The first view of a block gives it the layout; others must have the same.
    *
-   * @throws {RangeError} when the block is too short
-   * @throws {IsthmusError} LAYOUT_MISMATCH; NOT_FOUND when the block was freed; CLOSED
+   * @param layout what `struct` made
+   * @returns a view that keeps the segment open as the block does
+   * @throws {TypeError | RangeError} when it is no struct, or the block is too short
+   * @throws {IsthmusError} LAYOUT_MISMATCH when the block has another layout; NOT_FOUND when the block was freed; CLOSED: the
+   *   segment was closed; BUSY when another process had the heap for 5 s; TOO_LARGE in a transaction that changes too much;
+   *   EVICTED: this participant was removed
    */
   view<F extends Fields>(layout: Struct<F>): StructView<F> {
     if (!(layout instanceof Struct)) throw wrongType("layout", "a struct", layout);
@@ -107,9 +136,10 @@ export class Block {
   }
 
   /**
-   * Gives the block back; inside a transaction when that has committed.
+   * Gives the block back; inside a transaction when that has committed. Views of it are not to be used any more.
    *
-   * @throws {IsthmusError} NOT_FOUND when it was freed already; READ_ONLY; CLOSED; CORRUPT
+   * @throws {IsthmusError} NOT_FOUND when it was freed already; READ_ONLY; CLOSED; CORRUPT when the heap is damaged; BUSY when
+   *   another process had the heap for 5 s; TOO_LARGE in a transaction that changes too much; EVICTED
    */
   free(): void {
     const attachment = this.#attachment;
@@ -143,8 +173,24 @@ export class Block {
   }
 }
 
-/** A struct that lies in a block. `write` and `set` are undone when the transaction around them is. */
+/**
+ * A struct that lies in a block, made by `block.view`. `write` and `set` are undone when the transaction around them is. Reads
+ * and writes are not atomic: what others change meanwhile, a lock must guard.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment, struct } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+ * const State = struct({ runs: "u32", label: "utf8:16" });
+ * const state = segment.heap.allocate(State.bytes)?.view(State);
+ * state?.write({ runs: 1, label: "first" });
+ * state?.set("runs", state.get("runs") + 1);
+ * console.log(state?.read());
+ * ```
+ */
 export class StructView<F extends Fields> {
+  /** What the block was viewed with. */
   readonly layout: Struct<F>;
   readonly #lease: Lease;
   readonly #offset: number;
@@ -161,13 +207,24 @@ export class StructView<F extends Fields> {
     return this.#lease.attachment.u8.buffer;
   }
 
-  /** All fields. */
+  /**
+   * All fields.
+   *
+   * @returns a value of its own: later writes do not change it
+   * @throws {IsthmusError} CLOSED: the segment was closed
+   */
   read(): StructValue<F> {
     this.#lease.attachment.check(false);
     return this.layout.read(this.#lease.attachment.view, this.#offset);
   }
 
-  /** Writes all fields. @throws {TypeError | RangeError} naming the field that does not fit */
+  /**
+   * Writes all fields.
+   *
+   * @param value one entry for each field
+   * @throws {TypeError | RangeError} naming the field that is missing or does not fit; nothing is written then
+   * @throws {IsthmusError} CLOSED; READ_ONLY; EVICTED; TOO_LARGE when the transaction around it changes too much
+   */
   write(value: StructValue<F>): void {
     const { attachment } = this.#lease;
     attachment.check(true);
@@ -177,13 +234,27 @@ export class StructView<F extends Fields> {
     attachment.u8.set(bytes, this.#offset);
   }
 
-  /** One field. */
+  /**
+   * One field.
+   *
+   * @param field its name
+   * @returns its value, as `read` gives it
+   * @throws {RangeError} when there is no such field
+   * @throws {IsthmusError} CLOSED: the segment was closed
+   */
   get<K extends keyof F & string>(field: K): StructValue<F>[K] {
     this.#lease.attachment.check(false);
     return this.layout.field(field).read(this.#lease.attachment.view, this.#offset) as StructValue<F>[K];
   }
 
-  /** Writes one field. @throws {TypeError | RangeError} when the value does not fit; nothing is written then */
+  /**
+   * Writes one field.
+   *
+   * @param field its name
+   * @param value what its type holds
+   * @throws {TypeError | RangeError} when there is no such field, or the value does not fit; nothing is written then
+   * @throws {IsthmusError} CLOSED; READ_ONLY; EVICTED; TOO_LARGE when the transaction around it changes too much
+   */
   set<K extends keyof F & string>(field: K, value: StructValue<F>[K]): void {
     const { attachment } = this.#lease;
     attachment.check(true);

@@ -1,6 +1,6 @@
 import { END_CLOSED, END_DEAD, END_LIVE } from "../protocol/layout.js";
 import { callback, integer, options, type WaitOptions, type WaitSyncOptions } from "./arguments.js";
-import type { Closable, Lease } from "./attachment.js";
+import type { Lease } from "./attachment.js";
 import type { Core } from "./core.js";
 import { IsthmusError } from "./errors.js";
 import { attachEnd, type RingGeometry } from "./record.js";
@@ -8,8 +8,30 @@ import { RingCursor } from "./ring-cursor.js";
 import type { RingRecord } from "./ring-record.js";
 import { type Condition, NOT_YET, nudge, wait, waitSync } from "./wait.js";
 
-/** The receiving end of a ring. One participant holds it at a time. */
-export class Consumer implements Closable {
+/** How much `drain` takes. */
+export interface DrainOptions {
+  /** Most records to hand out, from 0. Default: all that are there. */
+  limit?: number | undefined;
+}
+
+/**
+ * The receiving end of a ring, made by `ring.consumer()`. One participant holds it at a time.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 4 * MiB });
+ * const ring = segment.ring("lines", { bytes: 1 * MiB });
+ * const producer = ring.producer();
+ * using consumer = ring.consumer();
+ * producer.sendMany(["one", "two", "three"].map((line) => new TextEncoder().encode(line)));
+ * console.log(consumer.drain((record) => console.log(record.byteLength), { limit: 2 }));
+ * producer.close();
+ * for await (const bytes of consumer) console.log(new TextDecoder().decode(bytes));
+ * ```
+ */
+export class Consumer {
   readonly #lease: Lease;
   readonly #core: Core;
   readonly #geometry: RingGeometry;
@@ -63,7 +85,8 @@ export class Consumer implements Closable {
    * A copy of the next record.
    *
    * @returns undefined when there is none now
-   * @throws {IsthmusError} BUSY while a record is peeked at; CLOSED; EVICTED; CORRUPT
+   * @throws {IsthmusError} BUSY while a record is peeked at; CLOSED: the consumer or its segment was closed; EVICTED: this
+   *   participant was removed; CORRUPT when the ring is damaged
    */
   tryReceive(): Uint8Array | undefined {
     if (this.#cursor.closed || this.#peeked) this.#usable();
@@ -78,7 +101,7 @@ export class Consumer implements Closable {
    *
    * @param target at least as long as the record
    * @returns bytes of the record; -1 when there is none now
-   * @throws {RangeError} when the target is too short; the record stays
+   * @throws {TypeError | RangeError} when the target is no Uint8Array, or too short; the record stays
    * @throws {IsthmusError} as `tryReceive`
    */
   tryReceiveInto(target: Uint8Array): number {
@@ -93,7 +116,7 @@ export class Consumer implements Closable {
    * The next record in place, without a copy. It stays the next one until it is released.
    *
    * @returns undefined when there is none now
-   * @throws {IsthmusError} CLOSED; EVICTED; CORRUPT; BUSY inside drain
+   * @throws {IsthmusError} BUSY inside `drain`; CLOSED, EVICTED, CORRUPT as `tryReceive`
    */
   tryPeek(): RingRecord | undefined {
     if (this.#draining) this.#usable();
@@ -105,11 +128,14 @@ export class Consumer implements Closable {
   }
 
   /**
-   * A copy of the next record, waiting for one.
+   * A copy of the next record, waiting for one. Calls are served in their order.
    *
+   * @param options how long to wait, and a signal that ends it
    * @returns undefined once when the producer has closed its end and everything was received; the next call waits for the
    *   next producer
-   * @throws {IsthmusError} PEER_DIED once when the producer died and everything it had sent was received; TIMED_OUT; CLOSED
+   * @throws {IsthmusError} PEER_DIED once when the producer died and everything it had sent was received; TIMED_OUT; otherwise
+   *   as `tryReceive`
+   * @throws the signal's reason, when it is aborted
    */
   async receive(options?: WaitOptions): Promise<Uint8Array | undefined> {
     this.#usable();
@@ -121,8 +147,9 @@ export class Consumer implements Closable {
   /**
    * A copy of the next record, blocking the thread until there is one.
    *
+   * @param options how long to wait
    * @returns as `receive`
-   * @throws {IsthmusError} as `receive`
+   * @throws {IsthmusError} BUSY while a `receive` of this consumer waits; otherwise as `receive`
    */
   receiveSync(options?: WaitSyncOptions): Uint8Array | undefined {
     this.#usable();
@@ -175,12 +202,14 @@ export class Consumer implements Closable {
    * Hands every record that is there now to a function, in place, and releases them in batches.
    *
    * @param handle gets a record that is valid during the call; when it throws, that record stays
+   * @param given at most how many records
    * @returns number of records handled
+   * @throws what the function throws
    * @throws {IsthmusError} as `tryReceive`
    */
-  drain(handle: (record: RingRecord) => void, given?: { limit?: number }): number {
+  drain(handle: (record: RingRecord) => void, given?: DrainOptions): number {
     callback("handle", handle);
-    const { limit = Number.MAX_SAFE_INTEGER } = options<{ limit?: number }>("options", given);
+    const { limit = Number.MAX_SAFE_INTEGER } = options<DrainOptions>("options", given);
     integer("limit", limit, 0, Number.MAX_SAFE_INTEGER);
     this.#usable();
     let handled = 0;
@@ -202,7 +231,12 @@ export class Consumer implements Closable {
     return handled;
   }
 
-  /** Copies of all records until the producer closes its end; throws PEER_DIED if it died. */
+  /**
+   * Copies of all records until the producer closes its end. Leaving the loop leaves the consumer open.
+   *
+   * @returns an iterator for `for await`
+   * @throws {IsthmusError} as `receive`: PEER_DIED if the producer died
+   */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
     for (;;) {
       const bytes = await this.receive();
@@ -211,7 +245,7 @@ export class Consumer implements Closable {
     }
   }
 
-  /** Gives the end back. A record that is peeked at, or handed out by `drain`, is the next consumer's first. */
+  /** Gives the end back. A record that is peeked at, or handed out by `drain`, is the next consumer's first. Never throws. */
   close(): void {
     if (this.#cursor.closed) return;
     try {
@@ -226,6 +260,7 @@ export class Consumer implements Closable {
     if (this.#core.ringCloseConsumer(this.#ring)) this.#lease.attachment.notify(this.#waitersRoom);
   }
 
+  /** As `close`. Never throws. */
   [Symbol.dispose](): void {
     this.close();
   }

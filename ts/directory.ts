@@ -26,11 +26,16 @@ import { withRight } from "./right.js";
 
 /** A named object of a segment, as the directory describes it. */
 export interface ObjectInfo {
+  /** What it was made with. */
   name: string;
+  /** What it is; "unknown" for what this release does not know, or a damaged entry. */
   type: ObjectTypeName | "unknown";
   /** Bytes that the object takes in the segment. */
   bytes: number;
-  /** What it was made with: `bytes` for a ring; `bytes` and `layout` (a hash) for a latest value. */
+  /**
+   * What it was made with: `bytes` for a ring; `bytes` and `layout` (a hash) for a latest value; `initial` for a semaphore;
+   * `signaled` (0 or 1) for an event.
+   */
   parameters: Record<string, number>;
   /** Values written so far, for a latest value. */
   version?: number;
@@ -40,12 +45,14 @@ export interface ObjectInfo {
   lock?: LockInfo;
 }
 
+/** @internal */
 export interface OpenedObject {
   /** Offset of the object in the segment. */
   offset: number;
   bytes: number;
 }
 
+/** What a named object can be. */
 export type ObjectTypeName = "ring" | "latest" | "lock" | "semaphore" | "event" | "counter";
 
 interface ObjectType {
@@ -132,11 +139,12 @@ function versionOf(attachment: Attachment, entry: number): number {
   return attachment.core.latestVersion(offset);
 }
 
-/** All objects of a segment, in the order of their creation. Takes no lock. */
+/** @internal All objects of a segment, in the order of their creation. Takes no lock. */
 export function listObjects(attachment: Attachment): ObjectInfo[] {
   return entries(attachment).map((entry) => describe(attachment, entry));
 }
 
+/** @internal */
 export function findObject(attachment: Attachment, name: string): ObjectInfo | undefined {
   nameBytes(name);
   const entry = entryOf(attachment, name);
@@ -147,7 +155,7 @@ function entryOf(attachment: Attachment, name: string): number | undefined {
   return entries(attachment).find((entry) => entryName(attachment, entry) === name);
 }
 
-/** Finds or makes the object; its type and every parameter must be as given. */
+/** @internal Finds or makes the object; its type and every parameter must be as given. */
 export function openObject(
   attachment: Attachment,
   name: string,

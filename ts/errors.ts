@@ -1,14 +1,42 @@
 import * as codes from "../protocol/errors.js";
 import type { NativeError } from "./host/native.js";
 
-/** Name of an error code: a constant of `protocol/errors.ts`. */
+/**
+ * Name of an error code.
+ *
+ * - NOT_FOUND: nothing of that name exists
+ * - ALREADY_EXISTS: something of that name exists already
+ * - ACCESS_DENIED: the operating system, or the check of the owner, refuses access
+ * - INVALID_NAME: the name cannot be used on every platform
+ * - BAD_MAGIC: the bytes are no segment
+ * - VERSION_MISMATCH: the segment was made by a release with another protocol
+ * - LAYOUT_MISMATCH: same protocol, other offsets; or a block with another layout
+ * - OBJECT_MISMATCH: a named object exists with another type or other parameters
+ * - INITIALIZING: another process is creating the segment, and does not get on
+ * - BROKEN: declared unusable, because a death was not repaired
+ * - CORRUPT: a shared word holds what the protocol cannot have written
+ * - OUT_OF_SHARED_MEMORY: the system has no room for a segment of that size, or no addresses
+ * - SEGMENT_FULL: the segment has no room for the object
+ * - TOO_LARGE: more than what it goes into can ever hold
+ * - TOO_MANY_PARTICIPANTS: every participant slot has a live owner
+ * - TIMED_OUT: the time given was not enough
+ * - BUSY: a live participant, or this one, holds what was asked for
+ * - OWNER_DIED: a holder of the lock died, and what it guards may be half changed
+ * - PEER_DIED: the participant at the other end died
+ * - DEADLOCK: waiting would never end
+ * - EVICTED: this participant was removed from the segment while it was alive
+ * - CLOSED: used after `close`
+ * - READ_ONLY: a write through a read-only opener
+ * - NOT_SUPPORTED: this platform, kernel or runtime cannot do it
+ * - SYSTEM: any other failure of the operating system; see `syscall` and `errno`
+ */
 export type IsthmusErrorCode = keyof typeof codes;
 
 const names = new Map<number, IsthmusErrorCode>(
   Object.entries(codes).map(([name, value]) => [value as number, name as IsthmusErrorCode]),
 );
 
-/** Results of the core below this are errors, never offsets. */
+/** @internal Results of the core below this are errors, never offsets. */
 export const ERRORS_END = 128;
 
 /**
@@ -33,7 +61,18 @@ export class IsthmusError extends Error {
   /** The number the operating system gave, when it refused. */
   declare readonly errno?: number;
 
-  constructor(code: IsthmusErrorCode, message: string, system?: { syscall: string; errno: number }) {
+  /**
+   * For programs that want to fail in the same way. Never throws.
+   *
+   * @param code what happened
+   * @param message for people; the code is put in front of it
+   * @param system the failed system call, if it was one
+   */
+  constructor(
+    code: IsthmusErrorCode,
+    message: string,
+    system?: { syscall: string; errno: number } | undefined,
+  ) {
     super(`${code}: ${message}`);
     this.name = "IsthmusError";
     this.code = code;
@@ -44,15 +83,17 @@ export class IsthmusError extends Error {
   }
 }
 
+/** @internal */
 export function codeName(status: number): IsthmusErrorCode {
   return names.get(status) ?? "SYSTEM";
 }
 
-/** The error for a number that the core returned. */
+/** @internal The error for a number that the core returned. */
 export function failure(status: number, message: string): IsthmusError {
   return new IsthmusError(codeName(status), message);
 }
 
+/** @internal */
 export function isNativeError(error: unknown): error is NativeError {
   return error instanceof Error && typeof (error as Partial<NativeError>).status === "number";
 }
@@ -68,7 +109,7 @@ const general = new Map<IsthmusErrorCode, string>([
   ["TOO_LARGE", "the name is too long for this system"],
 ]);
 
-/** Runs a call of the shim; what it throws becomes an IsthmusError that says what was attempted. */
+/** @internal Runs a call of the shim; what it throws becomes an IsthmusError that says what was attempted. */
 export function attempt<T>(
   what: string,
   call: () => T,

@@ -18,25 +18,31 @@ import { Block } from "./block.js";
 import { codeName, ERRORS_END, failure } from "./errors.js";
 import { withRight } from "./right.js";
 
+/** How a block is to be. */
 export interface AllocateOptions {
-  /** Fill the block with zeros. Default true. */
-  zero?: boolean;
-  /** The block begins at a multiple of this: a power of two from 8 to 65536. Default 8. */
-  alignment?: number;
+  /** Fill the block with zeros. Default true; false is faster, and shows what was there before. */
+  zero?: boolean | undefined;
+  /** The block begins at a multiple of so many bytes: a power of two from 8 to 65536. Default 8. */
+  alignment?: number | undefined;
 }
 
+/** How full a heap is. */
 export interface HeapStats {
   /** Bytes that the heap has altogether, headers included. */
   bytes: number;
+  /** Bytes in free blocks. One block cannot have them all when they are in several places. */
   free: number;
+  /** Bytes in blocks in use, headers included. */
   used: number;
   /** Blocks in use; rings, locks and the directory are some. */
   blocks: number;
 }
 
+/** What a walk over a heap has found. */
 export interface HeapCheck {
+  /** Nothing is wrong. */
   ok: boolean;
-  /** The first problem found, if any. */
+  /** The first problem found, if any: where, in bytes from the start of the segment, and what. */
   problems: { offset: number; what: string }[];
 }
 
@@ -89,9 +95,12 @@ export class Heap {
   /**
    * Takes a block.
    *
-   * @param length bytes, 0 to 4 GiB
+   * @param length bytes, 0 to 2^32 - 1
+   * @param given whether it is to be zeroed, and its alignment
    * @returns undefined when there is no room
-   * @throws {IsthmusError} READ_ONLY; CLOSED; CORRUPT; BUSY; TOO_LARGE when a transaction has changed too much
+   * @throws {TypeError | RangeError} naming the argument that does not fit
+   * @throws {IsthmusError} READ_ONLY; CLOSED: the segment was closed; CORRUPT when the heap is damaged; BUSY when another process
+   *   had the heap for 5 s; TOO_LARGE in a transaction that changes too much; EVICTED: this participant was removed
    */
   allocate(length: number, given?: AllocateOptions): Block | undefined {
     integer("length", length, 0, 2 ** 32 - 1);
@@ -118,7 +127,10 @@ export class Heap {
   /**
    * The block in use whose bytes begin at an offset: one that another process has passed on, for example.
    *
+   * @param offset bytes from the start of the segment, 0 to 2^32 - 1
    * @returns undefined when there is none
+   * @throws {TypeError | RangeError} when the offset is no such number
+   * @throws {IsthmusError} CLOSED: the segment was closed
    */
   blockAt(offset: number): Block | undefined {
     integer("offset", offset, 0, 2 ** 32 - 1);
@@ -127,7 +139,13 @@ export class Heap {
     return bytes === 0 ? undefined : new Block(this.#lease, offset, bytes);
   }
 
-  /** Walks the whole heap without a lock, also while others change it, and says what is wrong where. */
+  /**
+   * Walks the whole heap without a lock, also while others change it, and says what is wrong where. Takes time in proportion
+   * to the number of blocks.
+   *
+   * @returns the first problem, if there is one
+   * @throws {IsthmusError} CLOSED: the segment was closed
+   */
   check(): HeapCheck {
     const { core } = this.#attachment;
     this.#attachment.check(false);
@@ -138,6 +156,7 @@ export class Heap {
     return { ok: false, problems: [{ offset: core.heapCheckOffset.value >>> 0, what }] };
   }
 
+  /** How full it is now. @throws {IsthmusError} CLOSED: the segment was closed */
   get stats(): HeapStats {
     this.#attachment.check(false);
     const { u32, core } = this.#attachment;

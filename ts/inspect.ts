@@ -38,47 +38,68 @@ import {
 import { STALLED_MS } from "../protocol/limits.js";
 import type { Attachment } from "./attachment.js";
 
+/** READY: in use. INITIALIZING: being created, or its creator died. BROKEN: not to be used any more. */
 export type SegmentState = "INITIALIZING" | "READY" | "BROKEN";
 
 /** The header of a segment, field for field, with its counters. Times are dates, sizes are bytes. */
 export interface SegmentHeader {
+  /** What every segment begins with. */
   magic: number;
+  /** Of the protocol; others are refused with VERSION_MISMATCH. */
   abiVersion: number;
+  /** Bytes of the header. */
   headerSize: number;
+  /** Whether it is in use. */
   state: SegmentState;
+  /** Bytes of the segment. */
   totalSize: number;
+  /** 1, and one more for each segment that replaced one of that name. */
   generation: number;
   /** Latest sign of life of any participant. */
   heartbeat: Date;
+  /** Where the heap begins: bytes from the start of the segment. */
   payloadOffset: number;
+  /** Bytes of the heap. */
   payloadSize: number;
+  /** Hash of the layout; others are refused with LAYOUT_MISMATCH. */
   fingerprint: number;
   /** Slots, not processes. */
   participants: number;
+  /** How many named objects there can be. */
   directoryEntries: number;
+  /** Process id in the creator's own pid namespace, for display. */
   creatorPid: number;
+  /** When it was created. */
   created: Date;
   /** The last participant left in good order, and nobody has joined since. */
   clean: boolean;
-  /** Openers that were refused, by cause, and participants that were found dead. */
+  /** Openers that were refused with VERSION_MISMATCH. */
   versionMismatches: number;
+  /** Openers that were refused with LAYOUT_MISMATCH. */
   layoutMismatches: number;
+  /** Openers that were refused for another reason. */
   refusals: number;
+  /** Participants that were found dead. */
   recoveries: number;
   /** Records that a sender gave up on (timed out or aborted). */
   drops: number;
 }
 
+/** One runtime environment (a process, or a thread of one) that has a segment open for writing. */
 export interface Participant {
+  /** Its number, from 0. */
   slot: number;
   /** Process id in the participant's own pid namespace, for display. */
   pid: number;
+  /** What it runs in. */
   runtime: "node" | "bun" | "deno" | "other";
   /** live: the kernel says so; dead: it died without leaving; evicted: an operator removed it. */
   state: "live" | "dead" | "evicted";
   /** Alive, but without a heartbeat for 3 seconds: blocked, stopped, or starved. */
   stalled: boolean;
+  /** When it opened the segment. */
   joined: Date;
+  /** Its latest sign of life: one each second while its event loop runs. */
   heartbeat: Date;
   /** It is this opener. */
   self: boolean;
@@ -88,11 +109,13 @@ function date(nanoseconds: bigint): Date {
   return new Date(Number(nanoseconds / 1_000_000n));
 }
 
+/** @internal */
 export function stateOf(view: DataView): SegmentState {
   const state = view.getUint32(HEADER_STATE_OFFSET, true);
   return state === STATE_READY ? "READY" : state === STATE_INITIALIZING ? "INITIALIZING" : "BROKEN";
 }
 
+/** @internal */
 export function headerOf(view: DataView): SegmentHeader {
   const u32 = (offset: number): number => view.getUint32(offset, true);
   const u64 = (offset: number): bigint => view.getBigUint64(offset, true);
@@ -126,7 +149,7 @@ function runtimeName(runtime: number): Participant["runtime"] {
   return runtime === RUNTIME_DENO ? "deno" : "other";
 }
 
-/** Everyone who has a slot; a dead one is listed until its slot is used again. */
+/** @internal Everyone who has a slot; a dead one is listed until its slot is used again. */
 export function participantsOf(attachment: Attachment): Participant[] {
   const { view } = attachment;
   const now = Date.now();

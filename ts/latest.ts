@@ -30,7 +30,9 @@ const WRITE_PATIENCE_MS = 50;
  * ```
  */
 export class Latest<F extends Fields> {
+  /** Its name in the segment. */
   readonly name: string;
+  /** Of the value. */
   readonly layout: Struct<F>;
   readonly #lease: Lease;
   readonly #offset: number;
@@ -67,8 +69,10 @@ export class Latest<F extends Fields> {
   /**
    * Makes a value the newest one.
    *
+   * @param value one entry for each field
    * @throws {TypeError | RangeError} naming the field that does not fit; nothing is written then
-   * @throws {IsthmusError} BUSY when another live process is stopped in the middle of a write; READ_ONLY; CLOSED; EVICTED
+   * @throws {IsthmusError} BUSY when another live process is stopped in the middle of a write; READ_ONLY; CLOSED: the segment was
+   *   closed; EVICTED: this participant was removed; CORRUPT when the shared words are damaged
    */
   write(value: StructValue<F>): void {
     const { attachment } = this.#lease;
@@ -124,7 +128,8 @@ export class Latest<F extends Fields> {
    * The newest value, whole.
    *
    * @returns undefined when none was written yet
-   * @throws {IsthmusError} BUSY when writers were faster 10,000 times running; CLOSED; CORRUPT
+   * @throws {IsthmusError} BUSY when writers were faster 10,000 times running; CLOSED: the segment was closed; CORRUPT when the
+   *   shared words are damaged
    */
   read(): StructValue<F> | undefined {
     const { attachment } = this.#lease;
@@ -183,7 +188,7 @@ export class Latest<F extends Fields> {
     return failure(BUSY, text);
   }
 
-  /** Number of values written so far. */
+  /** Number of values written so far, by anyone. @throws {IsthmusError} CLOSED: the segment was closed */
   get version(): number {
     this.#lease.attachment.check(false);
     return this.#lease.attachment.core.latestVersion(this.#offset);
@@ -203,16 +208,25 @@ export class Latest<F extends Fields> {
   }
 
   /**
-   * The newest value that this object has not given yet, waiting for one.
+   * The newest value that this object has not given yet, waiting for one. Values in between are skipped.
    *
-   * @throws {IsthmusError} TIMED_OUT; CLOSED; CORRUPT
+   * @param options how long to wait, and a signal that ends it
+   * @returns the value
+   * @throws {IsthmusError} TIMED_OUT; otherwise as `read`
+   * @throws the signal's reason, when it is aborted
    */
   async next(options?: WaitOptions): Promise<StructValue<F>> {
     this.#lease.attachment.check(false);
     return wait(this.#lease.attachment, this.#newer(), options);
   }
 
-  /** As `next`, blocking the thread. */
+  /**
+   * As `next`, blocking the thread.
+   *
+   * @param options how long to wait
+   * @returns the value
+   * @throws {IsthmusError} as `next`
+   */
   nextSync(options?: WaitSyncOptions): StructValue<F> {
     this.#lease.attachment.check(false);
     return waitSync(this.#lease.attachment, this.#newer(), options);

@@ -15,26 +15,34 @@ import {
 } from "../protocol/layout.js";
 import type { Attachment } from "./attachment.js";
 
+/** A participant that holds a lock. */
+export interface LockHolder {
+  /** Its number among the participants. */
+  slot: number;
+  /** Process id in its own pid namespace, for display. */
+  pid: number;
+  /** Whether the kernel says that it lives. */
+  alive: boolean;
+}
+
 /** Who has a lock. Process ids are those that the processes have for themselves. */
 export interface LockInfo {
-  /** waiting: somebody wants it exclusively, and the shared holders have not gone yet. */
+  /** waiting: somebody wants it exclusively, and the shared holders have not gone yet. broken: a death was not repaired. */
   state: "free" | "shared" | "exclusive" | "waiting" | "broken";
   /** Who holds it, or waits for it, exclusively. */
-  owner?: { slot: number; pid: number; alive: boolean };
+  owner?: LockHolder;
   /** Who holds it shared. */
-  shared: { slot: number; pid: number; alive: boolean }[];
+  shared: LockHolder[];
   /** A holder died, and nobody has called the data consistent since. */
   ownerDied: boolean;
 }
-
-type Holder = LockInfo["shared"][number];
 
 /** How much of an object at `offset` is read at most; a damaged entry may lead anywhere. */
 function fits(attachment: Attachment, offset: number, bytes: number): boolean {
   return offset > 0 && offset % OBJECT_ALIGNMENT === 0 && offset + bytes <= attachment.bytes;
 }
 
-function holder(attachment: Attachment, slot: number, generation?: number): Holder | undefined {
+function holder(attachment: Attachment, slot: number, generation?: number): LockHolder | undefined {
   const at = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
   const word = attachment.u32[(at + PARTICIPANT_WORD_OFFSET) >>> 2];
   const now = attachment.u32[(at + PARTICIPANT_WORD_OFFSET + 4) >>> 2];
@@ -44,6 +52,7 @@ function holder(attachment: Attachment, slot: number, generation?: number): Hold
   return { slot, pid: attachment.u32[(at + PARTICIPANT_PID_OFFSET) >>> 2], alive };
 }
 
+/** @internal */
 export function lockInfo(attachment: Attachment, lock: number): LockInfo | undefined {
   const { core, u32 } = attachment;
   const slots: number = core.participants.value;
@@ -61,14 +70,14 @@ export function lockInfo(attachment: Attachment, lock: number): LockInfo | undef
   if (info.shared.length > 0) info.state = "shared";
   const owner = (word >>> 16) - 1;
   if (owner >= 0 && owner < slots) {
-    info.owner = holder(attachment, owner) as Holder;
+    info.owner = holder(attachment, owner) as LockHolder;
     info.state = word & LOCK_HELD ? "exclusive" : "waiting";
   }
   if (word & LOCK_BROKEN) info.state = "broken";
   return info;
 }
 
-/** The number that a semaphore, an event (1: signaled) or a counter holds. */
+/** @internal The number that a semaphore, an event (1: signaled) or a counter holds. */
 export function signalNow(attachment: Attachment, type: string, signal: number): number | undefined {
   if (!fits(attachment, signal, SIGNAL_VALUE_OFFSET + 8)) return undefined;
   return type === "counter"

@@ -4,6 +4,7 @@ import { RECHECK_MS } from "../protocol/limits.js";
 import type { Attachment, Closable } from "./attachment.js";
 import { codeName, failure, type IsthmusError } from "./errors.js";
 
+/** exclusive: nobody else holds it; shared: others may hold it shared as well. */
 export type LockMode = "exclusive" | "shared";
 
 /** What a release of the core returns: who must be woken. */
@@ -11,6 +12,7 @@ const WAKE_SHARED = 1;
 const WAKE_EXCLUSIVE = 2;
 
 /**
+ * @internal
  * What this opener of a segment holds of one lock: holds nest here, and only the outermost ones reach the core.
  */
 export class LockState implements Closable {

@@ -8,7 +8,23 @@ import { type Condition, NOT_YET, wait, waitSync } from "./wait.js";
 
 export type { LockMode } from "./lock-state.js";
 
-/** A hold of a lock. Ends with `release`, or at the end of a `using` block. */
+/**
+ * A hold of a lock, made by `acquire` and the like. Ends with `release`, at the end of a `using` block, or when the segment is
+ * closed.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+ * using held = segment.lock("state").acquireSync("shared");
+ * if (held.tryUpgrade()) {
+ *   if (held.ownerDied) held.markConsistent(); // after repairing what the lock guards
+ *   held.downgrade();
+ * }
+ * console.log(held.mode);
+ * ```
+ */
 export class Held {
   #mode: LockMode;
   #state: LockState | undefined;
@@ -24,6 +40,7 @@ export class Held {
     this.ownerDied = ownerDied;
   }
 
+  /** How it is held now. Never throws. */
   get mode(): LockMode {
     return this.#mode;
   }
@@ -35,7 +52,11 @@ export class Held {
     return this.#state;
   }
 
-  /** The data are whole again: the next holder is not told of the death. @throws {IsthmusError} BUSY when held shared */
+  /**
+   * The data are whole again: the next holder is not told of the death.
+   *
+   * @throws {IsthmusError} BUSY when held shared; CLOSED when the hold was released; EVICTED: this participant was removed
+   */
   markConsistent(): void {
     const state = this.#held();
     if (state.real !== "exclusive") {
@@ -47,7 +68,13 @@ export class Held {
     state.markConsistent();
   }
 
-  /** Turns a shared hold into an exclusive one if nobody else holds the lock. @throws {IsthmusError} DEADLOCK; BROKEN */
+  /**
+   * Turns a shared hold into an exclusive one if nobody else holds the lock.
+   *
+   * @returns whether it is exclusive now
+   * @throws {IsthmusError} DEADLOCK when another holder already waits to upgrade; BROKEN when a death was not repaired; CLOSED
+   *   when the hold was released; EVICTED: this participant was removed; CORRUPT when the lock is damaged
+   */
   tryUpgrade(): boolean {
     const state = this.#held();
     if (this.#mode === "exclusive") return true;
@@ -59,7 +86,9 @@ export class Held {
   /**
    * Turns a shared hold into an exclusive one, waiting for the other holders to go.
    *
-   * @throws {IsthmusError} DEADLOCK when another holder already waits to upgrade: release and acquire anew; TIMED_OUT; BROKEN
+   * @param given how long to wait, and a signal that ends it
+   * @throws {IsthmusError} TIMED_OUT: it is shared as before; otherwise as `tryUpgrade`. After DEADLOCK release and acquire anew
+   * @throws the signal's reason, when it is aborted
    */
   async upgrade(given?: WaitOptions): Promise<void> {
     const state = this.#held();
@@ -67,7 +96,12 @@ export class Held {
     await wait(state.attachment, this.#condition(state), given);
   }
 
-  /** As `upgrade`, blocking the thread. */
+  /**
+   * As `upgrade`, blocking the thread.
+   *
+   * @param given how long to wait
+   * @throws {IsthmusError} as `upgrade`
+   */
   upgradeSync(given?: WaitSyncOptions): void {
     const state = this.#held();
     if (this.#mode === "exclusive") return;
@@ -94,7 +128,11 @@ export class Held {
     this.#mode = "exclusive";
   }
 
-  /** Turns an exclusive hold into a shared one, without anybody coming in between. */
+  /**
+   * Turns an exclusive hold into a shared one, without anybody coming in between.
+   *
+   * @throws {IsthmusError} CLOSED when the hold was released; EVICTED: this participant was removed
+   */
   downgrade(): void {
     const state = this.#held();
     if (this.#mode === "shared") return;
@@ -114,12 +152,14 @@ export class Held {
     if (state?.attachment.evicted) throw state.attachment.removed();
   }
 
+  /** As `release`, without a word about an eviction. Never throws. */
   close(): void {
     const state = this.#state;
     this.#state = undefined;
     state?.release(this.#mode);
   }
 
+  /** As `close`. Never throws. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -142,6 +182,7 @@ export class Held {
  * ```
  */
 export class Lock {
+  /** Its name in the segment. */
   readonly name: string;
   readonly #lease: Lease;
   readonly #state: LockState;
@@ -170,8 +211,12 @@ export class Lock {
   /**
    * Takes the lock if that is possible now.
    *
+   * @param mode "exclusive" (the default) or "shared"
    * @returns undefined when somebody else is in the way
-   * @throws {IsthmusError} BROKEN; DEADLOCK when this thread holds it shared and asks for exclusive; READ_ONLY; CLOSED
+   * @throws {TypeError | RangeError} when the mode is neither
+   * @throws {IsthmusError} BROKEN when a holder died and the next one did not call the data consistent; DEADLOCK when this thread
+   *   holds it shared and asks for exclusive; READ_ONLY; CLOSED: the segment was closed; EVICTED: this participant was removed;
+   *   CORRUPT when the lock is damaged
    */
   tryAcquire(mode: LockMode = "exclusive"): Held | undefined {
     const wanted = this.#usable(mode);
@@ -182,14 +227,25 @@ export class Lock {
   /**
    * Takes the lock, waiting for it.
    *
+   * @param mode "exclusive" (the default) or "shared"
+   * @param given how long to wait, and a signal that ends it
+   * @returns the hold
    * @throws {IsthmusError} TIMED_OUT; otherwise as `tryAcquire`
+   * @throws the signal's reason, when it is aborted
    */
   async acquire(mode: LockMode = "exclusive", given?: WaitOptions): Promise<Held> {
     const wanted = this.#usable(mode);
     return wait(this.#lease.attachment, this.#condition(wanted), given);
   }
 
-  /** As `acquire`, blocking the thread. */
+  /**
+   * As `acquire`, blocking the thread.
+   *
+   * @param mode "exclusive" (the default) or "shared"
+   * @param given how long to wait
+   * @returns the hold
+   * @throws {IsthmusError} as `acquire`
+   */
   acquireSync(mode: LockMode = "exclusive", given?: WaitSyncOptions): Held {
     const wanted = this.#usable(mode);
     // A lock that is free, as most are, costs no condition to wait for.
@@ -199,9 +255,8 @@ export class Lock {
   }
 
   /**
-   * For a transaction: whoever dies with this hold leaves nothing to repair, because all is changed through the journal.
-   *
    * @internal
+   * For a transaction: whoever dies with this hold leaves nothing to repair, because all is changed through the journal.
    */
   acquireJournaled(attachment: Attachment): Held {
     if (this.#lease.attachment !== attachment)

@@ -8,6 +8,7 @@ export type Namespace = "local" | "global";
 const ALLOWED = /^[A-Za-z0-9_@+=~,-][A-Za-z0-9_@+=~,.-]*$/;
 
 /**
+ * @internal
  * The name, if every platform can use it.
  *
  * @throws {IsthmusError} INVALID_NAME
@@ -25,7 +26,7 @@ export function segmentName(value: unknown): string {
   return name;
 }
 
-/** The namespace as the shim counts them. */
+/** @internal The namespace as the shim counts them. */
 export function namespaceNumber(value: unknown): number {
   return oneOf("namespace", value ?? "local", ["local", "global"] as const) === "global" ? 1 : 0;
 }

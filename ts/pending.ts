@@ -8,6 +8,7 @@
  * in PROBE_WAITS short waits.
  */
 import { RECHECK_MS } from "../protocol/limits.js";
+import type { AbortSource } from "./arguments.js";
 import type { Attachment } from "./attachment.js";
 import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
 import { attempt, IsthmusError } from "./errors.js";
@@ -179,7 +180,7 @@ export function enqueue<T>(
   attachment: Attachment,
   condition: Condition<T>,
   timeoutMs: number,
-  signal: AbortSignal | undefined,
+  signal: AbortSource | undefined,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const finish = (): void => {

@@ -7,25 +7,29 @@ import { native, Region } from "./host/region.js";
 import { type Namespace, namespaceNumber, segmentName } from "./names.js";
 import type { Making, Place } from "./opening.js";
 
+/** What an opener may do. */
 export type Access = "read-write" | "read-only";
 
+/** How a segment is opened. */
 export interface OpenOptions {
   /** "read-only" maps without the right to write; default "read-write". */
-  access?: Access;
-  /** Default "local". */
-  namespace?: Namespace;
+  access?: Access | undefined;
+  /** Where the name lives. Default "local". */
+  namespace?: Namespace | undefined;
 }
 
+/** @internal */
 export function isReadOnly(given: Pick<OpenOptions, "access"> | undefined): boolean {
   const { access = "read-write" } = options<OpenOptions>("options", given);
   return oneOf("access", access, ["read-write", "read-only"] as const) === "read-only";
 }
 
+/** @internal */
 export function namespaceOf(given: Pick<OpenOptions, "namespace"> | undefined): number {
   return namespaceNumber(options<OpenOptions>("options", given).namespace);
 }
 
-/** @param absent advice for NOT_FOUND, where the general one says too little */
+/** @internal @param absent advice for NOT_FOUND, where the general one says too little */
 export function opened(what: string, readOnly: boolean, open: () => number, absent?: string): Region {
   const advice = (error: NativeError) => (error.status === NOT_FOUND ? absent : undefined);
   return new Region(attempt(what, open, advice), readOnly);
@@ -42,7 +46,7 @@ function crowded(): string {
 
 const TO_CREATE = "create it, or wait for it with Segment.waitFor";
 
-/** The segment of that name. */
+/** @internal The segment of that name. */
 export function named(name: string, namespace: number, readOnly: boolean): Place {
   const valid = segmentName(name);
   return {
@@ -62,7 +66,7 @@ export function named(name: string, namespace: number, readOnly: boolean): Place
   };
 }
 
-/** A new object that will take the name of the place when it is published. */
+/** @internal A new object that will take the name of the place when it is published. */
 export function staged(place: Place, namespace: number, making: Making): Region {
   return opened(`creating segment "${place.name}"`, false, () =>
     native.openStaged(place.name, namespace, making.mode),
@@ -77,7 +81,7 @@ const nameless = {
   crowded,
 };
 
-/** A new object without a name. */
+/** @internal A new object without a name. */
 export function anonymous(): Place {
   return {
     ...nameless,
@@ -85,7 +89,7 @@ export function anonymous(): Place {
   };
 }
 
-/** The object that another process passed on. */
+/** @internal The object that another process passed on. */
 export function passedOn(handle: string, readOnly: boolean): Place {
   text("handle", handle);
   return {

@@ -1,20 +1,43 @@
 import { EVICTED } from "../protocol/errors.js";
 import { END_DEAD, END_LIVE, FLAG_WAKE, RECORD_HEADER_BYTES } from "../protocol/layout.js";
 import { bytesOf, integer, type WaitOptions, type WaitSyncOptions, wrongType } from "./arguments.js";
-import type { Closable, Lease } from "./attachment.js";
+import type { Lease } from "./attachment.js";
 import { Claim } from "./claim.js";
 import type { Core } from "./core.js";
-import { ERRORS_END, failure, IsthmusError } from "./errors.js";
+import { ERRORS_END, failure, type IsthmusError } from "./errors.js";
 import { LARGE_BYTES_MIN } from "./host/copy.js";
 import { nowNs } from "./host/runtime.js";
-import { attachEnd, type RingGeometry, recordBytes, ringAdvice, tooLarge } from "./record.js";
+import {
+  attachEnd,
+  checkFits,
+  consumerDied,
+  producerUnusable,
+  type RingGeometry,
+  recordBytes,
+  ringAdvice,
+  sendsWait,
+} from "./record.js";
 import { type Condition, NOT_YET, nudge, wait, waitSync } from "./wait.js";
 
 /** After this many records the time of sending is written anew, also within one burst. */
 const STAMP_RECORDS = 64;
 
-/** The sending end of a ring. One participant holds it at a time. */
-export class Producer implements Closable {
+/**
+ * The sending end of a ring, made by `ring.producer()`. One participant holds it at a time.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 4 * MiB });
+ * const ring = segment.ring("lines", { bytes: 1 * MiB });
+ * using producer = ring.producer();
+ * const line = new TextEncoder().encode("hello");
+ * if (!producer.trySend(line)) await producer.send(line, { timeoutMs: 1000 });
+ * console.log(producer.sendMany([line, line]), ring.stats.sent);
+ * ```
+ */
+export class Producer {
   readonly #lease: Lease;
   readonly #core: Core;
   readonly #u8: Uint8Array;
@@ -51,9 +74,10 @@ export class Producer implements Closable {
   /**
    * Sends a copy of the bytes if there is room now.
    *
-   * @param bytes the payload, 0 bytes to capacity - 8
+   * @param bytes the payload, 0 bytes to capacity - 8; a view of any kind
    * @returns false when the ring is full
-   * @throws {IsthmusError} TOO_LARGE when it can never fit; CLOSED; EVICTED; BUSY while a claim is open
+   * @throws {IsthmusError} TOO_LARGE when it can never fit; BUSY while a claim is open; CLOSED: the producer or its segment was
+   *   closed; EVICTED: this participant was removed; CORRUPT when the ring is damaged
    */
   trySend(bytes: Uint8Array): boolean {
     if (!(bytes instanceof Uint8Array)) bytes = bytesOf("bytes", bytes);
@@ -101,9 +125,7 @@ export class Producer implements Closable {
   #makeRoom(length: number): boolean {
     if (this.#state !== "open") throw this.#unusable();
     if (this.#lease.attachment.evicted) throw this.#failed(EVICTED);
-    if (length > this.#geometry.capacity - RECORD_HEADER_BYTES) {
-      throw tooLarge(length, this.#geometry);
-    }
+    checkFits(length, this.#geometry);
     if (recordBytes(length) <= this.#room) return true;
     const at = this.#core.ringClaim(this.#ring, this.#geometry.capacity, this.#at, length) >>> 0;
     if (at !== 0 && at < ERRORS_END) throw this.#failed(at);
@@ -120,7 +142,9 @@ export class Producer implements Closable {
    * made after them. The bytes must not change meanwhile.
    *
    * @param bytes the payload, 0 bytes to capacity - 8
-   * @throws {IsthmusError} PEER_DIED once when the ring is full and its consumer died; TIMED_OUT; TOO_LARGE; CLOSED; EVICTED
+   * @param options how long to wait, and a signal that ends it
+   * @throws {IsthmusError} PEER_DIED once when the ring is full and its consumer died; TIMED_OUT; otherwise as `trySend`
+   * @throws the signal's reason, when it is aborted
    */
   async send(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
     const payload = bytesOf("bytes", bytes);
@@ -133,17 +157,14 @@ export class Producer implements Closable {
   /**
    * Sends a copy of the bytes, blocking the thread until there is room.
    *
-   * @throws {IsthmusError} as `send`
+   * @param bytes the payload, as for `send`
+   * @param options how long to wait
+   * @throws {IsthmusError} BUSY while a `send` of this producer waits; otherwise as `send`
    */
   sendSync(bytes: Uint8Array, options?: WaitSyncOptions): void {
     const payload = bytesOf("bytes", bytes);
     if (this.#queue.length === 0 && options === undefined && this.trySend(payload)) return;
-    if (this.#queue.length > 0) {
-      throw new IsthmusError(
-        "BUSY",
-        `ring "${this.#geometry.name}": sends that wait for room come first; await them`,
-      );
-    }
+    if (this.#queue.length > 0) throw sendsWait(this.#geometry);
     waitSync(this.#lease.attachment, this.#roomFor(payload, undefined), options);
   }
 
@@ -174,15 +195,13 @@ export class Producer implements Closable {
   #checkConsumer(): typeof NOT_YET {
     if (this.#core.ringConsumerState(this.#ring) !== END_DEAD) return NOT_YET;
     this.#core.ringConsumerReported(this.#ring);
-    throw new IsthmusError(
-      "PEER_DIED",
-      `the consumer of ring "${this.#geometry.name}" died and the ring is full; sending again waits for the next consumer`,
-    );
+    throw consumerDied(this.#geometry);
   }
 
   /**
    * Sends copies of as many of the payloads, in order, as there is room for, and publishes them together.
    *
+   * @param arrayOfBytes the payloads, each as for `trySend`
    * @returns how many were sent
    * @throws {IsthmusError} as `trySend`; when one of them is too large or of a wrong type, none is sent
    */
@@ -190,11 +209,8 @@ export class Producer implements Closable {
     if (!Array.isArray(arrayOfBytes)) throw wrongType("arrayOfBytes", "an array of Uint8Array", arrayOfBytes);
     const core = this.#core;
     const u8 = this.#u8;
-    // All or nothing of what is wrong is found first: who gets an error need not ask how many were sent.
-    for (const bytes of arrayOfBytes) {
-      const { length } = bytesOf("arrayOfBytes", bytes);
-      if (length > this.#geometry.capacity - RECORD_HEADER_BYTES) throw tooLarge(length, this.#geometry);
-    }
+    // What is wrong is found first: who gets an error need not ask how many were sent.
+    for (const bytes of arrayOfBytes) checkFits(bytesOf("arrayOfBytes", bytes).length, this.#geometry);
     // Only what is published moves our own offset.
     let at = this.#at;
     let room = this.#room;
@@ -242,7 +258,8 @@ export class Producer implements Closable {
    *
    * @param length bytes, 0 to capacity - 8
    * @returns undefined when the ring is full
-   * @throws {IsthmusError} TOO_LARGE; BUSY while another claim is open; CLOSED; EVICTED
+   * @throws {TypeError | RangeError} when the length is no such number
+   * @throws {IsthmusError} as `trySend`
    */
   tryClaim(length: number): Claim | undefined {
     integer("length", length, 0, 2 ** 32);
@@ -268,7 +285,7 @@ export class Producer implements Closable {
     if (this.#queue.length > 0) nudge();
   }
 
-  /** Gives the end back; a consumer that has received everything sees the end of the stream. */
+  /** Gives the end back; a consumer that has received everything sees the end of the stream. Never throws. */
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
@@ -277,15 +294,13 @@ export class Producer implements Closable {
     if (this.#core.ringCloseProducer(this.#ring)) this.#lease.attachment.notify(this.#waitersData);
   }
 
+  /** As `close`. Never throws. */
   [Symbol.dispose](): void {
     this.close();
   }
 
   #unusable(): IsthmusError {
-    const name = this.#geometry.name;
-    if (this.#state === "closed")
-      return new IsthmusError("CLOSED", `the producer of ring "${name}" was closed`);
-    return new IsthmusError("BUSY", `ring "${name}": a claim is open; commit or abort it first`);
+    return producerUnusable(this.#geometry, this.#state === "closed");
   }
 
   #failed(status: number): IsthmusError {

@@ -18,12 +18,32 @@ export function recordBytes(length: number): number {
   return RECORD_HEADER_BYTES + ((length + RECORD_ALIGNMENT - 1) & -RECORD_ALIGNMENT);
 }
 
-export function tooLarge(length: number, { name, capacity }: RingGeometry): IsthmusError {
-  return new IsthmusError(
+/** Throws when a payload of this length can never fit. */
+export function checkFits(length: number, { name, capacity }: RingGeometry): void {
+  if (length <= capacity - RECORD_HEADER_BYTES) return;
+  throw new IsthmusError(
     "TOO_LARGE",
     `a record of ${length} bytes can never fit into ring "${name}": its capacity is ` +
       `${capacity} bytes, of which a record may take ${capacity - RECORD_HEADER_BYTES}`,
   );
+}
+
+export function consumerDied({ name }: RingGeometry): IsthmusError {
+  return new IsthmusError(
+    "PEER_DIED",
+    `the consumer of ring "${name}" died and the ring is full; sending again waits for the next consumer`,
+  );
+}
+
+/** Why a producer that is not open for sending is not: it was closed, or a claim is open. */
+export function producerUnusable({ name }: RingGeometry, closed: boolean): IsthmusError {
+  if (closed) return new IsthmusError("CLOSED", `the producer of ring "${name}" was closed`);
+  return new IsthmusError("BUSY", `ring "${name}": a claim is open; commit or abort it first`);
+}
+
+/** Why a producer may not block: what was sent before would come later. */
+export function sendsWait({ name }: RingGeometry): IsthmusError {
+  return new IsthmusError("BUSY", `ring "${name}": sends that wait for room come first; await them`);
 }
 
 /** What to do about an error of the core. */

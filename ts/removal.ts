@@ -6,17 +6,21 @@ import { headerOf, type SegmentState } from "./inspect.js";
 
 /** A named segment, as `Segment.list` sees it. */
 export interface SegmentInfo {
+  /** What it is opened by. */
   name: string;
+  /** Bytes of the segment; 0 when it cannot be read. */
   bytes: number;
   /** Undefined when it cannot be read or is no segment; then `error` says why. */
   state: SegmentState | undefined;
+  /** 1, and one more for each segment that replaced one of that name; undefined as `state` is. */
   generation: number | undefined;
   /** Somebody alive has it open. */
   inUse: boolean;
+  /** Why there is no `state`: what opening or looking at it gave; undefined when there is one. */
   error: IsthmusErrorCode | undefined;
 }
 
-/** All named segments, without taking a lock and without writing. */
+/** @internal All named segments, without taking a lock and without writing. */
 export function listSegments(namespace: number): SegmentInfo[] {
   const names = attempt("listing segments", () => native.list(namespace));
   return names.sort().flatMap((name) => describe(name, namespace) ?? []);
@@ -50,7 +54,7 @@ function describe(name: string, namespace: number): SegmentInfo | undefined {
   }
 }
 
-/** Removes every segment that nobody alive has open; returns their names. Safe against openers and other pruners. */
+/** @internal Removes every segment that nobody alive has open; returns their names. Safe against openers and other pruners. */
 export function pruneSegments(namespace: number): string[] {
   return attempt("listing segments", () => native.list(namespace)).filter((name) =>
     pruneOne(name, namespace),

@@ -4,21 +4,49 @@ import type { Attachment } from "./attachment.js";
 import { IsthmusError } from "./errors.js";
 import { copierTo, LARGE_BYTES_MIN } from "./host/copy.js";
 
-/** A record in shared memory. Valid until it is released; a consumer has one at a time and uses the object again. */
+/**
+ * A record in shared memory, from `tryPeek` or `drain`. Valid until it is released; a consumer has one at a time and uses the
+ * object again.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 4 * MiB });
+ * const ring = segment.ring("numbers", { bytes: 1 * MiB });
+ * ring.producer().trySend(new Uint8Array([1, 2, 3]));
+ * const record = ring.consumer().tryPeek();
+ * const own = new Uint8Array(16);
+ * console.log(record?.bytes, record?.copyInto(own), own);
+ * record?.release();
+ * ```
+ */
 export interface RingRecord {
-  /** The payload, in place. */
+  /** The payload, in place: not to be used after the release. @throws {IsthmusError} CLOSED when it was released already */
   readonly bytes: Uint8Array;
+  /** Bytes of the payload. */
   readonly byteLength: number;
-  /** Copies the payload to the start of `target`, which must be long enough; returns the number of bytes. */
+  /**
+   * Copies the payload.
+   *
+   * @param target gets it at its start; at least `byteLength` bytes
+   * @returns the number of bytes
+   * @throws {TypeError | RangeError} when the target is no Uint8Array, or too short
+   * @throws {IsthmusError} CLOSED when the record was released already
+   */
   copyInto(target: Uint8Array): number;
-  /** Gives the room back to the producer. Not for records that `drain` hands out: it releases them itself. */
+  /**
+   * Gives the room back to the producer. Not for records that `drain` hands out: it releases them itself.
+   *
+   * @throws {IsthmusError} CLOSED when the record was released already; BUSY inside `drain`; EVICTED; CORRUPT
+   */
   release(): void;
 }
 
 /** Records up to this many bytes are copied word by word: a view of so few bytes costs more than to copy them. */
 const WORD_COPY_BYTES_MAX = 256;
 
-/** The one record that a consumer has at hand. */
+/** @internal The one record that a consumer has at hand. */
 export class RecordAtHand implements RingRecord {
   readonly #u8: Uint8Array;
   readonly #i32: Int32Array;

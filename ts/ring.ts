@@ -17,19 +17,26 @@ import { IsthmusError } from "./errors.js";
 import { Producer } from "./producer.js";
 import type { RingGeometry } from "./record.js";
 
+/** What a ring is made with; whoever opens it gives the same. */
 export interface RingOptions {
-  /** Capacity in bytes, 64 to 2 GiB - 64 KiB, rounded up to a multiple of 8. Each record takes 8 bytes more than its payload. */
+  /**
+   * Capacity in bytes, 1 to 2 GiB - 64 KiB, rounded up to a multiple of 8, at least 64. Each record takes its payload, rounded
+   * up to a multiple of 8, and 8 bytes more.
+   */
   bytes: number;
 }
 
+/** Counts of a ring. Exact up to 2^53, and off by at most what a crash left half counted. */
 export interface RingStats {
-  /** Records sent, and received and released, since the ring was made. Off by at most what a crash left half counted. */
+  /** Records sent since the ring was made. */
   sent: number;
+  /** Records received and released since the ring was made. */
   received: number;
   /** Payload bytes sent. */
   bytes: number;
   /** Bytes of the capacity that hold records which are not released yet. */
   used: number;
+  /** Bytes for records. */
   capacity: number;
   /** When the last record was sent, to within 64 records of one burst; undefined before the first. */
   lastSentAt: Date | undefined;
@@ -54,8 +61,9 @@ export interface RingStats {
  * ```
  */
 export class Ring {
+  /** Its name in the segment. */
   readonly name: string;
-  /** Bytes for records. */
+  /** Bytes for records: what it was made with, rounded up. */
   readonly capacity: number;
   readonly #lease: Lease;
   readonly #geometry: RingGeometry;
@@ -82,7 +90,9 @@ export class Ring {
   /**
    * Takes the producer's end.
    *
-   * @throws {IsthmusError} BUSY while a live participant holds it; READ_ONLY; CLOSED; CORRUPT
+   * @returns the end; it is given back by `close`, or when the segment is closed
+   * @throws {IsthmusError} BUSY while a live participant, or this one, holds it; READ_ONLY; CLOSED: the segment was closed;
+   *   EVICTED; CORRUPT when the ring is damaged
    */
   producer(): Producer {
     return new Producer(this.#lease, this.#geometry);
@@ -91,13 +101,18 @@ export class Ring {
   /**
    * Takes the consumer's end.
    *
-   * @throws {IsthmusError} BUSY while a live participant holds it; READ_ONLY; CLOSED; CORRUPT
+   * @returns the end; it is given back by `close`, or when the segment is closed
+   * @throws {IsthmusError} as `producer`
    */
   consumer(): Consumer {
     return new Consumer(this.#lease, this.#geometry);
   }
 
-  /** Counts of the ring as they are now, for anyone who has the segment open. */
+  /**
+   * Counts of the ring as they are now, for anyone who has the segment open.
+   *
+   * @throws {IsthmusError} CLOSED: the segment was closed
+   */
   get stats(): RingStats {
     this.#lease.attachment.check(false);
     const { ring, capacity } = this.#geometry;

@@ -1,33 +1,15 @@
-import { HEADER_GENERATION_OFFSET } from "../protocol/layout.js";
 import { flag, options, signalOf, timeoutOf, type WaitOptions, wrongType } from "./arguments.js";
-import { type Attachment, Lease } from "./attachment.js";
+import { Lease } from "./attachment.js";
 import { Block, StructView } from "./block.js";
-import { Contents } from "./contents.js";
 import { attempt, IsthmusError } from "./errors.js";
 import { filed } from "./file.js";
 import { native } from "./host/region.js";
-import {
-  headerOf,
-  type Participant,
-  participantsOf,
-  type SegmentHeader,
-  type SegmentState,
-  stateOf,
-} from "./inspect.js";
 import { type CreateOptions, type FileOptions, fileMakingOf, makingOf } from "./making.js";
 import { segmentName } from "./names.js";
+import { Opened } from "./opened.js";
 import { enter, type Making, type Place, replace } from "./opening.js";
 import { pauseFor } from "./pause.js";
-import {
-  type Access,
-  anonymous,
-  isReadOnly,
-  named,
-  namespaceOf,
-  type OpenOptions,
-  passedOn,
-  staged,
-} from "./places.js";
+import { anonymous, isReadOnly, named, namespaceOf, type OpenOptions, passedOn, staged } from "./places.js";
 import { listSegments, pruneSegments, type SegmentInfo } from "./removal.js";
 import type { Fields } from "./struct.js";
 
@@ -53,20 +35,15 @@ const known = new WeakMap<
  * segment.unlink();
  * ```
  */
-export class Segment extends Contents {
+export class Segment extends Opened {
   readonly #lease: Lease;
   readonly #place: Place;
-  #handle: string | undefined;
 
   private constructor(lease: Lease, place: Place) {
     super(lease);
     this.#lease = lease;
     this.#place = place;
     known.set(lease.attachment.u8.buffer, { lease: new WeakRef(lease), segment: new WeakRef(this), place });
-  }
-
-  get #attachment(): Attachment {
-    return this.#lease.attachment;
   }
 
   /**
@@ -76,8 +53,19 @@ export class Segment extends Contents {
    * @param given `bytes`: 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB; `mode`: permission bits, default 0o600, exact
    *   whatever the umask; `replace`: make a new generation if the name exists, whose holders then see `stale`;
    *   `participants`: 64 to 1024, in steps of 64, default 64; `namespace`
+   * @returns the segment, open for writing
+   * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} ALREADY_EXISTS; INVALID_NAME; ACCESS_DENIED; OUT_OF_SHARED_MEMORY; SEGMENT_FULL when `bytes` are
-   *   too few for so many participants; INITIALIZING when a stopped process is in the middle of creating it
+   *   too few for so many participants; INITIALIZING when a stopped process is in the middle of creating it; NOT_SUPPORTED
+   *   where there is no shared memory; SYSTEM
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.create("example-made", { bytes: 1 * MiB, replace: true });
+   * console.log(segment.generation, segment.header.participants);
+   * segment.unlink();
+   * ```
    */
   static create(name: string, given: CreateOptions): Segment {
     const making = makingOf(given);
@@ -92,8 +80,22 @@ export class Segment extends Contents {
   /**
    * Opens the segment of that name.
    *
+   * @param name as for `create`
+   * @param given `access`: "read-only" maps without the right to write, default "read-write"; `namespace`
+   * @returns the segment
+   * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} NOT_FOUND; ACCESS_DENIED; BAD_MAGIC, VERSION_MISMATCH, LAYOUT_MISMATCH, CORRUPT, BROKEN when it is
-   *   not one that this package can use; INITIALIZING; TOO_MANY_PARTICIPANTS; INVALID_NAME
+   *   not one that this package can use; INITIALIZING as `create`; TOO_MANY_PARTICIPANTS; INVALID_NAME; OUT_OF_SHARED_MEMORY
+   *   when there are no addresses left; NOT_SUPPORTED, SYSTEM as `create`
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.create("example-opened", { bytes: 1 * MiB });
+   * using same = Segment.open("example-opened", { access: "read-only" }); // usually in another process
+   * console.log(same.access, same.state);
+   * segment.unlink();
+   * ```
    */
   static open(name: string, given?: OpenOptions): Segment {
     return Segment.#enter(named(name, namespaceOf(given), isReadOnly(given)), "open", undefined);
@@ -102,7 +104,18 @@ export class Segment extends Contents {
   /**
    * Opens the segment of that name, or makes it: exactly one of all who call this at once does. The first one's size counts.
    *
+   * @param name as for `create`
+   * @param given as for `create`, without `replace`
+   * @returns the segment, open for writing
    * @throws {IsthmusError} as `create` (but ALREADY_EXISTS) and `open` (but NOT_FOUND)
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.openOrCreate("example-either", { bytes: 1 * MiB });
+   * console.log(segment.counter("openers").add());
+   * segment.unlink();
+   * ```
    */
   static openOrCreate(name: string, given: CreateOptions): Segment {
     const making = makingOf(given);
@@ -119,9 +132,11 @@ export class Segment extends Contents {
    * `segment.bytes`. docs/persistence.md says what is promised when a process or the machine dies.
    *
    * @param path of a regular file, not of a symbolic link
+   * @param given `bytes` to make or extend it, `access`, and `mode` and `participants` as for `create`
+   * @returns the segment; its name is the absolute path
    * @throws {IsthmusError} NOT_FOUND when there is no such file, or an empty one, and no `bytes` are given;
    *   ACCESS_DENIED; OUT_OF_SHARED_MEMORY when the disk is full; BAD_MAGIC, CORRUPT when it is no segment or was
-   *   truncated; others as `open`
+   *   truncated; INVALID_NAME for an empty path; TOO_LARGE for one that is too long; others as `open`
    * @example
    * ```ts
    * import { rmSync } from "node:fs";
@@ -147,14 +162,28 @@ export class Segment extends Contents {
   /**
    * Opens the segment of that name as soon as it exists and is ready.
    *
+   * @param name as for `create`
+   * @param given as for `open`, how long to wait, and a signal that ends it
+   * @returns the segment
    * @throws {IsthmusError} TIMED_OUT; otherwise as `open` (but NOT_FOUND and INITIALIZING)
+   * @throws the signal's reason, when it is aborted
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * const waiting = Segment.waitFor("example-awaited", { timeoutMs: 5000 });
+   * using segment = Segment.create("example-awaited", { bytes: 1 * MiB }); // usually in another process
+   * using same = await waiting;
+   * console.log(same.name);
+   * segment.unlink();
+   * ```
    */
   static async waitFor(name: string, given?: OpenOptions & WaitOptions): Promise<Segment> {
     const signal = signalOf(given);
     const timeoutMs = timeoutOf(given);
     const begin = performance.now();
     for (let pause = LOOK_MS_MIN; ; pause = Math.min(LOOK_MS_MAX, pause * 2)) {
-      signal?.throwIfAborted();
+      if (signal?.aborted) throw signal.reason;
       try {
         return Segment.open(name, given);
       } catch (error) {
@@ -172,7 +201,18 @@ export class Segment extends Contents {
   /**
    * Makes a segment without a name, for child processes: pass them `segment.handle`.
    *
-   * @throws {IsthmusError} OUT_OF_SHARED_MEMORY; SEGMENT_FULL
+   * @param given `bytes` and `participants` as for `create`
+   * @returns the segment; its memory goes with the last one who has it open
+   * @throws {TypeError | RangeError} naming the argument that does not fit
+   * @throws {IsthmusError} OUT_OF_SHARED_MEMORY; SEGMENT_FULL, NOT_SUPPORTED, SYSTEM as `create`
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+   * using same = Segment.fromHandle(segment.handle); // usually in a child, which got the handle as an argument
+   * console.log(same.bytes);
+   * ```
    */
   static createAnonymous(given: Pick<CreateOptions, "bytes" | "participants">): Segment {
     return Segment.#enter(anonymous(), "create", makingOf(given));
@@ -181,13 +221,38 @@ export class Segment extends Contents {
   /**
    * Opens an anonymous segment by the handle that its maker passed on.
    *
+   * @param handle what `segment.handle` gave in another process
+   * @param given `access`
+   * @returns the segment
    * @throws {IsthmusError} NOT_FOUND when nobody has it open any more; ACCESS_DENIED; otherwise as `open`
+   * @example
+   * ```ts
+   * import { execFileSync } from "node:child_process";
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+   * const child = 'const { Segment } = require("isthmus"); Segment.fromHandle(process.argv[1]).counter("hits").add();';
+   * execFileSync(process.execPath, ["-e", child, segment.handle], { stdio: "inherit" });
+   * console.log(segment.counter("hits").value);
+   * ```
    */
   static fromHandle(handle: string, given?: Pick<OpenOptions, "access">): Segment {
     return Segment.#enter(passedOn(handle, isReadOnly(given)), "open", undefined);
   }
 
-  /** All named segments of this machine that this user can see. Needs no lock that could keep anyone waiting. */
+  /**
+   * All named segments of this machine that this user can see. Needs no lock that could keep anyone waiting.
+   *
+   * @param given `namespace`
+   * @returns one entry for each, in the order of their names
+   * @throws {IsthmusError} NOT_SUPPORTED, SYSTEM as `create`
+   * @example
+   * ```ts
+   * import { Segment } from "isthmus";
+   *
+   * for (const { name, bytes, inUse } of Segment.list()) console.log(name, bytes, inUse);
+   * ```
+   */
   static list(given?: Pick<OpenOptions, "namespace">): SegmentInfo[] {
     return listSegments(namespaceOf(given));
   }
@@ -195,7 +260,17 @@ export class Segment extends Contents {
   /**
    * Removes a name. Who has the segment open keeps it, and sees `stale`.
    *
-   * @throws {IsthmusError} NOT_FOUND; ACCESS_DENIED; INVALID_NAME
+   * @param name as for `create`
+   * @param given `namespace`
+   * @throws {IsthmusError} NOT_FOUND; ACCESS_DENIED; INVALID_NAME; SYSTEM
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.create("example-unlinked", { bytes: 1 * MiB });
+   * Segment.unlink("example-unlinked");
+   * console.log(segment.stale);
+   * ```
    */
   static unlink(name: string, given?: Pick<OpenOptions, "namespace">): void {
     const valid = segmentName(name);
@@ -206,7 +281,16 @@ export class Segment extends Contents {
   /**
    * Removes every segment that nobody alive has open.
    *
+   * @param given `namespace`
    * @returns names of the removed segments
+   * @throws {IsthmusError} NOT_SUPPORTED, SYSTEM as `create`
+   * @example
+   * ```ts
+   * import { Segment } from "isthmus";
+   *
+   * const unused = () => Segment.list().filter(({ inUse }) => !inUse).length;
+   * if (unused() > 1000) console.log(Segment.prune());
+   * ```
    */
   static prune(given?: Pick<OpenOptions, "namespace">): string[] {
     return pruneSegments(namespaceOf(given));
@@ -217,6 +301,15 @@ export class Segment extends Contents {
    *
    * @param thing a block, a view of a block, or a typed array or DataView over shared bytes
    * @returns undefined when it lies in none, or the segment was closed
+   * @throws {TypeError} when it is none of these
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+   * const block = segment.heap.allocate(64);
+   * console.log(block && Segment.of(block.bytes) === segment, Segment.of(new Uint8Array(8)));
+   * ```
    */
   static of(thing: Block | StructView<Fields> | ArrayBufferView): Segment | undefined {
     const shared = thing instanceof Block || thing instanceof StructView || ArrayBuffer.isView(thing);
@@ -227,72 +320,14 @@ export class Segment extends Contents {
     return found.segment.deref() ?? new Segment(lease, found.place);
   }
 
-  /** For a segment in a file its absolute path; empty for anonymous segments. */
-  get name(): string {
-    return this.#attachment.name;
-  }
-
-  get bytes(): number {
-    return this.#attachment.bytes;
-  }
-
-  get access(): Access {
-    return this.#attachment.readOnly ? "read-only" : "read-write";
-  }
-
-  /** 1 for the first segment of a name, one more for each that replaced it. */
-  get generation(): number {
-    this.#attachment.check(false);
-    return Number(this.#attachment.view.getBigUint64(HEADER_GENERATION_OFFSET, true));
-  }
-
-  /** The name leads to another segment, or nowhere: open it again to get the new one. */
-  get stale(): boolean {
-    this.#attachment.check(false);
-    return this.#attachment.core.isStale() !== 0 || !this.#attachment.region.info().linked;
-  }
-
-  get state(): SegmentState {
-    this.#attachment.check(false);
-    return stateOf(this.#attachment.view);
-  }
-
-  get header(): SegmentHeader {
-    this.#attachment.check(false);
-    return headerOf(this.#attachment.view);
-  }
-
-  /** Text by which another process of this user, child or not, opens the segment with `Segment.fromHandle`. */
-  get handle(): string {
-    this.#attachment.check(false);
-    this.#handle ??= attempt("passing on the segment", () => native.handle(this.#attachment.region.object));
-    return this.#handle;
-  }
-
-  /** Everyone who has the segment open for writing, and those who died with it open and were not replaced yet. */
-  participants(): Participant[] {
-    this.#attachment.check(false);
-    return participantsOf(this.#attachment);
-  }
-
-  /** Asks the system to write changes to where the segment lies; for memory-only segments there is nothing to do. */
-  flush(): void {
-    this.#attachment.check(true);
-    attempt("flushing the segment", () => native.flush(this.#attachment.region.object));
-  }
-
-  /** Removes the name, or the file, if it still leads to this segment. */
+  /**
+   * Removes the name, or the file, if it still leads to this segment.
+   *
+   * @throws {IsthmusError} CLOSED after `close`; ACCESS_DENIED; NOT_FOUND when somebody else was faster; SYSTEM
+   */
   unlink(): void {
-    this.#attachment.check(false);
-    if (this.#attachment.region.info().linked) this.#place.remove?.();
-  }
-
-  /** Leaves the segment; views of it read zeros from then on. The name stays: see `unlink`. */
-  close(): void {
-    this.#attachment.close();
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
+    const { attachment } = this.#lease;
+    attachment.check(false);
+    if (attachment.region.info().linked) this.#place.remove?.();
   }
 }

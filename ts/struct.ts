@@ -1,9 +1,13 @@
 import { integer, options, wrongType } from "./arguments.js";
+import { arrayCodec, blobCodec, type Codec, FIELD_BYTES_MAX, scalarCodec } from "./codecs.js";
 import { structReader } from "./fast-reader.js";
 import { fnv1a } from "./hash.js";
-import { type Scalar, type ScalarName, scalars } from "./scalars.js";
+import { type ScalarName, scalars } from "./scalars.js";
 
-/** Type of a field: a scalar, a text or bytes of at most so many bytes, an array of one of these, or another struct. */
+/**
+ * Type of a field: a scalar, "utf8:N" (a text of at most N bytes in UTF-8) or "bytes:N" (at most N bytes), N from 1 to 2^28,
+ * an array of so many of one of these, or another struct.
+ */
 export type FieldType =
   | ScalarName
   | `utf8:${number}`
@@ -11,10 +15,12 @@ export type FieldType =
   | readonly [ScalarName | `utf8:${number}` | `bytes:${number}` | Struct<Fields>, number]
   | Struct<Fields>;
 
+/** Names and types of the fields of a struct. */
 export type Fields = { readonly [name: string]: FieldType };
 
 type ScalarValue<S extends ScalarName> = ReturnType<(typeof scalars)[S]["read"]>;
 
+/** What a field of a type holds: a number, bigint (u64, i64), boolean, string, Uint8Array, array, or object of a struct. */
 export type FieldValue<F> = F extends ScalarName
   ? ScalarValue<F>
   : F extends `utf8:${number}`
@@ -27,105 +33,8 @@ export type FieldValue<F> = F extends ScalarName
           ? FieldValue<E>[]
           : never;
 
+/** What a struct holds: an object with one entry for each field. */
 export type StructValue<F extends Fields> = { -readonly [K in keyof F]: FieldValue<F[K]> };
-
-/** How values of one type are laid out: C's natural alignment, little-endian. */
-interface Codec {
-  bytes: number;
-  alignment: number;
-  /** Canonical text, for the hash. */
-  signature: string;
-  read(view: DataView, offset: number): unknown;
-  /** Throws when the value does not fit. */
-  check(value: unknown, path: string): void;
-  /** As `check`, but may have written what comes before the part that does not fit, if it has several parts. */
-  write(view: DataView, offset: number, value: unknown, path: string): void;
-  /** A value has several parts. */
-  composite: boolean;
-}
-
-const FIELD_BYTES_MAX = 2 ** 28;
-
-function scalarCodec(name: ScalarName): Codec {
-  const scalar = scalars[name] as Scalar<unknown>;
-  function check(value: unknown, path: string): void {
-    if (scalar.fits(value)) return;
-    const kind = typeof value === typeof scalar.read(new DataView(new ArrayBuffer(8)), 0);
-    throw kind
-      ? new RangeError(`${path} must be ${scalar.expected}, got ${value}`)
-      : wrongType(path, scalar.expected, value);
-  }
-  return {
-    composite: false,
-    bytes: scalar.bytes,
-    alignment: scalar.bytes,
-    signature: name,
-    read: scalar.read,
-    check,
-    write(view, offset, value, path) {
-      check(value, path);
-      scalar.write(view, offset, value);
-    },
-  };
-}
-
-/** A text or bytes: length u32, then the bytes, padded to 4. */
-function blobCodec(kind: "utf8" | "bytes", max: number): Codec {
-  function fitting(value: unknown, path: string): Uint8Array {
-    const expected = kind === "bytes" ? "a Uint8Array" : "a string";
-    const fits = kind === "bytes" ? value instanceof Uint8Array : typeof value === "string";
-    if (!fits) throw wrongType(path, expected, value);
-    const bytes = kind === "bytes" ? (value as Uint8Array) : new TextEncoder().encode(value as string);
-    if (bytes.length > max) throw new RangeError(`${path} holds at most ${max} bytes, got ${bytes.length}`);
-    return bytes;
-  }
-  return {
-    composite: false,
-    bytes: 4 + Math.ceil(max / 4) * 4,
-    alignment: 4,
-    signature: `${kind}:${max}`,
-    read(view, offset) {
-      const length = Math.min(max, view.getUint32(offset, true));
-      const bytes = new Uint8Array(view.buffer, view.byteOffset + offset + 4, length).slice();
-      return kind === "bytes" ? bytes : new TextDecoder().decode(bytes);
-    },
-    check: fitting,
-    write(view, offset, value, path) {
-      const bytes = fitting(value, path);
-      const target = new Uint8Array(view.buffer, view.byteOffset + offset + 4, this.bytes - 4);
-      view.setUint32(offset, bytes.length, true);
-      target.set(bytes);
-      target.fill(0, bytes.length);
-    },
-  };
-}
-
-function arrayCodec(element: Codec, count: number): Codec {
-  function elements(value: unknown, path: string): ArrayLike<unknown> {
-    const list = value as ArrayLike<unknown> | null;
-    if (typeof list === "object" && list?.length === count) return list;
-    throw typeof list === "object" && list !== null
-      ? new RangeError(`${path} must have ${count} elements, got ${list.length}`)
-      : wrongType(path, `an array of ${count} elements`, value);
-  }
-  return {
-    composite: true,
-    bytes: element.bytes * count,
-    alignment: element.alignment,
-    signature: `[${element.signature};${count}]`,
-    read: (view, offset) =>
-      Array.from({ length: count }, (_, i) => element.read(view, offset + i * element.bytes)),
-    check(value, path) {
-      const list = elements(value, path);
-      for (let i = 0; i < count; i++) element.check(list[i], `${path}[${i}]`);
-    },
-    write(view, offset, value, path) {
-      const list = elements(value, path);
-      for (let i = 0; i < count; i++)
-        element.write(view, offset + i * element.bytes, list[i], `${path}[${i}]`);
-    },
-  };
-}
 
 function codecOf(path: string, type: unknown): Codec {
   if (type instanceof Struct) return type.codec;
@@ -168,21 +77,37 @@ export interface StructField {
   write(view: DataView, at: number, value: unknown): void;
 }
 
-/** A layout of fields with fixed widths. Made by `struct`. */
+/**
+ * A layout of fields with fixed widths. Made by `struct`.
+ *
+ * @example
+ * ```ts
+ * import { struct } from "isthmus";
+ *
+ * const Point = struct({ x: "f32", y: "f32" });
+ * const Path = struct({ closed: "bool", points: [Point, 16] });
+ * console.log(Path.bytes, Path.offsets.points, Path.hash === struct(Path.fields).hash);
+ * ```
+ */
 export class Struct<F extends Fields> {
   /** What it was made of. */
   readonly fields: F;
-  /** Bytes of one value, a multiple of 8. */
+  /** Bytes of one value, a multiple of 8, at most 2^28. */
   readonly bytes: number;
   /** Two structs with the same hash lay out the same fields in the same way. */
   readonly hash: number;
-  /** Where each field lies. */
+  /** Where each field lies: bytes from the start of the value. */
   readonly offsets: { readonly [K in keyof F]: number };
   /** @internal */
   readonly codec: Codec;
   readonly #parts: { name: string; offset: number; codec: Codec }[] = [];
 
-  /** @internal */
+  /**
+   * As `struct`, which infers more.
+   *
+   * @param fields as for `struct`
+   * @throws {TypeError | RangeError} as `struct`
+   */
   constructor(fields: F) {
     this.fields = fields;
     const parts = this.#parts;
@@ -240,7 +165,14 @@ export class Struct<F extends Fields> {
     };
   }
 
-  /** The value that lies at an offset of a view. */
+  /**
+   * The value that lies at an offset of a view.
+   *
+   * @param view over any memory, shared or not
+   * @param offset bytes from the start of the view; default 0
+   * @returns a value of its own: later writes do not change it
+   * @throws {RangeError} when the view ends before
+   */
   read(view: DataView, offset = 0): StructValue<F> {
     return this.codec.read(view, offset) as StructValue<F>;
   }
@@ -248,6 +180,9 @@ export class Struct<F extends Fields> {
   /**
    * Writes a value at an offset of a view.
    *
+   * @param view over any memory, shared or not
+   * @param value one entry for each field
+   * @param offset bytes from the start of the view; default 0
    * @throws {TypeError | RangeError} naming the field that is missing or does not fit; nothing is written then
    */
   write(view: DataView, value: StructValue<F>, offset = 0): void {
@@ -267,7 +202,8 @@ export class Struct<F extends Fields> {
  *
  * @param fields names and types: u8 i8 u16 i16 u32 i32 u64 i64 (bigint) f32 f64 bool, "utf8:N" and "bytes:N" (at most N bytes),
  *   [type, count], or another struct
- * @throws {TypeError | RangeError} naming the field whose type is not known
+ * @returns the layout
+ * @throws {TypeError | RangeError} naming the field whose type is not known, or when all take more than 2^28 bytes
  * @example
  * ```ts
  * import { struct } from "isthmus";

@@ -1,6 +1,12 @@
 /** Waiting for shared state, blocking or not; what is pending without blocking is in `pending.ts`. */
 import { RECHECK_MS } from "../protocol/limits.js";
-import { signalOf, timeoutOf, type WaitOptions, type WaitSyncOptions } from "./arguments.js";
+import {
+  type AbortSource,
+  signalOf,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "./arguments.js";
 import type { Attachment } from "./attachment.js";
 import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
 import { IsthmusError } from "./errors.js";
@@ -38,7 +44,7 @@ export function waitSync<T>(attachment: Attachment, condition: Condition<T>, opt
   }
 }
 
-function gaveUp(error: unknown, signal: AbortSignal | undefined): boolean {
+function gaveUp(error: unknown, signal: AbortSource | undefined): boolean {
   if (error instanceof IsthmusError && error.code === "TIMED_OUT") return true;
   return signal?.aborted === true && error === signal.reason;
 }

@@ -199,6 +199,38 @@ export { bytes, id, label, positions, big, IsthmusError };
   }
 });
 
+test("its types need no DOM, no types of a runtime and nothing newer than ES2022, and undefined stands for a default", async () => {
+  const strict = join(place, "strict", "node_modules"); // where no @types/node can be found
+  mkdirSync(strict, { recursive: true });
+  cpSync(installed, join(strict, "isthmus"), { recursive: true });
+  const program = `import { type FileOptions, Segment, type WaitOptions } from "isthmus";
+const nothing = undefined;
+const wait: WaitOptions = { timeoutMs: nothing, signal: nothing };
+const file: FileOptions = { bytes: 65536, access: nothing, mode: nothing, participants: nothing };
+export async function use(): Promise<number | undefined> {
+  const a = Segment.create("a", { bytes: 65536, mode: nothing, replace: nothing, participants: nothing, namespace: nothing });
+  const b = await Segment.waitFor("a", { access: nothing, namespace: nothing, ...wait });
+  const { value } = a.semaphore("free", { initial: 1 });
+  b.event("go", { signaled: nothing }).waitSync({ timeoutMs: nothing });
+  a.ring("ring", { bytes: 1024 }).consumer().drain((record) => record.byteLength, { limit: nothing });
+  const block = Segment.openFile("b", file).heap.allocate(8, { zero: nothing, alignment: nothing });
+  a[Symbol.dispose]();
+  return block?.bytes.length ?? value;
+}
+`;
+  const flags = ["--noEmit", "--strict", "--skipLibCheck", "false", "--exactOptionalPropertyTypes"];
+  const tsc = join(root, "node_modules/.bin/tsc");
+  for (const ending of ["mts", "cts"]) {
+    const file = join(place, "strict", `program.${ending}`);
+    writeFileSync(file, program);
+    await run(
+      tsc,
+      [...flags, "--lib", "es2022", "--types", "", "--module", "nodenext", file],
+      join(file, ".."),
+    );
+  }
+});
+
 test("publint and attw have nothing to say", async () => {
   await run(join(root, "node_modules/.bin/publint"), ["run", tarball, "--strict"], packed);
   const output = await run(

@@ -1,16 +1,15 @@
 /** A segment without a name, handed to a child process: nothing to clean up, whatever happens. */
-import { fork } from "node:child_process";
-import { once } from "node:events";
 import { MiB, Segment } from "isthmus";
+import { done, startAgain } from "./children.js";
 
 const handle = process.argv[2];
 
 if (handle === undefined) {
   using segment = Segment.createAnonymous({ bytes: MiB });
   using consumer = segment.ring("words", { bytes: 64 * 1024 }).consumer();
-  const child = fork(process.argv[1] as string, [segment.handle]);
+  const ended = done(startAgain(segment.handle));
   for await (const bytes of consumer) console.log(new TextDecoder().decode(bytes));
-  if (child.exitCode === null) await once(child, "exit");
+  await ended;
 } else {
   using segment = Segment.fromHandle(handle);
   using producer = segment.ring("words", { bytes: 64 * 1024 }).producer();

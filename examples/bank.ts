@@ -6,13 +6,14 @@
  *
  * With a file, the accounts of an earlier run go on where they were.
  */
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { MiB, Segment, struct } from "isthmus";
+import { isOrphan, startAgain, temporary } from "./children.js";
+import { wholeNumber } from "./numbers.js";
 
 const ACCOUNTS = 100;
 const EACH = 1000;
@@ -23,13 +24,13 @@ function open(where: string): Segment {
 }
 
 /** Transfers until it is killed. */
-function transfer(where: string): never {
-  const segment = open(where);
+function transfer(where: string): void {
+  using segment = open(where);
   const lock = segment.lock("bank");
   const transfers = segment.counter("transfers");
   const bank = segment.root?.view(Bank);
   if (!bank) throw new Error("there is no bank");
-  for (;;) {
+  while (!isOrphan()) {
     segment.transaction(lock, () => {
       const balances = bank.get("balances");
       const from = Math.floor(Math.random() * ACCOUNTS);
@@ -62,7 +63,14 @@ async function run(segment: Segment, where: string, seconds: number, processes: 
     block?.view(Bank).write({ balances: Array.from({ length: ACCOUNTS }, () => EACH) });
     segment.root = block;
   });
-  const start = (): ChildProcess => fork(fileURLToPath(import.meta.url), ["--transfer", where]);
+  const start = (): ChildProcess => {
+    const child = startAgain("--transfer", where);
+    // Those that are killed have no exit code.
+    child.once("exit", (code) => {
+      if (code !== null) throw new Error(`process ${child.pid} failed with exit code ${code}`);
+    });
+    return child;
+  };
   const children = Array.from({ length: processes }, start);
   const transfers = segment.counter("transfers");
   let deaths = 0;
@@ -93,14 +101,13 @@ const { values } = parseArgs({
     transfer: { type: "string" },
   },
 });
-if (values.transfer) transfer(values.transfer);
-const name = `example-bank-${process.pid}`;
-using segment =
-  values.file === undefined
-    ? Segment.create(name, { bytes: MiB })
-    : Segment.openFile(values.file, { bytes: MiB });
-try {
-  await run(segment, segment.name, Number(values.seconds), Number(values.processes));
-} finally {
-  if (values.file === undefined) segment.unlink();
+if (values.transfer !== undefined) {
+  transfer(values.transfer);
+} else {
+  using segment =
+    values.file === undefined
+      ? temporary(Segment.create(`example-bank-${process.pid}`, { bytes: MiB }))
+      : Segment.openFile(values.file, { bytes: MiB });
+  const seconds = wholeNumber("seconds", values.seconds);
+  await run(segment, segment.name, seconds, wholeNumber("processes", values.processes));
 }

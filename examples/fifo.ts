@@ -6,12 +6,11 @@
  *     node build/examples/fifo.js --produce NAME --messages 500        another producer for a queue that runs already
  *     node build/examples/fifo.js --consume NAME --silence 3000        another consumer
  */
-import { fork } from "node:child_process";
-import { once } from "node:events";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Block, IsthmusError, KiB, MiB, Segment, struct } from "isthmus";
+import { done, startAgain, temporary } from "./children.js";
+import { wholeNumber } from "./numbers.js";
 
 const Ends = struct({ first: "u32", last: "u32" });
 const Message = struct({ next: "u32", number: "u32" });
@@ -105,24 +104,21 @@ interface Wish {
 }
 
 async function run({ producers, consumers, messages, silence }: Wish): Promise<void> {
-  using segment = Segment.create(`example-fifo-${process.pid}`, { bytes: 2 * MiB + ROOM * KiB });
-  try {
-    console.log(`queue ${segment.name}`);
-    const start = (...args: string[]) => once(fork(fileURLToPath(import.meta.url), args), "exit");
-    const children = [
-      ...Array.from({ length: producers }, () =>
-        start("--produce", segment.name, "--messages", `${messages}`),
-      ),
-      ...Array.from({ length: consumers }, () => start("--consume", segment.name, "--silence", `${silence}`)),
-    ];
-    segment.event("go").signal();
-    for (const [code] of await Promise.all(children)) if (code !== 0) throw new Error("a child failed");
-    const value = (name: string): number => segment.counter(name).value;
-    console.log(`${value("sent")} sent, ${value("received")} received, numbers add up to ${value("sum")}`);
-    console.log(segment.heap.check().ok ? "heap in order" : "heap damaged");
-  } finally {
-    segment.unlink();
-  }
+  const bytes = 2 * MiB + ROOM * KiB;
+  using segment = temporary(Segment.create(`example-fifo-${process.pid}`, { bytes }));
+  const { name } = segment;
+  console.log(`queue ${name}`);
+  const start = (count: number, ...args: string[]) =>
+    Array.from({ length: count }, () => done(startAgain(...args)));
+  const children = [
+    ...start(producers, "--produce", name, "--messages", `${messages}`),
+    ...start(consumers, "--consume", name, "--silence", `${silence}`),
+  ];
+  segment.event("go").signal();
+  await Promise.all(children);
+  const value = (counter: string): number => segment.counter(counter).value;
+  console.log(`${value("sent")} sent, ${value("received")} received, numbers add up to ${value("sum")}`);
+  console.log(segment.heap.check().ok ? "heap in order" : "heap damaged");
 }
 
 const { values } = parseArgs({
@@ -135,14 +131,14 @@ const { values } = parseArgs({
     consume: { type: "string" },
   },
 });
-if (values.produce) produce(values.produce, Number(values.messages));
-else if (values.consume) consume(values.consume, Number(values.silence));
-else {
-  const { producers, consumers, messages, silence } = values;
-  await run({
-    producers: Number(producers),
-    consumers: Number(consumers),
-    messages: Number(messages),
-    silence: Number(silence),
-  });
+const messages = wholeNumber("messages", values.messages);
+const silence = wholeNumber("silence", values.silence);
+if (values.produce !== undefined) {
+  produce(values.produce, messages);
+} else if (values.consume !== undefined) {
+  consume(values.consume, silence);
+} else {
+  const producers = wholeNumber("producers", values.producers);
+  const consumers = wholeNumber("consumers", values.consumers);
+  await run({ producers, consumers, messages, silence });
 }

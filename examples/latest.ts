@@ -1,26 +1,19 @@
 /** The newest value: a writer that never waits, and a reader that sees whole values only and may be read-only. */
-import { fork } from "node:child_process";
-import { once } from "node:events";
 import { MiB, Segment, struct } from "isthmus";
+import { done, startAgain, temporary } from "./children.js";
 
 const Pose = struct({ frame: "u32", position: ["f64", 3], label: "utf8:32" });
-const [, script, name] = process.argv;
+const name = process.argv[2];
 
 if (name === undefined) {
-  using segment = Segment.create(`example-latest-${process.pid}`, { bytes: MiB });
-  try {
-    const pose = segment.latest("pose", Pose);
-    const reader = fork(script as string, [segment.name]);
-    const ended = once(reader, "exit");
-    const timer = setInterval(() => {
-      const frame = pose.version + 1;
-      pose.write({ frame, position: [frame, frame * 2, frame * 3], label: `frame ${frame}` });
-    }, 2);
-    await ended;
-    clearInterval(timer);
-  } finally {
-    segment.unlink();
-  }
+  using segment = temporary(Segment.create(`example-latest-${process.pid}`, { bytes: MiB }));
+  const pose = segment.latest("pose", Pose);
+  const timer = setInterval(() => {
+    const frame = pose.version + 1;
+    pose.write({ frame, position: [frame, frame * 2, frame * 3], label: `frame ${frame}` });
+  }, 2);
+  await done(startAgain(segment.name));
+  clearInterval(timer);
 } else {
   using segment = Segment.open(name, { access: "read-only" });
   const pose = segment.latest("pose", Pose);

@@ -1,28 +1,31 @@
 /**
  * One binary tree for all: each worker inserts its keys under the exclusive lock, searches each of them under the shared lock,
- * and removes them all. Runs with 1, 2, 4, 8 workers, as processes and as threads, in each runtime that is there.
+ * and removes them all. Prints how long 1, 2, 4, 8 workers take, as processes and as threads of one process, in each runtime.
  *
  *     node build/examples/tree.js [--keys 10000] [--searches 10] [--workers 1,2,4,8] [--runtimes node,bun,deno]
  */
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { MiB, Segment } from "isthmus";
+import { done, start, temporary } from "./children.js";
+import { wholeNumber } from "./numbers.js";
+import { type Runtime, runtime } from "./runtimes.js";
 import { insertAll, keysOf, removeAll, searchAll, Tree } from "./shared-tree.js";
 
 const script = fileURLToPath(import.meta.url);
 
 interface Work {
   name: string;
-  worker: number;
+  /** Numbers of the workers that one process has: one, or a thread for each. */
+  workers: number[];
   keys: number;
   searches: number;
 }
 
-function work({ name, worker, keys, searches }: Work): void {
+/** What one worker does. */
+function work({ name, workers: [worker = 0], keys, searches }: Work): void {
   using segment = Segment.open(name);
   const lock = segment.lock("tree");
   const tree = new Tree(segment);
@@ -40,58 +43,68 @@ function work({ name, worker, keys, searches }: Work): void {
   removeAll(lock, tree, own);
 }
 
-const commands: Record<string, string[]> = {
-  node: ["node"],
-  bun: ["bun", "run"],
-  deno: ["deno", "run", "-A"],
-};
-
-function start(runtime: string, work: Work): Promise<void> {
-  const [command, ...flags] = commands[runtime] as string[];
-  const child = spawn(command as string, [...flags, script, "--work", JSON.stringify(work)], {
-    stdio: "inherit",
-  });
-  return once(child, "exit").then(([code]) => {
-    if (code !== 0) throw new Error(`a worker ended with code ${code}`);
-  });
-}
-
-function startThread(work: Work): Promise<void> {
-  const thread = new Worker(new URL(import.meta.url), { workerData: work });
-  return once(thread, "exit").then(([code]) => {
-    if (code !== 0) throw new Error(`a thread ended with code ${code}`);
-  });
+/** A thread for each worker. A thread that fails ends the process. */
+function workInThreads(all: Work): void {
+  for (const worker of all.workers) {
+    new Worker(new URL(import.meta.url), { workerData: { ...all, workers: [worker] } });
+  }
 }
 
 /** Milliseconds that so many workers take together, from the moment when all are ready. */
 async function measure(
+  { command, flags }: Runtime,
+  kind: "processes" | "threads",
   workers: number,
   keys: number,
   searches: number,
-  begin: (work: Work) => Promise<void>,
-) {
-  using segment = Segment.create(`example-tree-${process.pid}`, { bytes: 8 * MiB + workers * keys * 64 });
-  try {
-    const tree = new Tree(segment);
-    const ready = segment.semaphore("ready", { initial: 0 });
-    const go = segment.event("go");
-    segment.lock("tree");
-    const { blocks } = segment.heap.stats;
-    const all = Promise.all(
-      Array.from({ length: workers }, (_, worker) => begin({ name: segment.name, worker, keys, searches })),
-    );
-    const failed = all.then(() => {});
-    for (let i = 0; i < workers; i++) await Promise.race([ready.acquire({ timeoutMs: 60_000 }), failed]);
-    const before = performance.now();
-    go.signal();
-    await all;
-    const milliseconds = performance.now() - before;
-    if (!tree.isEmpty || segment.heap.stats.blocks !== blocks || !segment.heap.check().ok)
-      throw new Error("something is left in the heap");
-    return milliseconds;
-  } finally {
-    segment.unlink();
+): Promise<number> {
+  const bytes = 8 * MiB + workers * keys * 64;
+  using segment = temporary(Segment.create(`example-tree-${process.pid}`, { bytes }));
+  const tree = new Tree(segment);
+  const ready = segment.semaphore("ready", { initial: 0 });
+  const go = segment.event("go");
+  segment.lock("tree");
+  const { blocks } = segment.heap.stats;
+  const numbers = Array.from({ length: workers }, (_, worker) => worker);
+  const all = Promise.all(
+    (kind === "threads" ? [numbers] : numbers.map((worker) => [worker])).map((own) => {
+      const given = JSON.stringify({ name: segment.name, workers: own, keys, searches });
+      return done(start(command, [...flags, script, `--${kind}`, given], { stdio: "inherit" }));
+    }),
+  );
+  const failed = all.then(() => {});
+  for (const _ of numbers) await Promise.race([ready.acquire({ timeoutMs: 60_000 }), failed]);
+  const before = performance.now();
+  go.signal();
+  await all;
+  const milliseconds = performance.now() - before;
+  if (!tree.isEmpty || segment.heap.stats.blocks !== blocks || !segment.heap.check().ok)
+    throw new Error("something is left in the heap");
+  segment.unlink();
+  return milliseconds;
+}
+
+const KINDS = ["processes", "threads"] as const;
+const WIDTHS = { workers: 7, time: 11 };
+
+function print(text: string, width: number): void {
+  process.stdout.write(text.padStart(width));
+}
+
+async function compare(runtimes: Runtime[], counts: number[], keys: number, searches: number): Promise<void> {
+  print("ms", WIDTHS.workers);
+  for (const { name } of runtimes) print(name, WIDTHS.time * KINDS.length);
+  print("\nworkers", WIDTHS.workers + 1);
+  for (const _ of runtimes) for (const kind of KINDS) print(kind, WIDTHS.time);
+  for (const workers of counts) {
+    print(`\n${`${workers}`.padStart(WIDTHS.workers)}`, 0);
+    for (const one of runtimes) {
+      for (const kind of KINDS) {
+        print(`${Math.round(await measure(one, kind, workers, keys, searches))}`, WIDTHS.time);
+      }
+    }
   }
+  print("\n", 0);
 }
 
 async function main(): Promise<void> {
@@ -101,24 +114,20 @@ async function main(): Promise<void> {
       searches: { type: "string", default: "10" },
       workers: { type: "string", default: "1,2,4,8" },
       runtimes: { type: "string", default: "node,bun,deno" },
-      work: { type: "string" },
+      processes: { type: "string" },
+      threads: { type: "string" },
     },
   });
-  if (values.work) return work(JSON.parse(values.work));
-  const [keys, searches] = [Number(values.keys), Number(values.searches)];
-  const runtimes = values.runtimes
-    .split(",")
-    .filter((name) => commands[name] && spawnSync(commands[name][0], ["--version"]).status === 0);
-  const heads = [...runtimes.map((name) => `${name}, ms`), "threads, ms"];
-  console.log(["workers", ...heads].map((head) => head.padStart(12)).join(""));
-  for (const workers of values.workers.split(",").map(Number)) {
-    const times: number[] = [];
-    for (const name of runtimes) {
-      times.push(await measure(workers, keys, searches, (work) => start(name, work)));
-    }
-    times.push(await measure(workers, keys, searches, startThread));
-    console.log([workers, ...times.map(Math.round)].map((cell) => `${cell}`.padStart(12)).join(""));
-  }
+  if (values.processes) return work(JSON.parse(values.processes));
+  if (values.threads) return workInThreads(JSON.parse(values.threads));
+  const runtimes = values.runtimes.split(",").flatMap((name) => {
+    const found = runtime(name);
+    if (!found) console.error(`${name} is not installed: no columns of it`);
+    return found ?? [];
+  });
+  const counts = values.workers.split(",").map((text) => wholeNumber("workers", text));
+  const keys = wholeNumber("keys", values.keys);
+  await compare(runtimes, counts, keys, wholeNumber("searches", values.searches));
 }
 
 if (isMainThread) await main();

@@ -103,14 +103,22 @@ test("examples leave no segment behind", () => {
   );
 });
 
+/** As many at a time as most machines have cores for. */
+const AT_A_TIME = 4;
+
 async function runAll(examples: Example[]): Promise<void> {
   await withCompiled(examples, async (files) => {
-    for (const [index, file] of files.entries()) {
-      const { place } = examples[index] as Example;
-      const { code, stdout, stderr } = await runExample(file, place);
-      assert.is(code, 0, `${place}\n${stdout}${stderr}`);
-      assert.is(stderr, "", place);
-    }
+    const left = [...files.entries()];
+    const runOne = async (): Promise<void> => {
+      for (let next = left.shift(); next; next = left.shift()) {
+        const [index, file] = next;
+        const { place } = examples[index] as Example;
+        const { code, stdout, stderr } = await runExample(file, place);
+        assert.is(code, 0, `${place}\n${stdout}${stderr}`);
+        assert.is(stderr, "", place);
+      }
+    };
+    await Promise.all(Array.from({ length: AT_A_TIME }, runOne));
   });
 }
 

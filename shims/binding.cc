@@ -73,6 +73,8 @@ static const struct {
     {"info", entry<info>},
     {"allocate", entry<allocate>},
     {"shrink", entry<shrink>},
+    {"read", entry<read_object>},
+    {"remove", entry<remove_object>},
     {"lock", entry<lock>},
     {"unlock", entry<unlock>},
     {"held", entry<held>},

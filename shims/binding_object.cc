@@ -72,9 +72,10 @@ napi_value open_staged(const call &of) {
 
 napi_value publish(const call &of) {
   object_slot *slot;
+  bool replace;
   isthmus_failure failure;
-  if (!take_object(of, 0, &slot)) return nullptr;
-  if (isthmus_publish(slot->object, &failure) != ISTHMUS_OK) return throw_failure(of.env, failure);
+  if (!take_object(of, 0, &slot) || !take_boolean(of, 1, "replace", &replace)) return nullptr;
+  if (isthmus_publish(slot->object, replace, &failure) != ISTHMUS_OK) return throw_failure(of.env, failure);
   return nullptr;
 }
 
@@ -110,28 +111,70 @@ napi_value info(const call &of) {
   set(result, "bytes", static_cast<double>(found.bytes));
   result.Set("linked", Napi::Boolean::New(of.env, found.linked));
   result.Set("trusted", Napi::Boolean::New(of.env, found.trusted));
+  result.Set("created", Napi::Boolean::New(of.env, found.created));
   set(result, "owner", found.owner);
   set(result, "mode", found.mode);
   return result;
 }
 
-using resize = int (*)(isthmus_object *, uint64_t, isthmus_failure *);
-
-static napi_value give_size(const call &of, resize change) {
+napi_value allocate(const call &of) {
   object_slot *slot;
   uint64_t bytes;
   isthmus_failure failure;
   if (!take_object(of, 0, &slot) || !take_integer(of, 1, "bytes", BYTES_MAX, &bytes)) return nullptr;
   if (bytes == 0)
     throw_range_error(of.env, "bytes", "more than 0");
-  else if (change(slot->object, bytes, &failure) != ISTHMUS_OK)
+  else if (isthmus_allocate(slot->object, bytes, &failure) != ISTHMUS_OK)
     return throw_failure(of.env, failure);
   return nullptr;
 }
 
-napi_value allocate(const call &of) { return give_size(of, isthmus_allocate); }
+napi_value shrink(const call &of) {
+  object_slot *slot;
+  uint64_t bytes;
+  isthmus_failure failure;
+  if (!take_object(of, 0, &slot) || !take_integer(of, 1, "bytes", BYTES_MAX, &bytes)) return nullptr;
+  if (isthmus_shrink(slot->object, bytes, &failure) == ISTHMUS_OK) return nullptr;
+  return throw_failure(of.env, failure);
+}
 
-napi_value shrink(const call &of) { return give_size(of, isthmus_shrink); }
+static bool take_bytes(const call &of, size_t index, const char *name, const char *expected, void **address,
+                       size_t *bytes) {
+  napi_typedarray_type type;
+  napi_status status =
+      napi_get_typedarray_info(of.env, of.arguments[index], &type, bytes, address, nullptr, nullptr);
+  if (status == napi_ok && type == napi_uint8_array) return true;
+  throw_type_error(of.env, name, expected);
+  return false;
+}
+
+napi_value read_object(const call &of) {
+  object_slot *slot;
+  uint64_t offset, copied;
+  void *into;
+  size_t bytes;
+  isthmus_failure failure;
+  if (!take_object(of, 0, &slot) || !take_integer(of, 1, "offset", BYTES_MAX, &offset)) return nullptr;
+  if (!take_bytes(of, 2, "into", "a Uint8Array", &into, &bytes)) return nullptr;
+  if (isthmus_read(slot->object, offset, into, bytes, &copied, &failure) != ISTHMUS_OK)
+    return throw_failure(of.env, failure);
+  return Napi::Number::New(of.env, static_cast<double>(copied));
+}
+
+static napi_value boolean(napi_env env, bool value) {
+  napi_value result = nullptr;
+  napi_get_boolean(env, value, &result);
+  return result;
+}
+
+napi_value remove_object(const call &of) {
+  object_slot *slot;
+  bool removed;
+  isthmus_failure failure;
+  if (!take_object(of, 0, &slot)) return nullptr;
+  int status = isthmus_remove(slot->object, &removed, &failure);
+  return status == ISTHMUS_OK ? boolean(of.env, removed) : throw_failure(of.env, failure);
+}
 
 /* ---- locks */
 
@@ -140,12 +183,6 @@ static bool take_lock(const call &of, object_slot **slot, uint32_t *index) {
   if (!take_object(of, 0, slot) || !take_integer(of, 1, "index", ISTHMUS_LOCK_MAX, &number)) return false;
   *index = static_cast<uint32_t>(number);
   return true;
-}
-
-static napi_value boolean(napi_env env, bool value) {
-  napi_value result = nullptr;
-  napi_get_boolean(env, value, &result);
-  return result;
 }
 
 napi_value lock(const call &of) {
@@ -183,17 +220,12 @@ napi_value map(const call &of) {
   object_slot *slot;
   bool read_only;
   isthmus_failure failure;
-  napi_typedarray_type type;
   size_t bytes;
   void *address;
   napi_ref view;
   if (!take_object(of, 0, &slot)) return nullptr;
-  napi_status status =
-      napi_get_typedarray_info(of.env, of.arguments[1], &type, &bytes, &address, nullptr, nullptr);
-  if (status != napi_ok || type != napi_uint8_array) {
-    throw_type_error(of.env, "memory", "a Uint8Array over a whole WebAssembly.Memory");
+  if (!take_bytes(of, 1, "memory", "a Uint8Array over a whole WebAssembly.Memory", &address, &bytes))
     return nullptr;
-  }
   if (!take_boolean(of, 2, "readOnly", &read_only)) return nullptr;
   if (napi_create_reference(of.env, of.arguments[1], 1, &view) != napi_ok) return nullptr;
   if (isthmus_map(slot->object, address, bytes, read_only, &failure) != ISTHMUS_OK) {

@@ -77,6 +77,8 @@ napi_value close_object(const call &of);
 napi_value info(const call &of);
 napi_value allocate(const call &of);
 napi_value shrink(const call &of);
+napi_value read_object(const call &of);
+napi_value remove_object(const call &of);
 napi_value lock(const call &of);
 napi_value unlock(const call &of);
 napi_value held(const call &of);

@@ -59,6 +59,7 @@ typedef struct {
   uint32_t mode;
   bool linked;  /* the name still leads to this object; true for objects that were opened without a name */
   bool trusted; /* owned by this user or by the superuser */
+  bool created; /* by this opening of it, which found nothing */
 } isthmus_info;
 
 typedef struct {
@@ -87,8 +88,8 @@ void isthmus_environment_close(isthmus_environment *environment);
 
 /*
  * Names have 1 … 200 bytes, no separator of directories and no control character: else INVALID_NAME. An
- * object of that name which is not plain shared memory (a link, a directory …) is refused with ACCESS_DENIED
- * and never followed.
+ * object of that name which is not plain shared memory (a link, a directory, a file that has another name as
+ * well …) is refused with ACCESS_DENIED and never followed.
  */
 int isthmus_open_named(isthmus_environment *environment, const char *name, uint32_t name_space,
                        isthmus_options options, isthmus_object **out, isthmus_failure *failure);
@@ -96,12 +97,13 @@ int isthmus_open_file(isthmus_environment *environment, const char *path, isthmu
                       isthmus_object **out, isthmus_failure *failure);
 int isthmus_open_anonymous(isthmus_environment *environment, isthmus_object **out, isthmus_failure *failure);
 /*
- * An empty object that nobody can find yet; isthmus_publish gives it `name`, taking it in one step from
- * whatever had it. When its owner dies before that, a later isthmus_list removes it.
+ * An empty object that nobody can find yet; isthmus_publish gives it `name` in one step. When its owner dies
+ * before that, a later isthmus_list removes it.
  */
 int isthmus_open_staged(isthmus_environment *environment, const char *name, uint32_t name_space,
                         uint32_t mode, isthmus_object **out, isthmus_failure *failure);
-int isthmus_publish(isthmus_object *object, isthmus_failure *failure);
+/* With `replace` it takes the name from whatever has it, else a name that is taken is ALREADY_EXISTS. */
+int isthmus_publish(isthmus_object *object, bool replace, isthmus_failure *failure);
 /*
  * A text with which isthmus_open_handle finds the object in a child process, or in another process of the
  * same user as long as this one has it open. Objects opened through it share bytes with the first, and no
@@ -120,15 +122,27 @@ void isthmus_close(isthmus_object *object);
 int isthmus_object_info(isthmus_object *object, isthmus_info *out, isthmus_failure *failure);
 /*
  * Makes the object at least `bytes` (> 0) long, with storage really set aside: OUT_OF_SHARED_MEMORY instead
- * of a crash at first touch. New bytes are zero. Never shrinks. On failure the size is what it was.
+ * of a crash at first touch, also where an object that is long enough has holes. New bytes are zero. Never
+ * shrinks. On failure the size is what it was. Signals wait until it is done.
  */
 int isthmus_allocate(isthmus_object *object, uint64_t bytes, isthmus_failure *failure);
 /*
- * Makes a longer object exactly `bytes` (> 0) long and gives the storage behind back. The caller has made sure
+ * Makes a longer object exactly `bytes` long and gives the storage behind back. The caller has made sure
  * that nobody, in any process, has the rest mapped: whoever touched it would die. BUSY when this object itself is
  * mapped. On failure the size is what it was.
  */
 int isthmus_shrink(isthmus_object *object, uint64_t bytes, isthmus_failure *failure);
+/*
+ * Copies what lies at `offset`, without a mapping: who truncates the object meanwhile harms nobody. `*copied` is
+ * less than `bytes` where the object ends.
+ */
+int isthmus_read(isthmus_object *object, uint64_t offset, void *into, uint64_t bytes, uint64_t *copied,
+                 isthmus_failure *failure);
+/*
+ * Removes the name that the object was opened by, if it still leads to it: `*removed`. Whoever else may give
+ * the name to something new meanwhile is to be kept from that by a lock.
+ */
+int isthmus_remove(isthmus_object *object, bool *removed, isthmus_failure *failure);
 
 /* ---- locks: held by the kernel for the object, dropped when it is closed or its process dies, however that
  * happens */

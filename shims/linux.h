@@ -42,6 +42,7 @@ struct isthmus_object {
   object_kind kind;
   bool read_only;
   bool map_read_only;
+  bool created;
   char *path; /* where it can be found; NULL when NAMELESS */
   char *goal; /* of a STAGED object: the path that publish gives it */
 };
@@ -57,7 +58,7 @@ struct isthmus_environment {
 
 /* What there is to know of a file, whatever the layout of the system's own struct. */
 typedef struct {
-  uint64_t bytes, inode, device;
+  uint64_t bytes, stored_bytes, inode, device;
   uint32_t links, owner, mode;
 } file_facts;
 
@@ -82,6 +83,8 @@ int path_of_name(const char *name, char path[PATH_BYTES_MAX], isthmus_failure *f
 int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, isthmus_failure *failure);
 
 /* linux_object.c */
+/* Whether the name that the object was opened by still leads to it. */
+bool is_linked(const isthmus_object *object, const file_facts *facts);
 /* Makes an object of a descriptor that is a regular file; else, or on any failure, closes the descriptor. */
 int adopt(isthmus_environment *environment, int descriptor, object_kind kind, bool read_only,
           const char *path, const char *goal, isthmus_object **out, isthmus_failure *failure);

@@ -22,6 +22,7 @@ static int status_of(int os_error) {
     case EROFS:
     case ELOOP:  /* a symbolic link, which O_NOFOLLOW refuses */
     case EISDIR: /* not a regular file, each in its own way */
+    case ETXTBSY:
     case ENXIO:
     case ENODEV:
       return ISTHMUS_ACCESS_DENIED;

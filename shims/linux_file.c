@@ -28,6 +28,7 @@ static int facts_of(int descriptor, const char *path, int flags, file_facts *out
   kernel_statx found;
   if (syscall(SYS_statx, descriptor, path, flags, KERNEL_STATX_BASIC, &found) != 0) return -1;
   out->bytes = found.bytes;
+  out->stored_bytes = found.blocks * 512;
   out->inode = found.inode;
   out->device = (uint64_t)found.device_major << 32 | found.device_minor;
   out->links = found.links;

@@ -77,5 +77,8 @@ uint64_t isthmus_mapped_bytes(const isthmus_object *object) { return object->byt
 
 int isthmus_flush(isthmus_object *object, isthmus_failure *failure) {
   if (!object->address || object->map_read_only) return ISTHMUS_OK;
-  return msync(object->address, object->bytes, MS_SYNC) == 0 ? ISTHMUS_OK : refuse_errno(failure, "msync");
+  int result;
+  do result = msync(object->address, object->bytes, MS_SYNC);
+  while (result != 0 && errno == EINTR);
+  return result == 0 ? ISTHMUS_OK : refuse_errno(failure, "msync");
 }

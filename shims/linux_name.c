@@ -75,9 +75,14 @@ int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, 
   return refuse_os_error(failure, "open", EEXIST, ISTHMUS_SYSTEM);
 }
 
-int isthmus_publish(isthmus_object *object, isthmus_failure *failure) {
+/* linux/fs.h */
+#define KERNEL_RENAME_NOREPLACE 1u
+
+int isthmus_publish(isthmus_object *object, bool replace, isthmus_failure *failure) {
   if (object->kind != STAGED) return refuse(failure, ISTHMUS_NOT_SUPPORTED);
-  if (rename(object->path, object->goal) != 0) return refuse_errno(failure, "rename");
+  unsigned flags = replace ? 0 : KERNEL_RENAME_NOREPLACE;
+  if (syscall(SYS_renameat2, AT_FDCWD, object->path, AT_FDCWD, object->goal, flags) != 0)
+    return refuse_errno(failure, "renameat2");
   object->kind = NAMED;
   free(object->path);
   object->path = object->goal;
@@ -143,6 +148,16 @@ int isthmus_unlink(const char *name, uint32_t name_space, isthmus_failure *failu
   char path[PATH_BYTES_MAX];
   if (path_of_name(name, path, failure) != ISTHMUS_OK) return failure->status;
   return unlink(path) == 0 ? ISTHMUS_OK : refuse_errno(failure, "unlink");
+}
+
+int isthmus_remove(isthmus_object *object, bool *removed, isthmus_failure *failure) {
+  file_facts facts;
+  *removed = false;
+  if (object->kind != NAMED) return ISTHMUS_OK;
+  if (facts_of_descriptor(object->descriptor, &facts) != 0) return refuse_errno(failure, "statx");
+  if (!is_linked(object, &facts)) return ISTHMUS_OK;
+  *removed = unlink(object->path) == 0;
+  return *removed || errno == ENOENT ? ISTHMUS_OK : refuse_errno(failure, "unlink");
 }
 
 /* struct statfs of the kernel on 64-bit CPUs */

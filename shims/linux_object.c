@@ -1,5 +1,7 @@
 /* Objects: opening in every way, describing, giving them their size, closing. */
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +75,16 @@ static int open_at(isthmus_environment *environment, const char *path, isthmus_o
     close_descriptor(descriptor);
     return failure->status;
   }
-  return adopt(environment, descriptor, NAMED, options.read_only, path, NULL, out, failure);
+  file_facts facts;
+  /* A second name could be anybody's, and lead to what was never meant to be shared memory. */
+  if (in_place && facts_of_descriptor(descriptor, &facts) == 0 && facts.links > 1) {
+    close_descriptor(descriptor);
+    return refuse_os_error(failure, "open", EMLINK, ISTHMUS_ACCESS_DENIED);
+  }
+  if (adopt(environment, descriptor, NAMED, options.read_only, path, NULL, out, failure) != ISTHMUS_OK)
+    return failure->status;
+  (*out)->created = created;
+  return ISTHMUS_OK;
 }
 
 int isthmus_open_named(isthmus_environment *environment, const char *name, uint32_t name_space,
@@ -123,8 +134,8 @@ int isthmus_open_staged(isthmus_environment *environment, const char *name, uint
   return failure->status;
 }
 
-/* Whether the name that the object was opened by still leads to it. */
-static bool is_linked(const isthmus_object *object, const file_facts *facts) {
+/* A name that cannot be looked at may well lead to it. */
+bool is_linked(const isthmus_object *object, const file_facts *facts) {
   if (object->kind == NAMELESS) return true;
   if (object->kind == STAGED || facts->links == 0) return false;
   file_facts named;
@@ -140,6 +151,7 @@ int isthmus_object_info(isthmus_object *object, isthmus_info *out, isthmus_failu
   out->mode = facts.mode & 0777;
   out->trusted = facts.owner == geteuid() || facts.owner == 0;
   out->linked = is_linked(object, &facts);
+  out->created = object->created;
   return ISTHMUS_OK;
 }
 
@@ -162,26 +174,56 @@ static int write_zeros(int descriptor, uint64_t from, uint64_t to) {
   return 0;
 }
 
+/*
+ * A file system may give up what it has done when a signal comes (tmpfs does), so that it never ends where signals
+ * come faster than it can allocate. Those to the process go to other threads meanwhile; SIGKILL is not held back.
+ */
+static int set_aside(int descriptor, uint64_t bytes) {
+  sigset_t all, before;
+  int result;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  /* From zero: a sparse file gets storage for all of it. */
+  do result = (int)syscall(SYS_fallocate, descriptor, 0, (int64_t)0, (int64_t)bytes);
+  while (result != 0 && errno == EINTR);
+  int os_error = errno;
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  errno = os_error;
+  return result;
+}
+
 int isthmus_allocate(isthmus_object *object, uint64_t bytes, isthmus_failure *failure) {
   if (object->read_only) return refuse(failure, ISTHMUS_READ_ONLY);
   file_facts facts;
   if (facts_of_descriptor(object->descriptor, &facts) != 0) return refuse_errno(failure, "statx");
-  if (facts.bytes >= bytes) return ISTHMUS_OK;
+  if (facts.bytes >= bytes && facts.stored_bytes >= bytes) return ISTHMUS_OK;
   if (is_beyond_limit(bytes))
     return refuse_os_error(failure, "fallocate", EFBIG, ISTHMUS_OUT_OF_SHARED_MEMORY);
-  int result;
-  /* From zero: a sparse file that was smaller gets storage for all of it. */
-  do result = (int)syscall(SYS_fallocate, object->descriptor, 0, (int64_t)0, (int64_t)bytes);
-  while (result != 0 && errno == EINTR);
+  int result = set_aside(object->descriptor, bytes);
   if (result != 0 && errno == EOPNOTSUPP) result = write_zeros(object->descriptor, facts.bytes, bytes);
   if (result == 0) return ISTHMUS_OK;
   if (errno == ENOMEM)
     refuse_os_error(failure, "fallocate", ENOMEM, ISTHMUS_OUT_OF_SHARED_MEMORY);
   else
     refuse_errno(failure, "fallocate");
+  if (facts.bytes >= bytes) return failure->status;
   do result = ftruncate(object->descriptor, (off_t)facts.bytes);
   while (result != 0 && errno == EINTR);
   return failure->status;
+}
+
+int isthmus_read(isthmus_object *object, uint64_t offset, void *into, uint64_t bytes, uint64_t *copied,
+                 isthmus_failure *failure) {
+  *copied = 0;
+  while (*copied < bytes) {
+    char *at = (char *)into + *copied;
+    ssize_t got = pread(object->descriptor, at, bytes - *copied, (off_t)(offset + *copied));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return refuse_errno(failure, "pread");
+    if (got == 0) return ISTHMUS_OK;
+    *copied += (uint64_t)got;
+  }
+  return ISTHMUS_OK;
 }
 
 int isthmus_shrink(isthmus_object *object, uint64_t bytes, isthmus_failure *failure) {

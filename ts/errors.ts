@@ -1,4 +1,5 @@
 import * as codes from "../protocol/errors.js";
+import { errnoName } from "./host/errno.js";
 import type { NativeError } from "./host/native.js";
 
 /**
@@ -106,7 +107,21 @@ const general = new Map<IsthmusErrorCode, string>([
     "ACCESS_DENIED",
     "this user may not; check who owns it and its mode, and that it is a plain file and no link",
   ],
-  ["TOO_LARGE", "the name is too long for this system"],
+  ["INVALID_NAME", "the system does not take such a name: is it, or one of its folders, too long?"],
+]);
+
+/** The same where the code alone says too little. */
+const particular = new Map<string, string>([
+  ["EMFILE", "this process has too many files open: close segments that are not needed, or raise ulimit -n"],
+  ["ENFILE", "the machine has too many files open: end what is not needed, or raise fs.file-max"],
+  ["ENOMEM", "the system has no memory for that, or no more mappings for this process (vm.max_map_count)"],
+  ["EFBIG", "that is more than this process may write to one file: raise ulimit -f"],
+  ["EROFS", 'the file system can only be read: open with { access: "read-only" }'],
+  ["EISDIR", "that is a folder; give the path of a file in it"],
+  ["ENOTDIR", "a part of the path in front is no folder"],
+  ["ELOOP", "a plain file is wanted and no link: this is a symbolic link, which is never followed"],
+  ["EMLINK", "the file has a second name, so it is not only shared memory; remove one of them"],
+  ["ENOLCK", "the system has no more locks, or the file system has none"],
 ]);
 
 /** @internal Runs a call of the shim; what it throws becomes an IsthmusError that says what was attempted. */
@@ -120,8 +135,9 @@ export function attempt<T>(
   } catch (error) {
     if (!isNativeError(error)) throw error;
     const code = codeName(error.status);
-    const said = advice?.(error) ?? general.get(code);
-    const system = error.errno ? `${error.syscall}: errno ${error.errno}` : error.message;
+    const name = errnoName(error.errno);
+    const said = advice?.(error) ?? particular.get(name) ?? general.get(code);
+    const system = error.errno ? `${error.syscall}: ${name}, errno ${error.errno}` : error.message;
     throw new IsthmusError(code, `${what} failed: ${said ? `${said} (${system})` : system}`, error);
   }
 }

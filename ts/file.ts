@@ -28,12 +28,16 @@ import { text } from "./arguments.js";
 import type { Attachment } from "./attachment.js";
 import { instantiate } from "./core.js";
 import { attempt, failure, IsthmusError } from "./errors.js";
-import { absolutePath, removeFile } from "./host/file-system.js";
+import { absolutePath } from "./host/file-system.js";
 import { native, type Region } from "./host/region.js";
 import { sleepMs } from "./host/runtime.js";
-import { type Making, noRoom, type Place } from "./opening.js";
+import { beginningOf, type Making, noRoom, type Place } from "./opening.js";
 import { opened } from "./places.js";
 
+/** The longest path that every system takes. Bytes. */
+const PATH_BYTES_MAX = 4000;
+/** How much of a file is looked at at once. */
+const LOOK_BYTES = 1 << 20;
 /** Turns of a millisecond for readers to notice that they cannot use a file. */
 const READERS_GONE_TURNS = 1000;
 
@@ -48,12 +52,15 @@ export function filed(path: string, readOnly: boolean): Place {
   if (text("path", path) === "" || path.includes("\0"))
     throw new IsthmusError("INVALID_NAME", "path must not be empty and must not contain NUL");
   const absolute = absolutePath(path);
+  if (new TextEncoder().encode(absolute).length > PATH_BYTES_MAX)
+    throw new IsthmusError("INVALID_NAME", `path must have at most ${PATH_BYTES_MAX} bytes`);
   return {
     name: absolute,
     described: `segment in file "${absolute}"`,
     remedy: "restore the file from a copy, or remove it",
     absent: TO_CREATE,
     crowded,
+    precious: true,
     open: (making) =>
       opened(
         `opening file "${absolute}"`,
@@ -65,7 +72,6 @@ export function filed(path: string, readOnly: boolean): Place {
       ),
     settle: (region, making) => settle(region, absolute, making),
     vacate: truncate,
-    remove: () => attempt(`removing file "${absolute}"`, () => removeFile(absolute)),
   };
 }
 
@@ -78,17 +84,25 @@ function settle(region: Region, path: string, making: Making | undefined): void 
   const { bytes } = region.info();
   if (!isSegmentSize(bytes) || !isAlone(region, bytes)) return;
   try {
-    const whole = adoptMapped(region, path, bytes);
+    if (!mayBeOurs(region, bytes)) {
+      throw failure(
+        BAD_MAGIC,
+        `file "${path}" is no segment: it begins with zeros and goes on with something else`,
+      );
+    }
+    // A copy may have holes where the original had zeros, and whoever writes to one when the disk is full is killed.
+    setAside(region, `bringing all of file "${path}" to the disk`, bytes);
+    const whole = adoptMapped(region, bytes);
     if (!whole || making === undefined || making.bytes <= bytes) return;
-    attempt(
-      `extending file "${path}" from ${bytes} to ${making.bytes} bytes`,
-      () => native.allocate(region.object, making.bytes),
-      noRoom({ crowded }),
-    );
-    adoptMapped(region, path, making.bytes);
+    setAside(region, `extending file "${path}" from ${bytes} to ${making.bytes} bytes`, making.bytes);
+    adoptMapped(region, making.bytes);
   } finally {
-    native.unlock(region.object, LOCK_HOLDERS);
+    region.unlock(LOCK_HOLDERS);
   }
+}
+
+function setAside(region: Region, what: string, bytes: number): void {
+  attempt(what, () => native.allocate(region.object, bytes), noRoom({ crowded }));
 }
 
 /**
@@ -96,10 +110,10 @@ function settle(region: Region, path: string, making: Making | undefined): void 
  * have just come to find that out, and go.
  */
 function isAlone(region: Region, bytes: number): boolean {
-  if (native.lock(region.object, LOCK_HOLDERS, false)) return true;
+  if (region.lock(LOCK_HOLDERS, false)) return true;
   if (mapped(region, bytes, (memory) => instantiate(memory, false).validate(bytes, 0) === 0)) return false;
   for (let turn = 0; turn < READERS_GONE_TURNS; turn++) {
-    if (native.lock(region.object, LOCK_HOLDERS, false)) return true;
+    if (region.lock(LOCK_HOLDERS, false)) return true;
     sleepMs(1);
   }
   return false;
@@ -115,14 +129,8 @@ function mapped<T>(region: Region, bytes: number, look: (memory: WebAssembly.Mem
 }
 
 /** Whether the file is a usable segment of exactly these bytes afterwards. */
-function adoptMapped(region: Region, path: string, bytes: number): boolean {
+function adoptMapped(region: Region, bytes: number): boolean {
   return mapped(region, bytes, (memory) => {
-    if (!mayBeOurs(memory)) {
-      throw failure(
-        BAD_MAGIC,
-        `file "${path}" is no segment: it begins with zeros and goes on with something else`,
-      );
-    }
     const core = instantiate(memory, false);
     core.adopt(bytes);
     return core.validate(bytes, 0) === 0;
@@ -133,26 +141,27 @@ function adoptMapped(region: Region, path: string, bytes: number): boolean {
  * A file whose creator died looks like one that begins with zeros, and is created anew. So a file that is not ours must not
  * look so: either creation has come as far as writing its version, or nothing was ever written to it.
  */
-function mayBeOurs(memory: WebAssembly.Memory): boolean {
-  const view = new DataView(memory.buffer);
-  if (view.getUint32(HEADER_MAGIC_OFFSET, true) !== 0) return true;
+function mayBeOurs(region: Region, bytes: number): boolean {
+  const view = beginningOf(region);
+  if (view?.getUint32(HEADER_MAGIC_OFFSET, true) !== 0) return true;
   const version = view.getUint16(HEADER_ABI_VERSION_OFFSET, true);
   if (version !== 0) return view.getUint16(HEADER_HEADER_SIZE_OFFSET, true) === HEADER_BYTES;
-  const words = new Uint32Array(memory.buffer);
-  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  for (let at = 0; at < bytes; at += LOOK_BYTES) {
+    if (!region.read(at, LOOK_BYTES).every((byte) => byte === 0)) return false;
+  }
   return true;
 }
 
 /** The last one out leaves no more than what is used. A system that refuses leaves a longer file, which is whole as well. */
 function truncate({ region, core, bytes }: Attachment): void {
   const info = region.info();
-  if (!info.linked || info.bytes !== bytes || !native.lock(region.object, LOCK_HOLDERS, false)) return;
+  if (!info.linked || info.bytes !== bytes || !region.lock(LOCK_HOLDERS, false)) return;
   const used = core.shrink();
   if (!isSegmentSize(used) || used >= bytes) return;
   try {
     native.flush(region.object);
     region.unmap();
-    native.shrink(region.object, used);
+    region.shrink(used);
   } catch {
     // Out of disk, or an error of the disk: the next writer gives the heap the rest back.
   }

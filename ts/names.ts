@@ -28,5 +28,7 @@ export function segmentName(value: unknown): string {
 
 /** @internal The namespace as the shim counts them. */
 export function namespaceNumber(value: unknown): number {
-  return oneOf("namespace", value ?? "local", ["local", "global"] as const) === "global" ? 1 : 0;
+  return oneOf("namespace", value === undefined ? "local" : value, ["local", "global"] as const) === "global"
+    ? 1
+    : 0;
 }

@@ -3,6 +3,9 @@
  * creating, joining and removing never meet; see "Creation" in `assembly/segment.ts`. Read-only openers take no lock that could
  * keep anyone waiting for long: they count themselves among the holders, look, and look again whether the name was removed
  * meanwhile. Whoever is among the holders can rely on the size.
+ *
+ * What does not begin like a segment is never mapped: nobody has promised not to truncate it, and who touches mapped bytes that
+ * are gone is killed. So the first look reads.
  */
 import {
   ALREADY_EXISTS,
@@ -18,17 +21,22 @@ import {
 import {
   ABI_VERSION,
   HEADER_ABI_VERSION_OFFSET,
-  HEADER_GENERATION_OFFSET,
+  HEADER_BYTES,
+  HEADER_MAGIC_OFFSET,
+  HEADER_STATE_OFFSET,
   HEADER_TOTAL_SIZE_OFFSET,
   LOCK_CREATION,
-  LOCK_HOLDERS,
+  MAGIC,
+  STATE_INITIALIZING,
 } from "../protocol/layout.js";
 import { PAGE_BYTES, PARTICIPANTS_MIN, SEGMENT_PAGES_MAX } from "../protocol/limits.js";
 import { Attachment } from "./attachment.js";
 import { attempt, failure, IsthmusError } from "./errors.js";
+import { errnoName } from "./host/errno.js";
 import type { NativeError } from "./host/native.js";
 import { native, type Region } from "./host/region.js";
 import { nowNs, pid, sleepMs } from "./host/runtime.js";
+import { CREATION_PATIENCE_MS, hold, lockCreation } from "./patience.js";
 
 /** What to make when there is nothing. */
 export interface Making {
@@ -46,72 +54,47 @@ export interface Place {
   /** For error texts: what to do when there is nothing, and when there is no room for what was asked for. */
   absent: string;
   crowded(): string;
+  /** What was there before belongs to the user: nobody but the user removes it, and what fails leaves it as it was. */
+  precious?: boolean;
+  /** How long to wait for others: see `Wanted`. */
+  patienceMs?: number;
   /** Opens the object; with `making` it may come to exist, empty. */
   open(making: Making | undefined): Region;
   /** What a writer does, with LOCK_CREATION in its hands, before it looks at the segment. */
   settle?(region: Region, making: Making | undefined): void;
   /** What a writer does who has left, with LOCK_CREATION in its hands, before it lets go of the region. */
   vacate?(attachment: Attachment): void;
-  /** Removes the name; absent when there is none. */
-  remove?(): void;
 }
 
-/** How long another process may be creating, joining or truncating before we give up; a dead one is noticed at once. */
-const CREATION_PATIENCE_MS = 10_000;
+export type Mode = "create" | "open" | "openOrCreate";
+
 /** Pause before looking again at what another process is changing. */
 const RETRY_MS = 1;
 /** Names may be removed between opening and locking: then begin again, this often. */
-const REOPEN_TURNS_MAX = 1000;
-
-function lockPatiently(region: Region, place: Place, lock: number, shared: boolean): void {
-  const begin = performance.now();
-  while (!native.lock(region.object, lock, shared)) {
-    if (performance.now() - begin > CREATION_PATIENCE_MS) {
-      throw failure(
-        INITIALIZING,
-        `a live process has been creating, joining, leaving or removing ${place.described} for ` +
-          `${CREATION_PATIENCE_MS / 1000} s. Is it stopped? Continue or end it`,
-      );
-    }
-    sleepMs(0.5);
-  }
-}
-
-function lockCreation(region: Region, place: Place): void {
-  lockPatiently(region, place, LOCK_CREATION, false);
-}
-
-/** Counts us among those who hold the segment. Nobody comes in while somebody adopts or truncates it. */
-function hold(region: Region, place: Place): void {
-  lockPatiently(region, place, LOCK_HOLDERS, true);
-}
+export const REOPEN_TURNS_MAX = 1000;
 
 /**
  * Opens what is there, or makes it: `mode` "create" refuses what exists, "open" never makes anything.
  *
  * @throws {IsthmusError} see Segment.create and Segment.open
  */
-export function enter(
-  place: Place,
-  mode: "create" | "open" | "openOrCreate",
-  making: Making | undefined,
-): Attachment {
-  for (let turn = 0; turn < REOPEN_TURNS_MAX; turn++) {
+export function enter(place: Place, mode: Mode, making: Making | undefined): Attachment {
+  const { patienceMs = CREATION_PATIENCE_MS } = place;
+  for (let turn = 0; turn < (patienceMs > 0 ? REOPEN_TURNS_MAX : 1); turn++) {
+    if (turn > 0) sleepMs(RETRY_MS);
     const region = place.open(mode === "open" ? undefined : making);
     let done = false;
     try {
       if (!region.readOnly) lockCreation(region, place);
-      const { linked } = checkOwner(region, place);
-      if (!linked) continue;
+      if (!checkOwner(region, place).linked) continue;
       const attachment = enterLocked(region, place, mode, making);
       // Without the lock, a pruner that saw no holder may have removed the name before it could see us. The size can only
       // have been changed by somebody who does not keep to the rules.
       if (!attachment || !isAsSeen(region, attachment)) {
         attachment?.close();
-        sleepMs(RETRY_MS);
         continue;
       }
-      if (!region.readOnly) native.unlock(region.object, LOCK_CREATION);
+      if (!region.readOnly) region.unlock(LOCK_CREATION);
       attachment.vacate = place.vacate;
       done = true;
       return attachment;
@@ -121,7 +104,7 @@ export function enter(
   }
   throw failure(
     INITIALIZING,
-    `${place.described} was removed or extended ${REOPEN_TURNS_MAX} times while it was being opened`,
+    `${place.described} was removed or extended again and again while it was being opened`,
   );
 }
 
@@ -130,7 +113,7 @@ function isAsSeen(region: Region, attachment: Attachment): boolean {
   return linked && bytes === attachment.u8.length;
 }
 
-function checkOwner(region: Region, place: Place): { linked: boolean } {
+export function checkOwner(region: Region, place: Place): { linked: boolean } {
   const info = region.info();
   if (!info.trusted) {
     throw new IsthmusError(
@@ -145,27 +128,51 @@ function checkOwner(region: Region, place: Place): { linked: boolean } {
 function enterLocked(
   region: Region,
   place: Place,
-  mode: "create" | "open" | "openOrCreate",
+  mode: Mode,
   making: Making | undefined,
 ): Attachment | undefined {
-  if (!region.readOnly) place.settle?.(region, making);
-  hold(region, place);
+  if (region.readOnly) hold(region, place);
+  const foreign = !mayBeSegment(region);
+  if (!region.readOnly) {
+    if (!foreign) place.settle?.(region, making);
+    hold(region, place);
+  }
   const { bytes } = region.info();
   if (bytes === 0) {
     // Empty: its creator died before it got its size. Without a wish of our own there is nothing to open.
     if (!making || mode === "open") throw notFound(place);
-    return makeOrRemove(region, place, making);
+    return makeOrUndo(region, place, making, 0);
   }
   checkSize(place, bytes);
+  if (foreign && mode === "create") throw exists(place);
+  if (foreign) throw invalid(place, BAD_MAGIC);
   const attachment = new Attachment(region, place.name, bytes);
   let status = attachment.core.validate(bytes, region.readOnly ? 0 : 1);
   if (status === CORRUPT && region.readOnly && place.settle) status = validateShorter(attachment);
   if (status === INITIALIZING && !region.readOnly) return takeOver(attachment, place, mode, making);
-  if (mode === "create")
-    throw failure(ALREADY_EXISTS, `${place.described} exists; open it, or create with { replace: true }`);
-  if (status !== 0) throw invalid(place, attachment, status);
+  if (mode === "create") throw exists(place);
+  if (status !== 0) throw invalid(place, status, attachment);
   attachment.join(attachment.core.participants.value);
   return attachment;
+}
+
+function exists(place: Place): IsthmusError {
+  return failure(ALREADY_EXISTS, `${place.described} exists; open it, or create with { replace: true }`);
+}
+
+/** What is at the beginning of the object; undefined where that is missing. */
+export function beginningOf(region: Region): DataView | undefined {
+  const { buffer, length } = region.read(0, HEADER_BYTES);
+  return length === HEADER_BYTES ? new DataView(buffer) : undefined;
+}
+
+/** False when other bytes than those of a segment are there. An object that is too short is judged by its size. */
+function mayBeSegment(region: Region): boolean {
+  const view = beginningOf(region);
+  if (!view) return true;
+  const magic = view.getUint32(HEADER_MAGIC_OFFSET, true);
+  const state = view.getUint32(HEADER_STATE_OFFSET, true);
+  return magic === MAGIC || (magic === 0 && state === STATE_INITIALIZING);
 }
 
 /** Who died extending or truncating a file left it longer than its segment. A writer adopts it; a reader can do with less. */
@@ -177,13 +184,27 @@ function validateShorter(attachment: Attachment): number {
   return status;
 }
 
-/** Makes the segment; what cannot be made is not left behind under its name. The caller holds LOCK_CREATION. */
-function makeOrRemove(region: Region, place: Place, making: Making): Attachment {
+/**
+ * Gives an object that has `former` bytes, and nothing in them, its size, and makes it a segment. What cannot be made is not
+ * left behind. The caller holds LOCK_CREATION.
+ */
+function makeOrUndo(region: Region, place: Place, making: Making, former: number): Attachment {
   try {
-    return make(region, place, making, 1);
+    return populate(allocated(region, place, making.bytes), making.participants, 1);
   } catch (error) {
-    place.remove?.();
+    undo(region, place, former);
     throw error;
+  }
+}
+
+/** Its own failure would hide the first one. */
+function undo(region: Region, place: Place, former: number): void {
+  try {
+    region.unmap();
+    if (!place.precious || region.info().created) region.remove();
+    else region.shrink(former);
+  } catch {
+    // An empty or unfinished segment stays, which the next one who comes makes.
   }
 }
 
@@ -191,13 +212,18 @@ function makeOrRemove(region: Region, place: Place, making: Making): Attachment 
 function takeOver(
   attachment: Attachment,
   place: Place,
-  mode: "create" | "open" | "openOrCreate",
+  mode: Mode,
   making: Making | undefined,
 ): Attachment | undefined {
+  const { region, bytes } = attachment;
   const wanted = making && mode !== "open" ? making : undefined;
-  if (wanted && wanted.bytes !== attachment.bytes) {
-    place.remove?.();
+  if (wanted && wanted.bytes !== bytes && !place.precious) {
+    region.remove();
     return undefined;
+  }
+  if (wanted && wanted.bytes > bytes) {
+    region.unmap();
+    return makeOrUndo(region, place, wanted, bytes);
   }
   return populate(attachment, wanted?.participants ?? PARTICIPANTS_MIN, 1);
 }
@@ -211,39 +237,42 @@ function checkSize(place: Place, bytes: number): void {
   );
 }
 
-/** Gives an empty object its size and makes it a segment with us as its first participant. */
-export function make(region: Region, place: Place, making: Making, generation: number): Attachment {
-  const what = `allocating ${making.bytes} bytes for ${place.described}`;
-  attempt(what, () => native.allocate(region.object, making.bytes), noRoom(place));
-  return populate(new Attachment(region, place.name, making.bytes), making.participants, generation);
+/** The object with that size, mapped. */
+export function allocated(region: Region, place: Place, bytes: number): Attachment {
+  const what = `allocating ${bytes} bytes for ${place.described}`;
+  attempt(what, () => native.allocate(region.object, bytes), noRoom(place));
+  return new Attachment(region, place.name, bytes);
 }
 
-/** The caller holds LOCK_CREATION, and is among the holders. */
-function populate(attachment: Attachment, participants: number, generation: number): Attachment {
-  const { core, bytes } = attachment;
+/** Makes the bytes a segment; the caller holds LOCK_CREATION, and is among the holders. */
+export function establish({ core, bytes }: Attachment, participants: number, generation: number): void {
   const status = core.create(bytes, generation, participants, pid, nowNs()) || core.validate(bytes, 0);
-  if (status !== 0) {
-    throw failure(
-      status,
-      `${bytes} bytes are too few for a segment with ${participants} participants; give it more`,
-    );
-  }
-  attachment.join(core.participants.value);
+  if (status === 0) return;
+  throw failure(
+    status,
+    `${bytes} bytes are too few for a segment with ${participants} participants; give it more`,
+  );
+}
+
+function populate(attachment: Attachment, participants: number, generation: number): Attachment {
+  establish(attachment, participants, generation);
+  attachment.join(attachment.core.participants.value);
   return attachment;
 }
 
 /** The advice of this place when the system has no room. */
 export function noRoom(place: Pick<Place, "crowded">): (error: NativeError) => string | undefined {
-  return (error) => (error.status === OUT_OF_SHARED_MEMORY ? place.crowded() : undefined);
+  return ({ status, errno }) =>
+    status === OUT_OF_SHARED_MEMORY && errnoName(errno) !== "EFBIG" ? place.crowded() : undefined;
 }
 
 export function notFound(place: Place): IsthmusError {
   return failure(NOT_FOUND, `there is no ${place.described}; ${place.absent}`);
 }
 
-function invalid(place: Place, attachment: Attachment, status: number): IsthmusError {
+function invalid(place: Place, status: number, attachment?: Attachment): IsthmusError {
   const what = place.described;
-  const version = attachment.view.getUint16(HEADER_ABI_VERSION_OFFSET, true);
+  const version = attachment?.view.getUint16(HEADER_ABI_VERSION_OFFSET, true);
   const reasons = new Map<number, string>([
     [BAD_MAGIC, `${what} does not begin like a segment; unlink it if nothing else uses that name`],
     [
@@ -256,35 +285,4 @@ function invalid(place: Place, attachment: Attachment, status: number): IsthmusE
     [CORRUPT, `the header of ${what} contradicts itself or its size; ${place.remedy}`],
   ]);
   return failure(status, reasons.get(status) ?? what);
-}
-
-/** Makes a new generation under the name, and tells those who hold the old one. */
-export function replace(place: Place, stage: () => Region, making: Making): Attachment {
-  const old = existing(place);
-  const region = stage();
-  let done = false;
-  try {
-    lockCreation(region, place);
-    hold(region, place);
-    const generation = old ? Number(old.view.getBigUint64(HEADER_GENERATION_OFFSET, true)) + 1 : 1;
-    const attachment = make(region, place, making, generation);
-    attempt(`publishing ${place.described}`, () => native.publish(region.object));
-    native.unlock(region.object, LOCK_CREATION);
-    done = true;
-    old?.core.markStale();
-    return attachment;
-  } finally {
-    if (!done) region.close();
-    old?.close();
-  }
-}
-
-/** The segment that has the name now, if it is one and we may write to it. */
-function existing(place: Place): Attachment | undefined {
-  try {
-    return enter(place, "open", undefined);
-  } catch (error) {
-    if (error instanceof IsthmusError && error.code !== "ACCESS_DENIED") return undefined;
-    throw error;
-  }
 }

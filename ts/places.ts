@@ -1,11 +1,14 @@
 /** Where segments can be found: how the object behind each kind of segment is opened. */
-import { NOT_FOUND } from "../protocol/errors.js";
+import { INVALID_NAME, NOT_FOUND } from "../protocol/errors.js";
 import { oneOf, options, text } from "./arguments.js";
 import { attempt } from "./errors.js";
 import type { NativeError } from "./host/native.js";
 import { native, Region } from "./host/region.js";
 import { type Namespace, namespaceNumber, segmentName } from "./names.js";
 import type { Making, Place } from "./opening.js";
+
+/** Longer than any text of `segment.handle`. */
+const HANDLE_CHARACTERS_MAX = 200;
 
 /** What an opener may do. */
 export type Access = "read-write" | "read-only";
@@ -55,7 +58,6 @@ export function named(name: string, namespace: number, readOnly: boolean): Place
     remedy: "create it with { replace: true }",
     absent: TO_CREATE,
     crowded,
-    remove: () => attempt(`removing segment "${valid}"`, () => native.unlink(valid, namespace)),
     open: (making) =>
       opened(
         `opening segment "${valid}"`,
@@ -91,9 +93,23 @@ export function anonymous(): Place {
 
 /** @internal The object that another process passed on. */
 export function passedOn(handle: string, readOnly: boolean): Place {
-  text("handle", handle);
+  if (text("handle", handle).length > HANDLE_CHARACTERS_MAX || handle.includes("\0"))
+    throw new RangeError(
+      `handle must be a text of segment.handle: up to ${HANDLE_CHARACTERS_MAX} characters without NUL`,
+    );
   return {
     ...nameless,
-    open: () => opened("opening an anonymous segment", readOnly, () => native.openHandle(handle, readOnly)),
+    open: () =>
+      new Region(
+        attempt("opening an anonymous segment", () => native.openHandle(handle, readOnly), handleAdvice),
+        readOnly,
+      ),
   };
+}
+
+function handleAdvice({ status }: NativeError): string | undefined {
+  if (status === INVALID_NAME) return "this is no text that segment.handle has given";
+  return status === NOT_FOUND
+    ? "nobody has it open any more, or in a place that this process cannot see"
+    : undefined;
 }

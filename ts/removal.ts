@@ -3,6 +3,9 @@ import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../protocol/limits.js";
 import { attempt, IsthmusError, type IsthmusErrorCode } from "./errors.js";
 import { native, Region } from "./host/region.js";
 import { headerOf, type SegmentState } from "./inspect.js";
+import { beginningOf, type Place } from "./opening.js";
+import { removeLocked } from "./patience.js";
+import { named } from "./places.js";
 
 /** A named segment, as `Segment.list` sees it. */
 export interface SegmentInfo {
@@ -35,11 +38,14 @@ function describe(name: string, namespace: number): SegmentInfo | undefined {
       true,
     );
     const { bytes } = region.info();
-    const inUse = native.held(region.object, LOCK_HOLDERS);
+    const inUse = region.held(LOCK_HOLDERS);
     if (bytes === 0 || bytes % PAGE_BYTES !== 0 || bytes > PAGE_BYTES * SEGMENT_PAGES_MAX) {
       return { ...nothing, bytes, inUse, error: bytes === 0 ? "INITIALIZING" : "CORRUPT" };
     }
-    const header = headerOf(new DataView(region.map(bytes).buffer));
+    // Read, not mapped: its owner, who may be anybody, could truncate it, and end whoever touches what is gone.
+    const view = beginningOf(region);
+    if (!view) return { ...nothing, bytes, inUse, error: "CORRUPT" };
+    const header = headerOf(view);
     if (header.magic === 0 && header.state === "INITIALIZING") {
       return { ...nothing, bytes, inUse, state: header.state, error: undefined };
     }
@@ -54,7 +60,10 @@ function describe(name: string, namespace: number): SegmentInfo | undefined {
   }
 }
 
-/** @internal Removes every segment that nobody alive has open; returns their names. Safe against openers and other pruners. */
+/**
+ * @internal Removes every segment of this user that nobody alive has open; returns their names. Who creates or joins one is not
+ * in danger: the lock of creation keeps writers out from the look to the end, the lock of holders readers.
+ */
 export function pruneSegments(namespace: number): string[] {
   return attempt("listing segments", () => native.list(namespace)).filter((name) =>
     pruneOne(name, namespace),
@@ -68,11 +77,8 @@ function pruneOne(name: string, namespace: number): boolean {
       attempt("", () => native.openNamed(name, namespace, false, false, 0)),
       false,
     );
-    // Openers hold LOCK_CREATION until they hold LOCK_HOLDERS: with the first in our hands nobody can come in between.
-    if (!native.lock(region.object, LOCK_CREATION, false)) return false;
-    if (!region.info().linked || native.held(region.object, LOCK_HOLDERS)) return false;
-    attempt("", () => native.unlink(name, namespace));
-    return true;
+    if (!region.info().trusted) return false;
+    return region.lock(LOCK_CREATION, false) && region.lock(LOCK_HOLDERS, false) && region.remove();
   } catch (error) {
     // Another user's, or gone already: not ours to remove.
     if (error instanceof IsthmusError) return false;
@@ -80,4 +86,32 @@ function pruneOne(name: string, namespace: number): boolean {
   } finally {
     region?.close();
   }
+}
+
+/** @internal Removes a name, whatever has it when we look; nothing that gets the name later. */
+export function unlinkSegment(name: string, namespace: number): void {
+  const place = named(name, namespace, false);
+  const region = openAnyhow(place, named(name, namespace, true));
+  if (!region) {
+    attempt(`unlinking ${place.described}`, () => native.unlink(name, namespace));
+    return;
+  }
+  try {
+    // Somebody else was faster: then the name leads nowhere, or to something that came after what we have looked at.
+    if (!removeLocked(region, place)) openAnyhow(place, named(name, namespace, true))?.close();
+  } finally {
+    region.close();
+  }
+}
+
+/** Whoever may remove a name need not be allowed to write to what has it. Undefined: a link, or it cannot even be read. */
+function openAnyhow(...places: Place[]): Region | undefined {
+  for (const place of places) {
+    try {
+      return place.open(undefined);
+    } catch (error) {
+      if (!(error instanceof IsthmusError) || error.code !== "ACCESS_DENIED") throw error;
+    }
+  }
+  return undefined;
 }

@@ -1,21 +1,17 @@
-import { flag, options, signalOf, timeoutOf, type WaitOptions, wrongType } from "./arguments.js";
+import { flag, options, type WaitOptions, wrongType } from "./arguments.js";
+import { enterWhenReady } from "./arrival.js";
 import { Lease } from "./attachment.js";
 import { Block, StructView } from "./block.js";
-import { attempt, IsthmusError } from "./errors.js";
 import { filed } from "./file.js";
-import { native } from "./host/region.js";
 import { type CreateOptions, type FileOptions, fileMakingOf, makingOf } from "./making.js";
 import { segmentName } from "./names.js";
 import { Opened } from "./opened.js";
-import { enter, type Making, type Place, replace } from "./opening.js";
-import { pauseFor } from "./pause.js";
+import { enter, type Making, type Mode, type Place } from "./opening.js";
+import { removeLocked } from "./patience.js";
 import { anonymous, isReadOnly, named, namespaceOf, type OpenOptions, passedOn, staged } from "./places.js";
-import { listSegments, pruneSegments, type SegmentInfo } from "./removal.js";
+import { listSegments, pruneSegments, type SegmentInfo, unlinkSegment } from "./removal.js";
+import { replace } from "./replacing.js";
 import type { Fields } from "./struct.js";
-
-/** Pauses between looks for a segment that does not exist yet. Milliseconds. */
-const LOOK_MS_MIN = 1;
-const LOOK_MS_MAX = 20;
 
 /** The open segments, by the buffers that lie over them; held weakly, so that what is forgotten can be closed. */
 const known = new WeakMap<
@@ -122,7 +118,7 @@ export class Segment extends Opened {
     return Segment.#enter(named(name, namespaceOf(given), false), "openOrCreate", making);
   }
 
-  static #enter(place: Place, mode: "create" | "open" | "openOrCreate", making: Making | undefined): Segment {
+  static #enter(place: Place, mode: Mode, making: Making | undefined): Segment {
     return new Segment(new Lease(enter(place, mode, making)), place);
   }
 
@@ -153,14 +149,16 @@ export class Segment extends Opened {
    */
   static openFile(path: string, given?: FileOptions): Segment {
     const wish = options<FileOptions>("options", given);
-    const readOnly = isReadOnly({ access: wish.access ?? "read-write" });
+    const readOnly = isReadOnly(wish);
     const place = filed(path, readOnly);
-    const making = readOnly ? undefined : fileMakingOf(wish);
+    const wanted = fileMakingOf(wish);
+    const making = readOnly ? undefined : wanted;
     return Segment.#enter(place, making ? "openOrCreate" : "open", making);
   }
 
   /**
-   * Opens the segment of that name as soon as it exists and is ready.
+   * Opens the segment of that name as soon as it exists and is ready. Never blocks the thread, also while whoever creates or
+   * joins it is stopped.
    *
    * @param name as for `create`
    * @param given as for `open`, how long to wait, and a signal that ends it
@@ -179,23 +177,8 @@ export class Segment extends Opened {
    * ```
    */
   static async waitFor(name: string, given?: OpenOptions & WaitOptions): Promise<Segment> {
-    const signal = signalOf(given);
-    const timeoutMs = timeoutOf(given);
-    const begin = performance.now();
-    for (let pause = LOOK_MS_MIN; ; pause = Math.min(LOOK_MS_MAX, pause * 2)) {
-      if (signal?.aborted) throw signal.reason;
-      try {
-        return Segment.open(name, given);
-      } catch (error) {
-        if (!(error instanceof IsthmusError) || !["NOT_FOUND", "INITIALIZING"].includes(error.code))
-          throw error;
-      }
-      const left = begin + timeoutMs - performance.now();
-      if (left <= 0) {
-        throw new IsthmusError("TIMED_OUT", `segment "${name}" did not come to exist within ${timeoutMs} ms`);
-      }
-      await pauseFor(Math.min(pause, left), signal);
-    }
+    const place = named(name, namespaceOf(given), isReadOnly(given));
+    return new Segment(new Lease(await enterWhenReady(place, given)), place);
   }
 
   /**
@@ -258,11 +241,11 @@ export class Segment extends Opened {
   }
 
   /**
-   * Removes a name. Who has the segment open keeps it, and sees `stale`.
+   * Removes a name. Who has the segment open keeps it, and sees `stale`. Waits for who is creating or joining it.
    *
    * @param name as for `create`
    * @param given `namespace`
-   * @throws {IsthmusError} NOT_FOUND; ACCESS_DENIED; INVALID_NAME; SYSTEM
+   * @throws {IsthmusError} NOT_FOUND; ACCESS_DENIED; INVALID_NAME; INITIALIZING when such a process is stopped; SYSTEM
    * @example
    * ```ts
    * import { MiB, Segment } from "isthmus";
@@ -273,13 +256,11 @@ export class Segment extends Opened {
    * ```
    */
   static unlink(name: string, given?: Pick<OpenOptions, "namespace">): void {
-    const valid = segmentName(name);
-    const namespace = namespaceOf(given);
-    attempt(`unlinking segment "${valid}"`, () => native.unlink(valid, namespace));
+    unlinkSegment(segmentName(name), namespaceOf(given));
   }
 
   /**
-   * Removes every segment that nobody alive has open.
+   * Removes every segment that nobody alive has open and that belongs to this user: the superuser leaves those of others alone.
    *
    * @param given `namespace`
    * @returns names of the removed segments
@@ -323,11 +304,12 @@ export class Segment extends Opened {
   /**
    * Removes the name, or the file, if it still leads to this segment.
    *
-   * @throws {IsthmusError} CLOSED after `close`; ACCESS_DENIED; NOT_FOUND when somebody else was faster; SYSTEM
+   * @throws {IsthmusError} CLOSED after `close`; ACCESS_DENIED; INITIALIZING when a process that is creating or joining it is
+   *   stopped; SYSTEM
    */
   unlink(): void {
     const { attachment } = this.#lease;
     attachment.check(false);
-    if (attachment.region.info().linked) this.#place.remove?.();
+    removeLocked(attachment.region, this.#place);
   }
 }

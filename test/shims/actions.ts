@@ -179,7 +179,7 @@ export function cycle(name: string, times: number): void {
       } catch {}
     }
     const staged = native.openStaged(name, 0, 0o600);
-    if (time % 2) native.publish(staged);
+    if (time % 2) native.publish(staged, true);
     for (const object of [named.object, anonymous.object, again.object, staged]) native.close(object);
   }
 }

@@ -25,7 +25,14 @@ test("a created object is empty and has exactly the mode", () => {
   const object = native.openNamed(name, LOCAL, true, false, 0o666);
   process.umask(before);
   const info = native.info(object);
-  assert.equal(info, { bytes: 0, linked: true, trusted: true, owner: process.getuid?.(), mode: 0o666 });
+  assert.equal(info, {
+    bytes: 0,
+    linked: true,
+    trusted: true,
+    created: true,
+    owner: process.getuid?.(),
+    mode: 0o666,
+  });
   assert.is(statSync(segmentPath(name)).mode & 0o777, 0o666);
   native.close(object);
 });
@@ -52,12 +59,15 @@ test("arguments of a wrong kind are TypeErrors that name them", () => {
   rejects("bytes", () => native.allocate(object, 0));
   rejects("bytes", () => native.allocate(object, -1));
   rejects("bytes", () => native.allocate(object, Number.NaN));
-  rejects("bytes", () => native.shrink(object, 0));
+  rejects("bytes", () => native.shrink(object, -1));
   rejects("bytes", () => native.shrink(object, 1.5));
   rejects("index", () => native.lock(object, 2 ** 20 + 1, false));
   rejects("shared", () => wrong.lock?.(object, 1));
   rejects("memory", () => wrong.map?.(object, new ArrayBuffer(8), false));
   rejects("memory", () => wrong.map?.(object, new Int8Array(8), false));
+  rejects("into", () => wrong.read?.(object, 0, new Int8Array(8)));
+  rejects("offset", () => native.read(object, -1, new Uint8Array(8)));
+  rejects("replace", () => wrong.publish?.(object));
   rejects("mapped", () => native.wake(object, 0));
   rejects("bell", () => wrong.setBell?.(1));
   for (const number of [0, -1, 1.5, Number.NaN, 2 ** 60, "1", undefined, {}, object + 1, object + 65536]) {

@@ -1,13 +1,17 @@
 /** What opening a segment in a file asks of the file system beyond the shim. */
-import { unlinkSync } from "node:fs";
 import { resolve } from "node:path";
+import { IsthmusError } from "../errors.js";
 
 /** Stays right when the process moves to another directory. */
 export function absolutePath(path: string): string {
-  return resolve(path);
-}
-
-/** Removes the name of a file; who has it open keeps it. */
-export function removeFile(path: string): void {
-  unlinkSync(path);
+  try {
+    return resolve(path);
+  } catch (error) {
+    // There is no other reason than this: the path is known to be a string.
+    throw new IsthmusError(
+      "NOT_FOUND",
+      `the working directory, from which "${path}" begins, does not exist any more; pass an absolute path ` +
+        `(${(error as Error).message})`,
+    );
+  }
 }

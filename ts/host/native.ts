@@ -17,9 +17,10 @@ export interface Native {
   openAnonymous(): number;
   /** The object behind a text made by `handle` in this process, its parent, or a process of the same user. */
   openHandle(handle: string, readOnly: boolean): number;
-  /** An empty object that has no name yet; `publish` gives it the name, atomically taking it from what had it. */
+  /** An empty object that has no name yet; `publish` gives it the name in one step. */
   openStaged(name: string, namespace: number, mode: number): number;
-  publish(object: number): void;
+  /** With `replace` it takes the name from whatever has it; else a name that is taken is ALREADY_EXISTS. */
+  publish(object: number, replace: boolean): void;
   /** Lets child processes inherit the object and returns a text that `openHandle` accepts there. */
   handle(object: number): string;
 
@@ -29,6 +30,10 @@ export interface Native {
   allocate(object: number, bytes: number): void;
   /** Makes a longer object exactly that long. Nobody may have the rest mapped; BUSY when this object is mapped itself. */
   shrink(object: number, bytes: number): void;
+  /** Copies what lies at `offset`, without a mapping; fewer bytes than asked for where the object ends. Gives how many. */
+  read(object: number, offset: number, into: Uint8Array): number;
+  /** Removes the name that the object was opened by, if it still leads to it; false when it does not. */
+  remove(object: number): boolean;
 
   /**
    * Kernel-held locks, numbered 0 … 2^20. `lock` never waits: false when someone else holds it. They are released
@@ -74,6 +79,8 @@ export interface NativeInfo {
   linked: boolean;
   /** The owner is this user or the superuser. */
   trusted: boolean;
+  /** By this opening of it, which found nothing. */
+  created: boolean;
   /** Numeric user id of the owner (0 where the system has none). */
   owner: number;
   mode: number;

@@ -47,7 +47,38 @@ export class Region {
   }
 
   info(): NativeInfo {
-    return native.info(this.object);
+    return attempt("looking at an object", () => native.info(this.object));
+  }
+
+  /** Takes a lock, unless somebody else is in the way; never waits. */
+  lock(index: number, shared: boolean): boolean {
+    return attempt("locking", () => native.lock(this.object, index, shared));
+  }
+
+  unlock(index: number): void {
+    attempt("unlocking", () => native.unlock(this.object, index));
+  }
+
+  /** Whether anybody else has the lock, in any mode. */
+  held(index: number): boolean {
+    return attempt("looking at a lock", () => native.held(this.object, index));
+  }
+
+  /** The bytes at `offset`, read without a mapping; fewer than asked for where the object ends. */
+  read(offset: number, bytes: number): Uint8Array {
+    const into = new Uint8Array(bytes);
+    const copied = attempt("reading", () => native.read(this.object, offset, into));
+    return into.subarray(0, copied);
+  }
+
+  /** Removes the name, if it still leads to this object. The caller has LOCK_CREATION. */
+  remove(): boolean {
+    return attempt("removing the name", () => native.remove(this.object));
+  }
+
+  /** Makes a longer object exactly that long. Nobody has it mapped. */
+  shrink(bytes: number): void {
+    attempt("shrinking", () => native.shrink(this.object, bytes));
   }
 
   /** Lays the object's bytes, a multiple of PAGE_BYTES, under a new Wasm memory. */

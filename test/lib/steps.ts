@@ -1,0 +1,79 @@
+/**
+ * Between two calls of the shim anything can happen: another process acts, or this one dies. The shim is one object per
+ * thread, whichever build of the package uses it; here its functions are replaced for a while by some that say so before.
+ */
+import { loadNative } from "../../ts/host/native.cjs";
+import type { Native } from "../../ts/host/native.js";
+
+type Call = (...given: unknown[]) => unknown;
+export type Flaws = Partial<Record<keyof Native, (genuine: Native) => Call>>;
+
+const shim = loadNative() as unknown as Record<string, Call>;
+const genuine: Record<string, Call> = { ...shim };
+const real: Native = { ...loadNative() };
+
+/** So often in a row a lock is refused until it is clear that only another process can give it back. */
+const REFUSALS_MAX = 5;
+
+/** Thrown instead of waiting for a lock whose holder cannot go on before we return. */
+export class Blocked extends Error {}
+
+/** Puts other functions in the place of the shim's until the function returns. */
+function replaced<T>(functions: Record<string, Call>, run: () => T): T {
+  const before = { ...shim };
+  Object.assign(shim, functions);
+  try {
+    return run();
+  } finally {
+    Object.assign(shim, before);
+  }
+}
+
+/**
+ * Runs with `before(step, call)` in front of every call of the shim, from step 1; `remove`, which compares and unlinks, counts
+ * as two where the `name` of all objects is given. Gives the number of steps.
+ */
+export function stepped(
+  before: (step: number, call: string) => void,
+  run: () => void,
+  name?: string,
+): number {
+  let step = 0;
+  const functions = Object.entries(shim).map(([call, perform]): [string, Call] => [
+    call,
+    (...given) => {
+      before(++step, call);
+      if (call !== "remove" || name === undefined || perform !== genuine.remove) return perform(...given);
+      const { linked } = real.info(given[0] as number);
+      before(++step, "unlink");
+      if (linked) real.unlink(name, 0);
+      return linked;
+    },
+  ]);
+  replaced(Object.fromEntries(functions), run);
+  return step;
+}
+
+/** Runs without any wait for locks: Blocked instead. */
+export function impatient<T>(run: () => T): T {
+  let refusals = 0;
+  const { lock } = shim as { lock: Call };
+  const impatiently: Call = (...given) => {
+    const taken = lock(...given);
+    refusals = taken ? 0 : refusals + 1;
+    if (refusals >= REFUSALS_MAX) throw new Blocked("a lock is held");
+    return taken;
+  };
+  return replaced({ lock: impatiently }, run);
+}
+
+/** Runs with the functions of the shim as they are, whatever is around. */
+export function undisturbed<T>(run: () => T): T {
+  return replaced(genuine, run);
+}
+
+/** Runs with bugs in the shim, to see that a lane notices. */
+export function flawed<T>(flaws: Flaws, run: () => T): T {
+  const functions = Object.entries(flaws).map(([name, make]): [string, Call] => [name, make(real)]);
+  return replaced(Object.fromEntries(functions), run);
+}

@@ -1,0 +1,31 @@
+// watchdog: 240 s
+/** Between any two calls of the shim another process may act: nobody loses a name that is not his, and all share one segment. */
+import { readdirSync } from "node:fs";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Agent } from "../lib/processes.js";
+import { node } from "../lib/runtimes.js";
+import { VICTIMS } from "./host-steps.js";
+import { planted } from "./host-steps-actions.js";
+
+const ACTIONS = "processes/host-steps-actions.ts";
+
+test("another process acts between any two steps", async () => {
+  const agent = await Agent.start(node, ACTIONS);
+  for (const victim of VICTIMS) {
+    const { problems, plays } = await agent.call<{ problems: string[]; plays: number }>("playVictim", victim);
+    assert.equal(problems, []);
+    assert.ok(plays > 10, `${victim}: ${plays} plays`);
+  }
+  const staged = readdirSync("/dev/shm").filter((file) => file.startsWith(`.isthmus.${agent.pid}.`));
+  assert.equal(staged, []);
+  await agent.end();
+});
+
+test("the lane notices bugs", async () => {
+  const agent = await Agent.start(node, ACTIONS);
+  for (const what of Object.keys(planted)) assert.not.equal(await agent.call("playPlanted", what), [], what);
+  await agent.end();
+});
+
+test.run();

@@ -106,7 +106,7 @@ if (values.transfer !== undefined) {
 } else {
   using segment =
     values.file === undefined
-      ? temporary(Segment.create(`example-bank-${process.pid}`, { bytes: MiB }))
+      ? temporary(() => Segment.create(`example-bank-${process.pid}`, { bytes: MiB }))
       : Segment.openFile(values.file, { bytes: MiB });
   const seconds = wholeNumber("seconds", values.seconds);
   await run(segment, segment.name, seconds, wholeNumber("processes", values.processes));

@@ -9,6 +9,7 @@ import process from "node:process";
 import { setTimeout as pause } from "node:timers/promises";
 import { Segment } from "isthmus";
 
+let isPrepared = false;
 const running = new Set<ChildProcess>();
 const names = new Set<string>();
 const parent = process.ppid;
@@ -26,7 +27,8 @@ function tidy(): void {
 
 /** Only for a program that has something to tidy: a signal ends any other at once, also while it waits for a lock. */
 function tidyAtTheEnd(): void {
-  if (running.size + names.size > 0) return;
+  if (isPrepared) return;
+  isPrepared = true;
   process.once("exit", tidy);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => process.exit(128 + constants.signals[signal]));
@@ -36,8 +38,9 @@ function tidyAtTheEnd(): void {
 // A reader that has seen enough, such as `head`, is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
-function watched(child: ChildProcess): ChildProcess {
+function watched(make: () => ChildProcess): ChildProcess {
   tidyAtTheEnd();
+  const child = make();
   running.add(child);
   child.once("exit", () => running.delete(child));
   return child;
@@ -45,12 +48,12 @@ function watched(child: ChildProcess): ChildProcess {
 
 /** Starts this program once more, with other arguments. */
 export function startAgain(...args: string[]): ChildProcess {
-  return watched(fork(process.argv[1] as string, args));
+  return watched(() => fork(process.argv[1] as string, args));
 }
 
 /** Starts another program. */
 export function start(command: string, args: string[], options: SpawnOptions): ChildProcess {
-  return watched(spawn(command, args, options));
+  return watched(() => spawn(command, args, options));
 }
 
 /** Resolves when the child has done its work. A child that fails, or does not start, is a failure of the example. */
@@ -61,9 +64,10 @@ export async function done(child: ChildProcess): Promise<void> {
   if (code !== 0) throw new Error(`process ${child.pid} failed: ${signal ?? `exit code ${code}`}`);
 }
 
-/** The segment; its name goes when this program does. */
-export function temporary(segment: Segment): Segment {
+/** Makes a segment whose name goes when this program does. */
+export function temporary(make: () => Segment): Segment {
   tidyAtTheEnd();
+  const segment = make();
   names.add(segment.name);
   return segment;
 }

@@ -54,7 +54,7 @@ function add(name: string, processes: number, additions: number): void {
 }
 
 async function compare(processes: number, additions: number): Promise<void> {
-  using segment = temporary(Segment.create(`example-counter-${process.pid}`, { bytes: MiB }));
+  using segment = temporary(() => Segment.create(`example-counter-${process.pid}`, { bytes: MiB }));
   segment.root = segment.heap.allocate(WAYS.length * 4, { zero: true });
   const args = ["--name", segment.name, "--processes", `${processes}`, "--additions", `${additions}`];
   await Promise.all(Array.from({ length: processes }, () => done(startAgain(...args))));

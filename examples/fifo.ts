@@ -105,7 +105,7 @@ interface Wish {
 
 async function run({ producers, consumers, messages, silence }: Wish): Promise<void> {
   const bytes = 2 * MiB + ROOM * KiB;
-  using segment = temporary(Segment.create(`example-fifo-${process.pid}`, { bytes }));
+  using segment = temporary(() => Segment.create(`example-fifo-${process.pid}`, { bytes }));
   const { name } = segment;
   console.log(`queue ${name}`);
   const start = (count: number, ...args: string[]) =>

@@ -6,7 +6,7 @@ const Pose = struct({ frame: "u32", position: ["f64", 3], label: "utf8:32" });
 const name = process.argv[2];
 
 if (name === undefined) {
-  using segment = temporary(Segment.create(`example-latest-${process.pid}`, { bytes: MiB }));
+  using segment = temporary(() => Segment.create(`example-latest-${process.pid}`, { bytes: MiB }));
   const pose = segment.latest("pose", Pose);
   const timer = setInterval(() => {
     const frame = pose.version + 1;

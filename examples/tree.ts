@@ -59,7 +59,7 @@ async function measure(
   searches: number,
 ): Promise<number> {
   const bytes = 8 * MiB + workers * keys * 64;
-  using segment = temporary(Segment.create(`example-tree-${process.pid}`, { bytes }));
+  using segment = temporary(() => Segment.create(`example-tree-${process.pid}`, { bytes }));
   const tree = new Tree(segment);
   const ready = segment.semaphore("ready", { initial: 0 });
   const go = segment.event("go");

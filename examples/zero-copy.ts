@@ -10,7 +10,7 @@ const name = process.argv[2];
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 if (name === undefined) {
-  using segment = temporary(Segment.create(`example-zero-copy-${process.pid}`, { bytes: 8 * MiB }));
+  using segment = temporary(() => Segment.create(`example-zero-copy-${process.pid}`, { bytes: 8 * MiB }));
   using producer = segment.ring("frames", { bytes: 4 * MiB }).producer();
   const ended = done(startAgain(segment.name));
   for (let frame = 0; frame < FRAMES; frame++) {

@@ -5,7 +5,7 @@ import process from "node:process";
 import progress from "cli-progress";
 import { type Command, DONE, FAILED } from "../command.js";
 import { bytesText, durationText, json, line, paint } from "../print.js";
-import { endStages } from "./process.js";
+import { atTheEnd, tidy } from "./ending.js";
 import { type Runtime, runtimeFor, stageFile } from "./runtimes.js";
 import { digestOf, filesBelow, type StreamFile, streamBytes } from "./stream.js";
 import {
@@ -93,10 +93,13 @@ class Show {
       hideCursor: true,
       clearOnComplete: true,
     });
+    // It hides the cursor.
+    const stopped = atTheEnd(() => bar.stop());
     bar.start(mebibytes(bytes), 0);
     try {
       return await work((done) => bar.update(mebibytes(Math.min(done, bytes))));
     } finally {
+      stopped();
       bar.stop();
     }
   }
@@ -114,18 +117,21 @@ function showRuntimes(show: Show, runtimes: Runtime[]): void {
 }
 
 /** Chooses what is sent, by how long reading it takes here. */
-function chooseFiles(show: Show, folder: string): { files: StreamFile[]; rounds: number; digest: string } {
+async function chooseFiles(
+  show: Show,
+  folder: string,
+): Promise<{ files: StreamFile[]; rounds: number; digest: string }> {
   const all = filesBelow(folder);
   if (all.length === 0) throw new Error(`there is no file to send below ${folder}`);
   const begin = performance.now();
-  const first = digestOf(all, 1, DIRECT_MS_MAX);
+  const first = await digestOf(all, 1, DIRECT_MS_MAX);
   const covered = first.files;
   const files = all.slice(0, covered);
   const bytes = streamBytes(files);
   show.line(`${paint.bold("files")}    ${files.length} files, ${bytesText(bytes)}, below ${folder}`);
   const rounds = Math.max(1, Math.ceil(BYTES_MIN / bytes));
   if (rounds > 1) show.line(`         sent ${rounds} times over, because they are few`);
-  const digest = rounds > 1 ? digestOf(files, rounds).digest : first.digest;
+  const digest = rounds > 1 ? (await digestOf(files, rounds)).digest : first.digest;
   if (covered < all.length) {
     const seconds = DIRECT_MS_MAX / 1000;
     show.line(
@@ -159,7 +165,7 @@ async function runSockets(
 ): Promise<Result["socket"]> {
   const files = firstFiles(plan.files, bytesMax / plan.rounds);
   const bytes = streamBytes(files) * plan.rounds;
-  const { digest } = digestOf(files, plan.rounds);
+  const { digest } = await digestOf(files, plan.rounds);
   const transfer = await show.bar("sockets", bytes, (progress) =>
     throughSockets({ ...plan, files, progress }),
   );
@@ -183,7 +189,7 @@ async function runDeath(show: Show, plan: Omit<Plan, "progress">): Promise<Resul
       throughADeath({ ...plan, files, rounds, progress }, bytes / 3),
     );
     if (!run) continue;
-    const equal = run.outcome.digest === digestOf(files, rounds).digest;
+    const equal = run.outcome.digest === (await digestOf(files, rounds)).digest;
     showDeath(show, plan, run, equal, bytes);
     return { ...run, equal, bytes, rounds };
   }
@@ -229,7 +235,7 @@ async function run(asJson: boolean): Promise<number> {
   const folder = folderToSend();
   const runtimes: Plan["runtimes"] = [runtimeFor("node"), runtimeFor("bun"), runtimeFor("deno")];
   showRuntimes(show, runtimes);
-  const { files, rounds, digest } = chooseFiles(show, folder);
+  const { files, rounds, digest } = await chooseFiles(show, folder);
   const plan = { runtimes, files, rounds };
   const ring = await runRings(show, plan, digest);
   const bytes = streamBytes(files) * rounds;
@@ -272,24 +278,13 @@ export const demo: Command = {
     "A runtime that is not there is replaced by Node. Takes less than a minute and 17 MiB of shared memory.",
   ].join("\n"),
   async run({ json: asJson }) {
-    let signal: NodeJS.Signals | undefined;
-    const interrupted = (name: NodeJS.Signals): void => {
-      signal = name;
-      endStages();
-    };
-    process.once("SIGINT", interrupted);
-    process.once("SIGTERM", interrupted);
     try {
       return await run(asJson);
     } catch (error) {
-      // A terminal interrupts the stages too, and we may hear of their end before we hear the signal.
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      if (signal === undefined) throw error;
-      return signal === "SIGINT" ? 130 : 143;
-    } finally {
-      process.off("SIGINT", interrupted);
-      process.off("SIGTERM", interrupted);
-      await endStages();
+      // A terminal interrupts the stages too, and we may hear of their end before we hear the signal, which ends us.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      tidy();
+      throw error;
     }
   },
 };

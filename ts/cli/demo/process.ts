@@ -3,15 +3,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
 import { createInterface } from "node:readline";
+import { atTheEnd } from "./ending.js";
 import { type Runtime, stageFile } from "./runtimes.js";
 import type { Outcome, Report, Task } from "./stage.js";
 
 /** How long a stage may take to start on a busy machine. Milliseconds. */
 const READY_MS_MAX = 30_000;
-
-/** Every stage that runs, so that none outlives the demo. */
-const running = new Set<StageProcess>();
-let noMore = false;
 
 export class StageProcess {
   readonly #child: ChildProcess;
@@ -23,7 +20,6 @@ export class StageProcess {
   #killed = false;
 
   constructor(name: string, runtime: Runtime, task: Task) {
-    if (noMore) throw new Error("interrupted");
     // Colours would disturb the reports.
     const env = { ...process.env, NO_COLOR: "1" };
     const child = spawn(runtime.command, [...runtime.arguments, stageFile(name)], {
@@ -31,7 +27,7 @@ export class StageProcess {
       env,
     });
     this.#child = child;
-    running.add(this);
+    const ended = atTheEnd(() => child.kill("SIGKILL"));
     let isReady: () => void;
     this.#ready = new Promise((resolve) => {
       isReady = resolve;
@@ -49,7 +45,7 @@ export class StageProcess {
       });
       child.on("error", (error) => reject(new Error(`the ${name} does not start: ${error.message}`)));
       child.on("close", (code, signal) => {
-        running.delete(this);
+        ended();
         if (done || this.#killed) resolve(outcome);
         else reject(new Error(`the ${name} ended without finishing: ${signal ?? `exit code ${code}`}`));
       });
@@ -87,10 +83,4 @@ export class StageProcess {
     this.#child.kill("SIGKILL");
     if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "close");
   }
-}
-
-/** Ends every stage that still runs, and lets no other begin: what waits for them fails, and tidies up. */
-export async function endStages(): Promise<void> {
-  noMore = true;
-  await Promise.all([...running].map((each) => each.kill().catch(() => {})));
 }

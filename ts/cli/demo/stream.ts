@@ -12,12 +12,14 @@
  * digest is SHA-256 of the stream.
  */
 import { createHash } from "node:crypto";
-import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { accessSync, closeSync, constants, openSync, readdirSync, readSync, statSync } from "node:fs";
 import path from "node:path";
 
 export const RECORD_HEADER_BYTES = 8;
 export const RECORD_DATA = 0;
 export const RECORD_END = 1;
+/** Between two looks at the event loop while files are hashed. Milliseconds. */
+const LOOK_MS = 50;
 /** Largest part of a file in one record. */
 export const PART_BYTES = 256 * 1024;
 
@@ -26,15 +28,31 @@ export interface StreamFile {
   bytes: number;
 }
 
-/** Every regular file below a folder, sorted by path; symbolic links are left out. */
+function unlessRefused<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch {
+    return undefined;
+  }
+}
+
+function readableBytes(file: string): number {
+  accessSync(file, constants.R_OK);
+  return statSync(file).size;
+}
+
+/** Every regular file below a folder that this user may read, sorted by path; symbolic links are left out. */
 export function filesBelow(folder: string): StreamFile[] {
   const found: StreamFile[] = [];
   const folders = [folder];
   for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
-    for (const entry of readdirSync(at, { withFileTypes: true })) {
+    const inside = at;
+    for (const entry of unlessRefused(() => readdirSync(inside, { withFileTypes: true })) ?? []) {
       const full = path.join(at, entry.name);
       if (entry.isDirectory()) folders.push(full);
-      else if (entry.isFile()) found.push({ path: full, bytes: statSync(full).size });
+      if (!entry.isFile()) continue;
+      const bytes = unlessRefused(() => readableBytes(full));
+      if (bytes !== undefined) found.push({ path: full, bytes });
     }
   }
   return found.sort((a, b) => (a.path < b.path ? -1 : 1));
@@ -96,21 +114,28 @@ export function* parts(files: StreamFile[], rounds: number): Generator<Part> {
 }
 
 /**
- * The digest of the stream, computed by reading the files directly; stops with the first file that begins after `timeMs`.
+ * The digest of the stream, computed by reading the files directly; stops with the first file that begins after `timeMs`. The
+ * event loop gets its turn meanwhile, for signals.
  * @returns the digest, and how many of the files it covers
  */
-export function digestOf(
+export async function digestOf(
   files: StreamFile[],
   rounds: number,
   timeMs = Infinity,
-): { digest: string; files: number } {
+): Promise<{ digest: string; files: number }> {
   const hash = createHash("sha256");
   const buffer = new Uint8Array(PART_BYTES * 2);
   const begin = performance.now();
   let covered = 0;
+  let looked = begin;
   for (let round = 0; round < rounds; round++) {
     for (const file of files) {
-      if (performance.now() - begin > timeMs) return { digest: hash.digest("hex"), files: covered };
+      const now = performance.now();
+      if (now - begin > timeMs) return { digest: hash.digest("hex"), files: covered };
+      if (now - looked > LOOK_MS) {
+        await new Promise((resolve) => setImmediate(resolve));
+        looked = now;
+      }
       for (const part of partsOf(file)) {
         part.fill(buffer);
         hash.update(buffer.subarray(0, part.bytes));

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { MiB, Segment } from "../../index.js";
+import { atTheEnd } from "./ending.js";
 import { StageProcess } from "./process.js";
 import type { Runtime } from "./runtimes.js";
 import { type Outcome, RING_BYTES, RINGS, type Task } from "./stage.js";
@@ -70,8 +71,10 @@ interface RingStages {
 /** Runs `work` with three stages on a new segment, which is gone afterwards. The reader starts last. */
 async function withRings<T>(plan: Plan, work: (stages: RingStages, task: Task) => Promise<T>): Promise<T> {
   const task = taskOf(plan);
-  const segment = Segment.create(task.segment, { bytes: SEGMENT_BYTES, replace: true });
+  let segment: Segment | undefined;
+  const gone = atTheEnd(() => segment?.unlink());
   try {
+    segment = Segment.create(task.segment, { bytes: SEGMENT_BYTES, replace: true });
     segment.ring(RINGS.first, { bytes: RING_BYTES });
     const second = segment.ring(RINGS.second, { bytes: RING_BYTES });
     const hasher = new StageProcess("hasher", plan.runtimes[2], task);
@@ -81,8 +84,9 @@ async function withRings<T>(plan: Plan, work: (stages: RingStages, task: Task) =
     await reader.ready();
     return await work({ reader, relay, hasher, relayedBytes: () => second.stats.bytes }, task);
   } finally {
-    segment.unlink();
-    segment.close();
+    gone();
+    segment?.unlink();
+    segment?.close();
   }
 }
 
@@ -98,8 +102,11 @@ export function throughRings(plan: Plan): Promise<Transfer> {
 
 /** The same stream through two Unix sockets. */
 export async function throughSockets(plan: Plan): Promise<Transfer> {
-  const folder = mkdtempSync(path.join(tmpdir(), "isthmus-demo-"));
+  let folder = "";
+  const remove = () => folder && rmSync(folder, { recursive: true, force: true });
+  const gone = atTheEnd(remove);
   try {
+    folder = mkdtempSync(path.join(tmpdir(), "isthmus-demo-"));
     const task: Task = {
       ...taskOf(plan),
       sockets: [path.join(folder, "first"), path.join(folder, "second")],
@@ -112,7 +119,8 @@ export async function throughSockets(plan: Plan): Promise<Transfer> {
     const outcome = await watching(outcomeOf(reader, relay, hasher), WATCH_MS, look);
     return { outcome, milliseconds: performance.now() - begin };
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    gone();
+    remove();
   }
 }
 

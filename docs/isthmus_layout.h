@@ -194,7 +194,7 @@ struct isthmus_header {
   uint32_t state; /* STATE_… */
   uint8_t gap_12[4];
   uint64_t total_size; /* bytes of the segment */
-  uint64_t generation; /* 1 for the first segment of a name, one more for each that replaced it */
+  uint64_t generation; /* 1 for a segment of a new name, one more than that of the segment which it replaced */
   uint64_t heartbeat_ns; /* time of the latest heartbeat of any participant, nanoseconds since 1970 */
   uint64_t payload_offset;
   uint64_t payload_size;
@@ -208,7 +208,7 @@ struct isthmus_header {
   uint32_t layout_mismatches; /* openers refused for their layout fingerprint */
   uint32_t refusals; /* openers refused because size or state were wrong */
   uint32_t recoveries; /* participants that died without leaving and were found dead */
-  uint32_t drops; /* records that a sender could not place and dropped (`trySend` gave false) */
+  uint32_t drops; /* records that a sender gave up on, because its time was over or it was aborted */
   uint32_t clean; /* 0 while any slot was joined and not left, 1 when the last participant has left */
   uint32_t first_pages; /* pages that the segment had when it was created, whatever it has now; journal and directory are sized by them */
   uint8_t gap_112[8];

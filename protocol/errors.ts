@@ -16,11 +16,11 @@ export const INVALID_NAME = 4;
 export const BAD_MAGIC = 5;
 /** Made by a version with another protocol. */
 export const VERSION_MISMATCH = 6;
-/** Same version, other offsets: a differently built core. */
+/** Same version, other offsets: a differently built core. Or a block with another layout. */
 export const LAYOUT_MISMATCH = 7;
 /** A named object exists with another type or other parameters. */
 export const OBJECT_MISMATCH = 8;
-/** Another process is creating the segment right now. */
+/** Another process is creating the segment, and does not get on. */
 export const INITIALIZING = 9;
 /** Declared unusable by a participant that could not repair it. */
 export const BROKEN = 10;
@@ -30,13 +30,13 @@ export const CORRUPT = 11;
 export const OUT_OF_SHARED_MEMORY = 12;
 /** The segment has no room for the object. */
 export const SEGMENT_FULL = 13;
-/** A record larger than what it goes into can ever hold. */
+/** More than what it goes into can ever hold: a record, a transaction, a count, a path. */
 export const TOO_LARGE = 14;
 /** Every participant slot has a live owner. */
 export const TOO_MANY_PARTICIPANTS = 15;
 /** The time given was not enough. */
 export const TIMED_OUT = 16;
-/** A live participant holds what was asked for. */
+/** A live participant, or this one, holds what was asked for. */
 export const BUSY = 17;
 /** The previous owner of a lock died holding it. */
 export const OWNER_DIED = 18;

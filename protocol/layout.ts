@@ -2,11 +2,11 @@
  * Where everything lies in a segment: the one place that says so. asc and tsc compile this very file; the tables in
  * `docs/protocol.md` and the fingerprint are generated from it. All offsets are bytes, all words little-endian.
  *
- *     0        128         256              512                                                      total_size
- *     +--------+-----------+----------------+----------------+-----------+---------------------------+
- *     | header | segment   | waiters of the | participants   | directory | payload: objects, in the  |
- *     |        | lock      | directory      | P x 384        | E x 128   | order of their creation   |
- *     +--------+-----------+----------------+----------------+-----------+---------------------------+
+ *     0        128         256              512         2432                     payload_offset              total_size
+ *     +--------+-----------+----------------+-----------+--------------+---------+-----------+---------------+
+ *     | header | segment   | waiters of the | lists of  | participants | journal | directory | heap: objects |
+ *     |        | lock      | directory      | the heap  | P x 384      |         | E x 128   | and blocks    |
+ *     +--------+-----------+----------------+-----------+--------------+---------+-----------+---------------+
  */
 
 // --- header: field for field what a C compiler makes of the struct in docs/protocol.md ---------------------------
@@ -25,7 +25,7 @@ export const HEADER_HEADER_SIZE_OFFSET = HEADER_ABI_VERSION_OFFSET + 2;
 export const HEADER_STATE_OFFSET = HEADER_HEADER_SIZE_OFFSET + 2;
 /** u64: bytes of the segment */
 export const HEADER_TOTAL_SIZE_OFFSET = HEADER_STATE_OFFSET + 8;
-/** u64: 1 for the first segment of a name, one more for each that replaced it */
+/** u64: 1 for a segment of a new name, one more than that of the segment which it replaced */
 export const HEADER_GENERATION_OFFSET = HEADER_TOTAL_SIZE_OFFSET + 8;
 /** u64: time of the latest heartbeat of any participant, nanoseconds since 1970 */
 export const HEADER_HEARTBEAT_NS_OFFSET = HEADER_GENERATION_OFFSET + 8;
@@ -58,7 +58,7 @@ export const HEADER_LAYOUT_MISMATCHES_OFFSET = HEADER_VERSION_MISMATCHES_OFFSET 
 export const HEADER_REFUSALS_OFFSET = HEADER_LAYOUT_MISMATCHES_OFFSET + 4;
 /** u32: participants that died without leaving and were found dead */
 export const HEADER_RECOVERIES_OFFSET = HEADER_REFUSALS_OFFSET + 4;
-/** u32: records that a sender could not place and dropped (`trySend` gave false) */
+/** u32: records that a sender gave up on, because its time was over or it was aborted */
 export const HEADER_DROPS_OFFSET = HEADER_RECOVERIES_OFFSET + 4;
 /** u32: 0 while any slot was joined and not left, 1 when the last participant has left */
 export const HEADER_CLEAN_OFFSET = HEADER_DROPS_OFFSET + 4;
@@ -75,7 +75,7 @@ export const STATE_BROKEN = 2;
 
 // --- segment lock and directory count ------------------------------------------------------------------------------
 
-/** u64: token of the participant that changes the directory, or 0 */
+/** u64: token of the participant that has the right to change heap, directory and root, or 0 */
 export const SEGMENT_LOCK_OFFSET = 128;
 /** u32: published entries of the directory; storing it commits an insert */
 export const DIRECTORY_COUNT_OFFSET = SEGMENT_LOCK_OFFSET + 8;
@@ -215,7 +215,7 @@ export const OBJECT_ALIGNMENT = 128;
 export const OBJECT_LOCK = 3;
 /** Parameters: initial value. */
 export const OBJECT_SEMAPHORE = 4;
-/** No parameters. */
+/** Parameters: 1 when it is made signaled, else 0. */
 export const OBJECT_EVENT = 5;
 /** No parameters. */
 export const OBJECT_COUNTER = 6;
@@ -260,7 +260,7 @@ export const RECORD_ALIGNMENT = 8;
 export const RECORD_DATA = 0x44415441;
 export const RECORD_PADDING = 0x50414444;
 
-/** Low bits of an offset that `ringReceive` and `ringCommit` return: somebody must be woken. */
+/** Low bits of an offset that `ringReceive`, `ringCommit` and others return: somebody must be woken. */
 export const FLAG_WAKE = 1;
 /** Nothing to receive. */
 export const FLAG_EMPTY = 2;

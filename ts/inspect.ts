@@ -53,7 +53,7 @@ export interface SegmentHeader {
   state: SegmentState;
   /** Bytes of the segment. */
   totalSize: number;
-  /** 1, and one more for each segment that replaced one of that name. */
+  /** 1 for a new name, one more than that of the segment which it replaced. */
   generation: number;
   /** Latest sign of life of any participant. */
   heartbeat: Date;

@@ -43,7 +43,7 @@ export abstract class Opened extends Contents {
     return this.#attachment.readOnly ? "read-only" : "read-write";
   }
 
-  /** 1 for the first segment of a name, one more for each that replaced it. @throws {IsthmusError} CLOSED after `close` */
+  /** 1 for a new name, one more than that of the segment which it replaced. @throws {IsthmusError} CLOSED after `close` */
   get generation(): number {
     this.#attachment.check(false);
     return Number(this.#attachment.view.getBigUint64(HEADER_GENERATION_OFFSET, true));

@@ -15,7 +15,7 @@ export interface SegmentInfo {
   bytes: number;
   /** Undefined when it cannot be read or is no segment; then `error` says why. */
   state: SegmentState | undefined;
-  /** 1, and one more for each segment that replaced one of that name; undefined as `state` is. */
+  /** 1 for a new name, one more than that of the segment which it replaced; undefined as `state` is. */
   generation: number | undefined;
   /** Somebody alive has it open. */
   inUse: boolean;

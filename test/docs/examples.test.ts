@@ -30,6 +30,15 @@ test("the examples of the documents run", async () => {
   await runAll(examples);
 });
 
+test("the first example of README.md has two processes, one of which prints what the other one sends", async () => {
+  const [first] = runnableBlocks("README.md", textOf("README.md")) as [Example];
+  assert.ok(first.code.trim().split("\n").length <= 16);
+  await withCompiled([first], async ([file]) => {
+    const { code, stdout } = await runExample(file as string, first.place);
+    assert.equal([code, stdout], [0, "shared\nmemory\n"]);
+  });
+});
+
 test("the examples of the doc comments run", async () => {
   const examples = filesOf("ts", ".ts").flatMap((path) => docCommentExamples(path, textOf(path)));
   assert.ok(examples.length >= 3);

@@ -44,6 +44,14 @@ function missingPaths(path: string, text: string): string[] {
     .map(([, file]) => `${path}: ${file}`);
 }
 
+/** Functions that a document says are in a file: "`ts/file.ts`, `name`". */
+function missingNames(path: string, text: string): string[] {
+  const said = [...text.matchAll(/`((?:assembly|ts)\/[\w./-]+\.ts)`, `(\w+)`/g)];
+  return said
+    .filter(([, file, name]) => !new RegExp(`\\b${name}\\(`).test(textOf(file as string)))
+    .map(([said]) => `${path}: ${said}`);
+}
+
 test("links lead to files and headings that exist", () => {
   assert.equal(
     documents.flatMap((path) => brokenLinks(path, textOf(path))),
@@ -56,6 +64,15 @@ test("paths that documents mention exist", () => {
     documents.flatMap((path) => missingPaths(path, textOf(path))),
     [],
   );
+});
+
+test("functions are where documents say that they are", () => {
+  assert.equal(
+    documents.flatMap((path) => missingNames(path, textOf(path))),
+    [],
+  );
+  const text = "`ts/producer.ts`, `trySend`, and `ts/producer.ts`, `tryReceive`";
+  assert.equal(missingNames("STYLE.md", text), ["STYLE.md: `ts/producer.ts`, `tryReceive`"]);
 });
 
 test("a broken link is noticed", () => {

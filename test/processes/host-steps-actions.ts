@@ -2,6 +2,7 @@
 import { LOCK_CREATION, LOCK_HOLDERS } from "../../protocol/layout.js";
 import { collect } from "../lib/garbage.js";
 import type { Flaws } from "../lib/steps.js";
+import * as files from "./file-steps.js";
 import { type Act, playAll } from "./host-steps.js";
 
 /** Closed segments keep their addresses until the next garbage collection. */
@@ -48,4 +49,19 @@ export function playVictim(victim: Act): { problems: string[]; plays: number } {
 export function playPlanted(what: string): string[] {
   const [victim, flaws] = planted[what] as [Act, (name: string) => Flaws];
   return playAll([victim], flaws, breathe).problems;
+}
+
+/** Bugs that files show, and their victims. */
+export const plantedInFiles: Record<string, [victim: files.Act, flaws: Flaws]> = {
+  "truncating without the lock of holders": ["close", unlocked(LOCK_HOLDERS)()],
+  "extending without the lock of creation": ["openLarge", unlocked(LOCK_CREATION)()],
+};
+
+export function playVictimInFile(victim: files.Act): { problems: string[]; plays: number } {
+  return files.playAll([victim], undefined, breathe);
+}
+
+export function playPlantedInFile(what: string): string[] {
+  const [victim, flaws] = plantedInFiles[what] as [files.Act, Flaws];
+  return files.playAll([victim], flaws, breathe).problems;
 }

@@ -46,7 +46,7 @@ export interface RingStats {
  * A ring: one producer streams records of any length to one consumer, in order. Opened with `segment.ring(name, { bytes })`.
  *
  * A record is delivered at least once: what a consumer had received but not released when it was killed is delivered again
- * to its successor (at most 64 records or an eighth of the capacity, or one larger record). See docs/recovery.md.
+ * to its successor: at most 64 records and an eighth of the capacity, or one larger record. See docs/recovery.md.
  *
  * @example
  * ```ts

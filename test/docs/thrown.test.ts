@@ -1,0 +1,182 @@
+/** What members of the API throw when their segment is closed, read-only, or was taken from them is what their comments say. */
+import { type Heap, IsthmusError, MiB, Segment, struct } from "isthmus";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { evictSlot } from "../lib/evict.js";
+import { segmentName } from "../lib/segments.js";
+import { type Declaration, type Documented, publicDeclarations } from "./declarations.js";
+
+const declarations = new Map(publicDeclarations().map((one) => [one.name, one]));
+const Pair = struct({ a: "u32", b: "u32" });
+const soon = { timeoutMs: 1 };
+const bytes = new Uint8Array(8);
+
+/** Arguments by the name of the member, or by that of its class and its own. */
+const given: Record<string, unknown[]> = {
+  acquire: ["exclusive", soon],
+  acquireSync: ["exclusive", soon],
+  allocate: [8],
+  "Block.write": [bytes],
+  blockAt: [1024],
+  compareExchange: [1, 2],
+  copyInto: [bytes],
+  counter: ["counter"],
+  drain: [() => {}],
+  event: ["event"],
+  exchange: [1],
+  get: ["a"],
+  latest: ["latest", Pair],
+  lock: ["lock"],
+  next: [soon],
+  nextSync: [soon],
+  receive: [soon],
+  receiveSync: [soon],
+  ring: ["ring", { bytes: 4096 }],
+  semaphore: ["semaphore", { initial: 1 }],
+  "Semaphore.acquire": [soon],
+  "Semaphore.acquireSync": [soon],
+  send: [bytes, soon],
+  sendMany: [[bytes]],
+  sendSync: [bytes, soon],
+  set: ["a", 1],
+  tryClaim: [8],
+  tryReceiveInto: [bytes],
+  trySend: [bytes],
+  upgrade: [soon],
+  upgradeSync: [soon],
+  view: [Pair],
+  wait: [soon],
+  waitForObject: ["none", soon],
+  waitSync: [soon],
+  write: [{ a: 1, b: 2 }],
+};
+
+/** They end what other members are tried with. */
+const ENDING = new Set(["close", "[Symbol.dispose]", "unlink", "free", "release", "commit", "abort"]);
+
+type Objects = Record<string, object>;
+
+function filled(segment: Segment): Segment {
+  segment.root = segment.heap.allocate(Pair.bytes);
+  segment.root?.view(Pair);
+  segment.latest("latest", Pair).write({ a: 1, b: 2 });
+  return segment;
+}
+
+/** One of each class, of a segment that may be read-only. */
+function readable(segment: Segment): Objects {
+  const root = segment.root as NonNullable<ReturnType<Heap["blockAt"]>>;
+  return {
+    Segment: segment,
+    Ring: segment.ring("ring", { bytes: 4096 }),
+    Latest: segment.latest("latest", Pair),
+    Lock: segment.lock("lock"),
+    Semaphore: segment.semaphore("semaphore", { initial: 1 }),
+    SharedEvent: segment.event("event"),
+    Counter: segment.counter("counter"),
+    Heap: segment.heap,
+    Block: root,
+    StructView: root.view(Pair),
+  };
+}
+
+/** The others, too. */
+function all(segment: Segment): Objects {
+  const producer = segment.ring("ring", { bytes: 4096 }).producer();
+  const consumer = segment.ring("ring", { bytes: 4096 }).consumer();
+  producer.trySend(bytes);
+  return {
+    ...readable(segment),
+    Producer: producer,
+    Consumer: consumer,
+    Claim: producer.tryClaim(8) as object,
+    RingRecord: consumer.tryPeek() as object,
+    Held: segment.lock("lock").acquireSync("shared"),
+  };
+}
+
+/** Error codes that a comment names, itself or by "as `other`". */
+function documented(one: Documented, declaration: Declaration, seen = new Set<string>()): string {
+  if (seen.has(one.name)) return "";
+  seen.add(one.name);
+  const thrown = one.comment.slice(one.comment.search(/@throws|$/));
+  const named = [...thrown.matchAll(/\bas `(?:(\w+)\.)?(\w+)`/g)].flatMap(([, object, name]) => {
+    const of = object
+      ? [...declarations.values()].filter((d) => d.name.toLowerCase() === object)
+      : [declaration];
+    return of.flatMap((d) =>
+      d.members.filter((m) => m.name.endsWith(`.${name}`)).map((m) => documented(m, d, seen)),
+    );
+  });
+  return [thrown, ...named].join("\n");
+}
+
+async function call(object: object, cls: string, name: string, kind: string): Promise<unknown> {
+  const key = name === "[Symbol.dispose]" ? Symbol.dispose : name;
+  const member = Reflect.get(object, key) as (...args: unknown[]) => unknown;
+  if (kind !== "function") return member;
+  const args = given[`${cls}.${name}`] ?? given[name] ?? [];
+  return member.apply(object, args);
+}
+
+/** Uses every member of every object. Returns what was thrown without being documented, and how much was thrown. */
+async function tried(objects: Objects, ending: boolean): Promise<{ wrong: string[]; thrown: number }> {
+  const wrong: string[] = [];
+  let thrown = 0;
+  for (const [cls, object] of Object.entries(objects)) {
+    const declaration = declarations.get(cls) as Declaration;
+    for (const one of declaration.members) {
+      const name = one.name.split(".").slice(1).join(".");
+      const skipped = /constructor|asyncIterator|transaction/.test(name) || (ENDING.has(name) && !ending);
+      if (one.isStatic || skipped) continue;
+      try {
+        await call(object, cls, name, one.kind);
+      } catch (error) {
+        thrown++;
+        const { code = String(error) } = error as { code?: string };
+        if (!documented(one, declaration).includes(code)) wrong.push(`${cls}.${name} throws ${code}`);
+      }
+    }
+  }
+  return { wrong, thrown };
+}
+
+test("after close", async () => {
+  const segment = filled(Segment.createAnonymous({ bytes: MiB }));
+  const objects = all(segment);
+  segment.close();
+  const { wrong, thrown } = await tried(objects, true);
+  assert.equal(wrong, []);
+  assert.ok(thrown > 50);
+});
+
+test("through a read-only opener", async () => {
+  using segment = filled(Segment.createAnonymous({ bytes: MiB }));
+  readable(segment);
+  using reader = Segment.fromHandle(segment.handle, { access: "read-only" });
+  const { wrong, thrown } = await tried(readable(reader), false);
+  assert.equal(wrong, []);
+  assert.ok(thrown > 15);
+});
+
+test("by a participant that was removed", async () => {
+  const name = segmentName("thrown");
+  using segment = filled(Segment.create(name, { bytes: MiB }));
+  const objects = all(segment);
+  evictSlot(name, 0);
+  const { wrong, thrown } = await tried(objects, false);
+  Segment.unlink(name);
+  assert.equal(wrong, []);
+  assert.ok(thrown > 25);
+});
+
+test("an error that no comment names is noticed", async () => {
+  const refuse = (): never => {
+    throw new IsthmusError("DEADLOCK", "planted");
+  };
+  const claim = { commit: refuse, abort: () => {}, [Symbol.dispose]: refuse, bytes };
+  const { wrong } = await tried({ Claim: claim }, true);
+  assert.equal(wrong, ["Claim.commit throws DEADLOCK", "Claim.[Symbol.dispose] throws DEADLOCK"]);
+});
+
+test.run();

@@ -49,11 +49,28 @@ export function callback(argument: string, value: unknown): void {
   if (typeof value !== "function") throw wrongType(argument, "a function", value);
 }
 
+const trueLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), "length")
+  ?.get as (this: unknown) => number;
+
+/** Whether an array of bytes says its true length: a subclass, or a property of its own, may say another one. */
+export function isHonest(bytes: Uint8Array): boolean {
+  return trueLength.call(bytes) === bytes.length;
+}
+
 /** The bytes of any view; a Uint8Array comes back as it is. */
 export function bytesOf(argument: string, value: unknown): Uint8Array {
-  if (value instanceof Uint8Array) return value;
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  throw wrongType(argument, "a Uint8Array", value);
+  if (!ArrayBuffer.isView(value)) throw wrongType(argument, "a Uint8Array", value);
+  if (!(value instanceof Uint8Array)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  if (isHonest(value)) return value;
+  throw new TypeError(
+    `${argument} must be a Uint8Array with its true length, got one that says ${value.length}`,
+  );
+}
+
+/** The bytes of an element of `arrayOfBytes`. */
+export function elementOf(arrayOfBytes: readonly unknown[], index: number): Uint8Array {
+  const value = arrayOfBytes[index];
+  return value instanceof Uint8Array && isHonest(value) ? value : bytesOf(`arrayOfBytes[${index}]`, value);
 }
 
 /** What a wait needs of an `AbortSignal`; that of every runtime is one. */

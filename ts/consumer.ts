@@ -1,10 +1,18 @@
 import { END_CLOSED, END_DEAD, END_LIVE } from "../protocol/layout.js";
-import { callback, integer, options, type WaitOptions, type WaitSyncOptions } from "./arguments.js";
+import {
+  callback,
+  integer,
+  options,
+  type WaitOptions,
+  type WaitSyncOptions,
+  wrongType,
+} from "./arguments.js";
 import type { Lease } from "./attachment.js";
 import type { Core } from "./core.js";
 import { IsthmusError } from "./errors.js";
-import { attachEnd, type RingGeometry } from "./record.js";
+import { attachEnd } from "./record.js";
 import { RingCursor } from "./ring-cursor.js";
+import type { RingGeometry } from "./ring-geometry.js";
 import type { RingRecord } from "./ring-record.js";
 import { type Condition, NOT_YET, nudge, wait, waitSync } from "./wait.js";
 
@@ -105,6 +113,7 @@ export class Consumer {
    * @throws {IsthmusError} as `tryReceive`
    */
   tryReceiveInto(target: Uint8Array): number {
+    if (!(target instanceof Uint8Array)) throw wrongType("target", "a Uint8Array", target);
     if (this.#cursor.closed || this.#peeked) this.#usable();
     if (!this.#cursor.next()) return -1;
     const length = this.#cursor.record.copy(target);
@@ -168,7 +177,9 @@ export class Consumer {
       waiters: this.#waitersData,
       attempt: () => {
         // A record that was peeked at since comes first, and is released soon.
-        if (place !== undefined && (this.#queue[0] !== place || this.#peeked)) return NOT_YET;
+        if (place !== undefined && (this.#queue[0] !== place || this.#peeked)) {
+          if (!this.#cursor.closed) return NOT_YET;
+        }
         const record = this.tryReceive() ?? this.#checkProducer();
         if (record !== NOT_YET && place !== undefined) this.#queue.shift();
         return record;

@@ -6,7 +6,7 @@ import type { Lease } from "./attachment.js";
 import { openObject } from "./directory.js";
 import { ERRORS_END, failure, type IsthmusError } from "./errors.js";
 import { atomicLoadsWrite, fence, sleepMs } from "./host/runtime.js";
-import { ringAdvice } from "./record.js";
+import { ringAdvice } from "./ring-errors.js";
 import { type Fields, Struct, type StructValue } from "./struct.js";
 import { type Condition, NOT_YET, wait, waitSync } from "./wait.js";
 

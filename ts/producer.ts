@@ -1,26 +1,30 @@
 import { EVICTED } from "../protocol/errors.js";
 import { END_DEAD, END_LIVE, FLAG_WAKE, RECORD_HEADER_BYTES } from "../protocol/layout.js";
-import { bytesOf, integer, type WaitOptions, type WaitSyncOptions, wrongType } from "./arguments.js";
+import {
+  bytesOf,
+  elementOf,
+  integer,
+  type WaitOptions,
+  type WaitSyncOptions,
+  wrongType,
+} from "./arguments.js";
 import type { Lease } from "./attachment.js";
 import { Claim } from "./claim.js";
 import type { Core } from "./core.js";
 import { ERRORS_END, failure, type IsthmusError } from "./errors.js";
 import { LARGE_BYTES_MIN } from "./host/copy.js";
-import { nowNs } from "./host/runtime.js";
+import { attachEnd, recordBytes } from "./record.js";
 import {
-  attachEnd,
   checkFits,
   consumerDied,
+  elementSent,
   producerUnusable,
-  type RingGeometry,
-  recordBytes,
   ringAdvice,
   sendsWait,
-} from "./record.js";
+} from "./ring-errors.js";
+import type { RingGeometry } from "./ring-geometry.js";
+import { Stamp } from "./stamp.js";
 import { type Condition, NOT_YET, nudge, wait, waitSync } from "./wait.js";
-
-/** After this many records the time of sending is written anew, also within one burst. */
-const STAMP_RECORDS = 64;
 
 /**
  * The sending end of a ring, made by `ring.producer()`. One participant holds it at a time.
@@ -50,10 +54,10 @@ export class Producer {
   #room = 0;
   #state: "open" | "claimed" | "closed" = "open";
   /** Records until the time of sending is written again, and whether this turn of the event loop has written it. */
-  #unstamped = 0;
-  #turn = false;
+  readonly #stamp: Stamp;
   /** Sends that wait for room, in their order. */
   readonly #queue: object[] = [];
+  #serving = false;
 
   /** @internal */
   constructor(lease: Lease, geometry: RingGeometry) {
@@ -68,6 +72,7 @@ export class Producer {
     this.#waitersData = core.ringWaitersData(ring) >>> 0;
     this.#waitersRoom = core.ringWaitersRoom(ring) >>> 0;
     this.#at = attachEnd(attachment, "producer", geometry, core.ringAttachProducer);
+    this.#stamp = new Stamp(core, ring);
     attachment.parts.add(this);
   }
 
@@ -75,12 +80,12 @@ export class Producer {
    * Sends a copy of the bytes if there is room now.
    *
    * @param bytes the payload, 0 bytes to capacity - 8; a view of any kind
-   * @returns false when the ring is full
+   * @returns false when the ring is full, or when sends wait for room: they come first
    * @throws {IsthmusError} TOO_LARGE when it can never fit; BUSY while a claim is open; CLOSED: the producer or its segment was
    *   closed; EVICTED: this participant was removed; CORRUPT when the ring is damaged
    */
   trySend(bytes: Uint8Array): boolean {
-    if (!(bytes instanceof Uint8Array)) bytes = bytesOf("bytes", bytes);
+    bytes = bytesOf("bytes", bytes);
     const length = bytes.length;
     if (this.#state !== "open" || RECORD_HEADER_BYTES + length > this.#room - 7) {
       if (!this.#makeRoom(length)) return false;
@@ -101,31 +106,17 @@ export class Producer {
     const flag = next & FLAG_WAKE;
     this.#at = next - flag;
     this.#room -= next - flag - at;
-    if (--this.#unstamped <= 0) this.#stamp();
+    const stamp = this.#stamp;
+    if (--stamp.records <= 0) stamp.write();
     if (flag !== 0) this.#lease.attachment.notify(this.#waitersData);
   }
-
-  /** Writes the time of sending; the next time after STAMP_RECORDS, or with the first record of another turn. */
-  #stamp(): void {
-    if (this.#state === "closed") return;
-    this.#core.ringStamp(this.#ring, nowNs());
-    if (!this.#turn) {
-      this.#turn = true;
-      queueMicrotask(this.#turned);
-    }
-    this.#unstamped = STAMP_RECORDS;
-  }
-
-  readonly #turned = (): void => {
-    this.#turn = false;
-    this.#unstamped = 0;
-  };
 
   /** Asks the core for room; throws when there can never be any. */
   #makeRoom(length: number): boolean {
     if (this.#state !== "open") throw this.#unusable();
     if (this.#lease.attachment.evicted) throw this.#failed(EVICTED);
     checkFits(length, this.#geometry);
+    if (this.#queue.length > 0 && !this.#serving) return false;
     if (recordBytes(length) <= this.#room) return true;
     const at = this.#core.ringClaim(this.#ring, this.#geometry.capacity, this.#at, length) >>> 0;
     if (at !== 0 && at < ERRORS_END) throw this.#failed(at);
@@ -138,8 +129,8 @@ export class Producer {
   }
 
   /**
-   * Sends a copy of the bytes, waiting for room. Calls are served in their order, and not while a claim is open that was
-   * made after them. The bytes must not change meanwhile.
+   * Sends a copy of the bytes, waiting for room. Calls are served in their order, before everything else. The bytes
+   * must not change meanwhile.
    *
    * @param bytes the payload, 0 bytes to capacity - 8
    * @param options how long to wait, and a signal that ends it
@@ -151,6 +142,7 @@ export class Producer {
     if (this.#state !== "open") throw this.#unusable();
     const place = {};
     this.#queue.push(place);
+    this.#room = 0; // everyone asks for room from now on, and comes after those who wait
     return wait(this.#lease.attachment, this.#roomFor(payload, place), options);
   }
 
@@ -164,7 +156,7 @@ export class Producer {
   sendSync(bytes: Uint8Array, options?: WaitSyncOptions): void {
     const payload = bytesOf("bytes", bytes);
     if (this.#queue.length === 0 && options === undefined && this.trySend(payload)) return;
-    if (this.#queue.length > 0) throw sendsWait(this.#geometry);
+    if (this.#queue.length > 0 && this.#state === "open") throw sendsWait(this.#geometry);
     waitSync(this.#lease.attachment, this.#roomFor(payload, undefined), options);
   }
 
@@ -173,10 +165,8 @@ export class Producer {
       what: `waiting for room in ring "${this.#geometry.name}"`,
       waiters: this.#waitersRoom,
       attempt: () => {
-        // A claim that was opened since comes first, and ends soon.
-        if (place !== undefined && (this.#queue[0] !== place || this.#state === "claimed")) return NOT_YET;
-        if (this.trySend(payload)) {
-          if (place !== undefined) this.#queue.shift();
+        if (place !== undefined && this.#queue[0] !== place && this.#state === "open") return NOT_YET;
+        if (place === undefined ? this.trySend(payload) : this.#serve(payload)) {
           return undefined;
         }
         return this.#checkConsumer();
@@ -192,6 +182,19 @@ export class Producer {
     };
   }
 
+  /** Sends for the first of those who wait. */
+  #serve(payload: Uint8Array): boolean {
+    this.#serving = true;
+    try {
+      if (!this.trySend(payload)) return false;
+    } finally {
+      this.#serving = false;
+      this.#room = 0;
+    }
+    this.#queue.shift();
+    return true;
+  }
+
   #checkConsumer(): typeof NOT_YET {
     if (this.#core.ringConsumerState(this.#ring) !== END_DEAD) return NOT_YET;
     this.#core.ringConsumerReported(this.#ring);
@@ -202,17 +205,20 @@ export class Producer {
    * Sends copies of as many of the payloads, in order, as there is room for, and publishes them together.
    *
    * @param arrayOfBytes the payloads, each as for `trySend`
-   * @returns how many were sent
+   * @returns how many were sent; 0 when sends wait for room: they come first
    * @throws {IsthmusError} as `trySend`; when one of them is too large or of a wrong type, none is sent
    */
   sendMany(arrayOfBytes: readonly Uint8Array[]): number {
     if (!Array.isArray(arrayOfBytes)) throw wrongType("arrayOfBytes", "an array of Uint8Array", arrayOfBytes);
     const core = this.#core;
     const u8 = this.#u8;
+    if (this.#state !== "open") throw this.#unusable();
     // What is wrong is found first: who gets an error need not ask how many were sent.
-    for (const bytes of arrayOfBytes) checkFits(bytesOf("arrayOfBytes", bytes).length, this.#geometry);
+    for (let i = 0; i < arrayOfBytes.length; i++)
+      checkFits(elementOf(arrayOfBytes, i).length, this.#geometry);
     // Only what is published moves our own offset.
-    let at = this.#at;
+    let from = this.#at;
+    let at = from;
     let room = this.#room;
     let staged = 0;
     let payloadBytes = 0;
@@ -220,13 +226,15 @@ export class Producer {
     const { attachment } = this.#lease;
     if (attachment.evicted) throw this.#failed(EVICTED);
     for (; sent < arrayOfBytes.length; sent++) {
-      const bytes = bytesOf("arrayOfBytes", arrayOfBytes[sent]);
+      const bytes = elementOf(arrayOfBytes, sent);
       const length = bytes.length;
-      if (this.#state !== "open" || RECORD_HEADER_BYTES + length > room - 7) {
+      if (this.#state !== "open") throw this.#unusable();
+      if (this.#at !== from) throw elementSent(this.#geometry);
+      if (RECORD_HEADER_BYTES + length > room - 7) {
         this.#publish(at, staged, payloadBytes);
         staged = payloadBytes = 0;
         if (!this.#makeRoom(length)) break;
-        at = this.#at;
+        from = at = this.#at;
         room = this.#room;
       }
       if (length < LARGE_BYTES_MIN) u8.set(bytes, at + RECORD_HEADER_BYTES);
@@ -238,7 +246,7 @@ export class Producer {
       payloadBytes += length;
     }
     this.#publish(at, staged, payloadBytes);
-    if (sent > 0) this.#stamp();
+    if (sent > 0) this.#stamp.write();
     return sent;
   }
 
@@ -257,7 +265,7 @@ export class Producer {
    * Claims room to be filled in place, without a copy.
    *
    * @param length bytes, 0 to capacity - 8
-   * @returns undefined when the ring is full
+   * @returns undefined when the ring is full, or when sends wait for room: they come first
    * @throws {TypeError | RangeError} when the length is no such number
    * @throws {IsthmusError} as `trySend`
    */
@@ -273,22 +281,20 @@ export class Producer {
   commitClaim(length: number): void {
     if (this.#state !== "claimed") throw this.#unusable();
     this.#state = "open";
-    if (this.#queue.length > 0) nudge();
     if (this.#lease.attachment.evicted) throw this.#failed(EVICTED);
     this.#commit(this.#at, length);
   }
 
   /** @internal */
   abortClaim(): void {
-    if (this.#state !== "claimed") return;
-    this.#state = "open";
-    if (this.#queue.length > 0) nudge();
+    if (this.#state === "claimed") this.#state = "open";
   }
 
   /** Gives the end back; a consumer that has received everything sees the end of the stream. Never throws. */
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#stamp.ended = true;
     if (this.#queue.length > 0) nudge();
     this.#lease.attachment.parts.delete(this);
     if (this.#core.ringCloseProducer(this.#ring)) this.#lease.attachment.notify(this.#waitersData);

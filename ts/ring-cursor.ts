@@ -10,7 +10,9 @@ import { RING_HELD_SHIFT } from "../protocol/limits.js";
 import type { Attachment } from "./attachment.js";
 import type { Core } from "./core.js";
 import { ERRORS_END, failure } from "./errors.js";
-import { type RingGeometry, recordBytes, ringAdvice } from "./record.js";
+import { recordBytes } from "./record.js";
+import { ringAdvice } from "./ring-errors.js";
+import type { RingGeometry } from "./ring-geometry.js";
 import { RecordAtHand, type RingRecord } from "./ring-record.js";
 
 /** Where the consumer of a ring is: the record at hand, and what was taken that the core does not know of yet. */

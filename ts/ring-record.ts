@@ -41,6 +41,8 @@ export interface RingRecord {
    * @throws {IsthmusError} CLOSED when the record was released already; BUSY inside `drain`; EVICTED; CORRUPT
    */
   release(): void;
+  /** As `release`, and nothing when it was released already: for `using`. */
+  [Symbol.dispose](): void;
 }
 
 /** Records up to this many bytes are copied word by word: a view of so few bytes costs more than to copy them. */
@@ -99,6 +101,10 @@ export class RecordAtHand implements RingRecord {
   release(): void {
     this.#check();
     this.#release();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#valid) this.#release();
   }
 
   /** A copy in new memory. */

@@ -15,7 +15,7 @@ import { Consumer } from "./consumer.js";
 import { openObject } from "./directory.js";
 import { IsthmusError } from "./errors.js";
 import { Producer } from "./producer.js";
-import type { RingGeometry } from "./record.js";
+import type { RingGeometry } from "./ring-geometry.js";
 
 /** What a ring is made with; whoever opens it gives the same. */
 export interface RingOptions {

@@ -55,20 +55,29 @@ async function sleepingSend(options?: { signal: AbortSignal }) {
   return { segment, producer, consumer, large };
 }
 
-test("a claim or a peek made meanwhile does not reject what waits, which goes on right after it", async () => {
+test("when an end is closed, all who wait for it are told at once", async () => {
   const { segment, producer, consumer, large } = await sleepingSend();
   using _ = segment;
-  const claim = producer.tryClaim(8);
-  assert.is(await code(producer.send(byte(1))), "BUSY");
-  assert.is(
-    consumer.drain(() => {}),
-    2,
-  );
-  assert.is(await soon(large), "not yet");
-  claim?.abort();
-  assert.is(await soon(large), undefined);
-  assert.is(consumer.tryReceive()?.length, 200);
-  assert.is(consumer.tryReceive(), undefined);
+  const sends = [large, ...Array.from({ length: 20 }, () => producer.send(byte(1)))].map(code);
+  consumer.drain(() => {});
+  const receives: Promise<string>[] = [];
+  producer.close();
+  consumer.close();
+  const again = segment.ring("r", { bytes: 256 });
+  const [second, receiver] = [again.producer(), again.consumer()];
+  for (let i = 0; i < 20; i++) receives.push(code(receiver.receive()));
+  await asleep();
+  receiver.close();
+  second.close();
+  assert.equal(await soon(Promise.all(sends)), Array(21).fill("CLOSED"));
+  assert.equal(await soon(Promise.all(receives)), Array(20).fill("CLOSED"));
+});
+
+test("a peek made meanwhile does not reject what waits, which goes on right after it", async () => {
+  using segment = Segment.createAnonymous({ bytes: 65536 * 2 });
+  const ring = segment.ring("r", { bytes: 256 });
+  const producer = ring.producer();
+  const consumer = ring.consumer();
   const waiting = consumer.receive();
   await asleep();
   producer.sendMany([byte(1), byte(2)]);

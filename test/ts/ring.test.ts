@@ -439,6 +439,85 @@ test("sendMany with one payload that is too large, or none at all, sends none", 
   });
 });
 
+test("an array of bytes that lies about its length is refused, and nothing is sent", () => {
+  class Short extends Uint8Array {
+    override get length(): number {
+      return 8;
+    }
+  }
+  withRing(1024, ({ ring, producer }) => {
+    const long = Object.defineProperty(new Uint8Array(8), "length", { value: 100 });
+    for (const wrong of [new Short(200), long, Object.create(Uint8Array.prototype)]) {
+      assert.throws(() => producer.trySend(wrong), TypeError);
+      assert.throws(() => producer.sendSync(wrong), TypeError);
+      assert.throws(() => producer.sendMany([new Uint8Array(1), wrong]), TypeError);
+    }
+    assert.throws(() => producer.sendMany([new Uint8Array(1), new Short(9)]), /arrayOfBytes\[1\]/);
+    assert.is(ring.stats.sent, 0);
+  });
+});
+
+test("elements of sendMany that send when they are read are refused; what was sent is whole", () => {
+  withRing(1024, ({ producer, consumer }) => {
+    let reads = 0;
+    const many = [payload(1, 20), payload(2, 20)];
+    Object.defineProperty(many, 1, {
+      get() {
+        if (++reads === 2) producer.trySend(payload(3, 4));
+        return payload(2, 20);
+      },
+    });
+    assert.is(
+      code(() => producer.sendMany(many)),
+      "BUSY",
+    );
+    assert.equal(consumer.tryReceive(), payload(3, 4));
+    assert.is(consumer.tryReceive(), undefined);
+    producer.close();
+    assert.is(
+      code(() => producer.sendMany([])),
+      "CLOSED",
+    );
+  });
+});
+
+test("what is sent at once does not overtake what waits for room", async () => {
+  using segment = Segment.createAnonymous({ bytes: 65536 * 2 });
+  const ring = segment.ring("r", { bytes: 256 });
+  const producer = ring.producer();
+  const consumer = ring.consumer();
+  assert.ok(producer.trySend(payload(0, 200)));
+  const waiting = [producer.send(payload(1, 200)), producer.send(payload(2, 9))];
+  // There would be room for these.
+  assert.not(producer.trySend(payload(9, 9)));
+  assert.is(producer.sendMany([payload(9, 9)]), 0);
+  assert.is(producer.tryClaim(9), undefined);
+  assert.is(
+    code(() => producer.sendSync(payload(9, 9))),
+    "BUSY",
+  );
+  for (const expected of [payload(0, 200), payload(1, 200), payload(2, 9)])
+    assert.equal(await consumer.receive(), expected);
+  await Promise.all(waiting);
+  assert.ok(producer.trySend(payload(3, 9)));
+  assert.equal(consumer.tryReceive(), payload(3, 9));
+});
+
+test("a record that is peeked at is released at the end of its block", () => {
+  withRing(256, ({ producer, consumer }) => {
+    producer.sendMany([payload(1, 5), payload(2, 5)]);
+    {
+      using record = consumer.tryPeek();
+      assert.equal(record?.bytes.slice(), payload(1, 5));
+    }
+    {
+      using record = consumer.tryPeek();
+      record?.release();
+    }
+    assert.is(consumer.tryPeek(), undefined);
+  });
+});
+
 test("a target that is too short is refused, and the record stays", () => {
   withRing(256, ({ producer, consumer }) => {
     producer.trySend(payload(1, 20));

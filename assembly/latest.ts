@@ -14,7 +14,8 @@
  * | versions     | the writer                                                 | readers, before and after the value |
  * | current      | the writer                                                 | everyone                            |
  * | slots        | the writer, never the slot that is current                 | readers                             |
- * | pins         | each participant its own: 0, or the slot it reads, plus 1  | writers of large values             |
+ * | pins         | each participant its own: 0, or generation << 8 | the slot | writers of large values             |
+ * |              | it reads, plus 1                                           |                                     |
  *
  * To write:                                            To read:
  *  1. writer = our token                                1. read current: version v in slot s (large: pin s)
@@ -32,8 +33,8 @@
  * notices.
  *
  * If a participant dies: the writer after 1 … 5: current stands, its slot was not touched; the next writer takes the writer
- * word over by proof of death. After 6: the value is written. A reader leaves a pin, which counts only while its slot is
- * LIVE.
+ * word over by proof of death. After 6: the value is written. A reader leaves a pin, which counts only while the slot that it
+ * came from is LIVE with the same generation (its low 24 bits).
  *
  * Source of the idea: seqlocks (Lameter); Boehm, "Can seqlocks get along with programming language memory models?", 2012.
  */
@@ -94,12 +95,23 @@ export function latestInitialise(latest: usize, valueBytes: u32): void {
   memory.fill(latest, 0, slotData(latest, 0, valueBytes) - latest);
 }
 
+/** The pin of the participant with this token, or word of its slot. */
+function pinOf(owner: u64, slot: u32): u32 {
+  return (u32(owner >> 32) << 8) | (slot + 1);
+}
+
 function pinned(latest: usize, slot: u32): bool {
   for (let i: u32 = 0; i < participants; i++) {
-    if (load32(pins(latest) + (i << 2)) != slot + 1) continue;
-    if ((load64(slotOffset(i) + PARTICIPANT_WORD_OFFSET) & 3) == SLOT_LIVE) return true;
+    const pin = load32(pins(latest) + (i << 2));
+    if ((pin & 0xff) != slot + 1) continue;
+    const owner = load64(slotOffset(i) + PARTICIPANT_WORD_OFFSET);
+    if ((owner & 3) == SLOT_LIVE && pin == pinOf(owner, slot)) return true;
   }
   return false;
+}
+
+function setPin(latest: usize, pin: u32): void {
+  store32(pins(latest) + (selfSlot << 2), pin); // pairs with the load in pinned
 }
 
 function chooseSlot(latest: usize, current: u64, valueBytes: u32): u32 {
@@ -172,7 +184,10 @@ export function latestRead(latest: usize, valueBytes: u32): u32 {
   return BUSY;
 }
 
-/** Begins a read. Returns the offset of the newest value; 0 when none was written yet; BUSY: call again; or CORRUPT. */
+/**
+ * Begins a read. Returns the offset of the newest value; 0 when none was written yet; CORRUPT; or BUSY: call again, or
+ * `latestValidate`, which takes the pin back.
+ */
 export function latestPeek(latest: usize, valueBytes: u32, pin: bool): u32 {
   const slots = slotsFor(valueBytes);
   for (let turn = 0; turn < READ_TURNS_MAX; turn++) {
@@ -181,7 +196,7 @@ export function latestPeek(latest: usize, valueBytes: u32, pin: bool): u32 {
     readSlot = u32(current & 0xff);
     readVersion = current >> 8;
     if (readSlot >= slots) return CORRUPT;
-    if (pin) store32(pins(latest) + (selfSlot << 2), readSlot + 1); // pairs with the load in pinned
+    if (pin) setPin(latest, pinOf(self, readSlot));
     if (load64(latest + LATEST_VERSIONS_OFFSET + (readSlot << 3)) == readVersion) {
       return u32(slotData(latest, readSlot, valueBytes));
     }
@@ -191,7 +206,7 @@ export function latestPeek(latest: usize, valueBytes: u32, pin: bool): u32 {
 
 /** Ends a read; whether the value that was copied since `latestPeek` is whole. */
 export function latestValidate(latest: usize, pin: bool): bool {
-  if (pin) store32(pins(latest) + (selfSlot << 2), 0); // orders the plain loads of the value before the load below
+  if (pin) setPin(latest, 0); // orders the plain loads of the value before the load below
   return load64(latest + LATEST_VERSIONS_OFFSET + (readSlot << 3)) == readVersion;
 }
 

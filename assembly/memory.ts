@@ -10,9 +10,9 @@ import {
 } from "../protocol/layout";
 import { blockSize } from "./blocks";
 import { blockAllocate, blockFree, heapChanging, heapWhole, isBlockInUse, isBlockWhole } from "./heap";
-import { change, journalRoom } from "./journal";
+import { change, journalNote, journalRoom } from "./journal";
 import { giveRight, takeRight } from "./right";
-import { load32 } from "./word";
+import { load32, store32 } from "./word";
 
 /** What is not to stay is undone first: only then is the heap whole. */
 function ended(keep: bool): void {
@@ -38,7 +38,7 @@ export function heapFree(offset: u32): u32 {
   heapChanging();
   const result = blockFree(offset);
   // A root that points at a free block would give the next owner's bytes to whoever asks for it.
-  if (result == 0 && heapRoot() == offset) change(HEAP_ROOT_OFFSET, 0);
+  if (result == 0 && heapRoot() == offset) changeRoot(0);
   ended(result == 0);
   return result;
 }
@@ -75,7 +75,7 @@ function setLayout(offset: u32, hash: u32): u32 {
   return 0;
 }
 
-/** The root block, or 0. */
+/** The root block, or 0. Of a transaction that has not ended, too: who must not see that asks with its lock held. */
 export function heapRoot(): u32 {
   return load32(HEAP_ROOT_OFFSET);
 }
@@ -90,7 +90,13 @@ export function heapSetRoot(offset: u32): u32 {
   let result: u32 = 0;
   if (offset != 0 && !isBlockWhole(offset)) result = NOT_FOUND;
   else if (!journalRoom()) result = TOO_LARGE;
-  else change(HEAP_ROOT_OFFSET, offset);
+  else changeRoot(offset);
   giveRight(true);
   return result;
+}
+
+/** Who finds the root without a lock finds what was written to its block before. */
+function changeRoot(offset: u32): void {
+  journalNote(HEAP_ROOT_OFFSET);
+  store32(HEAP_ROOT_OFFSET, offset); // pairs with the load in heapRoot
 }

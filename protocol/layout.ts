@@ -295,7 +295,7 @@ export const LATEST_CURRENT_OFFSET = 0;
 export const LATEST_VERSIONS_OFFSET = LATEST_CURRENT_OFFSET + 8;
 /** u64: token of the participant that writes now, or 0 */
 export const LATEST_WRITER_OFFSET = 128;
-/** A set of waiters begins here, then u32 pins per participant, then the slots. */
+/** A set of waiters begins here, then a u32 pin per participant (generation << 8 | slot + 1, or 0), then the slots. */
 export const LATEST_WAITERS_OFFSET = 256;
 
 // --- lock ----------------------------------------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ export class Attachment {
   doorbell = 0;
   /** Offset of the bytes that the core shares with us alone. */
   scratch = 0;
+  /** How often something was put there: who puts something there and calls users meanwhile must look whether they did, too. */
+  scratchUses = 0;
   /** Rings, ends and values that must be closed before the memory goes. */
   readonly parts = new Set<Closable>();
   /** How many promises sleep, by the set of waiters that they are armed in. */

@@ -3,8 +3,11 @@ import { bytesOf, integer, wrongType } from "./arguments.js";
 import type { Attachment, Lease } from "./attachment.js";
 import { codeName, failure, IsthmusError } from "./errors.js";
 import { withRight } from "./right.js";
-import { type Fields, Struct, type StructValue } from "./struct.js";
+import { type Fields, Struct, type StructInput, type StructValue } from "./struct.js";
 import { beforeWriting, freeLater } from "./transaction.js";
+
+/** A segment that nobody refers to is closed, and its bytes are gone; who has the bytes of a block refers to it. */
+const keptOpen = new WeakMap<Uint8Array, Lease>();
 
 /**
  * A block of the heap, made by `heap.allocate`. Other processes find it by its `offset`, which may be stored anywhere in the
@@ -28,6 +31,8 @@ export class Block {
   /** Bytes of the block. The object that `allocate` gave has what was asked for, others what the heap rounded that up to. */
   readonly byteLength: number;
   readonly #lease: Lease;
+  #freed = false;
+  #bytes: Uint8Array | undefined;
 
   /** @internal */
   constructor(lease: Lease, offset: number, byteLength: number) {
@@ -40,21 +45,39 @@ export class Block {
     return this.#lease.attachment;
   }
 
+  /** @internal It was given back by this very object: its bytes may be somebody else's. */
+  markFreed(): void {
+    this.#freed = true;
+  }
+
+  #check(writing: boolean): void {
+    this.#attachment.check(writing);
+    if (this.#freed) throw this.#gone();
+  }
+
+  #gone(): IsthmusError {
+    return new IsthmusError("NOT_FOUND", `there is no block at offset ${this.offset} any more: it was freed`);
+  }
+
   /** @internal */
   get buffer(): ArrayBufferLike {
     return this.#attachment.u8.buffer;
   }
 
   /**
-   * The bytes, in shared memory: valid while the segment is open, zeros afterwards. A view alone does not keep it open:
-   * keep the block. What is written here is not undone by transactions: see `write`.
+   * The bytes, in shared memory: the same array each time, which keeps the segment open; zeros after it was closed. What is
+   * written here is not undone by transactions: see `write`.
    *
-   * @throws {IsthmusError} CLOSED: the segment was closed; READ_ONLY, because writing to such bytes would end the process: use
-   *   `copy`; EVICTED: this participant was removed
+   * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when this object was used to free the block; READ_ONLY,
+   *   because writing to such bytes would end the process: use `copy`; EVICTED: this participant was removed
    */
   get bytes(): Uint8Array {
-    this.#attachment.check(true);
-    return this.#attachment.u8.subarray(this.offset, this.offset + this.byteLength);
+    this.#check(true);
+    if (this.#bytes) return this.#bytes;
+    const bytes = this.#attachment.u8.subarray(this.offset, this.offset + this.byteLength);
+    keptOpen.set(bytes, this.#lease);
+    this.#bytes = bytes;
+    return bytes;
   }
 
   /**
@@ -64,7 +87,7 @@ export class Block {
    * @throws {IsthmusError} CLOSED: the segment was closed
    */
   copy(): Uint8Array {
-    this.#attachment.check(false);
+    this.#check(false);
     return this.#attachment.u8.slice(this.offset, this.offset + this.byteLength);
   }
 
@@ -85,7 +108,7 @@ export class Block {
         `bytes must fit: ${source.length} at ${at} do not, the block has ${this.byteLength}`,
       );
     }
-    this.#attachment.check(true);
+    this.#check(true);
     beforeWriting(this.#attachment, this.offset + at, source.length);
     this.#attachment.copyIn(source, this.offset + at);
   }
@@ -103,7 +126,7 @@ export class Block {
   view<F extends Fields>(layout: Struct<F>): StructView<F> {
     if (!(layout instanceof Struct)) throw wrongType("layout", "a struct", layout);
     const attachment = this.#attachment;
-    attachment.check(false);
+    this.#check(false);
     if (layout.bytes > this.byteLength) {
       throw new RangeError(`layout takes ${layout.bytes} bytes, the block has ${this.byteLength}`);
     }
@@ -126,10 +149,7 @@ export class Block {
     );
     const found = core.heapLayout(this.offset) >>> 0;
     if (codeName(result) === "NOT_FOUND" || (result === 0 && found === 0)) {
-      throw new IsthmusError(
-        "NOT_FOUND",
-        `there is no block at offset ${this.offset} any more: it was freed`,
-      );
+      throw this.#gone();
     }
     if (result !== 0) throw failure(result, `giving the block at offset ${this.offset} its layout failed`);
     return found;
@@ -143,12 +163,13 @@ export class Block {
    */
   free(): void {
     const attachment = this.#attachment;
-    attachment.check(true);
+    this.#check(true);
     if (attachment.inTransaction) this.#checkInUse();
-    if (freeLater(attachment, this.offset)) return;
+    if (freeLater(attachment, this)) return;
     let result = attachment.core.heapFree(this.offset) >>> 0;
     if (result === BUSY) result = this.#freeLater();
     if (result !== 0) this.#freeFailed(result);
+    this.#freed = true;
   }
 
   /** Waits for the right to change the heap: a method of its own, so that a call that finds it free makes no closure. */
@@ -159,10 +180,7 @@ export class Block {
 
   #checkInUse(): void {
     if (this.#attachment.core.heapBlockBytes(this.offset) !== 0) return;
-    throw new IsthmusError(
-      "NOT_FOUND",
-      `there is no block at offset ${this.offset} any more: it was freed already`,
-    );
+    throw this.#gone();
   }
 
   /** The core says CORRUPT of a block that is not there, too. */
@@ -225,7 +243,7 @@ export class StructView<F extends Fields> {
    * @throws {TypeError | RangeError} naming the field that is missing or does not fit; nothing is written then
    * @throws {IsthmusError} CLOSED; READ_ONLY; EVICTED; TOO_LARGE when the transaction around it changes too much
    */
-  write(value: StructValue<F>): void {
+  write(value: StructInput<F>): void {
     const { attachment } = this.#lease;
     attachment.check(true);
     const bytes = new Uint8Array(this.layout.bytes); // so that a value that does not fit changes nothing
@@ -255,11 +273,15 @@ export class StructView<F extends Fields> {
    * @throws {TypeError | RangeError} when there is no such field, or the value does not fit; nothing is written then
    * @throws {IsthmusError} CLOSED; READ_ONLY; EVICTED; TOO_LARGE when the transaction around it changes too much
    */
-  set<K extends keyof F & string>(field: K, value: StructValue<F>[K]): void {
+  set<K extends keyof F & string>(field: K, value: StructInput<F>[K]): void {
     const { attachment } = this.#lease;
     attachment.check(true);
     const part = this.layout.field(field);
+    const bytes = part.composite ? new Uint8Array(part.bytes) : undefined;
+    // What has several parts is put together first: what does not fit changes nothing.
+    if (bytes) part.write(new DataView(bytes.buffer), -part.offset, value);
     beforeWriting(attachment, this.#offset + part.offset, part.bytes);
-    part.write(attachment.view, this.#offset, value);
+    if (bytes) attachment.u8.set(bytes, this.#offset + part.offset);
+    else part.write(attachment.view, this.#offset, value);
   }
 }

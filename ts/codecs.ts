@@ -1,5 +1,5 @@
 /** How the types of fields are laid out, read and written: C's natural alignment, little-endian. */
-import { wrongType } from "./arguments.js";
+import { bytesOf, wrongType } from "./arguments.js";
 import { type Scalar, type ScalarName, scalars } from "./scalars.js";
 
 /** How values of one type are laid out. */
@@ -43,13 +43,19 @@ export function scalarCodec(name: ScalarName): Codec {
   };
 }
 
+const encoder = new TextEncoder();
+/** What looks like a mark of the byte order is a part of the text. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** A text or bytes: length u32, then the bytes, padded to 4. */
 export function blobCodec(kind: "utf8" | "bytes", max: number): Codec {
   function fitting(value: unknown, path: string): Uint8Array {
     const expected = kind === "bytes" ? "a Uint8Array" : "a string";
     const fits = kind === "bytes" ? value instanceof Uint8Array : typeof value === "string";
     if (!fits) throw wrongType(path, expected, value);
-    const bytes = kind === "bytes" ? (value as Uint8Array) : new TextEncoder().encode(value as string);
+    if (kind === "utf8" && /\p{Surrogate}/u.test(value as string))
+      throw new RangeError(`${path} must not contain half a surrogate pair`);
+    const bytes = kind === "bytes" ? bytesOf(path, value) : encoder.encode(value as string);
     if (bytes.length > max) throw new RangeError(`${path} holds at most ${max} bytes, got ${bytes.length}`);
     return bytes;
   }
@@ -61,7 +67,7 @@ export function blobCodec(kind: "utf8" | "bytes", max: number): Codec {
     read(view, offset) {
       const length = Math.min(max, view.getUint32(offset, true));
       const bytes = new Uint8Array(view.buffer, view.byteOffset + offset + 4, length).slice();
-      return kind === "bytes" ? bytes : new TextDecoder().decode(bytes);
+      return kind === "bytes" ? bytes : decoder.decode(bytes);
     },
     check: fitting,
     write(view, offset, value, path) {

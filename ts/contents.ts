@@ -136,6 +136,11 @@ export abstract class Contents {
       throw wrongType("root", "a block or undefined", block);
     const attachment = this.#attachment;
     attachment.check(true);
+    if (block !== undefined && block.buffer !== attachment.u8.buffer) {
+      throw new TypeError(
+        "root must be a block of this segment, got one of another; its own are those of segment.heap",
+      );
+    }
     const result = withRight(attachment, "setting the root", () =>
       attachment.core.heapSetRoot(block?.offset ?? 0),
     );

@@ -71,7 +71,8 @@ const types = new Map<number, ObjectType>([
 ]);
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** What looks like a mark of the byte order is a part of the name. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function nameBytes(name: string): Uint8Array {
   text("name", name);
@@ -82,6 +83,8 @@ function nameBytes(name: string): Uint8Array {
       `an object's name has 1 to ${OBJECT_NAME_BYTES_MAX} bytes in UTF-8, this one has ${bytes.length}`,
     );
   }
+  if (/\p{Surrogate}/u.test(name))
+    throw new IsthmusError("INVALID_NAME", "an object's name must not contain half a surrogate pair");
   if (name.includes("\0")) throw new IsthmusError("INVALID_NAME", "an object's name must not contain NUL");
   return bytes;
 }
@@ -197,6 +200,7 @@ function insert(
   const hash = fnv1a(name);
   const [first = 0, second = 0] = values;
   const result = withRight(attachment, "the directory", () => {
+    attachment.scratchUses++;
     attachment.u8.set(bytes, attachment.scratch);
     return core.directoryInsert(type, hash, bytes.length, parametersHash(type, values), first, second);
   });

@@ -21,7 +21,16 @@ export type { Ring, RingOptions, RingStats } from "./ring.js";
 export type { RingRecord } from "./ring-record.js";
 export { Segment } from "./segment.js";
 export type { Counter, EventOptions, Semaphore, SemaphoreOptions, SharedEvent } from "./signals.js";
-export { type Fields, type FieldType, type FieldValue, Struct, type StructValue, struct } from "./struct.js";
+export {
+  type FieldInput,
+  type Fields,
+  type FieldType,
+  type FieldValue,
+  Struct,
+  type StructInput,
+  type StructValue,
+  struct,
+} from "./struct.js";
 
 /** 1,024 bytes. */
 export const KiB = 1024;

@@ -7,7 +7,7 @@ import { openObject } from "./directory.js";
 import { ERRORS_END, failure, type IsthmusError } from "./errors.js";
 import { atomicLoadsWrite, fence, sleepMs } from "./host/runtime.js";
 import { ringAdvice } from "./ring-errors.js";
-import { type Fields, Struct, type StructValue } from "./struct.js";
+import { type Fields, Struct, type StructInput, type StructValue } from "./struct.js";
 import { type Condition, NOT_YET, wait, waitSync } from "./wait.js";
 
 /** A reader that is overtaken by writers this often gives up. */
@@ -43,6 +43,8 @@ export class Latest<F extends Fields> {
   readonly #copied: DataView;
   readonly #copied8: Uint8Array;
   readonly #copied64: BigInt64Array;
+  /** For the next value that is written, unless one is being written. */
+  #staged: Uint8Array | undefined;
   /** The segment in the words that writers use: only accesses of the same width synchronise. Read-only openers need it. */
   readonly #shared64: BigInt64Array;
   #seen = 0;
@@ -74,21 +76,32 @@ export class Latest<F extends Fields> {
    * @throws {IsthmusError} BUSY when another live process is stopped in the middle of a write; READ_ONLY; CLOSED: the segment was
    *   closed; EVICTED: this participant was removed; CORRUPT when the shared words are damaged
    */
-  write(value: StructValue<F>): void {
+  write(value: StructInput<F>): void {
     const { attachment } = this.#lease;
     attachment.check(true);
     let result: number;
     if (this.#small) {
+      const use = ++attachment.scratchUses;
       this.layout.stage(attachment.view, value, attachment.scratch);
+      if (attachment.scratchUses !== use) attachment.u8.set(this.#stage(value), attachment.scratch);
       result = this.#begin(attachment.core.latestWrite);
     } else {
-      this.layout.stage(this.#copied, value);
+      const bytes = this.#stage(value);
       const offset = this.#inside(this.#begin(attachment.core.latestBegin));
-      attachment.copyIn(this.#copied8, offset);
+      attachment.copyIn(bytes, offset);
       result = attachment.core.latestCommit(this.#offset, this.layout.bytes, offset) >>> 0;
     }
     if (result > FLAG_WAKE) throw this.#failed(result);
     if (result === FLAG_WAKE) attachment.notify(attachment.core.latestWaiters(this.#offset) >>> 0);
+  }
+
+  /** The value in memory of our own: getters of it may use Isthmus, this very object too. */
+  #stage(value: StructInput<F>): Uint8Array {
+    const bytes = this.#staged ?? new Uint8Array(this.layout.bytes);
+    this.#staged = undefined;
+    this.layout.stage(new DataView(bytes.buffer), value);
+    this.#staged = bytes;
+    return bytes;
   }
 
   /** Calls a function of the core that takes the writer's word, until no other writer is in the way. */
@@ -148,7 +161,9 @@ export class Latest<F extends Fields> {
 
   /** Has the core copy the newest value to our scratch; false when there is none. */
   #readSmall(): boolean {
-    const { core } = this.#lease.attachment;
+    const { attachment } = this.#lease;
+    const { core } = attachment;
+    attachment.scratchUses++;
     for (let turn = 0; turn < READ_TURNS_MAX; turn++) {
       const result = core.latestRead(this.#offset, this.layout.bytes) >>> 0;
       if (result === 0) return false;
@@ -180,6 +195,7 @@ export class Latest<F extends Fields> {
       }
       if (core.latestValidate(this.#offset, this.#pin)) return true;
     }
+    core.latestValidate(this.#offset, this.#pin);
     throw this.#overtaken();
   }
 

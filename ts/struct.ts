@@ -36,6 +36,17 @@ export type FieldValue<F> = F extends ScalarName
 /** What a struct holds: an object with one entry for each field. */
 export type StructValue<F extends Fields> = { -readonly [K in keyof F]: FieldValue<F[K]> };
 
+/** What a field can be written with: as `FieldValue`, and for arrays anything with a length and elements. */
+export type FieldInput<F> =
+  F extends Struct<infer G>
+    ? StructInput<G>
+    : F extends readonly [infer E, number]
+      ? ArrayLike<FieldInput<E>>
+      : FieldValue<F>;
+
+/** What a struct can be written with: one entry for each field. */
+export type StructInput<F extends Fields> = { readonly [K in keyof F]: FieldInput<F[K]> };
+
 function codecOf(path: string, type: unknown): Codec {
   if (type instanceof Struct) return type.codec;
   if (Array.isArray(type) && type.length === 2) {
@@ -73,6 +84,8 @@ function align(offset: number, alignment: number): number {
 export interface StructField {
   offset: number;
   bytes: number;
+  /** A value has several parts: `write` may throw after it has written some. */
+  composite: boolean;
   read(view: DataView, at: number): unknown;
   write(view: DataView, at: number, value: unknown): void;
 }
@@ -157,11 +170,9 @@ export class Struct<F extends Fields> {
     return {
       offset,
       bytes: codec.bytes,
+      composite: codec.composite,
       read: (view, at) => codec.read(view, at + offset),
-      write(view, at, value) {
-        if (codec.composite) codec.check(value, name);
-        codec.write(view, at + offset, value, name);
-      },
+      write: (view, at, value) => codec.write(view, at + offset, value, name),
     };
   }
 
@@ -185,13 +196,13 @@ export class Struct<F extends Fields> {
    * @param offset bytes from the start of the view; default 0
    * @throws {TypeError | RangeError} naming the field that is missing or does not fit; nothing is written then
    */
-  write(view: DataView, value: StructValue<F>, offset = 0): void {
+  write(view: DataView, value: StructInput<F>, offset = 0): void {
     this.codec.check(value, "value");
     this.codec.write(view, offset, value, "value");
   }
 
   /** @internal As `write`, for bytes that nobody sees when it throws: it may have written a part then. */
-  stage(view: DataView, value: StructValue<F>, offset = 0): void {
+  stage(view: DataView, value: StructInput<F>, offset = 0): void {
     this.codec.write(view, offset, value, "value");
   }
 }

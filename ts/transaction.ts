@@ -4,7 +4,12 @@ import { failure, IsthmusError } from "./errors.js";
 import { withRight } from "./right.js";
 
 /** Blocks that the running transaction of an opener gives back when it commits. */
-const freed = new WeakMap<Attachment, number[]>();
+const freed = new WeakMap<Attachment, Freeable[]>();
+
+interface Freeable {
+  readonly offset: number;
+  markFreed(): void;
+}
 
 /** Notes the old value of bytes that are about to be written, when a transaction runs. */
 export function beforeWriting(attachment: Attachment, offset: number, bytes: number): void {
@@ -18,12 +23,12 @@ export function beforeWriting(attachment: Attachment, offset: number, bytes: num
 }
 
 /** Inside a transaction: remembers a block to be freed when it commits. */
-export function freeLater(attachment: Attachment, offset: number): boolean {
+export function freeLater(attachment: Attachment, block: Freeable): boolean {
   if (!attachment.inTransaction) return false;
   const list = freed.get(attachment) ?? [];
-  if (list.includes(offset))
-    throw new IsthmusError("NOT_FOUND", `the block at offset ${offset} was freed already`);
-  list.push(offset);
+  if (list.some(({ offset }) => offset === block.offset))
+    throw new IsthmusError("NOT_FOUND", `the block at offset ${block.offset} was freed already`);
+  list.push(block);
   freed.set(attachment, list);
   return true;
 }
@@ -43,12 +48,14 @@ export function runTransaction<T>(attachment: Attachment, body: () => T): T {
     if (typeof (result as { then?: unknown } | null)?.then === "function") {
       throw new TypeError("the function of a transaction must not be async: all of it runs at once");
     }
-    for (const offset of freed.get(attachment) ?? []) freeNow(attachment, offset);
+    const blocks = freed.get(attachment) ?? [];
+    for (const { offset } of blocks) freeNow(attachment, offset);
     if (!end(attachment, true)) {
       if (attachment.evicted) throw attachment.removed();
       attachment.check(true); // CLOSED
       throw new IsthmusError("CORRUPT", "the transaction was undone: the heap is damaged; see heap.check()");
     }
+    for (const block of blocks) block.markFreed();
     return result;
   } catch (error) {
     end(attachment, false);

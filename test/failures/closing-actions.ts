@@ -142,3 +142,17 @@ export function dropMany(name: string, count: number): number {
   kept.close();
   return wrong;
 }
+
+/** Keeps nothing of a segment but the bytes of a block; what they hold after collections in many turns. */
+export async function keepBytesOnly(): Promise<number[]> {
+  const bytes = ((): Uint8Array => {
+    const block = Segment.createAnonymous({ bytes: MiB }).heap.allocate(3);
+    (block as { bytes: Uint8Array }).bytes.fill(7);
+    return block?.bytes as Uint8Array;
+  })();
+  for (let turn = 0; turn < 20; turn++) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 5)); // finalizers run between turns
+  }
+  return [...bytes];
+}

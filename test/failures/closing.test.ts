@@ -37,6 +37,12 @@ for (const runtime of presentRuntimes()) {
     await child.end();
   });
 
+  test(`${runtime.name}: bytes of a block keep their segment open`, async () => {
+    const child = await Agent.start(runtime, ACTIONS);
+    assert.equal(await child.call("keepBytesOnly"), [7, 7, 7]);
+    await child.end();
+  });
+
   test(`${runtime.name}: segments that are dropped without close() corrupt nothing`, async () => {
     const child = await Agent.start(runtime, ACTIONS);
     assert.is(await child.call("dropMany", segmentName("dropped"), 60), 0);

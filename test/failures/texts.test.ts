@@ -28,6 +28,23 @@ test("a text of a struct comes back whole, with its NULs, or is refused for its 
   fc.assert(property, parameters);
 });
 
+test("a text that begins like a mark of the byte order keeps it; half a surrogate pair is refused", () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const latest = segment.latest("text", struct({ text: `utf8:${BYTES}` }));
+  latest.write({ text: "\ufeffmark" });
+  assert.is(latest.read()?.text, "\ufeffmark");
+  refused("RangeError", () => latest.write({ text: "half \ud800" }), /text must not contain half/);
+  segment.counter("\ufeffname").add(1);
+  assert.is(segment.counter("name").value, 0);
+  assert.equal(
+    segment.objects().map(({ name }) => name),
+    ["text", "\ufeffname", "name"],
+  );
+  using reader = Segment.fromHandle(segment.handle, { access: "read-only" });
+  assert.is(reader.counter("\ufeffname").value, 1);
+  refused("INVALID_NAME", () => segment.counter("\udc00"), /surrogate/);
+});
+
 test("bytes of a struct keep their length and their trailing zeros", () => {
   using segment = Segment.create(segmentName("bytes"), { bytes: MiB });
   const latest = segment.latest("bytes", struct({ bytes: "bytes:16", after: "u8" }));

@@ -265,6 +265,44 @@ test("a root that was freed is none, and a freed block cannot become it", () => 
   refused("NOT_FOUND", () => (segment.root = block));
 });
 
+test("a block of another segment cannot become the root", () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  using other = Segment.createAnonymous({ bytes: MiB });
+  const [own, foreign] = [segment.heap.allocate(8), other.heap.allocate(8)];
+  assert.is(own?.offset, foreign?.offset);
+  segment.root = own;
+  refused("TypeError", () => (segment.root = foreign), /block of this segment/);
+  assert.is(segment.root?.offset, own?.offset);
+});
+
+test("a block that was freed through this object is not used any more; one whose freeing was undone is", () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const layout = struct({ key: "u32" });
+  const block = segment.heap.allocate(8);
+  if (!block) throw new Error("no room");
+  const lock = segment.lock("lock");
+  assert.throws(
+    () =>
+      segment.transaction(lock, () => {
+        block.free();
+        throw new Error("undone");
+      }),
+    /undone/,
+  );
+  block.write(new Uint8Array(8));
+  segment.transaction(lock, () => block.free());
+  // Its place has another owner now.
+  assert.is(segment.heap.allocate(8)?.offset, block.offset);
+  for (const use of [
+    () => block.bytes,
+    () => block.copy(),
+    () => block.write(new Uint8Array(1)),
+    () => block.view(layout),
+    () => block.free(),
+  ])
+    refused("NOT_FOUND", use, /was freed/);
+});
+
 test("the heap can be filled to the last byte, and is as before when all is free again", () => {
   using scene = openers();
   const { heap } = scene.segment;

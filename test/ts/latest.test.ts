@@ -31,6 +31,35 @@ test("the newest value is seen by every opener, small and large, read-only too",
   }
 });
 
+test("getters of a value may use Isthmus while it is written: nothing is mixed", () => {
+  using segment = Segment.createAnonymous({ bytes: 65536 * 2 });
+  const other = segment.latest("other", Small);
+  const words = Array.from({ length: 40 }, (_, i) => i);
+  other.write({ id: 99, words: words.map(() => 0) });
+  for (const [layout, name, part] of [
+    [Small, "s", { words }],
+    [struct({ id: "u32", words: ["u32", 400] }), "l", { words: [...Array(10)].flatMap(() => words) }],
+  ] as const) {
+    const latest = segment.latest(name, layout as typeof Small);
+    let depth = 0;
+    const value = (id: number) => ({
+      ...part,
+      id,
+      get words() {
+        if (depth++ < 2) {
+          other.read();
+          other.write({ id: 98, words: words.map(() => 7) });
+          latest.write({ ...part, id: 50 });
+          latest.read();
+        }
+        return part.words;
+      },
+    });
+    latest.write(value(1));
+    assert.equal(latest.read(), { id: 1, words: part.words });
+  }
+});
+
 test("several openers may write in turn", () => {
   const { writer, reader, readOnly } = segments();
   using _a = writer;

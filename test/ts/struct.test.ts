@@ -123,6 +123,34 @@ test("a value of which a part does not fit changes no byte, as a field, a whole,
   assert.equal(view.get("three"), [part, other]);
 });
 
+test("arrays are written from anything with a length and elements", () => {
+  const layout = struct({ a: ["f32", 3], b: ["u8", 2], c: "bytes:4" });
+  const view = new DataView(new ArrayBuffer(layout.bytes));
+  const a = [1, 2, 3] as const;
+  layout.write(view, { a, b: Uint8Array.of(4, 5), c: Uint8Array.of(6) });
+  assert.equal(layout.read(view), { a: [1, 2, 3], b: [4, 5], c: Uint8Array.of(6) });
+});
+
+test("a part that gives other values when it is read again changes no byte when they do not fit", () => {
+  using segment = Segment.createAnonymous({ bytes: 65536 * 2 });
+  const view = segment.heap.allocate(8)?.view(struct({ pair: ["u32", 2] }));
+  view?.set("pair", [1, 2]);
+  let reads = 0;
+  const unsteady = {
+    length: 2,
+    0: 9,
+    get 1() {
+      return reads++ === 0 ? 9 : "text";
+    },
+  } as unknown as number[];
+  try {
+    view?.set("pair", unsteady);
+    assert.equal(view?.get("pair"), [9, 9]);
+  } catch {
+    assert.equal(view?.get("pair"), [1, 2]);
+  }
+});
+
 test("a type that is not known is refused by the name of its field", () => {
   const bad: unknown[] = [
     {},

@@ -137,7 +137,7 @@ function latestCase(one: LatestCase, fill: Fill): CrashCase {
   };
 }
 
-/** The slot of one who pinned and died is taken by somebody else: its pin counts again, and hinders nobody. */
+/** The slot of one who pinned and died is taken by somebody else: its pin hinders nobody. */
 function inheriting(fill: Fill): CrashCase {
   const one = casesFor(512)[0] as LatestCase;
   const inherited = latestCase({ ...one, name: "latest, 512 bytes: write with an inherited pin" }, fill);

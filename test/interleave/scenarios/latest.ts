@@ -1,5 +1,6 @@
 /** A reader never sees a mix, never goes back, and one that waits is woken; two writers never tear each other's value. */
 import { strict as assert } from "node:assert";
+import { LATEST_WAITERS_OFFSET } from "../../../protocol/layout.js";
 import type { World } from "../../lib/explore.js";
 import {
   type LatestValue,
@@ -88,6 +89,15 @@ function writeAndRead(one: LatestScenario, preemptions: number, delays = 0): Exp
   };
 }
 
+/** As if earlier owners of two slots had died with a pin each; those who have the slots now have other generations. */
+function leavePins(world: World, { latest }: LatestValue): void {
+  const [data, room] = [call("ringWaitersData", 0), call("ringWaitersRoom", 0)];
+  const pins = latest + LATEST_WAITERS_OFFSET + world.play(OBSERVER, room) - world.play(OBSERVER, data);
+  for (const [index, slot] of [SLOTS[1], SLOTS[2]].entries()) {
+    world.arena.view.setUint32(pins + 4 * slot, (7 << 8) | (index + 2), true);
+  }
+}
+
 /** A reader that has pinned the newest value finds it whole, however many are written before it looks again. */
 function pinnedReader(): Explored {
   let value: LatestValue;
@@ -108,6 +118,7 @@ function pinnedReader(): Explored {
     preemptions: 2,
     before: (world) => {
       value = prepare(world, 512, [1]);
+      leavePins(world, value);
     },
     scripts: (world) => {
       pinned = false;

@@ -11,7 +11,7 @@ import {
 import type { Lease } from "./attachment.js";
 import { Claim } from "./claim.js";
 import type { Core } from "./core.js";
-import { ERRORS_END, failure, type IsthmusError } from "./errors.js";
+import { ERRORS_END } from "./errors.js";
 import { LARGE_BYTES_MIN } from "./host/copy.js";
 import { attachEnd, recordBytes } from "./record.js";
 import {
@@ -19,7 +19,7 @@ import {
   consumerDied,
   elementSent,
   producerUnusable,
-  ringAdvice,
+  sendFailed,
   sendsWait,
 } from "./ring-errors.js";
 import type { RingGeometry } from "./ring-geometry.js";
@@ -92,7 +92,7 @@ export class Producer {
     }
     const attachment = this.#lease.attachment;
     // Another producer may have published records where this one would write.
-    if (attachment.evicted) throw this.#failed(EVICTED);
+    if (attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
     const at = this.#at;
     if (length < LARGE_BYTES_MIN) this.#u8.set(bytes, at + RECORD_HEADER_BYTES);
     else attachment.copyIn(bytes, at + RECORD_HEADER_BYTES);
@@ -102,7 +102,7 @@ export class Producer {
 
   #commit(at: number, length: number): void {
     const next = this.#core.ringCommit(this.#ring, at, length) >>> 0;
-    if (next < ERRORS_END) throw this.#failed(next);
+    if (next < ERRORS_END) throw sendFailed(next, this.#geometry);
     const flag = next & FLAG_WAKE;
     this.#at = next - flag;
     this.#room -= next - flag - at;
@@ -113,13 +113,13 @@ export class Producer {
 
   /** Asks the core for room; throws when there can never be any. */
   #makeRoom(length: number): boolean {
-    if (this.#state !== "open") throw this.#unusable();
-    if (this.#lease.attachment.evicted) throw this.#failed(EVICTED);
+    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state === "closed");
+    if (this.#lease.attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
     checkFits(length, this.#geometry);
     if (this.#queue.length > 0 && !this.#serving) return false;
     if (recordBytes(length) <= this.#room) return true;
     const at = this.#core.ringClaim(this.#ring, this.#geometry.capacity, this.#at, length) >>> 0;
-    if (at !== 0 && at < ERRORS_END) throw this.#failed(at);
+    if (at !== 0 && at < ERRORS_END) throw sendFailed(at, this.#geometry);
     this.#at = this.#core.claimed.value >>> 0;
     this.#room = this.#core.room.value >>> 0;
     // A consumer that sleeps on an otherwise empty ring must skip the padding before there can be room.
@@ -139,7 +139,7 @@ export class Producer {
    */
   async send(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
     const payload = bytesOf("bytes", bytes);
-    if (this.#state !== "open") throw this.#unusable();
+    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state === "closed");
     const place = {};
     this.#queue.push(place);
     this.#room = 0; // everyone asks for room from now on, and comes after those who wait
@@ -212,7 +212,7 @@ export class Producer {
     if (!Array.isArray(arrayOfBytes)) throw wrongType("arrayOfBytes", "an array of Uint8Array", arrayOfBytes);
     const core = this.#core;
     const u8 = this.#u8;
-    if (this.#state !== "open") throw this.#unusable();
+    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state === "closed");
     // What is wrong is found first: who gets an error need not ask how many were sent.
     for (let i = 0; i < arrayOfBytes.length; i++)
       checkFits(elementOf(arrayOfBytes, i).length, this.#geometry);
@@ -224,11 +224,11 @@ export class Producer {
     let payloadBytes = 0;
     let sent = 0;
     const { attachment } = this.#lease;
-    if (attachment.evicted) throw this.#failed(EVICTED);
+    if (attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
     for (; sent < arrayOfBytes.length; sent++) {
       const bytes = elementOf(arrayOfBytes, sent);
       const length = bytes.length;
-      if (this.#state !== "open") throw this.#unusable();
+      if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state === "closed");
       if (this.#at !== from) throw elementSent(this.#geometry);
       if (RECORD_HEADER_BYTES + length > room - 7) {
         this.#publish(at, staged, payloadBytes);
@@ -255,7 +255,7 @@ export class Producer {
     if (records === 0) return;
     const bytes = to - this.#at;
     const result = this.#core.ringPublish(this.#ring, bytes, records, payloadBytes) >>> 0;
-    if (result > FLAG_WAKE) throw this.#failed(result);
+    if (result > FLAG_WAKE) throw sendFailed(result, this.#geometry);
     this.#at = to;
     this.#room -= bytes;
     if (result === FLAG_WAKE) this.#lease.attachment.notify(this.#waitersData);
@@ -279,9 +279,9 @@ export class Producer {
 
   /** @internal */
   commitClaim(length: number): void {
-    if (this.#state !== "claimed") throw this.#unusable();
+    if (this.#state !== "claimed") throw producerUnusable(this.#geometry, this.#state === "closed");
     this.#state = "open";
-    if (this.#lease.attachment.evicted) throw this.#failed(EVICTED);
+    if (this.#lease.attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
     this.#commit(this.#at, length);
   }
 
@@ -303,13 +303,5 @@ export class Producer {
   /** As `close`. Never throws. */
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  #unusable(): IsthmusError {
-    return producerUnusable(this.#geometry, this.#state === "closed");
-  }
-
-  #failed(status: number): IsthmusError {
-    return failure(status, `sending to ring "${this.#geometry.name}" failed: ${ringAdvice(status)}`);
   }
 }

@@ -1,6 +1,6 @@
 /** What the ends of a ring say when something is wrong. */
 import { RECORD_HEADER_BYTES } from "../protocol/layout.js";
-import { codeName, IsthmusError } from "./errors.js";
+import { codeName, failure, IsthmusError } from "./errors.js";
 import type { RingGeometry } from "./ring-geometry.js";
 
 /** Throws when a payload of this length can never fit. */
@@ -44,4 +44,8 @@ export function elementSent({ name }: RingGeometry): IsthmusError {
     "BUSY",
     `ring "${name}": an element of arrayOfBytes sent something when it was read; pass plain elements`,
   );
+}
+
+export function sendFailed(status: number, { name }: RingGeometry): IsthmusError {
+  return failure(status, `sending to ring "${name}" failed: ${ringAdvice(status)}`);
 }

@@ -41,7 +41,11 @@ export interface RingRecord {
    * @throws {IsthmusError} CLOSED when the record was released already; BUSY inside `drain`; EVICTED; CORRUPT
    */
   release(): void;
-  /** As `release`, and nothing when it was released already: for `using`. */
+  /**
+   * As `release`, and nothing when it was released already: for `using`.
+   *
+   * @throws {IsthmusError} BUSY inside `drain`; otherwise as `release`
+   */
   [Symbol.dispose](): void;
 }
 

@@ -143,9 +143,9 @@ function enterLocked(
     if (!making || mode === "open") throw notFound(place);
     return makeOrUndo(region, place, making, 0);
   }
-  checkSize(place, bytes);
   if (foreign && mode === "create") throw exists(place);
   if (foreign) throw invalid(place, BAD_MAGIC);
+  checkSize(place, bytes);
   const attachment = new Attachment(region, place.name, bytes);
   let status = attachment.core.validate(bytes, region.readOnly ? 0 : 1);
   if (status === CORRUPT && region.readOnly && place.settle) status = validateShorter(attachment);
@@ -166,13 +166,14 @@ export function beginningOf(region: Region): DataView | undefined {
   return length === HEADER_BYTES ? new DataView(buffer) : undefined;
 }
 
-/** False when other bytes than those of a segment are there. An object that is too short is judged by its size. */
-function mayBeSegment(region: Region): boolean {
-  const view = beginningOf(region);
-  if (!view) return true;
+/** False when other bytes than those of a segment are there. What is too short to tell is judged by its size. */
+export function mayBeSegment(region: Region): boolean {
+  const { buffer, length } = region.read(0, HEADER_BYTES);
+  const view = new DataView(buffer, 0, length);
+  if (length < HEADER_MAGIC_OFFSET + 4) return true;
   const magic = view.getUint32(HEADER_MAGIC_OFFSET, true);
-  const state = view.getUint32(HEADER_STATE_OFFSET, true);
-  return magic === MAGIC || (magic === 0 && state === STATE_INITIALIZING);
+  if (magic !== 0 || length < HEADER_STATE_OFFSET + 4) return magic === MAGIC || magic === 0;
+  return view.getUint32(HEADER_STATE_OFFSET, true) === STATE_INITIALIZING;
 }
 
 /** Who died extending or truncating a file left it longer than its segment. A writer adopts it; a reader can do with less. */
@@ -232,8 +233,8 @@ function checkSize(place: Place, bytes: number): void {
   if (bytes % PAGE_BYTES === 0 && bytes <= PAGE_BYTES * SEGMENT_PAGES_MAX) return;
   throw failure(
     CORRUPT,
-    `${place.described} has ${bytes} bytes, not a multiple of ${PAGE_BYTES} up to 4 GiB: it was truncated or is no segment. ` +
-      `Unlink it, or ${place.remedy}`,
+    `${place.described} has ${bytes} bytes, not a multiple of ${PAGE_BYTES} up to 4 GiB: it was truncated, or is no segment. ` +
+      `If it is one, ${place.remedy}`,
   );
 }
 
@@ -274,7 +275,10 @@ function invalid(place: Place, status: number, attachment?: Attachment): Isthmus
   const what = place.described;
   const version = attachment?.view.getUint16(HEADER_ABI_VERSION_OFFSET, true);
   const reasons = new Map<number, string>([
-    [BAD_MAGIC, `${what} does not begin like a segment; unlink it if nothing else uses that name`],
+    [
+      BAD_MAGIC,
+      `${what} does not begin like a segment, so it is none; remove it only if nothing else uses it`,
+    ],
     [
       VERSION_MISMATCH,
       `${what} has protocol version ${version}, this package has ${ABI_VERSION}; use the same release`,

@@ -1,9 +1,9 @@
-import { LOCK_CREATION, LOCK_HOLDERS, MAGIC } from "../protocol/layout.js";
+import { LOCK_CREATION, LOCK_HOLDERS } from "../protocol/layout.js";
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../protocol/limits.js";
 import { attempt, IsthmusError, type IsthmusErrorCode } from "./errors.js";
 import { native, Region } from "./host/region.js";
 import { headerOf, type SegmentState } from "./inspect.js";
-import { beginningOf, type Place } from "./opening.js";
+import { beginningOf, mayBeSegment, type Place } from "./opening.js";
 import { removeLocked } from "./patience.js";
 import { named } from "./places.js";
 
@@ -39,17 +39,15 @@ function describe(name: string, namespace: number): SegmentInfo | undefined {
     );
     const { bytes } = region.info();
     const inUse = region.held(LOCK_HOLDERS);
-    if (bytes === 0 || bytes % PAGE_BYTES !== 0 || bytes > PAGE_BYTES * SEGMENT_PAGES_MAX) {
-      return { ...nothing, bytes, inUse, error: bytes === 0 ? "INITIALIZING" : "CORRUPT" };
-    }
+    if (bytes === 0) return { ...nothing, bytes, inUse, error: "INITIALIZING" };
     // Read, not mapped: its owner, who may be anybody, could truncate it, and end whoever touches what is gone.
+    if (!mayBeSegment(region)) return { ...nothing, bytes, inUse, error: "BAD_MAGIC" };
     const view = beginningOf(region);
-    if (!view) return { ...nothing, bytes, inUse, error: "CORRUPT" };
-    const header = headerOf(view);
-    if (header.magic === 0 && header.state === "INITIALIZING") {
-      return { ...nothing, bytes, inUse, state: header.state, error: undefined };
+    if (!view || bytes % PAGE_BYTES !== 0 || bytes > PAGE_BYTES * SEGMENT_PAGES_MAX) {
+      return { ...nothing, bytes, inUse, error: "CORRUPT" };
     }
-    if (header.magic !== MAGIC) return { ...nothing, bytes, inUse, error: "BAD_MAGIC" };
+    const header = headerOf(view);
+    if (header.magic === 0) return { ...nothing, bytes, inUse, state: header.state, error: undefined };
     return { name, bytes, inUse, state: header.state, generation: header.generation, error: undefined };
   } catch (error) {
     if (!(error instanceof IsthmusError)) throw error;
@@ -61,13 +59,20 @@ function describe(name: string, namespace: number): SegmentInfo | undefined {
 }
 
 /**
- * @internal Removes every segment of this user that nobody alive has open; returns their names. Who creates or joins one is not
- * in danger: the lock of creation keeps writers out from the look to the end, the lock of holders readers.
+ * @internal Removes every segment of this user that nobody alive has open, and nothing that is no segment; returns their
+ * names. Who creates or joins one is not in danger: the lock of creation keeps writers out from the look to the end, the lock
+ * of holders readers.
  */
 export function pruneSegments(namespace: number): string[] {
   return attempt("listing segments", () => native.list(namespace)).filter((name) =>
     pruneOne(name, namespace),
   );
+}
+
+/** What somebody else gave such a name is not ours to remove. An empty one is what a creator leaves who dies early. */
+function isSegment(region: Region): boolean {
+  if (region.info().bytes === 0) return true;
+  return beginningOf(region) !== undefined && mayBeSegment(region);
 }
 
 function pruneOne(name: string, namespace: number): boolean {
@@ -78,7 +83,8 @@ function pruneOne(name: string, namespace: number): boolean {
       false,
     );
     if (!region.info().trusted) return false;
-    return region.lock(LOCK_CREATION, false) && region.lock(LOCK_HOLDERS, false) && region.remove();
+    const isFree = region.lock(LOCK_CREATION, false) && region.lock(LOCK_HOLDERS, false);
+    return isFree && isSegment(region) && region.remove();
   } catch (error) {
     // Another user's, or gone already: not ours to remove.
     if (error instanceof IsthmusError) return false;

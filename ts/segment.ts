@@ -261,6 +261,7 @@ export class Segment extends Opened {
 
   /**
    * Removes every segment that nobody alive has open and that belongs to this user: the superuser leaves those of others alone.
+   * What has the name of a segment and is none stays.
    *
    * @param given `namespace`
    * @returns names of the removed segments

@@ -130,6 +130,20 @@ test("without --c a table, with --json the same as data", async () => {
   });
 });
 
+test("with --c and --json the header is one JSON document", async () => {
+  const path = file("both.json", JSON.stringify(json));
+  const { header } = jsonOf<{ header: string }>(await isthmus(["layout", path, "--c", "--json"]));
+  assert.is(`${header}\n`, await isthmus(["layout", path, "--c"]).then(({ stdout }) => stdout));
+});
+
+test("a module may print when it is loaded, and need not come to its end", async () => {
+  const text = `console.log("loading"); setInterval(() => {}, 1000); export const A = struct({ b: "u8" });`;
+  const path = file("talks.mjs", `import { struct } from ${JSON.stringify(index)};\n${text}`);
+  const result = await isthmus(["layout", path, "--json"]);
+  assert.is(jsonOf<Record<string, { bytes: number }>>(result).A?.bytes, 8);
+  assert.is(result.stderr, "loading\n");
+});
+
 test("what is no layout is refused, and says why", async () => {
   const wrong: [string, number, RegExp][] = [
     [join(folder, "missing.json"), 1, /NOT_FOUND.*missing\.json/],
@@ -138,12 +152,18 @@ test("what is no layout is refused, and says why", async () => {
     [file("empty.json", "{}"), 2, /has no struct/],
     [file("type.json", '{ "A": { "b": "u128" } }'), 2, /struct "A".*u128/],
     [file("fields.json", '{ "A": 7 }'), 2, /struct "A".*fields/],
+    [file("null.json", "null"), 2, /no object of structs/],
+    [file("list.json", "[1]"), 2, /no object of structs/],
+    [file("syntax.mjs", "export const ="), 1, /cannot load .*syntax\.mjs/],
+    [file("throws.mjs", "throw new TypeError('planted')"), 1, /cannot load .*throws\.mjs: planted/],
+    [file("lost.mjs", 'import "no-such-package"'), 1, /cannot load .*no-such-package/],
     [file("nothing.mjs", "export const a = 1;"), 2, /has no struct/],
   ];
   for (const [path, code, message] of wrong) {
     const ended = await isthmus(["layout", path]);
     assert.is(ended.code, code, ended.stderr);
     assert.match(ended.stderr, message);
+    assert.not.match(ended.stderr, /^ +at /m, "a fault of ours shows its stack; this is none");
   }
   assert.ok(readFileSync(join(folder, "bad.json")));
 });

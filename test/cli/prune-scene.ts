@@ -1,5 +1,6 @@
 /** Runs where /dev/shm is empty: leaves segments in three ways, prunes by the command line given, prints what happened. */
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { MiB, Segment } from "isthmus";
 import { compiled } from "../lib/paths.js";
 import { finished, start } from "../lib/processes.js";
@@ -17,8 +18,11 @@ await until("the child has it open", () =>
 );
 child.kill("SIGKILL");
 await ended;
-const { removed } = JSON.parse(prune("--json"));
+writeFileSync("/dev/shm/isthmus.notes", "not a segment");
+writeFileSync("/dev/shm/isthmus.pages", Buffer.alloc(65536, "not a segment"));
+writeFileSync("/dev/shm/isthmus.left-empty", "");
+const { removed, skipped } = JSON.parse(prune("--json"));
 const human = prune();
 const stays = Segment.list().map(({ name }) => name);
 held.close();
-console.log(JSON.stringify({ removed, human, stays }));
+console.log(JSON.stringify({ removed, skipped, human, stays }));

@@ -15,7 +15,7 @@ export interface Invocation {
   c: boolean;
 }
 
-/** A command once it is loaded. `main.ts` has its summary. */
+/** A command once it is loaded. `commands.ts` has its summary. */
 export interface Command {
   /** Lines for --help. */
   help: string;
@@ -24,4 +24,23 @@ export interface Command {
 }
 
 /** Something that the user typed cannot be done. */
-export class Misuse extends Error {}
+export class Misuse extends Error {
+  /** The command whose usage helps; undefined when the command itself is not known. */
+  readonly command: string | undefined;
+
+  constructor(message: string, command?: string) {
+    super(message);
+    this.command = command;
+  }
+}
+
+/** What was asked for failed for a reason outside of this program, which the message tells. */
+export class Failure extends Error {
+  /** For programs: one of IsthmusError where that fits, else "FAILED". */
+  readonly code: string;
+
+  constructor(message: string, code = "FAILED") {
+    super(message);
+    this.code = code;
+  }
+}

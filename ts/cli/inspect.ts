@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import {
   type HeapCheck,
   type HeapStats,
+  type IsthmusError,
   type LockInfo,
   type ObjectInfo,
   type Participant,
@@ -8,7 +10,7 @@ import {
   Segment,
   type SegmentHeader,
 } from "../index.js";
-import { type Command, DONE } from "./command.js";
+import { type Command, DONE, Failure } from "./command.js";
 import { agoText, bytesText, json, line, paint, pairs, safe, table } from "./print.js";
 
 interface InspectedObject extends ObjectInfo {
@@ -23,11 +25,10 @@ export const inspect: Command = {
   help: [
     "Opens the segment read-only: it writes nothing and takes no lock in the segment.",
     "A participant is live or dead by the word of the kernel; stalled means that it has not shown itself for 3 seconds.",
-    "NAME with a slash is the path of a segment in a file.",
+    "NAME with a slash is the path of a segment in a file: ./NAME for one in this folder.",
   ].join("\n"),
   run({ names: [name], json: asJson }) {
-    const access = "read-only";
-    using segment = name.includes("/") ? Segment.openFile(name, { access }) : Segment.open(name, { access });
+    using segment = opened(name);
     const { header, generation, stale, bytes } = segment;
     const participants = segment.participants();
     const objects = segment.objects().map((object) => inspected(segment, object));
@@ -44,6 +45,19 @@ export const inspect: Command = {
     return DONE;
   },
 };
+
+const access = "read-only";
+
+function opened(name: string): Segment {
+  if (name.includes("/")) return Segment.openFile(name, { access });
+  try {
+    return Segment.open(name, { access });
+  } catch (error) {
+    const { code, message } = error as IsthmusError;
+    if ((code !== "NOT_FOUND" && code !== "INVALID_NAME") || !existsSync(name)) throw error;
+    throw new Failure(`${message}; for the file of that name, write ./${name}`, code);
+  }
+}
 
 /** Offset of the root block; a damaged one leads nowhere. */
 function rootOf(segment: Segment): number | undefined {

@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import { basename, resolve } from "node:path";
+import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { type Fields, type FieldType, IsthmusError, type Struct, struct } from "../index.js";
 import { cHeader } from "./c-header.js";
-import { type Command, DONE, Misuse } from "./command.js";
+import { type Command, DONE, Failure, Misuse } from "./command.js";
 import { json, line, paint, table } from "./print.js";
 
 type Named = [name: string, struct: Struct<Fields>];
@@ -13,13 +14,16 @@ export const layout: Command = {
   help: [
     "FILE is a module that exports what struct(...) made, or JSON: { NAME: { FIELD: TYPE, ... }, ... }.",
     "In JSON a TYPE may also be the NAME of an earlier struct.",
-    "With --c the result is a C header whose static asserts prove every offset.",
+    "With --c the result is a C header whose static asserts prove every offset; with --json, too, it is",
+    "{ header: TEXT }. What a module prints when it is loaded goes to stderr.",
   ].join("\n"),
   async run({ names: [file], json: asJson, c }) {
     const structs = file.endsWith(".json") ? fromJson(file) : await fromModule(file);
     if (structs.length === 0) throw new Misuse(`${file} has no struct: export what struct(...) gives`);
     if (c) {
-      line(cHeader(basename(file), structs));
+      const header = cHeader(basename(file), structs);
+      if (asJson) json({ header });
+      else line(header);
       return DONE;
     }
     if (asJson) json(Object.fromEntries(structs.map(([name, one]) => [name, described(one)])));
@@ -37,9 +41,24 @@ function isStruct(value: unknown): value is Struct<Fields> {
 async function fromModule(file: string): Promise<Named[]> {
   const path = resolve(file);
   reading(file, () => readFileSync(path));
-  const exported: Record<string, unknown> = await import(pathToFileURL(path).href);
+  const exported = await loaded(file, pathToFileURL(path).href);
   const all = { ...(exported.default as object | undefined), ...exported };
   return Object.entries(all).filter((entry): entry is Named => entry[0] !== "default" && isStruct(entry[1]));
+}
+
+/** Standard output is for the result: a module that prints does so elsewhere. */
+async function loaded(file: string, url: string): Promise<Record<string, unknown>> {
+  const { write } = process.stdout;
+  process.stdout.write = process.stderr.write.bind(process.stderr);
+  try {
+    return await import(url);
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException;
+    const advice = code === "ERR_UNKNOWN_FILE_EXTENSION" ? ": compile it, or run this with Bun or Deno" : "";
+    throw new Failure(`cannot load ${file}: ${message ?? error}${advice}`);
+  } finally {
+    process.stdout.write = write;
+  }
 }
 
 function fromJson(file: string): Named[] {
@@ -50,8 +69,10 @@ function fromJson(file: string): Named[] {
   } catch (error) {
     throw new Misuse(`${file} is no JSON: ${(error as Error).message}`);
   }
+  if (given === null || typeof given !== "object" || Array.isArray(given))
+    throw new Misuse(`${file} is no object of structs: { NAME: { FIELD: TYPE, ... }, ... }`);
   const known = new Map<string, Struct<Fields>>();
-  for (const [name, fields] of Object.entries(given as object)) {
+  for (const [name, fields] of Object.entries(given)) {
     try {
       known.set(name, struct(resolved(fields as Fields, known)));
     } catch (error) {

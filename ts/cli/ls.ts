@@ -1,12 +1,19 @@
-import { Segment } from "../index.js";
+import { Segment, type SegmentInfo } from "../index.js";
 import { type Command, DONE } from "./command.js";
 import { bytesText, json, line, paint, safe, table } from "./print.js";
+
+function useText({ inUse, error }: SegmentInfo): string {
+  if (inUse) return paint.green("yes");
+  return error === "ACCESS_DENIED" ? "?" : paint.dim("no");
+}
 
 /** `isthmus ls`: every named segment of this machine that this user can see. */
 export const ls: Command = {
   help: [
-    "Takes no lock and writes nothing. A segment that cannot be read is listed with the reason.",
-    'IN USE says whether somebody alive has it open: what is not in use, "isthmus prune" removes.',
+    "Lists the named segments of all users, on Linux those in /dev/shm; not anonymous ones, none in other files.",
+    "What this user may not read, or what is no segment, is listed with the reason. Takes no lock, writes nothing.",
+    "IN USE says whether somebody alive has it open.",
+    'Of what is not in use, "isthmus prune" removes your own.',
   ].join("\n"),
   run({ json: asJson }) {
     const found = Segment.list();
@@ -23,7 +30,7 @@ export const ls: Command = {
       bytesText(segment.bytes),
       `${segment.generation ?? "-"}`,
       segment.state === "READY" ? "READY" : paint.yellow(segment.state ?? segment.error ?? "-"),
-      segment.inUse ? paint.green("yes") : paint.dim("no"),
+      useText(segment),
     ]);
     table(["NAME", ">SIZE", ">GENERATION", "STATE", "IN USE"], rows);
     return DONE;

@@ -3,133 +3,104 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { type Command, FAILED, MISUSED, Misuse } from "./command.js";
-import { line, paint } from "./print.js";
+import { DONE, FAILED, type Invocation, MISUSED, Misuse } from "./command.js";
+import { commands, explanation, overview, usageLine } from "./commands.js";
+import { json, line, paintError } from "./print.js";
 
-interface Entry {
-  summary: string;
-  /** Placeholder of the argument; empty when the command takes none. */
-  argument: "NAME" | "FILE" | "";
-  /** Loaded one at a time: help and `doctor` must work where the API cannot be loaded. */
-  load(): Promise<Command>;
-}
-
-const commands: Record<string, Entry> = {
-  demo: {
-    summary: "send real files through three processes",
-    argument: "",
-    load: async () => (await import("./demo/demo.js")).demo,
-  },
-  ls: {
-    summary: "list the segments of this machine",
-    argument: "",
-    load: async () => (await import("./ls.js")).ls,
-  },
-  inspect: {
-    summary: "show header, participants, heap and objects of a segment",
-    argument: "NAME",
-    load: async () => (await import("./inspect.js")).inspect,
-  },
-  layout: {
-    summary: "show where the fields of structs lie; with --c as a C header",
-    argument: "FILE",
-    load: async () => (await import("./layout.js")).layout,
-  },
-  unlink: {
-    summary: "remove the name of a segment",
-    argument: "NAME",
-    load: async () => (await import("./unlink.js")).unlink,
-  },
-  prune: {
-    summary: "remove every segment that nobody alive has open",
-    argument: "",
-    load: async () => (await import("./prune.js")).prune,
-  },
-  doctor: {
-    summary: "look for what would fail here, and say what to do",
-    argument: "",
-    load: async () => (await import("./doctor/doctor.js")).doctor,
-  },
+const FLAGS: Record<string, { type: "boolean"; short?: string }> = {
+  json: { type: "boolean" },
+  c: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean", short: "V" },
 };
+
+/** Whether to print JSON: known before the rest of the command line is, because its faults are told as JSON, too. */
+let asJson = false;
+
+/** The command line in parts; what is no option of any command is refused. */
+function parsed(args: string[]): { flags: Set<string>; words: string[] } {
+  const { tokens } = parseArgs({ args, options: FLAGS, strict: false, allowPositionals: true, tokens: true });
+  const words = tokens.flatMap((token) => (token.kind === "positional" ? token.value : []));
+  const command = words[0] !== undefined && Object.hasOwn(commands, words[0]) ? words[0] : undefined;
+  const given = tokens.flatMap((token) => (token.kind === "option" ? token : []));
+  asJson = given.some(({ name }) => name === "json");
+  for (const { name, index, value } of given) {
+    const text = args[index] as string;
+    if (!Object.hasOwn(FLAGS, name)) {
+      const advice =
+        commands[command ?? ""]?.argument && !text.startsWith("--")
+          ? `; a name that begins with "-" stands behind "--": isthmus ${command} -- ${text}`
+          : "";
+      throw new Misuse(`there is no option ${text}${advice}`, command);
+    }
+    if (value !== undefined) throw new Misuse(`--${name} takes no value, got ${text}`, command);
+  }
+  return { flags: new Set(given.map(({ name }) => name)), words };
+}
 
 function version(): string {
   const file = new URL("../../../../package.json", import.meta.url);
   return JSON.parse(readFileSync(file, "utf8")).version;
 }
 
-function overview(): string {
-  const lines = [
-    "Shared memory between processes.",
-    "",
-    "Usage: isthmus COMMAND [NAME | FILE] [--json]",
-    "",
-    "Commands:",
-  ];
-  for (const [name, { summary, argument }] of Object.entries(commands)) {
-    lines.push(`  ${`${name} ${argument}`.padEnd(14)} ${summary}`);
-  }
-  const options = [
-    ["--json", "print the result as JSON"],
-    ["--c", "with layout: print a C header"],
-    ["--help", "explain a command, or this overview"],
-    ["--version", "print the version"],
-  ];
-  return [...lines, "", "Options:", ...options.map(([name, text]) => `  ${name.padEnd(14)} ${text}`)].join(
-    "\n",
+function known(name: string): string {
+  if (Object.hasOwn(commands, name)) return name;
+  throw new Misuse(
+    `there is no command ${JSON.stringify(name)}: use one of ${Object.keys(commands).join(", ")}`,
   );
 }
 
-async function usage(name: string): Promise<string> {
-  const { summary, argument, load } = commands[name];
-  const { help } = await load();
-  return `${summary}\n\nUsage: isthmus ${argument ? `${name} ${argument}` : name} [--json]\n\n${help}`;
+async function help(names: string[]): Promise<number> {
+  if (names.length > 1) throw new Misuse(`"help" takes one COMMAND, got ${names.length}`);
+  const text = names[0] === undefined ? overview() : await explanation(known(names[0]));
+  if (asJson) json({ help: text });
+  else line(text);
+  return DONE;
+}
+
+function checkNames(name: string, names: string[]): void {
+  const wanted = commands[name]?.argument;
+  const fits = wanted === "NAME..." ? names.length > 0 : names.length === (wanted ? 1 : 0);
+  if (fits) return;
+  const takes = wanted === "NAME..." ? "one NAME or more" : wanted ? `one ${wanted}` : "no argument";
+  throw new Misuse(`"${name}" takes ${takes}, got ${names.length}`, name);
 }
 
 async function run(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      json: { type: "boolean", default: false },
-      c: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
-      version: { type: "boolean", short: "V", default: false },
-    },
-  });
-  const [name, ...names] = positionals;
-  if (values.version) {
-    line(version());
-    return 0;
+  const { flags, words } = parsed(process.argv.slice(2));
+  const [name, ...names] = words;
+  if (flags.has("version")) {
+    if (asJson) json({ version: version() });
+    else line(version());
+    return DONE;
   }
-  if (name === undefined || (name === "help" && names.length === 0)) {
+  if (name === "help") return help(names);
+  if (name === undefined) {
+    if (flags.has("help")) return help([]);
+    if (asJson) throw new Misuse(`say which command: one of ${Object.keys(commands).join(", ")}`);
     line(overview());
-    return name === undefined && !values.help ? MISUSED : 0;
+    return MISUSED;
   }
-  if (!Object.hasOwn(commands, name)) {
-    throw new Misuse(
-      `there is no command ${JSON.stringify(name)}: use one of ${Object.keys(commands).join(", ")}`,
-    );
-  }
-  if (values.help) {
-    line(await usage(name));
-    return 0;
-  }
-  const { argument, load } = commands[name];
-  const wanted = argument ? 1 : 0;
-  if (names.length !== wanted) {
-    throw new Misuse(`"${name}" takes ${wanted ? `one ${argument}` : "no argument"}, got ${names.length}`);
-  }
-  if (values.c && argument !== "FILE") throw new Misuse(`"${name}" has no option --c; "layout" has`);
-  return (await load()).run({ names, json: values.json, c: values.c });
+  if (flags.has("help")) return help([name]);
+  const command = known(name);
+  checkNames(command, names);
+  if (flags.has("c") && command !== "layout")
+    throw new Misuse(`"${command}" has no option --c; "layout" has`, command);
+  const invocation: Invocation = { names, json: asJson, c: flags.has("c") };
+  return (await commands[command]?.load())?.run(invocation) ?? FAILED;
 }
 
 /** What went wrong, for people and, where JSON was asked for, for programs. */
 function report(error: unknown): number {
   const { message, stack, code = "", status } = error as Error & { code?: string; status?: number };
-  const misused = error instanceof Misuse || code.startsWith("ERR_PARSE_ARGS");
+  const misused = error instanceof Misuse;
   const shown = misused ? "MISUSED" : code || "FAILED";
-  if (process.argv.includes("--json")) line(JSON.stringify({ error: { code: shown, message } }, null, 2));
-  process.stderr.write(`${paint.red("isthmus:")} ${message}\n`);
-  if (misused) process.stderr.write('Try "isthmus --help".\n');
+  if (asJson) json({ error: { code: shown, message } });
+  process.stderr.write(`${paintError.red("isthmus:")} ${message}\n`);
+  if (misused) {
+    if (error.command) process.stderr.write(`Usage: ${usageLine(error.command)}\n`);
+    process.stderr.write(`Try "isthmus ${error.command ? `help ${error.command}` : "--help"}".\n`);
+  }
   // A failure of the system or a peer has a code or a status; anything else is a mistake of ours.
   else if (!code && status === undefined) process.stderr.write(`${stack}\n`);
   return misused ? MISUSED : FAILED;
@@ -137,14 +108,9 @@ function report(error: unknown): number {
 
 // A reader that has seen enough, such as `head`, is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) =>
-  process.exit(error.code === "EPIPE" ? 0 : FAILED),
+  process.exit(error.code === "EPIPE" ? DONE : FAILED),
 );
 
-run().then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error) => {
-    process.exitCode = report(error);
-  },
-);
+const code = await run().catch(report);
+// A module that "layout" has loaded may never come to its end.
+process.stdout.write("", () => process.exit(code));

@@ -2,15 +2,17 @@
 import process from "node:process";
 import colors from "picocolors";
 
-const { stdout, env } = process;
+const { stdout, stderr, env } = process;
 
-function wantsColor(): boolean {
+function wantsColor({ isTTY }: { isTTY?: boolean }): boolean {
   if (env.NO_COLOR) return false;
   if (env.FORCE_COLOR) return env.FORCE_COLOR !== "0";
-  return stdout.isTTY === true && env.TERM !== "dumb";
+  return isTTY === true && env.TERM !== "dumb";
 }
 
-export const paint = colors.createColors(wantsColor());
+export const paint = colors.createColors(wantsColor(stdout));
+/** For what goes to stderr. */
+export const paintError = colors.createColors(wantsColor(stderr));
 
 export function line(text = ""): void {
   stdout.write(`${text}\n`);
@@ -55,8 +57,11 @@ function width(text: string): number {
   return [...text.replace(colorCode, "")].length;
 }
 
-/** Rows in aligned columns; columns whose title begins with ">" are aligned to the right. */
-export function table(titles: string[], rows: string[][]): void {
+/**
+ * Rows in aligned columns; columns whose title begins with ">" are aligned to the right. Rows that are wider than the terminal
+ * come as one line per cell instead, so that nothing is cut or wrapped.
+ */
+export function tableLines(titles: string[], rows: string[][], columns: number): string[] {
   const heads = titles.map((title) => title.replace(/^>/, ""));
   const widths = heads.map((head, i) => Math.max(head.length, ...rows.map((row) => width(row[i]))));
   const shown = (cells: string[]): string =>
@@ -67,8 +72,17 @@ export function table(titles: string[], rows: string[][]): void {
       })
       .join("  ")
       .trimEnd();
-  line(paint.dim(shown(heads)));
-  for (const row of rows) line(shown(row));
+  const lines = rows.map(shown);
+  if (Math.max(...[shown(heads), ...lines].map(width)) <= columns) return [paint.dim(shown(heads)), ...lines];
+  const widest = Math.max(...heads.map((head) => head.length));
+  return rows.flatMap((row, number) => [
+    ...(number > 0 ? [""] : []),
+    ...row.flatMap((cell, i) => (cell ? `${paint.dim((heads[i] as string).padEnd(widest))}  ${cell}` : [])),
+  ]);
+}
+
+export function table(titles: string[], rows: string[][]): void {
+  for (const text of tableLines(titles, rows, (stdout.isTTY && stdout.columns) || Infinity)) line(text);
 }
 
 /** "  label   value" lines with aligned values. */

@@ -1,14 +1,58 @@
-import { Segment } from "../index.js";
-import { type Command, DONE } from "./command.js";
-import { json, line } from "./print.js";
+import process from "node:process";
+import { IsthmusError, Segment } from "../index.js";
+import { type Command, DONE, FAILED } from "./command.js";
+import { json, line, paintError } from "./print.js";
 
-/** `isthmus unlink NAME`: removes a name. */
-export const unlink: Command = {
-  help: "Who has the segment open keeps it, and sees that it is stale. Its memory is free when the last one closes it.",
-  run({ names: [name], json: asJson }) {
+interface Refused {
+  name: string;
+  code: string;
+  message: string;
+}
+
+/** What else there is to say. */
+function advice(name: string, code: string): string {
+  if (code !== "INVALID_NAME") return "";
+  if (name.includes("/")) return "; a segment in a file is removed as a file";
+  const isThere = Segment.list().some((one) => one.name === name);
+  return isThere ? "; Isthmus has not made it: remove it as a file from /dev/shm" : "";
+}
+
+function refusalOf(name: string): Refused | undefined {
+  try {
     Segment.unlink(name);
-    if (asJson) json({ unlinked: name });
-    else line(`unlinked ${name}`);
-    return DONE;
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof IsthmusError)) throw error;
+    const { code, message } = error;
+    const named = message.includes(JSON.stringify(name)) ? message : `${JSON.stringify(name)}: ${message}`;
+    return { name, code, message: `${named}${advice(name, code)}` };
+  }
+}
+
+/** `isthmus unlink NAME...`: removes names. */
+export const unlink: Command = {
+  help: [
+    "Who has a segment open keeps it, and sees that it is stale. Its memory is free when the last one closes it.",
+    "A name that cannot be removed does not keep the others; the exit code is 1 then, and stderr says which and why.",
+    'A name that begins with "-" stands behind "--".',
+    "With --json: { unlinked: [NAME, ...], failed: [{ name, code, message }, ...] }, and the first failure as error.",
+  ].join("\n"),
+  run({ names, json: asJson }) {
+    const unlinked: string[] = [];
+    const failed: Refused[] = [];
+    for (const name of names) {
+      const refused = refusalOf(name);
+      if (refused) {
+        failed.push(refused);
+        process.stderr.write(`${paintError.red("isthmus:")} ${refused.message}\n`);
+        continue;
+      }
+      unlinked.push(name);
+      if (!asJson) line(`unlinked ${name}`);
+    }
+    const [first] = failed;
+    const error = first && { code: first.code, message: first.message };
+    if (asJson) json({ unlinked, failed, error });
+    return first ? FAILED : DONE;
   },
 };

@@ -1,6 +1,8 @@
 /** Opens and closes segments, and counts what the process holds. Linux only. */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { KiB, Segment, struct } from "isthmus";
+import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { IsthmusError, KiB, Segment, struct } from "isthmus";
+import { MAGIC } from "../../protocol/layout.js";
 import { collect } from "../lib/garbage.js";
 
 let held: Segment | undefined;
@@ -70,3 +72,49 @@ export function holdings(): { mappings: number; descriptors: number; threads: nu
 }
 
 const threadName = "isthmus";
+
+/** What there is for `fail`: each of them cannot be opened, in a way of its own. */
+const broken = { random: 0xa5, other: 0, short: 0xa5 } as const;
+
+export function breakFiles(folder: string): void {
+  for (const [file, byte] of Object.entries(broken)) {
+    writeFileSync(join(folder, file), Buffer.alloc(file === "short" ? 100 : 64 * KiB, byte));
+  }
+  const other = readFileSync(join(folder, "other"));
+  other.writeUInt32LE(MAGIC, 0);
+  writeFileSync(join(folder, "other"), other);
+}
+
+function refused(call: () => unknown): void {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof IsthmusError) return;
+    throw error;
+  }
+  throw new Error("nothing was refused");
+}
+
+/** Every way to fail, so many times. `name` is that of a segment, `folder` what `breakFiles` has filled. */
+export function fail(name: string, folder: string, count: number): void {
+  const bytes = 64 * KiB;
+  for (let i = 0; i < count; i++) {
+    refused(() => Segment.open(`${name}-none`));
+    refused(() => Segment.create(name, { bytes }));
+    refused(() => Segment.create(`${name}-small`, { bytes, participants: 1024 }));
+    refused(() => Segment.create(`${name}-small`, { bytes, participants: 1024, replace: true }));
+    refused(() => Segment.createAnonymous({ bytes, participants: 1024 }));
+    for (const file of Object.keys(broken)) {
+      refused(() => Segment.openFile(join(folder, file), { bytes }));
+      refused(() => Segment.openFile(join(folder, file), { access: "read-only" }));
+    }
+    refused(() => Segment.openFile(join(folder, "new"), { bytes, participants: 1024 }));
+    refused(() => Segment.openFile(folder, { bytes }));
+    refused(() => Segment.fromHandle(`1:2:3:${i}`));
+    refused(() => Segment.fromHandle("none"));
+    refused(() => Segment.unlink(`${name}-none`));
+    Segment.list();
+    if (i % 25 === 0) collect();
+  }
+  collect();
+}

@@ -1,0 +1,68 @@
+/** What processes do with names while others are stopped, or as other users. */
+import process from "node:process";
+import { IsthmusError, KiB, Segment } from "isthmus";
+import { flawed, stepped } from "../lib/steps.js";
+
+const BYTES = 64 * KiB;
+
+export { setUser } from "../lib/actions.js";
+
+let kept: Segment | undefined;
+
+/** Creates, and is stopped in front of this call of the shim. */
+export function createStoppingAt(name: string, call: string): number {
+  stepped(
+    (_step, next) => {
+      if (next === call) process.kill(process.pid, "SIGSTOP");
+    },
+    () => {
+      kept = Segment.create(name, { bytes: BYTES });
+    },
+  );
+  return kept?.participants().length ?? 0;
+}
+
+export function replace(name: string): number {
+  using segment = Segment.create(name, { bytes: BYTES, replace: true });
+  return segment.generation;
+}
+
+export function openOrCreate(name: string): void {
+  Segment.openOrCreate(name, { bytes: BYTES }).close();
+}
+
+export function create(name: string, mode: number): void {
+  Segment.create(name, { bytes: BYTES, mode }).close();
+}
+
+export function unlink(name: string): void {
+  Segment.unlink(name);
+}
+
+export function unlinkAsReader(name: string): void {
+  using segment = Segment.open(name, { access: "read-only" });
+  segment.unlink();
+}
+
+/** Of these names alone: others on this machine have segments, too. */
+export function prune(...names: string[]): string[] {
+  return flawed({ list: () => () => names }, () => Segment.prune());
+}
+
+/** Opens until the system refuses, and says how; then everything is closed, and it goes on. */
+export function exhaust(name: string): { code: string; message: string } {
+  const opened: Segment[] = [];
+  try {
+    for (;;) opened.push(Segment.create(`${name}-${opened.length}`, { bytes: BYTES }));
+  } catch (error) {
+    if (!(error instanceof IsthmusError)) throw error;
+    const { code, message } = error;
+    return { code, message };
+  } finally {
+    for (const segment of opened) {
+      segment.unlink();
+      segment.close();
+    }
+    openOrCreate(name);
+  }
+}

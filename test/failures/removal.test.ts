@@ -1,0 +1,155 @@
+/** Who may take a name from whom, and what happens while somebody who has it in his hands is stopped. */
+import { chownSync, linkSync, readFileSync, writeFileSync } from "node:fs";
+import { KiB, Segment } from "isthmus";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Agent } from "../lib/processes.js";
+import { refused, rejected } from "../lib/refusals.js";
+import { node } from "../lib/runtimes.js";
+import { segmentExists, segmentName, segmentPath } from "../lib/segments.js";
+import { notSuperuser, unless } from "../lib/skips.js";
+import { flawed } from "../lib/steps.js";
+import { until } from "../lib/watchdog.js";
+
+const ACTIONS = "failures/removal-actions.ts";
+const BYTES = 64 * KiB;
+const USER = 65534;
+
+function isStopped(pid: number): boolean {
+  return /^\d+ \(.*\) T/.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
+}
+
+test("behind a stopped creator all give up in bounded time, say so, and take nothing from it", async () => {
+  const name = segmentName("stopped");
+  const creator = await Agent.start(node, ACTIONS);
+  const others = await Agent.startAll([node, node, node], ACTIONS);
+  const creating = creator.call<number>("createStoppingAt", name, "map");
+  await until("the creator is stopped", () => isStopped(creator.pid));
+  const waiting = Segment.waitFor(name, { timeoutMs: 40_000 });
+  await Promise.all(
+    ["replace", "unlink", "openOrCreate"].map((action, i) =>
+      rejected("INITIALIZING", (others[i] as Agent).call(action, name), /Is it stopped\? Continue or end it/),
+    ),
+  );
+  creator.signal("SIGCONT");
+  assert.is(await creating, 1);
+  using segment = await waiting;
+  assert.is(segment.participants().length, 2);
+  assert.is(await others[0]?.call("replace", name), 2);
+  assert.ok(segment.stale);
+  await Promise.all([creator, ...others].map((agent) => agent.end()));
+  Segment.unlink(name);
+});
+
+test("a stopped creator that is killed keeps nobody waiting", async () => {
+  const name = segmentName("stopped");
+  const creator = await Agent.start(node, ACTIONS);
+  creator.call("createStoppingAt", name, "map").catch(() => {});
+  await until("the creator is stopped", () => isStopped(creator.pid));
+  await creator.kill();
+  using segment = Segment.create(name, { bytes: BYTES });
+  segment.unlink();
+});
+
+unless(notSuperuser, test)(
+  "prune by the superuser leaves other users' segments alone, and each user prunes his own",
+  async () => {
+    const mine = segmentName("mine");
+    const his = segmentName("his");
+    for (const name of [mine, his]) Segment.create(name, { bytes: BYTES }).close();
+    chownSync(segmentPath(his), USER, USER);
+    const root = await Agent.start(node, ACTIONS);
+    const user = await Agent.start(node, ACTIONS);
+    await user.call("setUser", USER);
+    assert.equal(await root.call("prune", his), []);
+    assert.equal(await user.call("prune", mine), []);
+    assert.equal(await user.call("prune", mine, his), [his]);
+    assert.equal(await root.call("prune", mine, his), [mine]);
+    for (const agent of [root, user]) await agent.end();
+  },
+);
+
+unless(notSuperuser, test)(
+  "who may remove a name can do so without the right to write or to read",
+  async () => {
+    const user = await Agent.start(node, ACTIONS);
+    await user.call("setUser", USER);
+    for (const mode of [0o400, 0o000, 0o600]) {
+      const name = segmentName("mode");
+      await user.call("create", name, mode);
+      await user.call("unlink", name);
+      assert.not(segmentExists(name), mode.toString(8));
+      if (mode === 0) continue;
+      await user.call("create", name, mode);
+      await user.call("unlinkAsReader", name);
+      assert.not(segmentExists(name), mode.toString(8));
+    }
+    const name = segmentName("theirs");
+    Segment.create(name, { bytes: BYTES, mode: 0o644 }).close();
+    await rejected("ACCESS_DENIED", user.call("unlink", name));
+    await rejected("ACCESS_DENIED", user.call("unlinkAsReader", name));
+    assert.ok(segmentExists(name));
+    await user.end();
+  },
+);
+
+test("a file with a second name is no shared memory, and is left as it is", () => {
+  const name = segmentName("linked");
+  const target = `${segmentPath(segmentName("target"))}.txt`;
+  writeFileSync(target, "");
+  linkSync(target, segmentPath(name));
+  for (const open of [
+    () => Segment.open(name),
+    () => Segment.openOrCreate(name, { bytes: BYTES }),
+    () => Segment.create(name, { bytes: BYTES, replace: true }),
+    () => Segment.open(name, { access: "read-only" }),
+  ]) {
+    refused("ACCESS_DENIED", open, /second name/);
+  }
+  assert.is(readFileSync(target, "latin1"), "");
+  Segment.unlink(name);
+  assert.not(segmentExists(name));
+  Segment.unlink(target.slice(segmentPath("").length));
+});
+
+test("a list maps nothing that its owner could truncate", () => {
+  const name = segmentName("listed");
+  Segment.create(name, { bytes: BYTES }).close();
+  const map = (): never => {
+    throw new Error("it was mapped");
+  };
+  const found = flawed({ map: () => map, list: () => () => [name] }, () => Segment.list());
+  assert.equal(
+    found.map(({ state, bytes, generation }) => [state, bytes, generation]),
+    [["READY", BYTES, 1]],
+  );
+  Segment.unlink(name);
+});
+
+test("a process that has too many files open is told so, and goes on when it has closed some", async () => {
+  const through = ["sh", "-c", 'ulimit -n 60; exec "$@"', "sh"];
+  const agent = await Agent.start(node, ACTIONS, { through });
+  const { code, message } = await agent.call<{ code: string; message: string }>(
+    "exhaust",
+    segmentName("many"),
+  );
+  assert.is(code, "SYSTEM");
+  assert.match(message, /too many files open.*ulimit -n.*EMFILE/);
+  await agent.end();
+});
+
+test("a namespace is local or global, and nothing else", () => {
+  for (const namespace of [null, "", "LOCAL", 1] as never[]) {
+    for (const call of [
+      () => Segment.create(segmentName(), { bytes: BYTES, namespace }),
+      () => Segment.open(segmentName(), { namespace }),
+      () => Segment.unlink(segmentName(), { namespace }),
+      () => Segment.list({ namespace }),
+      () => Segment.prune({ namespace }),
+    ]) {
+      assert.throws(call, /namespace must be "local" or "global"/);
+    }
+  }
+});
+
+test.run();

@@ -20,8 +20,9 @@ interface Report {
 
 interface System {
   removesIpc(settings: string[]): boolean;
-  removeIpcFinding(systemd: boolean, user: number, settings: string[]): Finding;
-  addressSpaceFinding(limits: string | undefined): Finding;
+  removeIpcFinding(systemd: boolean, user: number, settings: string[], lingers?: boolean): Finding;
+  kernelFinding(type: string, release: string, arch: string): Finding;
+  mountFinding(mounts: string | undefined): Finding;
   containerKind(signs: {
     files: string[];
     environment: Record<string, string>;
@@ -29,8 +30,18 @@ interface System {
   }): string | undefined;
 }
 
-const file = pathToFileURL(join(root, "dist/esm/ts/cli/doctor/system.js"));
-const system = (await import(file.href)) as System;
+interface Limits {
+  addressSpaceFinding(limits: string | undefined): Finding;
+  openFilesFinding(limits: string | undefined): Finding;
+  fileSizeFinding(limits: string | undefined): Finding;
+  lockedMemoryFinding(limits: string | undefined): Finding;
+  memoryLimitFinding(limitBytes: number, sharedBytes: number): Finding;
+  memoryLimit(cgroup: string, read: (file: string) => string | undefined): number;
+}
+
+const part = (name: string) => import(pathToFileURL(join(root, `dist/esm/ts/cli/doctor/${name}.js`)).href);
+const system = (await part("system")) as System;
+const limits = (await part("limits")) as Limits;
 
 function finding({ findings }: Report, check: string): Finding {
   const found = findings.find((each) => each.check === check);
@@ -50,11 +61,17 @@ test("doctor finds a system that works healthy, and says of each check what it s
     "system",
     "container",
     "RemoveIPC",
+    "mount",
     "address space",
+    "open files",
+    "file size",
+    "locked memory",
     "shared memory",
+    "memory limit",
     "futex_waitv",
     "leftovers",
     "create and map",
+    "protocol",
     "send and wait",
   ];
   assert.equal(
@@ -82,6 +99,14 @@ test("doctor warns of a limited address space, and says how to lift it", async (
   assert.is(status, "warning");
   assert.match(found, /76\.\d GiB: about 7 open segments/);
   assert.match(advice ?? "", "ulimit -v unlimited");
+});
+
+test("doctor warns of limits on files and descriptors that are too low", async () => {
+  const report = jsonOf<Report>(
+    await shell('ulimit -n 200 && ulimit -f 20480 && exec "$0" "$1" doctor --json'),
+  );
+  assert.is(finding(report, "open files").status, "warning");
+  assert.match(finding(report, "file size").found, /limited to (10|20) MiB/);
 });
 
 const confined = (await canHaveOwnSharedMemory()) ? test : test.skip;
@@ -137,9 +162,66 @@ test("RemoveIPC matters to ordinary users under systemd only", () => {
 test("an address space without limit is fine, and so is one that cannot be known", () => {
   const line = (value: string) =>
     `Max address space         ${value}            unlimited            bytes\n`;
-  assert.is(system.addressSpaceFinding(line("unlimited")).status, "ok");
-  assert.is(system.addressSpaceFinding(undefined).status, "ok");
-  assert.is(system.addressSpaceFinding(line("20480000000")).status, "warning");
+  assert.is(limits.addressSpaceFinding(line("unlimited")).status, "ok");
+  assert.is(limits.addressSpaceFinding(undefined).status, "ok");
+  assert.is(limits.addressSpaceFinding(line("20480000000")).status, "warning");
+});
+
+test("a user who lingers loses nothing at logout", () => {
+  assert.is(system.removeIpcFinding(true, 1000, [], true).status, "ok");
+});
+
+test("few descriptors and small files are warned of; locked memory never is", () => {
+  const text = (files: string, bytes: string) =>
+    `Max file size             ${bytes}            unlimited            bytes     \n` +
+    `Max open files            ${files}            1048576              files     \n` +
+    "Max locked memory         65536                65536                bytes     \n";
+  const wide = text("1024", "unlimited");
+  const narrow = text("100", "1048576");
+  assert.equal(
+    [limits.openFilesFinding(wide).status, limits.openFilesFinding(narrow).status],
+    ["ok", "warning"],
+  );
+  assert.match(limits.openFilesFinding(narrow).advice ?? "", "ulimit -n");
+  assert.equal(
+    [limits.fileSizeFinding(wide).status, limits.fileSizeFinding(narrow).status],
+    ["ok", "warning"],
+  );
+  assert.match(limits.fileSizeFinding(narrow).found, "limited to 1 MiB");
+  assert.is(limits.lockedMemoryFinding(narrow).status, "ok");
+  assert.match(limits.lockedMemoryFinding(narrow).found, "64 KiB allowed");
+  for (const finding of [limits.openFilesFinding, limits.fileSizeFinding, limits.lockedMemoryFinding])
+    assert.is(finding(undefined).status, "ok");
+});
+
+test("the memory limit is the lowest of the cgroup and those above it, in both kinds of cgroup", () => {
+  const files: Record<string, string> = {
+    "/a/b/memory.max": "max\n",
+    "/a/memory.max": "1073741824\n",
+    "/memory/docker/x/memory.limit_in_bytes": "9223372036854771712\n",
+    "/memory/memory.limit_in_bytes": "536870912\n",
+  };
+  const read = (file: string) => files[file];
+  assert.is(limits.memoryLimit("0::/a/b\n", read), 2 ** 30);
+  assert.is(limits.memoryLimit("0::/\n", read), Infinity);
+  assert.is(limits.memoryLimit("5:cpu,memory:/docker/x\n4:memory2:/a\n0::/\n", read), 2 ** 29);
+  assert.is(limits.memoryLimit("", read), Infinity);
+  assert.is(limits.memoryLimitFinding(Infinity, 2 ** 30).status, "ok");
+  assert.is(limits.memoryLimitFinding(2 ** 30, 2 ** 26).status, "ok");
+  assert.is(limits.memoryLimitFinding(2 ** 29, 2 ** 30).status, "warning");
+});
+
+test("what /dev/shm is, and a kernel that is too old, are told", () => {
+  const line = (type: string, settings: string) =>
+    `proc /proc proc rw 0 0\nx /dev/shm ${type} ${settings} 0 0\n`;
+  assert.is(system.mountFinding(line("tmpfs", "rw,size=64k")).status, "ok");
+  assert.is(system.mountFinding(line("tmpfs", "ro,nosuid")).status, "problem");
+  assert.is(system.mountFinding(line("ext4", "rw")).status, "warning");
+  assert.is(system.mountFinding("proc /proc proc rw 0 0\n").status, "warning");
+  assert.is(system.mountFinding(undefined).status, "ok");
+  assert.is(system.kernelFinding("Linux", "6.1.0-13-amd64", "x64").status, "ok");
+  assert.is(system.kernelFinding("Linux", "4.11.2", "x64").status, "ok");
+  assert.is(system.kernelFinding("Linux", "3.10.0-1160.el7", "x64").status, "problem");
 });
 
 test("containers are told apart", () => {

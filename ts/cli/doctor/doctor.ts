@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { type Command, DONE, FAILED } from "../command.js";
 import { json, line, paint } from "../print.js";
 import { type Finding, ok, problem } from "./finding.js";
+import { limitFindings } from "./limits.js";
 import { systemFindings } from "./system.js";
 
 const root = fileURLToPath(new URL("../../../../../", import.meta.url));
@@ -70,8 +71,9 @@ function show(findings: Finding[]): void {
 
 export const doctor: Command = {
   help: [
-    "Checks runtime, native part, place and size of shared memory, container, systemd's RemoveIPC, limits and kernel;",
-    "then creates a segment, maps it, sends and waits. Exit code 1 when something is a problem, not for warnings.",
+    "Checks versions, native part, kernel, container, systemd's RemoveIPC, the limits of process and cgroup, place and",
+    "size of shared memory, and what was left; then creates a segment, maps it, sends and waits.",
+    "Exit code 1 when something is a problem, not for warnings.",
   ].join("\n"),
   async run({ json: asJson }) {
     const findings = [
@@ -79,6 +81,7 @@ export const doctor: Command = {
       runtimeFinding(),
       binaryFinding(),
       ...systemFindings(),
+      ...limitFindings(),
       ...(await liveFindings()),
     ];
     const healthy = findings.every(({ status }) => status !== "problem");

@@ -5,6 +5,7 @@ import { native } from "../../host/region.js";
 import { Segment } from "../../index.js";
 import { bytesText } from "../print.js";
 import { type Finding, ok, problem, warning } from "./finding.js";
+import { cgroupFinding } from "./limits.js";
 
 /** Docker's default is 64 MiB, which few programs are content with. */
 const SMALL_BYTES = 128 * 1024 * 1024;
@@ -38,7 +39,8 @@ export function watcherFinding({ wordsPerWatcher }: NativeLimits): Finding {
 
 function leftoverFinding(): Finding {
   const check = "leftovers";
-  const unused = Segment.list().filter(({ inUse, error }) => !inUse && error !== "ACCESS_DENIED");
+  // What is another user's or no segment, prune does not remove.
+  const unused = Segment.list().filter(({ inUse, state }) => !inUse && state !== undefined);
   if (unused.length === 0) return ok(check, "no segment without a user");
   const bytes = unused.reduce((sum, segment) => sum + segment.bytes, 0);
   const count = unused.length === 1 ? "1 segment" : `${unused.length} segments`;
@@ -47,5 +49,5 @@ function leftoverFinding(): Finding {
 
 export function memoryFindings(): Finding[] {
   const limits = native.limits();
-  return [sizeFinding(limits), watcherFinding(limits), leftoverFinding()];
+  return [sizeFinding(limits), cgroupFinding(limits.totalBytes), watcherFinding(limits), leftoverFinding()];
 }

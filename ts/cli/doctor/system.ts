@@ -6,12 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
-import { bytesText } from "../print.js";
-import { type Finding, ok, warning } from "./finding.js";
-
-/** Engines reserve up to this much address space per open segment. */
-const ADDRESSES_PER_SEGMENT = 10 * 1024 ** 3;
-const ADDRESSES_WANTED = 8 * ADDRESSES_PER_SEGMENT;
+import { type Finding, ok, problem, warning } from "./finding.js";
 
 export function textOf(file: string): string | undefined {
   try {
@@ -43,13 +38,19 @@ function logindSettings(): string[] {
   return [...main, ...extra].flatMap((file) => textOf(file) ?? []);
 }
 
-/** Judges systemd's RemoveIPC for a user. */
-export function removeIpcFinding(systemd: boolean, user: number, settings: string[]): Finding {
+/** Judges systemd's RemoveIPC for a user, who lingers when systemd never takes the last session for ended. */
+export function removeIpcFinding(
+  systemd: boolean,
+  user: number,
+  settings: string[],
+  lingers = false,
+): Finding {
   const check = "RemoveIPC";
   if (!systemd) return ok(check, "systemd does not run here: nothing is removed at logout");
   if (!removesIpc(settings)) return ok(check, "systemd leaves shared memory alone at logout");
   if (user < 1000)
     return ok(check, `systemd removes shared memory at logout, but not that of system user ${user}`);
+  if (lingers) return ok(check, `user ${user} lingers, so systemd removes nothing of theirs at logout`);
   return warning(
     check,
     `systemd removes the segments of user ${user} when the last session ends`,
@@ -57,20 +58,35 @@ export function removeIpcFinding(systemd: boolean, user: number, settings: strin
   );
 }
 
-/** Judges "Max address space" of /proc/self/limits. */
-export function addressSpaceFinding(limits: string | undefined): Finding {
-  const check = "address space";
-  const [, text] = /^Max address space\s+(\S+)/m.exec(limits ?? "") ?? [];
-  if (text === undefined) return ok(check, "no limit is known");
-  if (text === "unlimited") return ok(check, "unlimited");
-  const bytes = Number(text);
-  const segments = Math.floor(bytes / ADDRESSES_PER_SEGMENT);
-  if (bytes >= ADDRESSES_WANTED) return ok(check, `${bytesText(bytes)}: about ${segments} open segments`);
-  return warning(
-    check,
-    `limited to ${bytesText(bytes)}: about ${segments} open segments, because engines reserve 10 GiB of addresses for each`,
-    "ulimit -v unlimited; limit memory with cgroups instead",
-  );
+/** Whether "loginctl enable-linger" was done for this user. */
+function lingers(): boolean {
+  try {
+    return existsSync(`/var/lib/systemd/linger/${os.userInfo().username}`);
+  } catch {
+    return false; // a user without an entry in the list of users
+  }
+}
+
+/** Judges the release of the kernel: the shim asks it for the state of files by a call that came with 4.11. */
+export function kernelFinding(type: string, release: string, arch: string): Finding {
+  const found = `${type} ${release}, ${arch}`;
+  const [major = 0, minor = 0] = release.split(".").map((part) => Number.parseInt(part, 10));
+  if (type !== "Linux" || major > 4 || (major === 4 && minor >= 11)) return ok("system", found);
+  return problem("system", found, "use a kernel from 4.11 on, better from 5.16 on");
+}
+
+/** Judges where named segments lie, by the text of /proc/mounts. */
+export function mountFinding(mounts: string | undefined): Finding {
+  const check = "mount";
+  const lines = (mounts ?? "").split("\n").map((text) => text.split(" "));
+  const [, , type, settings = ""] = lines.filter(([, place]) => place === "/dev/shm").pop() ?? [];
+  if (mounts === undefined) return ok(check, "it is not known what is mounted");
+  const cure = "mount -t tmpfs tmpfs /dev/shm";
+  if (type === undefined)
+    return warning(check, "nothing is mounted at /dev/shm: segments are on a disk", cure);
+  if (settings.split(",").includes("ro")) return problem(check, `/dev/shm is read-only (${type})`, cure);
+  if (type !== "tmpfs") return warning(check, `/dev/shm is ${type}, not tmpfs: it may be slow`, cure);
+  return ok(check, `/dev/shm is tmpfs (${settings})`);
 }
 
 export interface ContainerSigns {
@@ -101,9 +117,9 @@ function containerFinding(): Finding {
 export function systemFindings(): Finding[] {
   const user = process.getuid?.() ?? 0;
   return [
-    ok("system", `${os.type()} ${os.release()}, ${process.arch}`),
+    kernelFinding(os.type(), os.release(), process.arch),
     containerFinding(),
-    removeIpcFinding(existsSync("/run/systemd/system"), user, logindSettings()),
-    addressSpaceFinding(textOf("/proc/self/limits")),
+    removeIpcFinding(existsSync("/run/systemd/system"), user, logindSettings(), lingers()),
+    mountFinding(textOf("/proc/mounts")),
   ];
 }

@@ -31,6 +31,11 @@ export async function trialFindings(): Promise<Finding[]> {
   try {
     segment = Segment.create(`isthmus-doctor-${process.pid}`, { bytes: MiB, replace: true });
     findings.push(ok("create and map", `a segment of 1 MiB, generation ${segment.generation}`));
+    const { abiVersion, fingerprint } = segment.header;
+    const layout = fingerprint.toString(16).padStart(8, "0");
+    findings.push(
+      ok("protocol", `version ${abiVersion}, layout ${layout}: processes with others are refused`),
+    );
     await exchange(segment);
     findings.push(ok("send and wait", "a record woke the one that waited for it"));
   } catch (error) {

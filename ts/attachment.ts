@@ -115,7 +115,7 @@ export class Attachment {
       for (let slot = 0; slot < slots; slot++) {
         // A slot that says LIVE has an owner or a dead one; those come second, after all that are free for sure.
         if ((this.core.watchSlot(slot) !== 0) !== dead) continue;
-        if (!native.lock(this.region.object, LOCK_PARTICIPANTS + slot, false)) continue;
+        if (!this.region.lock(LOCK_PARTICIPANTS + slot, false)) continue;
         this.core.join(slot, pid, runtime, nowNs());
         this.slot = slot;
         this.doorbell = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
@@ -152,7 +152,7 @@ export class Attachment {
     for (const part of [...this.parts]) part.close();
     const locked = this.#lockCreation();
     this.core.leave(locked ? 1 : 0);
-    native.unlock(this.region.object, LOCK_PARTICIPANTS + this.slot);
+    this.region.unlock(LOCK_PARTICIPANTS + this.slot);
     this.slot = -1;
     open.delete(this);
     if (open.size === 0 && heart) {
@@ -160,12 +160,12 @@ export class Attachment {
       heart = undefined;
     }
     if (locked && this.vacate) this.#vacate();
-    else if (locked) native.unlock(this.region.object, LOCK_CREATION);
+    else if (locked) this.region.unlock(LOCK_CREATION);
   }
 
   #lockCreation(): boolean {
     const end = performance.now() + (this.vacate ? VACATING_PATIENCE_MS : LEAVING_PATIENCE_MS);
-    while (!native.lock(this.region.object, LOCK_CREATION, false)) {
+    while (!this.region.lock(LOCK_CREATION, false)) {
       if (performance.now() > end) return false;
       sleepMs(1);
     }
@@ -192,7 +192,7 @@ export class Attachment {
 
   /** Whether the kernel says that the owner of this slot lives. */
   held(slot: number): boolean {
-    return slot === this.slot || native.held(this.region.object, LOCK_PARTICIPANTS + slot);
+    return slot === this.slot || this.region.held(LOCK_PARTICIPANTS + slot);
   }
 
   /**

@@ -62,6 +62,7 @@ function takeForRemoval(region: Region): boolean {
  * @returns whether it did
  */
 export function removeLocked(region: Region, wanted: Wanted): boolean {
+  if (!region.info().linked) return false; // and nothing gives it the name back
   patiently(wanted, () => takeForRemoval(region));
   try {
     return region.remove();

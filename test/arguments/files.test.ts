@@ -12,6 +12,7 @@ import {
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { HEADER_BYTES } from "../../protocol/layout.js";
 import { Agent } from "../lib/processes.js";
 import { refused, rejected } from "../lib/refusals.js";
 import { presentRuntimes } from "../lib/runtimes.js";
@@ -97,6 +98,36 @@ test("every single wrong byte of the header is refused or does no harm", () => {
       const code = String((error as { code?: string }).code);
       const allowed = /^(BAD_MAGIC|VERSION_MISMATCH|LAYOUT_MISMATCH|CORRUPT|BROKEN|INITIALIZING)$/;
       assert.match(code, allowed, `byte ${at}: ${error}`);
+    }
+  }
+});
+
+test("random bytes behind a valid header are refused or do no harm, and end nobody", () => {
+  const whole = wholeSegment();
+  const name = segmentName("behind");
+  const allowed =
+    /^(BROKEN|BUSY|CORRUPT|INITIALIZING|OBJECT_MISMATCH|SEGMENT_FULL|TOO_MANY_PARTICIPANTS|PEER_DIED|TIMED_OUT|OWNER_DIED)$/;
+  for (let time = 0; time < 40; time++) {
+    const bytes = Buffer.from(whole);
+    const from = HEADER_BYTES + Math.floor(random() * (time % 2 ? 64 : bytes.length - HEADER_BYTES));
+    for (let at = from; at < bytes.length; at++) bytes[at] = random() * 256;
+    writeFileSync(segmentPath(name), bytes);
+    assert.is(Segment.list().find((found) => found.name === name)?.state, "READY");
+    for (const access of ["read-only", "read-write"] as const) {
+      for (const use of [
+        (segment: Segment) => segment.objects(),
+        (segment: Segment) => segment.participants(),
+        (segment: Segment) => segment.heap.check(),
+        (segment: Segment) => access === "read-write" && segment.ring("ring", { bytes: 1024 }).producer(),
+        (segment: Segment) => access === "read-write" && segment.heap.allocate(100),
+      ]) {
+        try {
+          using segment = Segment.open(name, { access });
+          use(segment);
+        } catch (error) {
+          assert.match(String((error as { code?: string }).code), allowed, String((error as Error).stack));
+        }
+      }
     }
   }
 });

@@ -1,4 +1,5 @@
 /** What processes do with names while others are stopped, or as other users. */
+import { closeSync, openSync } from "node:fs";
 import process from "node:process";
 import { IsthmusError, KiB, Segment } from "isthmus";
 import { flawed, stepped } from "../lib/steps.js";
@@ -64,5 +65,23 @@ export function exhaust(name: string): { code: string; message: string } {
       segment.close();
     }
     openOrCreate(name);
+  }
+}
+
+/** Opens for the first time when no more files can be opened. */
+export function openWithoutDescriptors(name: string): string {
+  const opened: number[] = [];
+  try {
+    for (;;) opened.push(openSync("/dev/null", "r"));
+  } catch {}
+  closeSync(opened.pop() as number); // for the segment itself
+  try {
+    Segment.create(name, { bytes: BYTES });
+    return "done";
+  } catch (error) {
+    if (!(error instanceof IsthmusError)) throw error;
+    return error.message;
+  } finally {
+    for (const descriptor of opened) closeSync(descriptor);
   }
 }

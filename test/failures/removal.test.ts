@@ -138,6 +138,19 @@ test("a process that has too many files open is told so, and goes on when it has
   await agent.end();
 });
 
+test("the first opening of a process that can open one more file fails with a code, and leaves nothing", async () => {
+  const through = ["sh", "-c", 'ulimit -n 60; exec "$@"', "sh"];
+  const agent = await Agent.start(node, ACTIONS, { through });
+  const name = segmentName("first");
+  assert.match(
+    await agent.call<string>("openWithoutDescriptors", name),
+    /^SYSTEM: the core cannot be read.*EMFILE/,
+  );
+  assert.not(segmentExists(name));
+  await agent.call("openOrCreate", name);
+  await agent.end();
+});
+
 test("a namespace is local or global, and nothing else", () => {
   for (const namespace of [null, "", "LOCAL", 1] as never[]) {
     for (const call of [

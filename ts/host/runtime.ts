@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import process from "node:process";
 import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "node:timers";
 import { RUNTIME_BUN, RUNTIME_DENO, RUNTIME_NODE } from "../../protocol/layout.js";
+import { IsthmusError } from "../errors.js";
 import { coreFile, plainCoreFile } from "./files.cjs";
 
 export { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout };
@@ -49,7 +50,20 @@ export function coreModule(readOnly: boolean): WebAssembly.Module {
   const file = readOnly && atomicLoadsWrite ? plainCoreFile : coreFile;
   const known = compiled.get(file);
   if (known) return known;
-  const module = new WebAssembly.Module(readFileSync(file));
+  const module = new WebAssembly.Module(contentOf(file));
   compiled.set(file, module);
   return module;
+}
+
+function contentOf(file: string): Uint8Array<ArrayBuffer> {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    const { message, syscall = "", errno = 0 } = error as NodeJS.ErrnoException;
+    throw new IsthmusError(
+      "SYSTEM",
+      `the core cannot be read (${message}): is the package completely installed, and may this process open more files?`,
+      { syscall, errno: Math.abs(errno) },
+    );
+  }
 }

@@ -172,16 +172,16 @@ export function latestWrite(latest: usize, valueBytes: u32): u32 {
   return latestCommit(latest, valueBytes, slot);
 }
 
-/** Copies the newest small value to our scratch. Returns its offset; 0 when none was written yet; BUSY; or CORRUPT. */
-export function latestRead(latest: usize, valueBytes: u32): u32 {
+/** Copies the newest small value to our scratch. Returns its version; 0 when none was written yet; -BUSY; or -CORRUPT. */
+export function latestRead(latest: usize, valueBytes: u32): f64 {
   const ours = scratch();
   for (let turn = 0; turn < READ_TURNS_MAX; turn++) {
     const slot = latestPeek(latest, valueBytes, false);
-    if (slot < u32(PARTICIPANTS_OFFSET)) return slot;
+    if (slot < u32(PARTICIPANTS_OFFSET)) return -f64(slot);
     for (let i: u32 = 0; i < valueBytes; i += 8) store<u64>(ours + i, load64(slot + i));
-    if (latestValidate(latest, false)) return u32(ours);
+    if (latestValidate(latest, false)) return f64(readVersion);
   }
-  return BUSY;
+  return -f64(BUSY);
 }
 
 /**

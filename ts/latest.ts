@@ -147,28 +147,26 @@ export class Latest<F extends Fields> {
   read(): StructValue<F> | undefined {
     const { attachment } = this.#lease;
     attachment.check(false);
-    let value: StructValue<F>;
     if (this.#small && !attachment.readOnly) {
-      if (!this.#readSmall()) return undefined;
-      value = this.layout.read(attachment.view, attachment.scratch);
-    } else {
-      if (!this.#copy()) return undefined;
-      value = this.layout.read(this.#copied);
+      const version = this.#readSmall();
+      if (version === 0) return undefined;
+      this.#seen = version;
+      return this.layout.read(attachment.view, attachment.scratch);
     }
+    if (!this.#copy()) return undefined;
     this.#seen = attachment.core.latestReadVersion();
-    return value;
+    return this.layout.read(this.#copied);
   }
 
-  /** Has the core copy the newest value to our scratch; false when there is none. */
-  #readSmall(): boolean {
+  /** Has the core copy the newest value to our scratch. Returns its version; 0 when there is none. */
+  #readSmall(): number {
     const { attachment } = this.#lease;
     const { core } = attachment;
     attachment.scratchUses++;
     for (let turn = 0; turn < READ_TURNS_MAX; turn++) {
-      const result = core.latestRead(this.#offset, this.layout.bytes) >>> 0;
-      if (result === 0) return false;
-      if (result >= ERRORS_END) return true;
-      if (result !== BUSY) throw this.#failed(result);
+      const version = core.latestRead(this.#offset, this.layout.bytes);
+      if (version >= 0) return version;
+      if (version !== -BUSY) throw this.#failed(-version);
     }
     throw this.#overtaken();
   }

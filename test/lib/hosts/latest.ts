@@ -75,10 +75,12 @@ export function* beginLatest(value: LatestValue, dead: readonly number[] = []): 
 /** The newest value's number, 0 when there is none, or `undefined` when a writer was faster. */
 export function* readLatest(value: LatestValue): Script<number | undefined> {
   if (!value.small) return yield* readInPlace(value, 1);
-  const copy = (yield* call("latestRead", value.latest, value.valueBytes)) >>> 0;
-  if (copy === 0) return 0;
-  if (copy === BUSY) return undefined;
-  return numberIn(yield* read(offsetOf("latestRead", copy), value.valueBytes));
+  const version = yield* call("latestRead", value.latest, value.valueBytes);
+  if (version === 0) return 0;
+  if (version === -BUSY) return undefined;
+  if (version < 0) throw new Error(`latestRead failed with ${-version}`);
+  const scratch = yield* call("scratch");
+  return numberIn(yield* read(offsetOf("scratch", scratch), value.valueBytes));
 }
 
 /** Reads where the value lies: large values, pinned; and what read-only openers do, who cannot pin. */

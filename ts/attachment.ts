@@ -19,7 +19,8 @@ import { clearInterval, nowNs, onExit, pid, runtime, setInterval, sleepMs } from
 
 /**
  * What the objects of the API hold instead of the attachment: when the last of them is gone without a `close()`, nobody
- * can use the segment any more and it is closed. That is a safety net; only `close()` says when.
+ * can use the segment any more and it is closed. That is a safety net; only `close()` says when. Some runtimes do so with
+ * everything when a worker ends: what is closed in this way counts as abandoned.
  */
 export class Lease {
   readonly attachment: Attachment;
@@ -30,11 +31,13 @@ export class Lease {
   }
 }
 
-const forgotten = new FinalizationRegistry<Attachment>((attachment) => attachment.close());
+const forgotten = new FinalizationRegistry<Attachment>((attachment) => attachment.close(true));
 
 /** Anything that ends when its segment is closed. */
 export interface Closable {
   close(): void;
+  /** Instead of `close` where the environment ends with the segment open: nobody has said that the work is done. */
+  abandon?(): void;
 }
 
 /** How long leaving may wait for others who create, join or leave. Milliseconds. */
@@ -137,7 +140,7 @@ export class Attachment {
     if (exitHooked) return;
     exitHooked = true;
     onExit(() => {
-      for (const attachment of open) attachment.leave();
+      for (const attachment of open) attachment.leave(true);
     });
   }
 
@@ -145,11 +148,17 @@ export class Attachment {
     if (this.slot >= 0 && !this.closed) this.core.beat(now);
   }
 
-  /** Closes all parts and gives the slot back, in good order. Where the place is to be vacated, the bytes are gone, too. */
-  leave(): void {
+  /**
+   * Closes all parts and gives the slot back, in good order. Where the place is to be vacated, the bytes are gone, too.
+   * `abandoned`: the environment ends, and nobody has called `close`.
+   */
+  leave(abandoned = false): void {
     if (this.slot < 0) return;
     if (this.inTransaction) this.core.transactionEnd(0); // undone before its lock is given back
-    for (const part of [...this.parts]) part.close();
+    for (const part of [...this.parts]) {
+      if (abandoned && part.abandon) part.abandon();
+      else part.close();
+    }
     const locked = this.#lockCreation();
     this.core.leave(locked ? 1 : 0);
     this.region.unlock(LOCK_PARTICIPANTS + this.slot);
@@ -182,9 +191,9 @@ export class Attachment {
     }
   }
 
-  close(): void {
+  close(abandoned = false): void {
     if (this.closed) return;
-    this.leave();
+    this.leave(abandoned);
     for (const part of [...this.parts]) part.close();
     this.closed = true;
     this.region.close();

@@ -1,7 +1,7 @@
 import { BUSY } from "../protocol/errors.js";
 import { LOCK_OWNER_DIED, LOCK_SHARED_FIRST } from "../protocol/layout.js";
 import { RECHECK_MS } from "../protocol/limits.js";
-import type { Attachment, Closable } from "./attachment.js";
+import type { Attachment, Closable, Lease } from "./attachment.js";
 import { codeName, failure, type IsthmusError } from "./errors.js";
 
 /** exclusive: nobody else holds it; shared: others may hold it shared as well. */
@@ -27,6 +27,8 @@ export class LockState implements Closable {
   /** The core was told that all changes are made through the journal. */
   #journaled = false;
   #count = { exclusive: 0, shared: 0 };
+  /** While something is held the segment is not forgotten, whatever else of it is: nobody has given the lock back. */
+  keeping: Lease | undefined;
   /** Those whom the last release let in first had time enough. */
   #impatient = false;
   /** When a try found the lock free and kept for them. */
@@ -133,7 +135,8 @@ export class LockState implements Closable {
     this.#flags = 0;
   }
 
-  added(mode: LockMode): void {
+  added(mode: LockMode, lease: Lease): void {
+    this.keeping = lease;
     this.#count[mode]++;
   }
 
@@ -163,6 +166,7 @@ export class LockState implements Closable {
     }
     const real = this.real;
     this.real = "none";
+    this.keeping = undefined;
     if (real === "shared") this.#wake(core.lockReleaseShared(this.#lock));
     if (real === "exclusive") this.#wake(core.lockReleaseExclusive(this.#lock));
   }
@@ -185,6 +189,15 @@ export class LockState implements Closable {
     this.#count = { exclusive: 0, shared: 0 };
     this.settle();
     this.cancel();
+  }
+
+  /**
+   * The environment ends, by an exception or `process.exit()`, say. What an exclusive hold guards may be half changed: its word
+   * goes on naming us, who are gone, so that the next holder is told as after any death. What a transaction had done is undone.
+   */
+  abandon(): void {
+    if (this.real === "exclusive" && !this.#journaled) this.real = "none";
+    this.close();
   }
 
   #failed(status: number): IsthmusError {

@@ -288,7 +288,7 @@ export class Lock {
   }
 
   #hold(mode: LockMode, flags: number): Held {
-    this.#state.added(mode);
+    this.#state.added(mode, this.#lease);
     return new Held(this.name, this.#state, mode, (flags & LOCK_OWNER_DIED) !== 0);
   }
 }

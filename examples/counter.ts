@@ -12,7 +12,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { MiB, Segment } from "isthmus";
 import { done, startAgain, temporary } from "./children.js";
-import { wholeNumber } from "./numbers.js";
+import { participantsFor, wholeNumber } from "./numbers.js";
 
 const WAYS = ["plain", "counter", "lock"];
 const MEETINGS = 100;
@@ -54,7 +54,8 @@ function add(name: string, processes: number, additions: number): void {
 }
 
 async function compare(processes: number, additions: number): Promise<void> {
-  using segment = temporary(() => Segment.create(`example-counter-${process.pid}`, { bytes: MiB }));
+  const options = { bytes: MiB, participants: participantsFor(processes) };
+  using segment = temporary(() => Segment.create(`example-counter-${process.pid}`, options));
   segment.root = segment.heap.allocate(WAYS.length * 4, { zero: true });
   const args = ["--name", segment.name, "--processes", `${processes}`, "--additions", `${additions}`];
   await Promise.all(Array.from({ length: processes }, () => done(startAgain(...args))));

@@ -10,7 +10,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { type Block, IsthmusError, KiB, MiB, Segment, struct } from "isthmus";
 import { done, startAgain, temporary } from "./children.js";
-import { wholeNumber } from "./numbers.js";
+import { participantsFor, wholeNumber } from "./numbers.js";
 
 const Ends = struct({ first: "u32", last: "u32" });
 const Message = struct({ next: "u32", number: "u32" });
@@ -105,7 +105,8 @@ interface Wish {
 
 async function run({ producers, consumers, messages, silence }: Wish): Promise<void> {
   const bytes = 2 * MiB + ROOM * KiB;
-  using segment = temporary(() => Segment.create(`example-fifo-${process.pid}`, { bytes }));
+  const options = { bytes, participants: participantsFor(producers + consumers) };
+  using segment = temporary(() => Segment.create(`example-fifo-${process.pid}`, options));
   const { name } = segment;
   console.log(`queue ${name}`);
   const start = (count: number, ...args: string[]) =>

@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { MiB, Segment } from "isthmus";
 import { done, start, temporary } from "./children.js";
-import { wholeNumber } from "./numbers.js";
+import { participantsFor, wholeNumber } from "./numbers.js";
 import { type Runtime, runtime } from "./runtimes.js";
 import { insertAll, keysOf, removeAll, searchAll, Tree } from "./shared-tree.js";
 
@@ -59,7 +59,8 @@ async function measure(
   searches: number,
 ): Promise<number> {
   const bytes = 8 * MiB + workers * keys * 64;
-  using segment = temporary(() => Segment.create(`example-tree-${process.pid}`, { bytes }));
+  const options = { bytes, participants: participantsFor(workers) };
+  using segment = temporary(() => Segment.create(`example-tree-${process.pid}`, options));
   const tree = new Tree(segment);
   const ready = segment.semaphore("ready", { initial: 0 });
   const go = segment.event("go");

@@ -1,5 +1,5 @@
 /** The command line itself: help, version, wrong words, colours. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { test } from "uvu";
@@ -123,6 +123,11 @@ test("a table wider than the terminal comes as a line per cell, with nothing cut
   assert.equal(wide, ["NAME         SIZE  USE", "a-long-name     1", "b              22  yes"]);
   const narrow = print.tableLines(["NAME", ">SIZE", "USE"], rows, 21);
   assert.equal(narrow, ["NAME  a-long-name", "SIZE  1", "", "NAME  b", "SIZE  22", "USE   yes"]);
+});
+
+const full = existsSync("/dev/full") ? test : test.skip;
+full("what cannot be written is a failure", async () => {
+  assert.is((await shell('"$0" "$1" --help > /dev/full')).code, 1);
 });
 
 test("a reader that stops early is no failure", async () => {

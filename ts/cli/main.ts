@@ -113,4 +113,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) =>
 
 const code = await run().catch(report);
 // A module that "layout" has loaded may never come to its end.
-process.stdout.write("", () => process.exit(code));
+process.stdout.write("", (error) => {
+  // The listener above hears of what could not be written.
+  if (!error) process.exit(code);
+});

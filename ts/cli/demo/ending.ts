@@ -6,9 +6,15 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const pending = new Set<() => void>();
 
-/** Calls now what waits for the end. */
+/** Calls now what waits for the end, the latest first. */
 export function tidy(): void {
-  for (const each of pending) each();
+  for (const each of [...pending].reverse()) {
+    try {
+      each();
+    } catch {
+      // The terminal may be gone on which the cursor is to be shown again: that must not keep the others.
+    }
+  }
 }
 
 function endBySignal(signal: NodeJS.Signals): void {

@@ -26,6 +26,9 @@ const known: Record<string, { flags: string[]; ask: string[] }> = {
 export function runtime(name: string): Runtime | undefined {
   const one = known[name];
   if (!one) throw new RangeError(`there is no runtime ${name}: use ${Object.keys(known).join(", ")}`);
+  const { versions, execPath } = process;
+  const own = versions.bun ? "bun" : versions.deno ? "deno" : "node";
+  if (name === own) return { name, command: execPath, flags: one.flags };
   const installed = fileURLToPath(new URL("../../node_modules/.bin", import.meta.url));
   const { stdout, status } = spawnSync(name, one.ask, {
     encoding: "utf8",

@@ -133,6 +133,20 @@ confined("doctor finds a full /dev/shm to be a problem and exits with 1", async 
   assert.match(trial.found, "OUT_OF_SHARED_MEMORY");
 });
 
+const asNobody = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+const other =
+  (await canHaveOwnSharedMemory()) && (await shell(`${asNobody} "$0" "$1" --version`)).code === 0
+    ? test
+    : test.skip;
+
+other("doctor finds a /dev/shm that others keep for themselves, and how to open it", async () => {
+  const script = `chmod 755 /dev/shm && exec ${asNobody} "$0" "$1" doctor --json`;
+  const result = await shell(withOwnSharedMemory(64, script));
+  assert.is(result.code, 1);
+  const { status, advice } = finding(jsonOf<Report>(result), "shared memory");
+  assert.equal([status, advice], ["problem", "chmod 1777 /dev/shm"]);
+});
+
 confined("doctor counts segments that nobody has open", async () => {
   const scene = compiled("cli/left.ts");
   const script = withOwnSharedMemory(256, `"$0" ${scene} left && exec "$0" "$1" doctor --json`);

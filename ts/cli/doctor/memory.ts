@@ -1,5 +1,5 @@
 /** What the shim says about shared memory. */
-
+import { accessSync, constants } from "node:fs";
 import type { NativeLimits } from "../../host/native.js";
 import { native } from "../../host/region.js";
 import { Segment } from "../../index.js";
@@ -15,12 +15,15 @@ const FREE_BYTES_MIN = 1024 * 1024;
 const enlarge =
   "docker run --shm-size=1g …; Kubernetes: an emptyDir with medium: Memory on /dev/shm; a host: mount -o remount,size=… /dev/shm";
 
-export function sizeFinding({ place, totalBytes, freeBytes }: NativeLimits): Finding {
+/** @param writable whether this user may make files there */
+export function sizeFinding({ place, totalBytes, freeBytes }: NativeLimits, writable: boolean): Finding {
   const check = "shared memory";
   if (place === "") {
     return problem(check, "there is no place for named segments", "mount a tmpfs at /dev/shm");
   }
   const found = `${place}: ${bytesText(freeBytes)} free of ${bytesText(totalBytes)}`;
+  if (!writable)
+    return problem(check, `${found}, but this user may not make files there`, `chmod 1777 ${place}`);
   if (freeBytes < FREE_BYTES_MIN)
     return problem(check, found, `remove unused segments (isthmus prune), or ${enlarge}`);
   if (totalBytes < SMALL_BYTES) return warning(check, found, enlarge);
@@ -47,7 +50,21 @@ function leftoverFinding(): Finding {
   return warning(check, `${count}, ${bytesText(bytes)}, that nobody alive has open`, "isthmus prune");
 }
 
+function isWritable(place: string): boolean {
+  try {
+    accessSync(place, constants.W_OK | constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export function memoryFindings(): Finding[] {
   const limits = native.limits();
-  return [sizeFinding(limits), cgroupFinding(limits.totalBytes), watcherFinding(limits), leftoverFinding()];
+  return [
+    sizeFinding(limits, isWritable(limits.place)),
+    cgroupFinding(limits.totalBytes),
+    watcherFinding(limits),
+    leftoverFinding(),
+  ];
 }

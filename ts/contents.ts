@@ -1,5 +1,5 @@
 import { DIRECTORY_WAITERS_OFFSET } from "../protocol/layout.js";
-import { callback, type WaitOptions, wrongType } from "./arguments.js";
+import { type WaitOptions, wrongType } from "./arguments.js";
 import type { Attachment, Lease } from "./attachment.js";
 import { Block } from "./block.js";
 import { findObject, listObjects, type ObjectInfo } from "./directory.js";
@@ -11,7 +11,7 @@ import { withRight } from "./right.js";
 import { Ring, type RingOptions } from "./ring.js";
 import { Counter, type EventOptions, Semaphore, type SemaphoreOptions, SharedEvent } from "./signals.js";
 import type { Fields, Struct } from "./struct.js";
-import { runTransaction } from "./transaction.js";
+import { checkBody, runTransaction } from "./transaction.js";
 import { NOT_YET, wait } from "./wait.js";
 
 /** What lies in a segment: named objects, the heap and its root. What it says of itself is in `opened.ts`. */
@@ -154,10 +154,11 @@ export abstract class Contents {
    * Objects are opened before, not inside. Other participants cannot allocate meanwhile: keep it short.
    *
    * @param lock guards the data; it is acquired, or nested
-   * @param body must not be async
+   * @param body runs at once: an async function or a generator is refused before it runs; when it returns a promise all the same,
+   *   what it has done is undone, and what it does later is not guarded by anything
    * @returns what the function returns
    * @throws what the function throws
-   * @throws {TypeError} when the lock is none of this opener, or the function is async
+   * @throws {TypeError} when the lock is none of this opener, or the function is async, a generator, or returns a promise
    * @throws {IsthmusError} TOO_LARGE when it changes more than the journal holds; OWNER_DIED when a holder of the lock died
    *   outside of a transaction; BUSY when a transaction of this opener runs already, or another process had the heap for 5 s;
    *   CORRUPT when the heap is damaged; DEADLOCK, BROKEN, READ_ONLY, CLOSED, EVICTED as `lock.acquireSync`
@@ -177,7 +178,7 @@ export abstract class Contents {
    */
   transaction<T>(lock: Lock, body: () => T): T {
     if (!(lock instanceof Lock)) throw wrongType("lock", "a lock of this segment", lock);
-    callback("body", body);
+    checkBody(body);
     this.#attachment.check(true);
     const held = lock.acquireJournaled(this.#attachment);
     try {

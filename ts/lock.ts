@@ -10,7 +10,8 @@ export type { LockMode } from "./lock-state.js";
 
 /**
  * A hold of a lock, made by `acquire` and the like. Ends with `release`, at the end of a `using` block, or when the segment is
- * closed.
+ * closed, and keeps the segment open until then. Where the process or worker ends before, in whatever way, an exclusive hold
+ * counts as that of a dead holder.
  *
  * @example
  * ```ts

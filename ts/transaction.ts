@@ -1,4 +1,5 @@
 import { TOO_LARGE } from "../protocol/errors.js";
+import { callback } from "./arguments.js";
 import type { Attachment } from "./attachment.js";
 import { failure, IsthmusError } from "./errors.js";
 import { withRight } from "./right.js";
@@ -33,6 +34,28 @@ export function freeLater(attachment: Attachment, block: Freeable): boolean {
   return true;
 }
 
+/** Functions of these kinds return before they have done all, or anything. */
+const RUNS_LATER = /^\[object (?:Async|Generator|AsyncGenerator)Function\]$/;
+const WHY = "all of it must run at once: await what it needs before the transaction";
+
+/** Refuses, before anything runs, a function that says of itself that it is not done when it returns. */
+export function checkBody(body: unknown): void {
+  callback("body", body);
+  const kind = Object.prototype.toString.call(body);
+  if (RUNS_LATER.test(kind))
+    throw new TypeError(`body must not be async or a generator, got ${kind}; ${WHY}`);
+}
+
+/** Refuses what stands for a value that comes later. That it fails then, too, is nobody's business any more. */
+function checkResult(result: unknown): void {
+  if (typeof (result as { then?: unknown } | null)?.then !== "function") return;
+  const nothing = (): void => {};
+  if (result instanceof Promise) result.then(nothing, nothing);
+  throw new TypeError(
+    `body returned a promise, or something with a method "then": the transaction was undone; ${WHY}`,
+  );
+}
+
 /**
  * Runs a function whose writes, allocations and frees happen all or not at all. The caller holds the lock that guards the data.
  */
@@ -45,9 +68,7 @@ export function runTransaction<T>(attachment: Attachment, body: () => T): T {
   attachment.inTransaction = true;
   try {
     const result = body();
-    if (typeof (result as { then?: unknown } | null)?.then === "function") {
-      throw new TypeError("the function of a transaction must not be async: all of it runs at once");
-    }
+    checkResult(result);
     const blocks = freed.get(attachment) ?? [];
     for (const { offset } of blocks) freeNow(attachment, offset);
     if (!end(attachment, true)) {

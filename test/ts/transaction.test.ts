@@ -78,18 +78,6 @@ test("a function that throws leaves everything as it was, and its error passes t
   block.free();
 });
 
-test("an async function is refused, and what it wrote is undone", () => {
-  using all = scene();
-  const { segment, lock, view } = all;
-  refused("TypeError", () =>
-    segment.transaction(lock, async () => {
-      view.set("balance", 5);
-    }),
-  );
-  assert.is(view.get("balance"), 100);
-  assert.ok(segment.transaction(lock, () => true));
-});
-
 test("transactions do not nest: the outer one is undone with the inner", () => {
   using all = scene();
   const { segment, lock, view } = all;

@@ -12,7 +12,8 @@ import { Segment } from "isthmus";
 let isPrepared = false;
 const running = new Set<ChildProcess>();
 const names = new Set<string>();
-const parent = process.ppid;
+/** In the environment of children: who started them. */
+const PARENT = "ISTHMUS_EXAMPLE_PARENT";
 
 function tidy(): void {
   for (const child of running) child.kill("SIGKILL");
@@ -48,7 +49,8 @@ function watched(make: () => ChildProcess): ChildProcess {
 
 /** Starts this program once more, with other arguments. */
 export function startAgain(...args: string[]): ChildProcess {
-  return watched(() => fork(process.argv[1] as string, args));
+  const env = { ...process.env, [PARENT]: `${process.pid}` };
+  return watched(() => fork(process.argv[1] as string, args, { env }));
 }
 
 /** Starts another program. */
@@ -72,7 +74,7 @@ export function temporary(make: () => Segment): Segment {
   return segment;
 }
 
-/** Whether the one that started this program is gone: then nobody else will end it. */
+/** In a child: whether the one that started it is gone, killed without a chance to end it. */
 export function isOrphan(): boolean {
-  return process.ppid !== parent;
+  return process.ppid !== Number(process.env[PARENT]);
 }

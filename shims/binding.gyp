@@ -19,6 +19,7 @@
               "linux_map.c",
               "linux_name.c",
               "linux_object.c",
+              "linux_size.c",
               "linux_wait.c",
               "linux_watch.c"
             ],

@@ -82,6 +82,9 @@ int set_byte_lock(int descriptor, uint64_t byte, int type);
 int path_of_name(const char *name, char path[PATH_BYTES_MAX], isthmus_failure *failure);
 int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, isthmus_failure *failure);
 
+/* Fails with EEXIST where there is something already. */
+int rename_to_new(const char *from, const char *to);
+
 /* linux_object.c */
 /* Whether the name that the object was opened by still leads to it. */
 bool is_linked(const isthmus_object *object, const file_facts *facts);

@@ -78,11 +78,14 @@ int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, 
 /* linux/fs.h */
 #define KERNEL_RENAME_NOREPLACE 1u
 
+int rename_to_new(const char *from, const char *to) {
+  return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, KERNEL_RENAME_NOREPLACE);
+}
+
 int isthmus_publish(isthmus_object *object, bool replace, isthmus_failure *failure) {
   if (object->kind != STAGED) return refuse(failure, ISTHMUS_NOT_SUPPORTED);
-  unsigned flags = replace ? 0 : KERNEL_RENAME_NOREPLACE;
-  if (syscall(SYS_renameat2, AT_FDCWD, object->path, AT_FDCWD, object->goal, flags) != 0)
-    return refuse_errno(failure, "renameat2");
+  int result = replace ? rename(object->path, object->goal) : rename_to_new(object->path, object->goal);
+  if (result != 0) return refuse_errno(failure, "rename");
   object->kind = NAMED;
   free(object->path);
   object->path = object->goal;

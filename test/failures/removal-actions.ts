@@ -1,7 +1,9 @@
 /** What processes do with names while others are stopped, or as other users. */
+import { spawnSync } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import process from "node:process";
 import { IsthmusError, KiB, Segment } from "isthmus";
+import { collect } from "../lib/garbage.js";
 import { flawed, stepped } from "../lib/steps.js";
 
 const BYTES = 64 * KiB;
@@ -84,4 +86,40 @@ export function openWithoutDescriptors(name: string): string {
   } finally {
     for (const descriptor of opened) closeSync(descriptor);
   }
+}
+
+/** Makes and removes, with a umask that takes nearly everything. */
+export function createMany(name: string, mode: number, times: number): void {
+  process.umask(0o777);
+  for (let i = 0; i < times; i++) {
+    using segment = Segment.create(name, { bytes: BYTES, mode });
+    segment.unlink();
+    if (i % 100 === 0) collect();
+  }
+}
+
+/** The generations that it made. */
+export function replaceMany(name: string, times: number): number[] {
+  return Array.from({ length: times }, (_, i) => {
+    if (i % 100 === 0) collect();
+    return replace(name);
+  });
+}
+
+/** Descriptors of ours that a program which is started has, by where they lead. */
+export function inherited(name: string, file: string): { before: number; after: number } {
+  const count = (): number =>
+    spawnSync("ls", ["-l", "/proc/self/fd"], { encoding: "utf8" }).stdout.split("isthmus").length - 1;
+  using segment = Segment.create(name, { bytes: BYTES });
+  using same = Segment.open(name, { access: "read-only" });
+  using replaced = Segment.create(name, { bytes: BYTES, replace: true });
+  using nameless = Segment.createAnonymous({ bytes: BYTES });
+  using filed = Segment.openFile(file, { bytes: BYTES });
+  Segment.list();
+  const before = count();
+  const all = [segment, same, replaced, filed].map((one) => one.bytes);
+  const { handle } = nameless;
+  const after = handle && all.length ? count() : 0;
+  replaced.unlink();
+  return { before, after };
 }

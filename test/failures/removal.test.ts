@@ -1,15 +1,16 @@
 /** Who may take a name from whom, and what happens while somebody who has it in his hands is stopped. */
-import { chownSync, linkSync, readFileSync, writeFileSync } from "node:fs";
+import { chownSync, linkSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { KiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Agent } from "../lib/processes.js";
 import { refused, rejected } from "../lib/refusals.js";
 import { node } from "../lib/runtimes.js";
-import { segmentExists, segmentName, segmentPath } from "../lib/segments.js";
+import { segmentExists, segmentName, segmentPath, temporaryDirectory } from "../lib/segments.js";
 import { notSuperuser, unless } from "../lib/skips.js";
 import { flawed } from "../lib/steps.js";
-import { until } from "../lib/watchdog.js";
+import { pause, until } from "../lib/watchdog.js";
 
 const ACTIONS = "failures/removal-actions.ts";
 const BYTES = 64 * KiB;
@@ -110,6 +111,57 @@ test("a file with a second name is no shared memory, and is left as it is", () =
   Segment.unlink(name);
   assert.not(segmentExists(name));
   Segment.unlink(target.slice(segmentPath("").length));
+});
+
+test("a segment never appears with another mode than its own, whatever the umask", async () => {
+  const name = segmentName("mode");
+  const agent = await Agent.start(node, ACTIONS);
+  let ended = false;
+  const creating = agent.call("createMany", name, 0o644, 3000).finally(() => {
+    ended = true;
+  });
+  const modes = new Set<number>();
+  while (!ended) {
+    for (let i = 0; i < 1000; i++) {
+      const found = statSync(segmentPath(name), { throwIfNoEntry: false });
+      if (found) modes.add(found.mode & 0o777);
+    }
+    await pause(0);
+  }
+  await creating;
+  assert.equal([...modes], [0o644]);
+  await agent.end();
+});
+
+test("two who replace at once make generations of their own", async () => {
+  const name = segmentName("generations");
+  const agents = await Agent.startAll([node, node], ACTIONS);
+  const made = await Promise.all(agents.map((agent) => agent.call<number[]>("replaceMany", name, 200)));
+  assert.equal(
+    made.flat().sort((a, b) => a - b),
+    Array.from({ length: 400 }, (_, i) => i + 1),
+  );
+  for (const agent of agents) await agent.end();
+  Segment.unlink(name);
+});
+
+test("of two who unlink at once, one does", async () => {
+  const agents = await Agent.startAll([node, node], ACTIONS);
+  for (let i = 0; i < 50; i++) {
+    const name = segmentName("once");
+    Segment.create(name, { bytes: BYTES }).close();
+    const results = await Promise.allSettled(agents.map((agent) => agent.call("unlink", name)));
+    const refusals = results.flatMap((one) => (one.status === "rejected" ? [one.reason.code] : []));
+    assert.equal(refusals, ["NOT_FOUND"]);
+  }
+  for (const agent of agents) await agent.end();
+});
+
+test("a program that is started inherits nothing but what was to be passed on", async () => {
+  const agent = await Agent.start(node, ACTIONS);
+  const file = join(temporaryDirectory(), "file");
+  assert.equal(await agent.call("inherited", segmentName("inherited"), file), { before: 0, after: 1 });
+  await agent.end();
 });
 
 test("a list maps nothing that its owner could truncate", () => {

@@ -47,6 +47,9 @@ const openers = {
 } as const;
 
 export const acts = {
+  make: (path: string) => Segment.openFile(path, { bytes: 2 * MiB }),
+  /** Asks for more participants than there is room for. */
+  makeFull: (path: string) => Segment.openFile(path, { bytes: 64 * KiB, participants: 1024 }),
   openLarge: (path: string) => Segment.openFile(path, { bytes: 2 * MiB }),
   openAsIs: (path: string) => Segment.openFile(path),
   read: (path: string) => Segment.openFile(path, { access: "read-only" }),
@@ -88,7 +91,8 @@ function outcome(act: Act, path: string, mine?: Segment): Outcome {
 /** What went wrong; undefined when the victim has fewer steps. */
 function play(victim: Act, intruder: Act, at: number, flaws: Flaws): string[] | undefined {
   const path = newFile();
-  found(path);
+  const isFresh = victim.startsWith("make");
+  if (!isFresh) found(path);
   const mine = prepared(victim, path);
   let his: Outcome | undefined;
   let its: Outcome | undefined;
@@ -116,15 +120,19 @@ function play(victim: Act, intruder: Act, at: number, flaws: Flaws): string[] | 
 
 function judge(victim: Act, intruder: Act, path: string, its: Outcome, his: Outcome): string[] {
   const problems: string[] = [];
-  if (!["done", "NOT_FOUND"].includes(its.answer)) problems.push(`it answered ${its.answer}`);
-  if (!["done", "NOT_FOUND", "BLOCKED"].includes(his.answer))
+  if (!["done", "NOT_FOUND", ...(victim === "makeFull" ? ["SEGMENT_FULL"] : [])].includes(its.answer))
+    problems.push(`it answered ${its.answer}`);
+  // A reader cannot wait for a creator.
+  const early = victim.startsWith("make") && intruder === "read" ? ["INITIALIZING"] : [];
+  if (!["done", "NOT_FOUND", "BLOCKED", ...early].includes(his.answer))
     problems.push(`the intruder was answered ${his.answer}`);
   if (its.segment?.stale) problems.push("it was left with a segment that has lost its name");
   if (his.segment?.stale && victim !== "remove" && victim !== "unlinkHeld")
     problems.push("the intruder's segment was robbed of its name");
   for (const { segment } of [its, his]) {
-    // Who comes after a removal makes a new file.
-    const isRemoved = [victim, intruder].some((act) => act === "remove" || act === "unlinkHeld");
+    // Where there was nothing, or it was removed, there is a new file.
+    const makers: Act[] = ["make", "makeFull", "remove", "unlinkHeld"];
+    const isRemoved = makers.includes(victim) || intruder === "remove";
     const isNew = isRemoved && segment?.root === undefined;
     if (segment && !isNew && !isWhole(segment)) problems.push("what was there is not whole");
     if (segment && !segment.stale && segment.bytes > statSync(path).size)

@@ -22,6 +22,8 @@ export const starts = {
 /** What can be done; each gives the segment that it has opened, if it opens one. `holder` is nobody's but its own. */
 export const acts = {
   create: (name: string) => Segment.create(name, { bytes: BYTES }),
+  /** Asks for more participants than there is room for. */
+  createFull: (name: string) => Segment.create(name, { bytes: BYTES, participants: 1024 }),
   openOrCreate: (name: string) => Segment.openOrCreate(name, { bytes: BYTES }),
   open: (name: string) => Segment.open(name),
   read: (name: string) => Segment.open(name, { access: "read-only" }),
@@ -41,7 +43,7 @@ export type Start = keyof typeof starts;
 export type Act = keyof typeof acts;
 
 export const VICTIMS: Act[] = [
-  ...(["create", "openOrCreate", "open", "read", "replace"] as const),
+  ...(["create", "createFull", "openOrCreate", "open", "read", "replace"] as const),
   ...(["unlink", "unlinkHeld", "unlinkReader", "prune"] as const),
 ];
 export const INTRUDERS: Act[] = ["openOrCreate", "read", "replace", "unlink", "prune", "renew"];
@@ -49,6 +51,7 @@ export const INTRUDERS: Act[] = ["openOrCreate", "read", "replace", "unlink", "p
 /** What an act may answer, whatever others do; a victim never has to wait for an intruder who is done. */
 const answers: Partial<Record<Act, string[]>> = {
   create: ["ALREADY_EXISTS"],
+  createFull: ["ALREADY_EXISTS", "SEGMENT_FULL"],
   open: ["NOT_FOUND"],
   read: ["NOT_FOUND", "INITIALIZING"],
   unlink: ["NOT_FOUND"],

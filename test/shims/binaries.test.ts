@@ -28,6 +28,7 @@ const LIBC = [
   ...["getpid", "malloc", "memcpy", "memmove", "memset", "mmap", "msync", "open", "pthread_attr_destroy"],
   ...["pthread_attr_init", "pthread_attr_setstacksize", "pthread_create", "pthread_join", "pthread_sigmask"],
   ...[
+    "pread",
     "pwrite",
     "realloc",
     "rename",

@@ -205,7 +205,14 @@ test("another user is refused, and what another user made is not trusted", async
   const theirs = segmentName("theirs");
   await agent.call("invoke", "openNamed", theirs, LOCAL, true, false, 0o600);
   const seen = native.openNamed(theirs, LOCAL, false, false, 0);
-  assert.equal(native.info(seen), { bytes: 0, linked: true, trusted: false, owner: 65534, mode: 0o600 });
+  assert.equal(native.info(seen), {
+    bytes: 0,
+    linked: true,
+    trusted: false,
+    created: false,
+    owner: 65534,
+    mode: 0o600,
+  });
   await agent.end();
   native.close(object);
   native.close(seen);

@@ -118,10 +118,13 @@ test("the demo sends every file through the runtimes that are there, and survive
 
 test("the demo works where npm installed it in an empty folder, with Node in the place of what is missing", async () => {
   const folder = installedCopy();
+  const long = join(folder, "x".repeat(100));
+  mkdirSync(long);
   const installed = join(folder, "node_modules/isthmus/dist/esm/ts/cli/main.js");
   const options = {
     cwd: folder,
-    env: { PATH: "/nowhere", ISTHMUS_TEST_MARKER: process.env.ISTHMUS_TEST_MARKER },
+    // No socket fits into a folder with such a path.
+    env: { PATH: "/nowhere", TMPDIR: long, ISTHMUS_TEST_MARKER: process.env.ISTHMUS_TEST_MARKER },
   };
   const json = await finished(
     start(process.execPath, [installed, "demo", "--json"], options),
@@ -131,7 +134,7 @@ test("the demo works where npm installed it in an empty folder, with Node in the
   assert.is(json.code, 0, json.stderr);
   const found = jsonOf<Result>(json);
   assert.is(found.folder, join(folder, "node_modules"));
-  assert.ok(found.rounds > 1 && found.bytes >= 32 * MiB);
+  assert.ok(found.rounds > 1 && found.bytes >= 128 * MiB);
   const expected = digestBelow(found.folder, found.rounds);
   assert.is(found.files, expected.files);
   assert.is(found.ring.outcome.digest, expected.digest);

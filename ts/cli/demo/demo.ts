@@ -23,7 +23,7 @@ const DIRECT_MS_MAX = 8000;
 const SOCKET_MS_MAX = 12_000;
 const SOCKET_TIMES_SLOWER = 5;
 /** Fewer bytes would measure how processes start: where there are not enough, the files are sent again and again. */
-const BYTES_MIN = 32 * 1024 * 1024;
+const BYTES_MIN = 128 * 1024 * 1024;
 /** Bytes of the transfer with a death. */
 const DEATH_BYTES = 128 * 1024 * 1024;
 /** On a machine so fast that the stream is over before the kill, the next try is twice as long. */

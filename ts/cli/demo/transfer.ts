@@ -100,13 +100,22 @@ export function throughRings(plan: Plan): Promise<Transfer> {
   });
 }
 
+/** The system takes no longer path for a socket; some take less. */
+const SOCKET_PATH_BYTES_MAX = 103;
+
+/** Where sockets may lie: in the folder for temporary files, unless its path is so long that none fits. */
+function socketFolder(): string {
+  const longest = path.join(tmpdir(), "isthmus-demo-XXXXXX", "second");
+  return Buffer.byteLength(longest) > SOCKET_PATH_BYTES_MAX ? "/tmp" : tmpdir();
+}
+
 /** The same stream through two Unix sockets. */
 export async function throughSockets(plan: Plan): Promise<Transfer> {
   let folder = "";
   const remove = () => folder && rmSync(folder, { recursive: true, force: true });
   const gone = atTheEnd(remove);
   try {
-    folder = mkdtempSync(path.join(tmpdir(), "isthmus-demo-"));
+    folder = mkdtempSync(path.join(socketFolder(), "isthmus-demo-"));
     const task: Task = {
       ...taskOf(plan),
       sockets: [path.join(folder, "first"), path.join(folder, "second")],

@@ -61,8 +61,9 @@ import { add32, load64, store32, store64, swap64 } from "./word";
 const STATE_MASK: u64 = 3;
 const LOW_BITS: u64 = 0xffff;
 
-/** The word that `watchSlot` saw: only this one may be buried. */
+/** The word that `watchSlot` saw, and where: only this one may be buried. What slot the word names may be damaged. */
 let watched: u64 = 0;
+let watchedSlot: u32 = 0;
 
 export function slotOffset(slot: u32): usize {
   return PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
@@ -135,12 +136,14 @@ export function suspectSlot(): u32 {
   const slot = slotOf(suspect);
   if (slot == selfSlot) return SUSPECT_NONE;
   watched = (suspect & ~LOW_BITS) | SLOT_LIVE;
+  watchedSlot = slot;
   return slot;
 }
 
 /** Remembers the word of the slot if it says LIVE; whether it does. */
 export function watchSlot(slot: u32): bool {
   watched = load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET);
+  watchedSlot = slot;
   if ((watched & STATE_MASK) == SLOT_LIVE) return true;
   watched = 0;
   return false;
@@ -149,7 +152,7 @@ export function watchSlot(slot: u32): bool {
 /** Declares the remembered owner dead. The caller has seen its kernel lock free after `watchSlot`. */
 export function bury(): bool {
   if (watched == 0) return false;
-  const at = slotOffset(slotOf(watched)) + PARTICIPANT_WORD_OFFSET;
+  const at = slotOffset(watchedSlot) + PARTICIPANT_WORD_OFFSET;
   const done = swap64(at, watched, (watched & ~STATE_MASK) | SLOT_DEAD); // pairs with the load in isLive
   watched = 0;
   if (done) add32(HEADER_RECOVERIES_OFFSET, 1);

@@ -1,0 +1,275 @@
+/** A segment with one of everything, for `damage.test.ts`: what is in it, which words there are, and what a host does with it. */
+import {
+  BLOCK_HEADER_BYTES,
+  ENTRY_BYTES,
+  FLAG_EMPTY,
+  FLAG_WAKE,
+  HEADER_BYTES,
+  HEAP_END_OFFSET,
+  HEAP_OFFSET,
+  LATEST_WAITERS_OFFSET,
+  LOCK_WAITERS_OFFSET,
+  OBJECT_ALIGNMENT,
+  OBJECT_COUNTER,
+  OBJECT_EVENT,
+  OBJECT_LATEST,
+  OBJECT_LOCK,
+  OBJECT_SEMAPHORE,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_SCRATCH_OFFSET,
+  PARTICIPANTS_OFFSET,
+  RING_WAITERS_OFFSET,
+  SEGMENT_LOCK_OFFSET,
+  SIGNAL_WAITERS_OFFSET,
+} from "../../protocol/layout.js";
+import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
+import type { Exports } from "../lib/arena.js";
+import { NOW_NS, openObject, ringWish } from "../lib/hosts/segment.js";
+import { type Script, variable, write } from "../lib/script.js";
+import { SEGMENT_BYTES } from "../lib/shipped.js";
+
+export const SLOT = 5;
+export const OTHER_SLOT = 33;
+export const CAPACITY = 256;
+const SMALL_BYTES = 16;
+const LARGE_BYTES = 512;
+/** Results below this are error codes. */
+const ERRORS_END = 128;
+const NAME = "counter";
+
+export interface Ground {
+  payload: number;
+  heapEnd: number;
+  ring: number;
+  small: number;
+  large: number;
+  lock: number;
+  semaphore: number;
+  event: number;
+  counter: number;
+  blocks: number[];
+  /** What the ends go on from. */
+  produce: number;
+  consume: number;
+}
+
+type Play = <T>(script: Script<T>) => T;
+
+/** Makes one of everything; a record is in the ring, and the heap has free blocks between others. */
+export function build(core: Exports, view: DataView, play: Play): Ground {
+  const object = (type: number, name: string, first: number): number =>
+    play(openObject(view, { type, name, first }));
+  const ring = play(openObject(view, ringWish("ring", CAPACITY)));
+  const small = object(OBJECT_LATEST, "small", SMALL_BYTES);
+  const large = object(OBJECT_LATEST, "large", LARGE_BYTES);
+  const lock = object(OBJECT_LOCK, "lock", 0);
+  const semaphore = object(OBJECT_SEMAPHORE, "semaphore", 2);
+  const event = object(OBJECT_EVENT, "event", 0);
+  const counter = object(OBJECT_COUNTER, NAME, 0);
+  const blocks = Array.from({ length: 8 }, () => (core.heapAllocate?.(40, 8, 1) ?? 0) >>> 0);
+  for (const index of [1, 3, 5]) core.heapFree?.(blocks[index] as number);
+  core.heapSetRoot?.(blocks[0] as number);
+  const begin = (core.ringAttachProducer?.(ring, CAPACITY) ?? 0) >>> 0;
+  const consume = (core.ringAttachConsumer?.(ring, CAPACITY) ?? 0) >>> 0;
+  core.ringClaim?.(ring, CAPACITY, begin, 20);
+  const produce = (core.ringCommit?.(ring, begin, 20) ?? 0) >>> 0;
+  core.latestWrite?.(small, SMALL_BYTES);
+  const payload = play(variable("payload")) >>> 0;
+  const heapEnd = play(variable("heapEnd")) >>> 0;
+  return { payload, heapEnd, ring, small, large, lock, semaphore, event, counter, blocks, produce, consume };
+}
+
+/** The areas with shared words: name, begin, bytes. */
+export function areas(at: Ground): [name: string, from: number, bytes: number][] {
+  const slot = (number: number): number => PARTICIPANTS_OFFSET + number * PARTICIPANT_BYTES;
+  const journal = slot(PARTICIPANTS_MIN);
+  const waiters = 2 * OBJECT_ALIGNMENT;
+  return [
+    ["the header", 0, HEADER_BYTES],
+    ["the segment lock and the directory's count", SEGMENT_LOCK_OFFSET, 16],
+    ["the words of the heap", HEAP_OFFSET, HEAP_END_OFFSET - HEAP_OFFSET],
+    ["the journal", journal, 64],
+    ["our slot", slot(SLOT), PARTICIPANT_SCRATCH_OFFSET],
+    ["another slot", slot(OTHER_SLOT), PARTICIPANT_SCRATCH_OFFSET],
+    ["the directory", at.payload, OBJECT_ALIGNMENT + 8 * ENTRY_BYTES],
+    ["the ring", at.ring - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + RING_WAITERS_OFFSET + waiters + 64],
+    ["a small value", at.small - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + LATEST_WAITERS_OFFSET + 512],
+    ["a large value", at.large, LATEST_WAITERS_OFFSET + 384 + 64],
+    ["the lock", at.lock - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + LOCK_WAITERS_OFFSET + waiters + 256],
+    ["the semaphore", at.semaphore, SIGNAL_WAITERS_OFFSET + 16],
+    ["the event", at.event, SIGNAL_WAITERS_OFFSET + 16],
+    ["the counter", at.counter, SIGNAL_WAITERS_OFFSET + 16],
+    ["the blocks", (at.blocks[0] as number) - BLOCK_HEADER_BYTES, 8 * 56 + 32],
+    ["the end of the heap", at.heapEnd, BLOCK_HEADER_BYTES],
+  ];
+}
+
+/** The offset lies in [from, to], or it is an error or nothing. */
+function inside(what: string, result: number, from: number, to: number): number {
+  const offset = result >>> 0;
+  if (offset >= ERRORS_END && (offset < from || offset > to))
+    throw new Error(`${what} gave ${offset}, outside of ${from} to ${to}`);
+  return offset;
+}
+
+/** Rings all of a set; more often than there are participants would be without end. */
+function ring(core: Exports, set: number): void {
+  for (let from = 0, rung = 0; ; rung++) {
+    const bell = (core.waitersTake?.(set, from) ?? 0) >>> 0;
+    if (bell === 0) return;
+    if (rung > PARTICIPANTS_MIN) throw new Error("a set of waiters that has no end");
+    from = Math.floor((bell - PARTICIPANTS_OFFSET) / PARTICIPANT_BYTES) + 1;
+  }
+}
+
+type Call = (name: string, ...args: number[]) => number;
+
+function useRing(call: Call, at: Ground): void {
+  const data = call("ringData", at.ring);
+  const end = data + CAPACITY;
+  for (let turn = 0; turn < 2; turn++) {
+    const claimed = inside(
+      "ringClaim",
+      call("ringClaim", at.ring, CAPACITY, at.produce, 100),
+      data,
+      end - 108,
+    );
+    if (claimed >= ERRORS_END) inside("ringCommit", call("ringCommit", at.ring, claimed, 100), data, end + 1);
+    call("ringPublish", at.ring, 0, 0, 0);
+    const received = call("ringReceive", at.ring, CAPACITY, at.consume, 0, 0);
+    const record = inside("ringReceive", received & ~(FLAG_WAKE | FLAG_EMPTY), data, end - 8);
+    if (record >= ERRORS_END) {
+      const ready = call("ringReady", at.ring, CAPACITY, record);
+      if (record + ready > end) throw new Error(`${ready} bytes are ready at ${record}, beyond ${end}`);
+    }
+    call("ringReadyRecords", at.ring);
+    inside("ringRelease", call("ringRelease", at.ring, CAPACITY, at.consume, 0, 0) & ~FLAG_WAKE, data, end);
+  }
+  for (const state of ["ringProducerState", "ringConsumerState"]) call(state, at.ring);
+  for (const reported of ["ringProducerReported", "ringConsumerReported"]) call(reported, at.ring);
+  for (const close of ["ringCloseProducer", "ringCloseConsumer"]) call(close, at.ring);
+  for (const attach of ["ringAttachProducer", "ringAttachConsumer"])
+    inside(attach, call(attach, at.ring, CAPACITY), data, end);
+}
+
+function useLatest(call: Call, latest: number, bytes: number): void {
+  const end = latest + LATEST_WAITERS_OFFSET + 4096;
+  inside("latestBegin", call("latestBegin", latest, bytes), latest, end - bytes);
+  call("latestAbort", latest);
+  const slot = inside("latestBegin", call("latestBegin", latest, bytes), latest, end - bytes);
+  if (slot >= ERRORS_END) call("latestCommit", latest, bytes, slot);
+  inside("latestPeek", call("latestPeek", latest, bytes, 1), latest, end - bytes);
+  call("latestValidate", latest, 1);
+  if (bytes === SMALL_BYTES) {
+    call("latestWrite", latest, bytes);
+    call("latestRead", latest, bytes);
+  }
+  call("latestVersion", latest);
+}
+
+function useLock(call: Call, at: Ground): void {
+  call("lockState", at.lock);
+  for (const impatient of [0, 1]) call("lockExclusive", at.lock, impatient, impatient);
+  call("lockContinue", at.lock);
+  call("lockMarkConsistent", at.lock);
+  call("lockDowngrade", at.lock);
+  call("lockUpgrade", at.lock);
+  call("lockReleaseExclusive", at.lock);
+  call("lockShared", at.lock);
+  call("lockUpgrade", at.lock);
+  call("lockCancel", at.lock);
+  call("lockReleaseShared", at.lock);
+}
+
+function useSignals(call: Call, at: Ground): void {
+  call("semaphoreTry", at.semaphore);
+  call("semaphoreRelease", at.semaphore, 3);
+  call("signalValue", at.event);
+  for (const signaled of [1, 0]) call("eventSet", at.event, signaled);
+  call("counterValue", at.counter);
+  call("counterAdd", at.counter, 2 ** 50);
+  call("counterExchange", at.counter, -1);
+  call("counterCompareExchange", at.counter, -1, 5);
+}
+
+function useHeap(call: Call, at: Ground): void {
+  const block = (what: string, result: number, bytes: number): number =>
+    inside(what, result, at.payload, at.heapEnd - bytes);
+  call("heapCheck");
+  for (const offset of [...at.blocks, at.ring, at.payload + 16, 0, 17, 0xfffffff8]) {
+    const bytes = call("heapBlockBytes", offset);
+    if (bytes !== 0 && offset + (bytes >>> 0) > at.heapEnd)
+      throw new Error(`a block of ${bytes} bytes at ${offset}`);
+    call("heapLayout", offset);
+  }
+  call("heapSetLayout", at.blocks[0] as number, 77);
+  call("heapBlockBytes", call("heapRoot")); // the host asks so before it uses it
+  call("heapFree", at.blocks[2] as number);
+  for (const [bytes, alignment] of [
+    [40, 8],
+    [300, 256],
+    [20_000, 8],
+  ] as const)
+    block("heapAllocate", call("heapAllocate", bytes, alignment, 1), bytes);
+  call("heapSetRoot", at.blocks[4] as number);
+  if (call("transactionBegin") === 0) {
+    call("transactionNote", at.blocks[6] as number, 40);
+    block("heapAllocate", call("heapAllocate", 24, 8, 1), 24);
+    call("heapFree", at.blocks[6] as number);
+    call("transactionEnd", 0);
+  }
+  call("heapCheck");
+}
+
+function useDirectory(call: Call, at: Ground, play: Play): void {
+  call("directoryCount");
+  for (const [name, type] of [
+    [NAME, OBJECT_COUNTER],
+    ["another", OBJECT_LOCK],
+  ] as const) {
+    const scratch = inside("scratch", call("scratch"), PARTICIPANTS_OFFSET, at.payload);
+    play(write(scratch, Buffer.from(name)));
+    const entry = call("directoryInsert", type, 1, name.length, 1, 0, 0);
+    inside("directoryInsert", entry & ~FLAG_WAKE, at.payload, at.heapEnd - ENTRY_BYTES);
+  }
+}
+
+function useParticipants(call: Call): void {
+  call("selfCheck");
+  call("beat", NOW_NS);
+  call("suspectSlot");
+  for (const slot of [SLOT + 1, OTHER_SLOT]) if (call("watchSlot", slot)) call("bury");
+  call("isStale");
+  call("countDrop");
+}
+
+/** As one who opens the segment now: who finds it damaged goes no further. */
+function openAnew(call: Call, at: Ground, play: Play): void {
+  if (call("validate", SEGMENT_BYTES, 1) !== 0) return;
+  useDirectory(call, at, play);
+  useHeap(call, at);
+}
+
+/** Everything that a host does, once; in an order that `first` begins. Throws when a result leads out of its object. */
+export function useAll(call: Call, core: Exports, at: Ground, play: Play, first: number): void {
+  const uses = [
+    () => useHeap(call, at),
+    () => useRing(call, at),
+    () => useLatest(call, at.small, SMALL_BYTES),
+    () => useLatest(call, at.large, LARGE_BYTES),
+    () => useLock(call, at),
+    () => useSignals(call, at),
+    () => useDirectory(call, at, play),
+    () => useParticipants(call),
+    () => {
+      for (const set of [256, at.ring + RING_WAITERS_OFFSET, at.lock + LOCK_WAITERS_OFFSET]) {
+        call("waitersArm", set);
+        call("waitersAny", set);
+        ring(core, set);
+        call("waitersDisarm", set);
+      }
+    },
+  ];
+  for (let i = 0; i < uses.length; i++) uses[(i + first) % uses.length]?.();
+  openAnew(call, at, play);
+}

@@ -84,7 +84,7 @@ export class Block {
    * A copy of the bytes; for read-only openers too.
    *
    * @returns `byteLength` bytes
-   * @throws {IsthmusError} CLOSED: the segment was closed
+   * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when this object was used to free the block
    */
   copy(): Uint8Array {
     this.#check(false);
@@ -97,8 +97,8 @@ export class Block {
    * @param bytes what to write; a view of any kind
    * @param at where in the block: bytes from its start, 0 (the default) to `byteLength`
    * @throws {TypeError | RangeError} when they are no bytes, or do not fit
-   * @throws {IsthmusError} CLOSED: the segment was closed; READ_ONLY; EVICTED: this participant was removed; TOO_LARGE when the
-   *   transaction around it changes more than the journal holds
+   * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when this object was used to free the block; READ_ONLY;
+   *   EVICTED: this participant was removed; TOO_LARGE when the transaction around it changes more than the journal holds
    */
   write(bytes: Uint8Array, at = 0): void {
     const source = bytesOf("bytes", bytes);

@@ -1,5 +1,5 @@
 /** What members of the API throw when their segment is closed, read-only, or was taken from them is what their comments say. */
-import { type Heap, IsthmusError, MiB, Segment, struct } from "isthmus";
+import { type Block, type Heap, IsthmusError, MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { evictSlot } from "../lib/evict.js";
@@ -168,6 +168,15 @@ test("by a participant that was removed", async () => {
   Segment.unlink(name);
   assert.equal(wrong, []);
   assert.ok(thrown > 25);
+});
+
+test("of a block that was freed", async () => {
+  using segment = filled(Segment.createAnonymous({ bytes: MiB }));
+  const { Block, StructView } = readable(segment) as { Block: Block; StructView: object };
+  Block.free();
+  const { wrong, thrown } = await tried({ Block, StructView }, true);
+  assert.equal(wrong, []);
+  assert.ok(thrown >= 5);
 });
 
 test("an error that no comment names is noticed", async () => {

@@ -36,7 +36,7 @@ import { errnoName } from "./host/errno.js";
 import type { NativeError } from "./host/native.js";
 import { native, type Region } from "./host/region.js";
 import { nowNs, pid, sleepMs } from "./host/runtime.js";
-import { CREATION_PATIENCE_MS, hold, lockCreation } from "./patience.js";
+import { CREATION_PATIENCE_MS, hold, lockCreation, outwaitCreator } from "./patience.js";
 
 /** What to make when there is nothing. */
 export interface Making {
@@ -104,7 +104,7 @@ export function enter(place: Place, mode: Mode, making: Making | undefined): Att
   }
   throw failure(
     INITIALIZING,
-    `${place.described} was removed or extended again and again while it was being opened`,
+    `${place.described} was created, removed or extended again and again while it was being opened`,
   );
 }
 
@@ -149,6 +149,10 @@ function enterLocked(
   const attachment = new Attachment(region, place.name, bytes);
   let status = attachment.core.validate(bytes, region.readOnly ? 0 : 1);
   if (status === CORRUPT && region.readOnly && place.settle) status = validateShorter(attachment);
+  if (status === INITIALIZING && region.readOnly && region.held(LOCK_CREATION)) {
+    outwaitCreator(region, place);
+    return undefined;
+  }
   if (status === INITIALIZING && !region.readOnly) return takeOver(attachment, place, mode, making);
   if (mode === "create") throw exists(place);
   if (status !== 0) throw invalid(place, status, attachment);

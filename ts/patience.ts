@@ -46,6 +46,12 @@ export function hold(region: Region, wanted: Wanted): void {
   patiently(wanted, () => region.lock(LOCK_HOLDERS, true));
 }
 
+/** For a reader, who cannot create: waits until nobody creates any more. Whoever does may have to be alone. */
+export function outwaitCreator(region: Region, wanted: Wanted): void {
+  region.unlock(LOCK_HOLDERS);
+  patiently(wanted, () => !region.held(LOCK_CREATION));
+}
+
 /** As good as LOCK_CREATION for one who only removes a name, also where the lock can only be taken shared. */
 function takeForRemoval(region: Region): boolean {
   if (!region.readOnly) return region.lock(LOCK_CREATION, false);

@@ -25,6 +25,12 @@ export function createStoppingAt(name: string, call: string): number {
   return kept?.participants().length ?? 0;
 }
 
+/** How many the reader sees. */
+export function look(name: string): number {
+  using segment = Segment.open(name, { access: "read-only" });
+  return segment.participants().length;
+}
+
 export function replace(name: string): number {
   using segment = Segment.create(name, { bytes: BYTES, replace: true });
   return segment.generation;

@@ -1,5 +1,13 @@
 /** Who may take a name from whom, and what happens while somebody who has it in his hands is stopped. */
-import { chownSync, linkSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  linkSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { KiB, Segment } from "isthmus";
 import { test } from "uvu";
@@ -20,15 +28,25 @@ function isStopped(pid: number): boolean {
   return /^\d+ \(.*\) T/.test(readFileSync(`/proc/${pid}/stat`, "latin1"));
 }
 
+function hasOpen(pid: number, name: string): boolean {
+  return readdirSync(`/proc/${pid}/fd`).some((descriptor) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${descriptor}`) === segmentPath(name);
+    } catch {
+      return false; // closed meanwhile
+    }
+  });
+}
+
 test("behind a stopped creator all give up in bounded time, say so, and take nothing from it", async () => {
   const name = segmentName("stopped");
   const creator = await Agent.start(node, ACTIONS);
-  const others = await Agent.startAll([node, node, node], ACTIONS);
+  const others = await Agent.startAll([node, node, node, node], ACTIONS);
   const creating = creator.call<number>("createStoppingAt", name, "map");
   await until("the creator is stopped", () => isStopped(creator.pid));
   const waiting = Segment.waitFor(name, { timeoutMs: 40_000 });
   await Promise.all(
-    ["replace", "unlink", "openOrCreate"].map((action, i) =>
+    ["replace", "unlink", "openOrCreate", "look"].map((action, i) =>
       rejected("INITIALIZING", (others[i] as Agent).call(action, name), /Is it stopped\? Continue or end it/),
     ),
   );
@@ -39,6 +57,20 @@ test("behind a stopped creator all give up in bounded time, say so, and take not
   assert.is(await others[0]?.call("replace", name), 2);
   assert.ok(segment.stale);
   await Promise.all([creator, ...others].map((agent) => agent.end()));
+  Segment.unlink(name);
+});
+
+test("a reader waits for a creator that lives", async () => {
+  const name = segmentName("slow");
+  const [creator, reader] = (await Agent.startAll([node, node], ACTIONS)) as [Agent, Agent];
+  const creating = creator.call<number>("createStoppingAt", name, "map");
+  await until("the creator is stopped", () => isStopped(creator.pid));
+  const looking = reader.call<number>("look", name);
+  await until("the reader waits", () => hasOpen(reader.pid, name));
+  creator.signal("SIGCONT");
+  assert.is(await creating, 1);
+  assert.is(await looking, 1);
+  for (const agent of [creator, reader]) await agent.end();
   Segment.unlink(name);
 });
 

@@ -2,6 +2,7 @@
  * Between two calls of the shim anything can happen: another process acts, or this one dies. The shim is one object per
  * thread, whichever build of the package uses it; here its functions are replaced for a while by some that say so before.
  */
+import { LOCK_CREATION } from "../../protocol/layout.js";
 import { loadNative } from "../../ts/host/native.cjs";
 import type { Native } from "../../ts/host/native.js";
 
@@ -57,14 +58,24 @@ export function stepped(
 /** Runs without any wait for locks: Blocked instead. */
 export function impatient<T>(run: () => T): T {
   let refusals = 0;
-  const { lock } = shim as { lock: Call };
-  const impatiently: Call = (...given) => {
-    const taken = lock(...given);
-    refusals = taken ? 0 : refusals + 1;
+  const { lock, held } = shim as { lock: Call; held: Call };
+  const count = (refused: boolean): void => {
+    refusals = refused ? refusals + 1 : 0;
     if (refusals >= REFUSALS_MAX) throw new Blocked("a lock is held");
-    return taken;
   };
-  return replaced({ lock: impatiently }, run);
+  const counting = {
+    lock: (...given: unknown[]) => {
+      const taken = lock(...given);
+      count(!taken);
+      return taken;
+    },
+    held: (...given: unknown[]) => {
+      const found = held(...given);
+      if (given[1] === LOCK_CREATION) count(found as boolean);
+      return found;
+    },
+  };
+  return replaced(counting, run);
 }
 
 /** Runs with the functions of the shim as they are, whatever is around. */

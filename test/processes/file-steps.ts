@@ -122,9 +122,7 @@ function judge(victim: Act, intruder: Act, path: string, its: Outcome, his: Outc
   const problems: string[] = [];
   if (!["done", "NOT_FOUND", ...(victim === "makeFull" ? ["SEGMENT_FULL"] : [])].includes(its.answer))
     problems.push(`it answered ${its.answer}`);
-  // A reader cannot wait for a creator.
-  const early = victim.startsWith("make") && intruder === "read" ? ["INITIALIZING"] : [];
-  if (!["done", "NOT_FOUND", "BLOCKED", ...early].includes(his.answer))
+  if (!["done", "NOT_FOUND", "BLOCKED"].includes(his.answer))
     problems.push(`the intruder was answered ${his.answer}`);
   if (its.segment?.stale) problems.push("it was left with a segment that has lost its name");
   if (his.segment?.stale && victim !== "remove" && victim !== "unlinkHeld")

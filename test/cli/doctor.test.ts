@@ -153,7 +153,7 @@ confined("doctor counts segments that nobody has open", async () => {
   const report = jsonOf<Report>(await shell(script));
   const { status, found, advice } = finding(report, "leftovers");
   assert.equal([status, found], ["warning", "1 segment, 1 MiB, that nobody alive has open"]);
-  assert.is(advice, "isthmus prune");
+  assert.match(advice ?? "", /^isthmus prune/);
 });
 
 test("RemoveIPC is on unless the last setting turns it off; comments do not count", () => {

@@ -10,7 +10,7 @@ function reasonOf({ inUse, error }: SegmentInfo): { reason: string; why: string 
     case "INITIALIZING":
       return { reason: "KEPT", why: "it is another user's, or came or was left just now" };
     case "ACCESS_DENIED":
-      return { reason: error, why: "this user may not open it, so it is another user's" };
+      return { reason: error, why: "this user may not open it" };
     case "BAD_MAGIC":
     case "CORRUPT":
       return { reason: error, why: "it is no segment, or too damaged to tell" };

@@ -47,7 +47,11 @@ function leftoverFinding(): Finding {
   if (unused.length === 0) return ok(check, "no segment without a user");
   const bytes = unused.reduce((sum, segment) => sum + segment.bytes, 0);
   const count = unused.length === 1 ? "1 segment" : `${unused.length} segments`;
-  return warning(check, `${count}, ${bytesText(bytes)}, that nobody alive has open`, "isthmus prune");
+  return warning(
+    check,
+    `${count}, ${bytesText(bytes)}, that nobody alive has open`,
+    "isthmus prune, by each user who left some",
+  );
 }
 
 function isWritable(place: string): boolean {

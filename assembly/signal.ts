@@ -6,21 +6,24 @@
  *               | value     | waiters |
  *               +-----------+---------+
  *
- * | word  | written by                                                              | read by |
- * | ----- | ----------------------------------------------------------------------- | ------- |
- * | value | semaphore: CAS to one less, add; event: store 1 or 0; counter: add, CAS | all     |
+ * | word  | written by                                                                       | read by |
+ * | ----- | -------------------------------------------------------------------------------- | ------- |
+ * | value | semaphore: CAS to one less, add; event: OR 1, CAS to one more; counter: add, CAS | all     |
  *
  * Each operation is one atomic change of one word; whoever adds to it looks for waiters afterwards (`waiters.ts`).
+ *
+ * The word of an event is odd while it is signaled. A reset makes it even again, and 2 more than it was before: who began to wait
+ * at another even number knows that it was signaled meanwhile, also when it slept, or was stopped, through signal and reset.
  *
  * If a participant dies: before the change it has not happened, after it it has. What a dead participant had taken from a
  * semaphore stays taken: a semaphore has no owners. Who needs them back uses a lock.
  */
 import { BUSY, EVICTED, TOO_LARGE } from "../protocol/errors";
-import { FLAG_WAKE, SIGNAL_VALUE_OFFSET, SIGNAL_WAITERS_OFFSET } from "../protocol/layout";
+import { EVENT_SIGNALED, FLAG_WAKE, SIGNAL_VALUE_OFFSET, SIGNAL_WAITERS_OFFSET } from "../protocol/layout";
 import { waitersBytes } from "./instance";
 import { selfCheck } from "./participants";
 import { waitersAny } from "./waiters";
-import { add64, compareExchange64, exchange64, load32, load64, store32, swap32 } from "./word";
+import { add64, compareExchange64, exchange64, load32, load64, or32, store32, swap32 } from "./word";
 
 /** Whoever loses a CAS this often in one call meets somebody who does nothing but change the word. */
 const TURNS_MAX = 1024;
@@ -69,11 +72,20 @@ export function semaphoreRelease(signal: usize, count: u32): u32 {
   return BUSY;
 }
 
-/** Sets or resets an event. 0, FLAG_WAKE, or EVICTED. */
+/**
+ * Sets or resets an event. 0, FLAG_WAKE, or EVICTED. Setting always stores: what was written before is seen by whoever resets the
+ * event afterwards and looks. Resetting changes the word for good, so that who waits knows that it was set meanwhile.
+ */
 export function eventSet(signal: usize, signaled: bool): u32 {
   if (selfCheck() != 0) return EVICTED;
-  store32(signal + SIGNAL_VALUE_OFFSET, u32(signaled)); // pairs with the load in signalValue
-  return signaled ? wakeFlag(signal) : 0;
+  if (signaled) {
+    or32(signal + SIGNAL_VALUE_OFFSET, EVENT_SIGNALED); // pairs with the load in signalValue
+    return wakeFlag(signal);
+  }
+  const word = load32(signal + SIGNAL_VALUE_OFFSET);
+  // In vain when somebody else has reset it since.
+  if ((word & EVENT_SIGNALED) != 0) swap32(signal + SIGNAL_VALUE_OFFSET, word, word + 1); // pairs with the load in signalValue
+  return 0;
 }
 
 /** What a counter holds; numbers cross as doubles, exact up to 2^53. */

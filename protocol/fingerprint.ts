@@ -1,2 +1,2 @@
 /** Generated from protocol/layout.ts and protocol/limits.ts by scripts/generate.ts. Do not edit. */
-export const LAYOUT_FINGERPRINT = 0x4e5bf118;
+export const LAYOUT_FINGERPRINT = 0x6462a49d;

@@ -322,9 +322,12 @@ export const LOCK_JOURNALED = 32;
 
 // --- semaphore, event, counter: one word, then a set of waiters -----------------------------------------------------------
 
-/** u32 (semaphore: count; event: 1 when signaled) or i64 (counter) */
+/** u32 (semaphore: count; event: odd while signaled, a higher even number after each reset) or i64 (counter) */
 export const SIGNAL_VALUE_OFFSET = 0;
 export const SIGNAL_WAITERS_OFFSET = 128;
+
+/** The bit of an event's value that says it is signaled; the bits above it count resets. */
+export const EVENT_SIGNALED = 1;
 
 // --- kernel-held locks: bytes of the lock range of the object that the shim opened -------------------------------------
 

@@ -1,5 +1,6 @@
 /** What locks, semaphores, events and counters say of themselves at this moment, read without a lock and without writing. */
 import {
+  EVENT_SIGNALED,
   LOCK_BROKEN,
   LOCK_HELD,
   LOCK_OWNER_DIED,
@@ -80,7 +81,7 @@ export function lockInfo(attachment: Attachment, lock: number): LockInfo | undef
 /** @internal The number that a semaphore, an event (1: signaled) or a counter holds. */
 export function signalNow(attachment: Attachment, type: string, signal: number): number | undefined {
   if (!fits(attachment, signal, SIGNAL_VALUE_OFFSET + 8)) return undefined;
-  return type === "counter"
-    ? attachment.core.counterValue(signal)
-    : attachment.core.signalValue(signal) >>> 0;
+  if (type === "counter") return attachment.core.counterValue(signal);
+  const value = attachment.core.signalValue(signal) >>> 0;
+  return type === "event" ? value & EVENT_SIGNALED : value;
 }

@@ -1,4 +1,4 @@
-import { OBJECT_COUNTER, OBJECT_EVENT, OBJECT_SEMAPHORE } from "../protocol/layout.js";
+import { EVENT_SIGNALED, OBJECT_COUNTER, OBJECT_EVENT, OBJECT_SEMAPHORE } from "../protocol/layout.js";
 import { flag, integer, options, type WaitOptions, type WaitSyncOptions } from "./arguments.js";
 import type { Attachment, Lease } from "./attachment.js";
 import { openObject } from "./directory.js";
@@ -160,11 +160,15 @@ export class SharedEvent extends Signal {
 
   /** Whether it is signaled now. @throws {IsthmusError} CLOSED: the segment was closed */
   get isSignaled(): boolean {
-    return this.attachment(false).core.signalValue(this.offset) !== 0;
+    return (this.#word & EVENT_SIGNALED) !== 0;
+  }
+
+  get #word(): number {
+    return this.attachment(false).core.signalValue(this.offset) >>> 0;
   }
 
   /**
-   * Lets everyone pass who waits, now and until `reset`.
+   * Lets everyone pass who waits now, and who comes until `reset`. Who waits passes also when `reset` follows at once.
    *
    * @throws {IsthmusError} CLOSED: the segment was closed; READ_ONLY; EVICTED: this participant was removed
    */
@@ -178,7 +182,8 @@ export class SharedEvent extends Signal {
   }
 
   /**
-   * Waits until it is signaled. A read-only opener looks every 2 ms.
+   * Waits until it is signaled, or passes if it is. A `reset` takes nothing back from who waited at the `signal`. A read-only
+   * opener looks every 2 ms.
    *
    * @param given how long to wait, and a signal that ends it
    * @throws {IsthmusError} TIMED_OUT; CLOSED: the segment was closed
@@ -199,7 +204,11 @@ export class SharedEvent extends Signal {
   }
 
   #signaled(): Condition<undefined> {
-    return this.condition("event", () => (this.isSignaled ? undefined : NOT_YET));
+    const begin = this.#word;
+    return this.condition("event", () => {
+      const word = this.#word;
+      return (word & EVENT_SIGNALED) !== 0 || word !== begin ? undefined : NOT_YET;
+    });
   }
 }
 

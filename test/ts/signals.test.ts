@@ -2,6 +2,8 @@
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { SIGNAL_WAITERS_OFFSET, WAITERS_WORDS_OFFSET } from "../../protocol/layout.js";
+import { objectOffset, peek32 } from "../lib/poke.js";
 import { Agent } from "../lib/processes.js";
 import { refused, rejected } from "../lib/refusals.js";
 import { presentRuntimes } from "../lib/runtimes.js";
@@ -117,6 +119,33 @@ test("an event lets everyone pass until it is reset, in every runtime", async ()
   event.reset();
   assert.not(event.isSignaled);
   refused("TIMED_OUT", () => event.waitSync({ timeoutMs: 5 }));
+});
+
+test("who waits passes though the reset follows at once, in every runtime and also while it is stopped", async () => {
+  using segment = Segment.create(segmentName("pulse"), { bytes: MiB });
+  const event = segment.event("go");
+  const agents = await Agent.startAll([...presentRuntimes(), ...presentRuntimes()], ACTIONS);
+  const waits: Promise<unknown>[] = [];
+  for (const [i, agent] of agents.entries()) {
+    await agent.call("open", segment.name);
+    waits.push(agent.call("waitForEvent", segment.name, i % 2 === 0));
+  }
+  using looking = Segment.open(segment.name, { access: "read-only" });
+  const here = Promise.all([event.wait(), looking.event("go").wait()]);
+  here.catch(() => {}); // should the test fail before it is awaited
+  const waiters = objectOffset(segment.name, "go") + SIGNAL_WAITERS_OFFSET + WAITERS_WORDS_OFFSET;
+  const asleep = (): number => peek32(segment.name, waiters).toString(2).replaceAll("0", "").length;
+  await until("all sleep", () => asleep() === agents.length + 1);
+  for (const agent of agents) agent.signal("SIGSTOP");
+  event.signal();
+  event.reset();
+  await within("the waits of this process", here);
+  for (const agent of agents) agent.signal("SIGCONT");
+  await within("all others", Promise.all(waits));
+  assert.not(event.isSignaled);
+  assert.is(segment.objects().find(({ name }) => name === "go")?.value, 0);
+  refused("TIMED_OUT", () => event.waitSync({ timeoutMs: 5 }));
+  for (const agent of agents) await agent.end();
 });
 
 test("a read-only opener can wait for an event, and not signal it", async () => {

@@ -70,7 +70,20 @@ const CASES: SignalCase[] = [
     type: OBJECT_EVENT,
     initial: 1,
     run: (signal) => set(signal, 0),
-    after: 0,
+    after: 2,
+    waiter: true,
+  },
+  {
+    name: "event, signal and reset",
+    type: OBJECT_EVENT,
+    initial: 0,
+    *run(signal) {
+      yield* set(signal, 1);
+      yield* set(signal, 0);
+      yield* set(signal, 0);
+    },
+    after: 2,
+    meanwhile: [1],
     waiter: true,
   },
   { name: "counter", type: OBJECT_COUNTER, initial: 0, run: count, after: 9, meanwhile: [2 ** 40, -7] },

@@ -87,6 +87,36 @@ function event(): Explored {
   };
 }
 
+/** Who waited before the first signal passes, however soon resets follow, and whoever signals and resets beside. */
+function eventPulse(pulses: number, waiters: number, preemptions: number): Explored {
+  const BEGIN = 0;
+  function* passes(world: World, id: number): Script {
+    function* look(): Script<true | undefined> {
+      const word = yield* call("signalValue", signal);
+      return word % 2 === 1 || word !== BEGIN ? true : undefined;
+    }
+    const set = (yield* call("signalWaiters", signal)) >>> 0;
+    yield* waitFor(world.arena.view, SLOTS[id] as number, set, look);
+  }
+  function* pulse(): Script {
+    yield* wakeIf(yield* call("eventSet", signal, 1));
+    yield* wakeIf(yield* call("eventSet", signal, 0));
+  }
+  return {
+    name: `event, ${waiters} wait, ${pulses} signal and reset`,
+    preemptions,
+    before: prepare(OBJECT_EVENT, BEGIN),
+    scripts: (world) => [
+      ...Array.from({ length: waiters }, (_, id) => passes(world, id)),
+      ...Array.from({ length: pulses }, pulse),
+    ],
+    after: (world) => {
+      const word = world.play(OBSERVER, call("signalValue", signal));
+      assert.ok(word > BEGIN && word % 2 === 0, `an event that was reset last says ${word}`);
+    },
+  };
+}
+
 /** Adds by adding, or by comparing and exchanging. */
 function counter(): Explored {
   function* exchange(): Script {
@@ -115,5 +145,7 @@ export const signalScenarios: Explored[] = [
   semaphore(2, 3, 2),
   semaphoreTwice(),
   event(),
+  eventPulse(1, 2, 3),
+  eventPulse(2, 1, 3),
   counter(),
 ];

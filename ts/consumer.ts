@@ -9,6 +9,7 @@ import {
 } from "./arguments.js";
 import type { Lease } from "./attachment.js";
 import type { Core } from "./core.js";
+import { EndPart, ringCloseConsumer } from "./end-part.js";
 import { IsthmusError } from "./errors.js";
 import { attachEnd } from "./record.js";
 import { RingCursor } from "./ring-cursor.js";
@@ -45,13 +46,13 @@ export class Consumer {
   readonly #geometry: RingGeometry;
   readonly #ring: number;
   readonly #waitersData: number;
-  readonly #waitersRoom: number;
   readonly #cursor: RingCursor;
   /** Whether a record is in the user's hands. */
   #peeked = false;
   #draining = false;
   /** Receives that wait, in their order. */
   readonly #queue: object[] = [];
+  readonly #part: EndPart;
 
   /** @internal */
   constructor(lease: Lease, geometry: RingGeometry) {
@@ -63,10 +64,9 @@ export class Consumer {
     this.#geometry = geometry;
     this.#ring = ring;
     this.#waitersData = core.ringWaitersData(ring) >>> 0;
-    this.#waitersRoom = core.ringWaitersRoom(ring) >>> 0;
     const at = attachEnd(attachment, "consumer", geometry, core.ringAttachConsumer);
     this.#cursor = new RingCursor(attachment, geometry, at, () => this.#releasePeeked());
-    attachment.parts.add(this);
+    this.#part = new EndPart(attachment, this, ring, ringCloseConsumer);
   }
 
   #usable(): void {
@@ -267,8 +267,8 @@ export class Consumer {
     this.#cursor.closed = true;
     if (this.#queue.length > 0) nudge();
     this.#cursor.record.valid = false;
-    this.#lease.attachment.parts.delete(this);
-    if (this.#core.ringCloseConsumer(this.#ring)) this.#lease.attachment.notify(this.#waitersRoom);
+    this.#part.done();
+    ringCloseConsumer(this.#lease.attachment, this.#ring);
   }
 
   /** As `close`. Never throws. */

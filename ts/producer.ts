@@ -11,6 +11,7 @@ import {
 import type { Lease } from "./attachment.js";
 import { Claim } from "./claim.js";
 import type { Core } from "./core.js";
+import { EndPart, ringCloseProducer } from "./end-part.js";
 import { ERRORS_END } from "./errors.js";
 import { LARGE_BYTES_MIN } from "./host/copy.js";
 import { attachEnd, recordBytes } from "./record.js";
@@ -57,6 +58,7 @@ export class Producer {
   readonly #stamp: Stamp;
   /** Sends that wait for room, in their order. */
   readonly #queue: object[] = [];
+  readonly #part: EndPart;
   #serving = false;
 
   /** @internal */
@@ -73,7 +75,7 @@ export class Producer {
     this.#waitersRoom = core.ringWaitersRoom(ring) >>> 0;
     this.#at = attachEnd(attachment, "producer", geometry, core.ringAttachProducer);
     this.#stamp = new Stamp(core, ring);
-    attachment.parts.add(this);
+    this.#part = new EndPart(attachment, this, ring, ringCloseProducer);
   }
 
   /**
@@ -296,8 +298,8 @@ export class Producer {
     this.#state = "closed";
     this.#stamp.ended = true;
     if (this.#queue.length > 0) nudge();
-    this.#lease.attachment.parts.delete(this);
-    if (this.#core.ringCloseProducer(this.#ring)) this.#lease.attachment.notify(this.#waitersData);
+    this.#part.done();
+    ringCloseProducer(this.#lease.attachment, this.#ring);
   }
 
   /** As `close`. Never throws. */

@@ -143,6 +143,21 @@ export function dropMany(name: string, count: number): number {
   return wrong;
 }
 
+/** Opens both ends of two rings and an object of each kind, forgets all of it, and collects in many turns. */
+export async function forgetEnds(name: string): Promise<void> {
+  ((): void => {
+    const segment = Segment.open(name);
+    segment.ring("out", { bytes: 1024 }).producer().trySend(Uint8Array.of(1));
+    segment.ring("in", { bytes: 1024 }).consumer().tryReceive();
+    segment.lock("lock").acquireSync().release();
+    segment.event("event").signal();
+  })();
+  for (let turn = 0; turn < 20; turn++) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 5)); // finalizers run between turns
+  }
+}
+
 /** Keeps nothing of a segment but the bytes of a block; what they hold after collections in many turns. */
 export async function keepBytesOnly(): Promise<number[]> {
   const bytes = ((): Uint8Array => {

@@ -1,9 +1,11 @@
 /** After close() nothing crashes, whatever is still held, and nothing of other segments is touched. */
+import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Agent } from "../lib/processes.js";
 import { presentRuntimes } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
+import { within } from "../lib/watchdog.js";
 
 const ACTIONS = "failures/closing-actions.ts";
 
@@ -40,6 +42,21 @@ for (const runtime of presentRuntimes()) {
   test(`${runtime.name}: bytes of a block keep their segment open`, async () => {
     const child = await Agent.start(runtime, ACTIONS);
     assert.equal(await child.call("keepBytesOnly"), [7, 7, 7]);
+    await child.end();
+  });
+
+  test(`${runtime.name}: a forgotten segment is closed, also when ends of rings were forgotten with it`, async () => {
+    using segment = Segment.create(segmentName("ends"), { bytes: MiB });
+    const consumer = segment.ring("out", { bytes: 1024 }).consumer();
+    const producer = segment.ring("in", { bytes: 1024 }).producer();
+    const child = await Agent.start(runtime, ACTIONS);
+    await child.call("forgetEnds", segment.name);
+    assert.is(segment.participants().length, 1);
+    assert.equal(consumer.tryReceive(), Uint8Array.of(1));
+    assert.is(await within("the end of the stream", consumer.receive()), undefined);
+    segment.ring("out", { bytes: 1024 }).producer().close();
+    segment.ring("in", { bytes: 1024 }).consumer().close();
+    producer.close();
     await child.end();
   });
 

@@ -223,6 +223,15 @@ function insertFailed(attachment: Attachment, name: string, status: number): Ist
   return failure(status, `the directory of segment "${attachment.name}" is damaged; replace the segment`);
 }
 
+function withArticle(type: string | undefined): string {
+  return `${type === "event" ? "an" : "a"} ${type ?? "thing of an unknown type"}`;
+}
+
+/** A parameter as its user gives it. */
+function shown(key: string, value: number | undefined): string {
+  return key === "signaled" ? String(value === 1) : String(value);
+}
+
 function compare(
   attachment: Attachment,
   entry: number,
@@ -235,14 +244,15 @@ function compare(
   if (found.type !== wanted) {
     throw new IsthmusError(
       "OBJECT_MISMATCH",
-      `"${name}" is a ${found.type} in this segment, not a ${wanted}`,
+      `"${name}" is ${withArticle(found.type)} in this segment, not ${withArticle(wanted)}`,
     );
   }
   for (const [key, value] of Object.entries(parameters)) {
     if (found.parameters[key] !== value) {
       throw new IsthmusError(
         "OBJECT_MISMATCH",
-        `${wanted} "${name}" was made with ${key} ${found.parameters[key]}, opened with ${key} ${value}; use the same`,
+        `${wanted} "${name}" was made with ${key} ${shown(key, found.parameters[key])}, ` +
+          `opened with ${key} ${shown(key, value)}; use the same`,
       );
     }
   }

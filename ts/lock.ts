@@ -49,7 +49,7 @@ export class Held {
   #held(): LockState {
     if (!this.#state)
       throw new IsthmusError("CLOSED", `this hold of lock "${this.#name}" was released already`);
-    if (this.#state.attachment.evicted) throw this.#state.attachment.removed();
+    this.#state.attachment.check(true);
     return this.#state;
   }
 

@@ -1,3 +1,4 @@
+import { EVICTED, TOO_LARGE } from "../protocol/errors.js";
 import { EVENT_SIGNALED, OBJECT_COUNTER, OBJECT_EVENT, OBJECT_SEMAPHORE } from "../protocol/layout.js";
 import { flag, integer, options, type WaitOptions, type WaitSyncOptions } from "./arguments.js";
 import type { Attachment, Lease } from "./attachment.js";
@@ -44,8 +45,8 @@ class Signal {
   /** @internal Throws for an error, wakes for a flag. */
   protected finish(result: number): void {
     const { attachment } = this.lease;
-    if (result > 1)
-      throw failure(result, `"${this.name}": the sum is too large, or this participant was removed`);
+    if (result === EVICTED) throw attachment.removed();
+    if (result > 1) throw failure(result, `"${this.name}" is changed by others all the time; try again`);
     if (result === 1) attachment.notify(attachment.core.signalWaiters(this.offset) >>> 0);
   }
 
@@ -131,7 +132,12 @@ export class Semaphore extends Signal {
    */
   release(count = 1): void {
     integer("count", count, 1, COUNT_MAX);
-    this.finish(this.attachment(true).core.semaphoreRelease(this.offset, count) >>> 0);
+    const result = this.attachment(true).core.semaphoreRelease(this.offset, count) >>> 0;
+    if (result === TOO_LARGE) {
+      const text = `it has ${this.value} now, and holds ${COUNT_MAX} at most; nothing was added`;
+      throw failure(result, `releasing ${count} of semaphore "${this.name}": ${text}`);
+    }
+    this.finish(result);
   }
 }
 

@@ -81,7 +81,7 @@ test("a semaphore is taken until it is empty, and a release serves those who wai
   await within("all three", Promise.all(waiting));
   assert.is(scene.looking.semaphore("s", { initial: 1 }).value, 0);
   semaphore.release(2 ** 31 - 1);
-  refused("TOO_LARGE", () => semaphore.release());
+  refused("TOO_LARGE", () => semaphore.release(), /releasing 1 of semaphore "s": it has 2147483647 now/);
   assert.is(other.value, 2 ** 31 - 1);
   refused("OBJECT_MISMATCH", () => scene.other.semaphore("s", { initial: 2 }), /initial/);
   refused("READ_ONLY", () => scene.looking.semaphore("s", { initial: 1 }).tryAcquire());
@@ -165,6 +165,34 @@ test("an event may be made signaled, and what it was made with is compared", () 
   assert.ok(scene.segment.event("e", { signaled: true }).isSignaled);
   scene.segment.event("e", { signaled: true }).reset();
   assert.not(scene.other.event("e", { signaled: true }).isSignaled);
+});
+
+test("whoever opens something as another thing, or as made otherwise, is told what it is", () => {
+  using scene = openers();
+  const { segment, other } = scene;
+  segment.event("e", { signaled: true });
+  segment.semaphore("s", { initial: 1 });
+  refused(
+    "OBJECT_MISMATCH",
+    () => other.semaphore("e", { initial: 1 }),
+    /"e" is an event in .*, not a semaphore/,
+  );
+  refused("OBJECT_MISMATCH", () => other.event("s"), /"s" is a semaphore in this segment, not an event/);
+  refused(
+    "OBJECT_MISMATCH",
+    () => other.event("e"),
+    /event "e" was made with signaled true, opened with signaled false/,
+  );
+  refused(
+    "OBJECT_MISMATCH",
+    () => other.semaphore("s", { initial: 0 }),
+    /was made with initial 1, opened with initial 0/,
+  );
+  refused(
+    "RangeError",
+    () => segment.semaphore("new", { initial: 2 ** 31 }),
+    /initial.*2147483647, got 2147483648/,
+  );
 });
 
 test("after close everything answers CLOSED, and waits end", async () => {

@@ -7,6 +7,7 @@ import {
   RING_HEAD_OFFSET,
   RING_PRODUCER_OFFSET,
   RING_RECEIVED_OFFSET,
+  RING_TAIL_OFFSET,
   SEGMENT_LOCK_OFFSET,
   WAITERS_SUMMARY_OFFSET,
   WAITERS_WORDS_OFFSET,
@@ -53,6 +54,15 @@ export function ringReceived(lane: CrashLane): number {
   for (const number of [1, 2]) lane.play(0, send(producer, payloadOf(number, 9)));
   lane.play(1, receive(lane.view, consumer));
   return lane.siteWriting(consumer.ring + RING_RECEIVED_OFFSET, 1, receive(lane.view, consumer));
+}
+
+/** The store that publishes room, where `receive` releases what it finds to be the last. */
+export function ringTail(lane: CrashLane): number {
+  const producer = ringOf(lane);
+  const consumer = lane.play(1, attachConsumer(producer)) as ConsumerEnd;
+  lane.play(0, send(producer, payloadOf(1, 9)));
+  lane.play(1, receive(lane.view, consumer));
+  return lane.siteWriting(consumer.ring + RING_TAIL_OFFSET, 1, receive(lane.view, consumer));
 }
 
 /** The compare-exchange that takes the producer's end. */

@@ -18,7 +18,7 @@ import { areas, build, OTHER_SLOT, SLOT, useAll } from "./damage.js";
 
 /** More than the longest walk over a heap of this size takes. */
 const ACCESSES_MAX = 40_000;
-const CHANCES = 1500;
+const CHANCES = 700;
 const random = randomFrom(printedSeed());
 const below = (limit: number): number => Math.floor(random() * limit);
 

@@ -119,6 +119,31 @@ test("a plain store used to publish is found with delayed stores, and only with 
   assert.ok(exhaust(worldOf(2), publishing("publishAtomically"), { preemptions: 2, delays: 2 }) > 3);
 });
 
+test("a plain store may become visible after an atomic load that follows it, and not after an atomic store", () => {
+  const flags = [FLAG, FLAG + 64];
+  let seen: number[] = [];
+  function* enter(id: number): Script {
+    yield* call("publish", DATA + 8 * id, flags[id] as number, 5);
+    seen.push(yield* call("loadOf", flags[1 - id] as number));
+  }
+  const both = scenario(
+    () => {
+      seen = [];
+      return [enter(0), enter(1)];
+    },
+    { after: () => assert.ok(seen.includes(1), "neither saw the other") },
+  );
+  assert.ok(exhaust(worldOf(2), both, { preemptions: 2 }) > 3);
+  assert.throws(() => exhaust(worldOf(2), both, { preemptions: 0, delays: 1 }), /neither/);
+});
+
+test("an atomic store that became a plain one is found", () => {
+  const world = worldOf(2);
+  const site = findSite(built.sites, { func: "publishAtomically", name: "i32.atomic.store" });
+  world.mutation = { site, how: "plain" };
+  assert.throws(() => exhaust(world, publishing("publishAtomically"), { preemptions: 0, delays: 1 }), /data/);
+});
+
 test("a store that is dropped or done late is found, and the schedule can be replayed", () => {
   const world = worldOf(2);
   for (const how of ["drop", "late"] as const) {

@@ -8,15 +8,15 @@
  *  * A participant that asked to retry runs again once somebody else has changed memory. A write that leaves memory as it
  *    was is no change, else two spinners would wake each other for ever.
  *  * There is no preemption before the first access after a switch: it would equal another choice at the switch.
- *  * A kept store becomes visible at its owner's next atomic access, at its own access to those bytes, at its death, or
- *    when nobody can go on.
+ *  * A kept store becomes visible at its owner's next atomic write, at its own access to those bytes, at its death, or when
+ *    nobody can go on. An atomic load does not wait for it, as little as processors do.
  *  * Sleepers wake by themselves only when everybody is stuck after a death: else a lost wake-up would go unseen.
  */
 import { Arena } from "./arena.js";
 import { Changes } from "./changes.js";
 import { type Bounds, Decisions } from "./decisions.js";
 import type { Instrumented, Site } from "./instrument.js";
-import type { Mutation } from "./mutation.js";
+import { type Mutation, orders } from "./mutation.js";
 import { Participant, SUSPENDED_BYTES } from "./participant.js";
 import { copyHalf, halvesOf, play, variableOf } from "./play.js";
 import type { Chooser } from "./schedule.js";
@@ -205,6 +205,7 @@ export class World {
       if (!this.#mayGoOn(one, writes, () => `${access.is} of [${access.offset}] by the host`)) return false;
       one.fresh = false;
       if (access.is === "sleep" || access.is === "wake") this.#flush(one); // a system call is a barrier
+      if (access.is === "read") this.#flush(one, { address: access.offset, bytes: access.length });
       copyHalf(access, host.half, this.arena.segment, host.read);
       if (access.is === "late") one.interception.late.flush();
       if (writes) this.#changes.made(one.id);
@@ -229,10 +230,10 @@ export class World {
   }
 
   keepsBack(site: number): boolean {
-    if (!this.#decisions.running || this.arena.sites[site]?.atomic || !this.#decisions.keepsBack())
-      return false;
-    this.log?.push("  … and that store is kept back");
-    return true;
+    const ordered = orders(this.arena.sites[site] as Site, site, this.mutation);
+    const kept = this.#decisions.running && !ordered && this.#decisions.keepsBack();
+    if (kept) this.log?.push("  … and that store is kept back");
+    return kept;
   }
 
   step(one: Participant, site: number, address: number): void {
@@ -283,9 +284,11 @@ export class World {
 
   #announce(one: Participant, site: number, address: number): void {
     one.fresh = false;
-    const { atomic, writes, bytes } = this.arena.sites[site] as Site;
+    const found = this.arena.sites[site] as Site;
+    const { writes, bytes } = found;
     this.log?.push(`  participant ${one.id}: ${this.arena.describe(site, address)}`);
-    if (one.kept.any) this.#flush(one, atomic || bytes === 0 ? undefined : { address, bytes });
+    const all = bytes === 0 || orders(found, site, this.mutation);
+    if (one.kept.any) this.#flush(one, all ? undefined : { address, bytes });
     if (writes) this.#changes.announce(one.id, address, bytes === 0);
   }
 

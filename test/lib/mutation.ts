@@ -7,9 +7,14 @@ export interface Mutation {
   site: number;
   /**
    * drop: nothing is stored. late: a store is done when the called export returns. split: a read-modify-write becomes a load
-   * and a store, between which others may come.
+   * and a store, between which others may come. plain: an atomic store is an ordinary one, which the explorer may keep back.
    */
-  how: "drop" | "late" | "split";
+  how: "drop" | "late" | "split" | "plain";
+}
+
+/** An atomic write: what came before it is visible before it is. A planted bug may have made it a plain one. */
+export function orders({ atomic, writes }: Site, number: number, mutation: Mutation | undefined): boolean {
+  return atomic && writes && !(mutation?.how === "plain" && mutation.site === number);
 }
 
 /** What a site must be like to be meant: a function, an instruction, and which of several, in the order of the text. */
@@ -63,12 +68,12 @@ export class Interception {
   #alteration(site: number): number {
     const mutation = this.mutation();
     if (mutation?.site !== site) return 0;
-    return { drop: 2, late: 0, split: 1 }[mutation.how];
+    return { drop: 2, late: 0, split: 1, plain: 0 }[mutation.how];
   }
 
   #takesOver(site: number): boolean {
     const mutation = this.mutation();
-    if (mutation?.site === site && mutation.how !== "split") {
+    if (mutation?.site === site && (mutation.how === "drop" || mutation.how === "late")) {
       this.#into = mutation.how === "late" ? this.late : undefined;
       return true;
     }

@@ -17,13 +17,13 @@ import { explore, type Scenario } from "../lib/search.js";
 import { crashLane, world } from "../lib/shipped.js";
 
 /** Schedules of one scenario per mutant: a mutant that needs more would need its own scenario. */
-const SCHEDULES_MAX = { drop: 500, split: 1000, late: 0 };
+const SCHEDULES_MAX = { drop: 500, split: 1000, late: 0, plain: 0 };
 /** Schedules of every scenario that comes to the site, when nothing else has noticed. */
 const SCHEDULES_LAST = 2000;
 /** Of those that come to a site: cases that are run to their end, cases with a death at every write, scenarios. */
 const CASES_MAX = 40;
 const DEADLY_CASES_MAX = 8;
-const SCENARIOS_MAX = { drop: 12, split: 12, late: 0 };
+const SCENARIOS_MAX = { drop: 12, split: 12, late: 0, plain: 0 };
 
 /** The cases and scenarios of a site are a sample: what is not noticed is printed, and looked at when the number falls. */
 const DROPPED_MIN = 0.88;

@@ -19,3 +19,8 @@ export interface Explored extends Scenario {
   deaths?: number;
   delays?: number;
 }
+
+/** The same where plain stores may become visible late. */
+export function late(one: Explored, preemptions: number, delays: number): Explored {
+  return { ...one, name: `${one.name}, ${delays} late stores`, preemptions, delays };
+}

@@ -9,7 +9,6 @@ import {
   LOCK_WAITERS_OFFSET,
   LOCK_WORD_OFFSET,
   OBJECT_COUNTER,
-  OBJECT_EVENT,
   OBJECT_LOCK,
   OBJECT_SEMAPHORE,
   PARTICIPANT_BYTES,
@@ -148,10 +147,4 @@ export function semaphoreTaken(lane: CrashLane): number {
 export function counterAdded(lane: CrashLane): number {
   const signal = signalOf(lane, OBJECT_COUNTER);
   return lane.siteWriting(signal + SIGNAL_VALUE_OFFSET, 0, call("counterAdd", signal, 1));
-}
-
-/** The store that signals an event. */
-export function eventSignaled(lane: CrashLane): number {
-  const signal = signalOf(lane, OBJECT_EVENT);
-  return lane.siteWriting(signal + SIGNAL_VALUE_OFFSET, 0, call("eventSet", signal, 1));
 }

@@ -176,12 +176,6 @@ const PLANTED: Planted[] = [
     noticedBy: "heap, insert x walk over it, 1 late stores",
   },
   {
-    bug: "an event is signaled by a plain store",
-    site: memory.eventSignaled,
-    how: "plain",
-    noticedBy: "event, two wait until it is signaled, 1 late stores",
-  },
-  {
     bug: "a tail is published by a plain store",
     site: sites.ringTail,
     how: "plain",

@@ -2,8 +2,13 @@
 import { KiB, Segment, struct } from "isthmus";
 import * as assert from "uvu/assert";
 import * as layout from "../../protocol/layout.js";
-import { objectOffset } from "../lib/poke.js";
+import { objectOffset, peek32, poke32 } from "../lib/poke.js";
 import type { Agent } from "../lib/processes.js";
+
+/** The creator has the first place. */
+export const WAITER_SLOT = 1;
+export const BELL =
+  layout.PARTICIPANTS_OFFSET + WAITER_SLOT * layout.PARTICIPANT_BYTES + layout.PARTICIPANT_DOORBELL_OFFSET;
 
 export interface Case {
   name: string;
@@ -134,6 +139,21 @@ export const CASES: Case[] = [
     async prepare(segment) {
       segment.event("event").reset();
       return { act: () => segment.event("event").signal() };
+    },
+  },
+  {
+    name: "a wait for an event, when its bell passes its end",
+    wait: "event",
+    set: signal("event"),
+    ends: "done",
+    async prepare(segment) {
+      poke32(segment.name, BELL, 0xffffffff);
+      return {
+        act() {
+          segment.event("event").signal();
+          assert.is(peek32(segment.name, BELL), 0);
+        },
+      };
     },
   },
   {

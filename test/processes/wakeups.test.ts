@@ -14,15 +14,11 @@ import { node } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
 import { pause, until, within } from "../lib/watchdog.js";
 import { mapped, native } from "../shims/objects.js";
-import { CASES, type Case, value } from "./wakeups-cases.js";
+import { BELL, CASES, type Case, value, WAITER_SLOT } from "./wakeups-cases.js";
 
 /** Time for a waiter that somebody has woken to end its wait. Milliseconds. */
 const HELD_BACK_MS = 20;
-const WAITER_SLOT = 1;
-
 const ACTIONS = "processes/wakeups-actions.ts";
-const BELL =
-  layout.PARTICIPANTS_OFFSET + WAITER_SLOT * layout.PARTICIPANT_BYTES + layout.PARTICIPANT_DOORBELL_OFFSET;
 
 function isArmed(name: string, set: number): boolean {
   return (peek32(name, set + layout.WAITERS_WORDS_OFFSET) & (1 << WAITER_SLOT)) !== 0;

@@ -1,4 +1,4 @@
-import { BUSY } from "../protocol/errors.js";
+import { BUSY, DEADLOCK } from "../protocol/errors.js";
 import { LOCK_OWNER_DIED, LOCK_SHARED_FIRST } from "../protocol/layout.js";
 import { RECHECK_MS } from "../protocol/limits.js";
 import type { Attachment, Closable, Lease } from "./attachment.js";
@@ -105,7 +105,10 @@ export class LockState implements Closable {
   /** Claims the upgrade; whether it is ours. */
   upgrade(): boolean {
     if (this.real === "exclusive") return true;
-    const result = this.attachment.core.lockUpgrade(this.#lock);
+    const { core } = this.attachment;
+    let result = core.lockUpgrade(this.#lock);
+    // Who waits to upgrade may have died: then it is out of the way for good.
+    if (result === DEADLOCK && this.attachment.burySuspect()) result = core.lockUpgrade(this.#lock);
     if (result === BUSY) return false;
     this.#took("exclusive", result);
     return true;

@@ -20,7 +20,7 @@ import { Agent } from "../lib/processes.js";
 import { presentRuntimes } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
-import { until } from "../lib/watchdog.js";
+import { pause, until } from "../lib/watchdog.js";
 
 const ACTIONS = "processes/lock-load-actions.ts";
 const ROUNDS = Number(process.env.ISTHMUS_ROUNDS ?? 50_000);
@@ -32,7 +32,31 @@ function doorbell(slot: number): number {
   return PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
 }
 
-async function load(action: string, forgetful: boolean): Promise<number[]> {
+/** Stops one of them after the other for some milliseconds, wherever it is, until the work is done. */
+async function stopSome(agents: Agent[], work: Promise<unknown>): Promise<number> {
+  let stops = 0;
+  let done = false;
+  const end = (): void => {
+    done = true;
+  };
+  work.then(end, end);
+  while (!done) {
+    const agent = agents[Math.floor(random() * agents.length)] as Agent;
+    agent.signal("SIGSTOP");
+    await pause(random() * 8);
+    agent.signal("SIGCONT");
+    await pause(random() * 8);
+    stops++;
+  }
+  return stops;
+}
+
+async function load(
+  action: string,
+  forgetful: boolean,
+  rounds = ROUNDS,
+  stopping = false,
+): Promise<number[]> {
   using segment = Segment.create(segmentName("load"), { bytes: MiB });
   const lock = segment.lock("lock");
   const runtimes = presentRuntimes();
@@ -45,7 +69,8 @@ async function load(action: string, forgetful: boolean): Promise<number[]> {
     await agent.call(action, segment.name, 10, 1); // starts the thread that waits for the doorbell
   }
   const threads = await Promise.all(agents.map((agent) => agent.call<number>("threads")));
-  const batches = Math.ceil(ROUNDS / BATCH / agents.length);
+  const batches = Math.ceil(rounds / BATCH / agents.length);
+  let stops = 0;
   for (let batch = 0; batch < batches; batch++) {
     // They begin together, from a lock that is held: however busy the machine is, some of them sleep and are woken.
     const gate = lock.acquireSync("exclusive");
@@ -54,6 +79,7 @@ async function load(action: string, forgetful: boolean): Promise<number[]> {
     );
     if (forgetful) await until("all have begun", () => armed(segment.name) === agents.length);
     gate.release();
+    if (stopping) stops += await stopSome(agents, Promise.all(calls));
     for (const [i, result] of (await Promise.all(calls)).entries()) sums[i] = (sums[i] as number) + result;
   }
   for (const [i, agent] of agents.entries()) {
@@ -64,7 +90,8 @@ async function load(action: string, forgetful: boolean): Promise<number[]> {
   const rings = segment
     .participants()
     .reduce((sum, { slot }) => sum + peek32(segment.name, doorbell(slot)), 0);
-  console.log(`${rings} wake-ups`);
+  console.log(`${rings} wake-ups, ${stops} stops`);
+  if (stopping) assert.ok(stops > 0);
   if (forgetful) assert.ok(rings >= batches, `only ${rings} wake-ups in ${batches} batches`);
   const held = lock.tryAcquire("exclusive");
   assert.ok(held, "the lock is not free at the end");
@@ -103,6 +130,12 @@ test("no wake-up is lost between processes that hold, upgrade and meet in deadlo
     deadlocks.some((count) => count > 0),
     "no deadlock was ever met",
   );
+});
+
+test("processes that are stopped for a while wake, are woken, and are not taken for dead", async () => {
+  const rounds = Math.ceil(ROUNDS / 4);
+  const deadlocks = await load("goThrough", true, rounds, true);
+  console.log(`${rounds} rounds, deadlocks refused: ${deadlocks.join(", ")}`);
 });
 
 test("waits that end by timeout or abort leave nobody waiting and nothing held", async () => {

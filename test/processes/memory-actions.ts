@@ -273,6 +273,7 @@ export async function goThrough(name: string, rounds: number, seed: number): Pro
   for (let round = 0; round < rounds; round++) {
     const mode = random() < 0.5 ? "shared" : "exclusive";
     using held = await lock.acquire(mode, LIMIT);
+    if (held.ownerDied) throw new Error("nobody has died");
     await hold(random);
     if (mode === "shared") {
       if (random() < 0.5) continue;

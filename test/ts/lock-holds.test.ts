@@ -6,7 +6,7 @@ import { Agent } from "../lib/processes.js";
 import { refused, rejected } from "../lib/refusals.js";
 import { presentRuntimes, type Runtime } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
-import { within } from "../lib/watchdog.js";
+import { until, within } from "../lib/watchdog.js";
 
 const ACTIONS = "processes/memory-actions.ts";
 const [runtime] = presentRuntimes() as [Runtime];
@@ -84,6 +84,28 @@ test("an upgrade is served when the other shared holder is killed", async () => 
     await within(`the upgrade (${runtime.name})`, upgrading);
     assert.not(held.ownerDied);
     held.release();
+  }
+});
+
+test("who was killed while it waited to upgrade keeps nobody from upgrading", async () => {
+  for (const runtime of presentRuntimes()) {
+    for (const way of ["try", "sync", "async"]) {
+      using all = scene();
+      const child = await Agent.start(runtime, ACTIONS);
+      await child.call("open", all.segment.name);
+      await child.call("acquire", all.segment.name, "lock", "shared");
+      const held = all.mine.acquireSync("shared");
+      child.call("upgrade", "lock").catch(() => {});
+      await until("the child waits to upgrade", () => all.state() === "waiting");
+      refused("DEADLOCK", () => held.tryUpgrade());
+      await child.kill();
+      if (way === "try") assert.ok(held.tryUpgrade());
+      else if (way === "sync") held.upgradeSync({ timeoutMs: 10_000 });
+      else await held.upgrade({ timeoutMs: 10_000 });
+      assert.not(held.ownerDied);
+      held.release();
+      assert.is(all.state(), "free");
+    }
   }
 });
 

@@ -126,10 +126,15 @@ export class LockState implements Closable {
     if (this.attachment.burySuspect()) this.attachment.overcome(() => attempt() || undefined);
   }
 
-  /** Takes a claim back. */
+  /** Takes a claim back, unless other waits of this opener sleep on it: it is theirs, too. */
   cancel(): void {
-    const { closed, readOnly } = this.attachment;
+    const { closed, readOnly, sleepers } = this.attachment;
     if (this.real === "exclusive" || closed || readOnly) return;
+    if (this.real === "none" && sleepers.has(this.waitersExclusive)) return;
+    this.#takeBack();
+  }
+
+  #takeBack(): void {
     this.#wake(this.attachment.core.lockCancel(this.#lock));
   }
 
@@ -191,7 +196,8 @@ export class LockState implements Closable {
     this.attachment.parts.delete(this);
     this.#count = { exclusive: 0, shared: 0 };
     this.settle();
-    this.cancel();
+    const { closed, readOnly } = this.attachment;
+    if (!closed && !readOnly) this.#takeBack();
   }
 
   /**

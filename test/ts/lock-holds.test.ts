@@ -2,6 +2,8 @@
 import { type Held, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { LOCK_WAITERS_OFFSET, OBJECT_ALIGNMENT } from "../../protocol/layout.js";
+import { objectOffset, peek32 } from "../lib/poke.js";
 import { Agent } from "../lib/processes.js";
 import { refused, rejected } from "../lib/refusals.js";
 import { presentRuntimes, type Runtime } from "../lib/runtimes.js";
@@ -107,6 +109,26 @@ test("who was killed while it waited to upgrade keeps nobody from upgrading", as
       assert.is(all.state(), "free");
     }
   }
+});
+
+test("a claim that sleeps is kept when a try, a short wait or another promise of its opener gives up", async () => {
+  using all = scene();
+  using third = Segment.open(all.segment.name);
+  const held = all.theirs.acquireSync("shared");
+  const claim = all.mine.acquire("exclusive");
+  const set = objectOffset(all.segment.name, "lock") + LOCK_WAITERS_OFFSET + OBJECT_ALIGNMENT;
+  await until("the claim sleeps", () => peek32(all.segment.name, set) !== 0);
+  const keepsOut = (): void => assert.is(third.lock("lock").tryAcquire("shared"), undefined);
+  keepsOut();
+  assert.is(all.mine.tryAcquire("exclusive"), undefined);
+  keepsOut();
+  refused("TIMED_OUT", () => all.mine.acquireSync("exclusive", { timeoutMs: 1 }));
+  keepsOut();
+  await rejected("TIMED_OUT", all.mine.acquire("exclusive", { timeoutMs: 1 }));
+  keepsOut();
+  held.release();
+  (await within("the claim", claim)).release();
+  assert.is(all.state(), "free");
 });
 
 test("a downgrade lets waiting shared holders in, and keeps exclusive ones out", async () => {

@@ -15,6 +15,7 @@ const ACTIONS = "lanes/actions.ts";
 const SEGMENT = { bytes: 2 ** 20 };
 const RING_BYTES = 4096;
 const RACES = 10;
+const COUNTS = 300;
 
 /** Runs with two fresh processes, which are gone afterwards. */
 async function withAgents(
@@ -98,6 +99,22 @@ async function diesAmidTheStream(victim: Agent, survivor: Agent, name: string, h
   }
 }
 
+/** Both count up the same pair of numbers, under a lock and in transactions; one dies in the middle of one. */
+async function lockEachOtherOut(victim: Agent, survivor: Agent, name: string): Promise<void> {
+  await victim.call("create", name, SEGMENT);
+  await survivor.call("open", name);
+  await victim.call("makePair", name);
+  await Promise.all([victim, survivor].map((agent) => agent.call("countUp", name, COUNTS)));
+  assert.equal(await survivor.call("countUp", name, 0), [2 * COUNTS, 2 * COUNTS]);
+  const dead = victim.call("dieAmid", name).then(
+    () => assert.unreachable("it lives on"),
+    () => {},
+  );
+  assert.is((await victim.ended).signal, "SIGKILL");
+  await dead;
+  assert.equal(await survivor.call("countUp", name, 3), [2 * COUNTS + 3, 2 * COUNTS + 3]);
+}
+
 /** `isStranger` tells from what runs in the process whether it is what this lane is about. */
 export function strangerSuite(
   stranger: Runtime,
@@ -123,6 +140,8 @@ export function strangerSuite(
   test("exactly one creates, whoever races", () => withAgents(stranger, native, race));
   test("an end is its holder's until the holder closes it, also while it is stopped", () =>
     bothWays(holdsItsEnd));
+  test("a lock keeps the other out, and a transaction is whole, also when its process dies", () =>
+    bothWays(lockEachOtherOut));
   test("a kill amid the stream leaves whole records, a notice and an end for the next", () =>
     bothWays((first, second, name) =>
       diesAmidTheStream(first, second, name, first.name === stranger.name ? stranger : native),

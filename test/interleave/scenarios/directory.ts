@@ -233,7 +233,7 @@ function counting(
  * One was seen dead, and before it is buried its slot gets a new owner, who must stay alive. Joining is serialised by the
  * kernel's creation lock, burying is not; `held` is the kernel lock of the slot.
  */
-function buryingTooLate(): Explored {
+function buryingTooLate(sweepers: 1 | 2): Explored {
   let held = false;
   function* rejoin(): Script {
     yield* wake(0); // a system call: others may run before it
@@ -247,7 +247,7 @@ function buryingTooLate(): Explored {
     if (!held) yield* call("bury");
   }
   return {
-    name: "participants, a slot is taken while its dead owner is buried",
+    name: `participants, a slot is taken while its dead owner is buried${sweepers > 1 ? " by two" : ""}`,
     preemptions: 3,
     before: (world) => {
       populate(world);
@@ -255,7 +255,7 @@ function buryingTooLate(): Explored {
     },
     scripts: () => {
       held = false;
-      return [buryIfFree(), rejoin()];
+      return [buryIfFree(), rejoin(), ...(sweepers > 1 ? [buryIfFree()] : [])];
     },
     after: (world) => assert.equal(world.play(1, call("selfCheck")), 0, "the new owner was buried"),
   };
@@ -277,7 +277,8 @@ export const directoryScenarios: Explored[] = [
   handingOver(),
   burying("two bury the same one", [LOST_SLOT, LOST_SLOT]),
   burying("two bury two", [LOST_SLOT, LOST_SLOT + 1]),
-  buryingTooLate(),
+  buryingTooLate(1),
+  buryingTooLate(2),
   arming("two arm while one notifies", false),
   arming("one disarms while another is notified", true),
   counting("two drops", HEADER_DROPS_OFFSET, () => call("countDrop")),

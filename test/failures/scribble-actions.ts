@@ -1,5 +1,6 @@
 /** Uses a segment whose bytes somebody changes at will. Anything but a result or an IsthmusError is a failure. */
 import {
+  type Block,
   type Consumer,
   IsthmusError,
   KiB,
@@ -9,6 +10,7 @@ import {
   Segment,
   struct,
 } from "isthmus";
+import { HEAP_ROOT_OFFSET } from "../../protocol/layout.js";
 
 const smallFields = { number: "u32", text: "utf8:16" } as const;
 const largeFields = { bytes: "bytes:5000" } as const;
@@ -23,6 +25,8 @@ interface Scene {
   consumer: Consumer;
   small: Latest<typeof smallFields>;
   large: Latest<typeof largeFields>;
+  /** Operations of the heap, locks and signals, which were opened before the damage. */
+  more: (() => unknown)[];
 }
 
 let scene: Scene | undefined;
@@ -33,7 +37,16 @@ export function begin(name: string): void {
   const onlooker = Segment.open(name, { access: "read-only" });
   const small = segment.latest("small", smallLayout);
   const large = segment.latest("large", largeLayout);
-  scene = { segment, onlooker, ring, producer: ring.producer(), consumer: ring.consumer(), small, large };
+  scene = {
+    segment,
+    onlooker,
+    ring,
+    producer: ring.producer(),
+    consumer: ring.consumer(),
+    small,
+    large,
+    more: memoryOperations(segment, onlooker),
+  };
 }
 
 const bytes = new Uint8Array(100).fill(1);
@@ -77,13 +90,94 @@ function operations(all: Scene, name: string): (() => unknown)[] {
     () => Segment.open(name).close(),
     () => Segment.open(name, { access: "read-only" }).close(),
     () => Segment.list(),
+    ...all.more,
   ];
+}
+
+/** The same for the heap, locks and signals. */
+function memoryOperations(segment: Segment, onlooker: Segment): (() => unknown)[] {
+  const soon = { timeoutMs: 5 };
+  const lock = segment.lock("lock");
+  const semaphore = segment.semaphore("semaphore", { initial: 3 });
+  const event = segment.event("event");
+  const counter = segment.counter("counter");
+  const pick = (): Block | undefined => blocks[Math.floor(Math.random() * blocks.length)];
+  const blocks: Block[] = [];
+  return [
+    () => {
+      const block = segment.heap.allocate(100 + Math.floor(Math.random() * 3000), { alignment: 64 });
+      if (block && blocks.length < 50) blocks.push(block);
+      else block?.free();
+    },
+    () => blocks.pop()?.free(),
+    () => {
+      const block = pick();
+      block?.write(bytes.subarray(0, block.byteLength));
+    },
+    () => pick()?.copy().length,
+    () => pick()?.view(smallLayout).write({ number: 1, text: "text" }),
+    () => segment.heap.check(),
+    () => onlooker.heap.check(),
+    () => [segment.heap.stats, segment.root?.copy().length, onlooker.root?.byteLength],
+    () => segment.heap.blockAt(Math.floor(Math.random() * segment.bytes))?.byteLength,
+    () => {
+      segment.root = pick();
+    },
+    () => lock.tryAcquire("shared")?.release(),
+    async () => (await lock.acquire("exclusive", soon)).release(),
+    () => {
+      const held = lock.acquireSync("shared", soon);
+      try {
+        held.upgradeSync(soon);
+        held.markConsistent();
+        held.downgrade();
+      } finally {
+        held.release();
+      }
+    },
+    () => {
+      // Taken with a limit first: a lock that says that a live one has it is waited for without end by a transaction.
+      const held = lock.acquireSync("exclusive", soon);
+      try {
+        segment.transaction(lock, () => {
+          const block = segment.heap.allocate(100);
+          block?.write(bytes);
+          segment.root = block;
+        });
+      } finally {
+        held.release();
+      }
+    },
+    () => semaphore.tryAcquire(),
+    () => semaphore.release(2),
+    () => semaphore.acquire(soon),
+    () => event.signal(),
+    () => event.reset(),
+    () => event.waitSync(soon),
+    () => [event.isSignaled, semaphore.value, counter.value],
+    () => counter.add(1),
+    () => counter.compareExchange(1, 2),
+  ];
+}
+
+/** A planted bug: an offset is believed that stands in the shared bytes. */
+function believing(segment: Segment): () => unknown {
+  const block = segment.heap.allocate(8) as Block;
+  segment.root = block;
+  const { buffer } = block.bytes;
+  return () => new Uint8Array(buffer, new Uint32Array(buffer)[HEAP_ROOT_OFFSET >>> 2], 8)[0];
+}
+
+let planted: (() => unknown) | undefined;
+
+export function plant(): void {
+  planted = believing((scene as Scene).segment);
 }
 
 /** How often each outcome came. */
 export async function operate(name: string, milliseconds: number): Promise<Record<string, number>> {
   const outcomes: Record<string, number> = { fine: 0 };
-  const calls = operations(scene as Scene, name);
+  const calls = planted ? [planted] : operations(scene as Scene, name);
   const end = performance.now() + milliseconds;
   while (performance.now() < end) {
     const call = calls[Math.floor(Math.random() * calls.length)];
@@ -102,5 +196,5 @@ export async function operate(name: string, milliseconds: number): Promise<Recor
 export function finish(): void {
   scene?.onlooker.close();
   scene?.segment.close();
-  scene = undefined;
+  scene = planted = undefined;
 }

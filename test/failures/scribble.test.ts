@@ -7,10 +7,11 @@ import { KiB, MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as layout from "../../protocol/layout.js";
+import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import { entryOffset, objectOffset, peek32, peek64, poke32, pokeBytes } from "../lib/poke.js";
 import { Agent } from "../lib/processes.js";
 import { refused } from "../lib/refusals.js";
-import { presentRuntimes } from "../lib/runtimes.js";
+import { node, presentRuntimes } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
 import { pause } from "../lib/watchdog.js";
@@ -63,6 +64,13 @@ function targets(name: string): [from: number, bytes: number][] {
     [ring + layout.RING_WAITERS_OFFSET + 256, 4 * KiB],
     [objectOffset(name, "small"), 2 * KiB],
     [objectOffset(name, "large"), 24 * KiB],
+    [layout.HEAP_OFFSET, layout.HEAP_END_OFFSET - layout.HEAP_OFFSET],
+    [layout.PARTICIPANTS_OFFSET + PARTICIPANTS_MIN * layout.PARTICIPANT_BYTES, 256], // the journal
+    [objectOffset(name, "large") + 24 * KiB, 64 * KiB], // blocks, in use and free
+    ...["lock", "semaphore", "event", "counter"].map((object): [number, number] => [
+      objectOffset(name, object) - layout.BLOCK_HEADER_BYTES,
+      layout.BLOCK_HEADER_BYTES + 512,
+    ]),
   ];
 }
 
@@ -84,6 +92,10 @@ function prepare(): { name: string; segment: Segment; places: [number, number][]
   segment.ring("ring", { bytes: 4 * KiB });
   segment.latest("small", struct({ number: "u32", text: "utf8:16" }));
   segment.latest("large", struct({ bytes: "bytes:5000" }));
+  segment.lock("lock");
+  segment.semaphore("semaphore", { initial: 3 });
+  segment.event("event");
+  segment.counter("counter");
   return { name: segment.name, segment, places: targets(segment.name) };
 }
 
@@ -110,6 +122,20 @@ for (const runtime of presentRuntimes()) {
     await child.end();
   });
 }
+
+test("noticed: an operation that believes an offset", async () => {
+  const { name, segment } = prepare();
+  const child = await Agent.start(node, ACTIONS);
+  await child.call("begin", name);
+  await child.call("plant");
+  assert.ok((await child.call<{ fine: number }>("operate", name, 20)).fine > 0);
+  poke32(name, layout.HEAP_ROOT_OFFSET, 0xfffffff8);
+  const error = await child.call("operate", name, 1000).catch((reason: Error) => reason);
+  assert.match(String(error), /RangeError/);
+  await child.end();
+  segment.close();
+  Segment.unlink(name);
+});
 
 test("a header that changes while drain is before it is damage, no view is made of it, and what came before is released", () => {
   const words = [

@@ -51,6 +51,37 @@ export async function cycle(name: string, count: number): Promise<void> {
   collect();
 }
 
+/** Files, handles, lists and pruning. */
+export function cycleOthers(name: string, file: string, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const inFile = Segment.openFile(file, { bytes: 128 * KiB });
+    use(inFile, i);
+    const reader = Segment.openFile(file, { access: "read-only" });
+    if (reader.latest("latest", layout).read()?.id !== i) throw new Error("the file holds another value");
+    reader.close();
+    inFile.close();
+    const segment = Segment.create(name, { bytes: 128 * KiB });
+    const anonymous = Segment.createAnonymous({ bytes: 128 * KiB });
+    const again = Segment.fromHandle(anonymous.handle);
+    if (again.counter("counter").add(1) !== 1) throw new Error("another counter");
+    again.close();
+    anonymous.close();
+    if (!Segment.list().some((found) => found.name === name)) throw new Error("it is not in the list");
+    if (i % 10 === 0 && Segment.prune().includes(name)) throw new Error("it was pruned");
+    segment.unlink();
+    segment.close();
+    if (i % 25 === 0) collect();
+  }
+  collect();
+}
+
+const forgotten: Segment[] = [];
+
+/** A planted leak. */
+export function leak(): void {
+  forgotten.push(Segment.createAnonymous({ bytes: 128 * KiB }));
+}
+
 function isOurs(descriptor: string): boolean {
   try {
     return /isthmus/.test(readlinkSync(`/proc/self/fd/${descriptor}`));

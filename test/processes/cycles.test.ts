@@ -1,6 +1,7 @@
 // watchdog: 240 s
 /** Opening and closing leaves nothing behind in the process, and garbage collection touches no byte of a segment. */
 import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { KiB, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -14,6 +15,7 @@ const ACTIONS = "processes/cycles-actions.ts";
 const CYCLES = 2000;
 /** In each call of the child, so that every call ends in bounded time. */
 const CYCLES_PER_CALL = 250;
+const OTHERS = 100;
 /** Each tries every way to fail, of which there are more than ten. */
 const FAILING_CYCLES = 500;
 
@@ -59,6 +61,22 @@ for (const runtime of presentRuntimes()) {
     assert.not(segmentExists(`${segment.name}-small`));
     await child.end();
     segment.unlink();
+  });
+
+  test(`${runtime.name}: files, handles, lists and pruning leave nothing behind either, and a leak is noticed`, async () => {
+    const child = await Agent.start(runtime, ACTIONS);
+    const mine = segmentName("others");
+    const directory = temporaryDirectory();
+    const file = join(directory, "isthmus-file");
+    await child.call("cycleOthers", mine, file, 20);
+    const first = await child.call("holdings");
+    await child.call("cycleOthers", mine, file, OTHERS);
+    assert.equal(await child.call("holdings"), first);
+    assert.not(segmentExists(mine));
+    assert.equal(readdirSync(directory), ["isthmus-file"]);
+    await child.call("leak");
+    assert.not.equal(await child.call("holdings"), first);
+    await child.end();
   });
 
   test(`${runtime.name}: worker threads that open, wait and end leave nothing behind`, async () => {

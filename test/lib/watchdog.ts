@@ -1,5 +1,6 @@
 /** No wait of a test is without an end. The limits are generous: they catch hangs and assert no speed. */
 import { setTimeout as after } from "node:timers";
+import { IsthmusError } from "isthmus";
 
 export const WATCHDOG_MS = 60_000;
 
@@ -12,6 +13,17 @@ export function within<T>(what: string, promise: Promise<T>, milliseconds = WATC
     );
     promise.then(resolve, reject).finally(() => clearTimeout(timer));
   });
+}
+
+/** The code of the IsthmusError by which the promise is rejected in time. */
+export async function codeWithin(promise: Promise<unknown>): Promise<string> {
+  try {
+    await within("a rejection", promise);
+  } catch (error) {
+    if (error instanceof IsthmusError) return error.code;
+    throw error;
+  }
+  return "nothing was thrown";
 }
 
 /** Looks again and again until the condition holds. */

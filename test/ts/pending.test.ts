@@ -1,26 +1,16 @@
 /** Promises that sleep: what makes them look again, and what they leave behind. */
-import { IsthmusError, Segment } from "isthmus";
+import { Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { SYSTEM } from "../../protocol/errors.js";
 import { SIGNAL_WAITERS_OFFSET, WAITERS_WORDS_OFFSET } from "../../protocol/layout.js";
 import { objectOffset, peek32 } from "../lib/poke.js";
 import { segmentName } from "../lib/segments.js";
-import { within } from "../lib/watchdog.js";
+import { codeWithin, within } from "../lib/watchdog.js";
 import { native } from "../shims/objects.js";
 
 /** As `TURNS_MAX` of `ts/pending.ts`, and more: whoever waits that long sleeps. */
 const TURNS = 64;
-
-async function code(promise: Promise<unknown>): Promise<string> {
-  try {
-    await within("a rejection", promise);
-  } catch (error) {
-    if (error instanceof IsthmusError) return error.code;
-    throw error;
-  }
-  return "nothing was thrown";
-}
 
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -58,14 +48,14 @@ async function sleepingSend(options?: { signal: AbortSignal }) {
 test("when an end is closed, all who wait for it are told at once", async () => {
   const { segment, producer, consumer, large } = await sleepingSend();
   using _ = segment;
-  const sends = [large, ...Array.from({ length: 20 }, () => producer.send(byte(1)))].map(code);
+  const sends = [large, ...Array.from({ length: 20 }, () => producer.send(byte(1)))].map(codeWithin);
   consumer.drain(() => {});
   const receives: Promise<string>[] = [];
   producer.close();
   consumer.close();
   const again = segment.ring("r", { bytes: 256 });
   const [second, receiver] = [again.producer(), again.consumer()];
-  for (let i = 0; i < 20; i++) receives.push(code(receiver.receive()));
+  for (let i = 0; i < 20; i++) receives.push(codeWithin(receiver.receive()));
   await asleep();
   receiver.close();
   second.close();
@@ -102,12 +92,12 @@ test("who waits behind a send that gave up goes on right after", async () => {
 test("closing an end rejects right away what waits at it", async () => {
   const { segment, producer, consumer, large } = await sleepingSend();
   using _ = segment;
-  const failed = code(large);
+  const failed = codeWithin(large);
   producer.close();
   assert.is(await soon(failed), "CLOSED");
   consumer.drain(() => {});
   assert.is(await consumer.receive(), undefined);
-  const waiting = code(consumer.receive());
+  const waiting = codeWithin(consumer.receive());
   await asleep();
   consumer.close();
   assert.is(await soon(waiting), "CLOSED");
@@ -146,7 +136,7 @@ test("a wait that ends in any way leaves nothing armed", async () => {
   try {
     const controller = new AbortController();
     const waiting = [event.wait({ signal: controller.signal }), semaphore.acquire()];
-    const timedOut = code(event.wait({ timeoutMs: 20 }));
+    const timedOut = codeWithin(event.wait({ timeoutMs: 20 }));
     await asleep();
     assert.is(await timedOut, "TIMED_OUT");
     assert.ok(armed("go") && armed("slots"));
@@ -171,7 +161,7 @@ test("a thread that cannot be had rejects what waits, and the next wait tries ag
   };
   try {
     const waits = [segment.event("a").wait(), segment.event("b").wait()];
-    assert.equal(await Promise.all(waits.map(code)), ["SYSTEM", "SYSTEM"]);
+    assert.equal(await Promise.all(waits.map(codeWithin)), ["SYSTEM", "SYSTEM"]);
   } finally {
     native.watch = watch;
   }

@@ -1,17 +1,7 @@
-import { IsthmusError, Segment, struct } from "isthmus";
+import { Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { within } from "../lib/watchdog.js";
-
-async function code(promise: Promise<unknown>): Promise<string> {
-  try {
-    await within("a rejection", promise);
-  } catch (error) {
-    if (error instanceof IsthmusError) return error.code;
-    throw error;
-  }
-  return "nothing was thrown";
-}
+import { codeWithin, within } from "../lib/watchdog.js";
 
 function ends(bytes = 256) {
   const segment = Segment.createAnonymous({ bytes: 65536 * 2 });
@@ -72,8 +62,8 @@ test("the stream ends once when the producer closes, and goes on with the next p
 
 test("a wait ends with TIMED_OUT, with the signal's reason, or with CLOSED, and nothing stays behind", async () => {
   const { segment, ring, producer, consumer } = ends();
-  assert.is(await code(consumer.receive({ timeoutMs: 5 })), "TIMED_OUT");
-  assert.is(await code(consumer.receive({ timeoutMs: 0 })), "TIMED_OUT");
+  assert.is(await codeWithin(consumer.receive({ timeoutMs: 5 })), "TIMED_OUT");
+  assert.is(await codeWithin(consumer.receive({ timeoutMs: 0 })), "TIMED_OUT");
   const reason = new Error("enough");
   const controller = new AbortController();
   const aborted = consumer.receive({ signal: controller.signal });
@@ -87,22 +77,22 @@ test("a wait ends with TIMED_OUT, with the signal's reason, or with CLOSED, and 
   );
   assert.is(await consumer.receive({ signal: AbortSignal.abort(reason) }).catch((error) => error), reason);
   producer.trySend(new Uint8Array(248));
-  assert.is(await code(producer.send(byte(1), { timeoutMs: 5 })), "TIMED_OUT");
+  assert.is(await codeWithin(producer.send(byte(1), { timeoutMs: 5 })), "TIMED_OUT");
   assert.is(segment.header.drops, 1);
   assert.is(
     await producer.send(byte(1), { signal: AbortSignal.abort(reason) }).catch((error) => error),
     reason,
   );
   assert.is(segment.header.drops, 2);
-  assert.is(await code(producer.send(new Uint8Array(300), { timeoutMs: 5 })), "TOO_LARGE");
+  assert.is(await codeWithin(producer.send(new Uint8Array(300), { timeoutMs: 5 })), "TOO_LARGE");
   await producer.send(byte(1), { timeoutMs: "soon" as never }).catch(() => {});
   assert.is(segment.header.drops, 2, "what could never be sent is no drop");
   assert.is(consumer.tryReceive()?.length, 248);
   assert.is(ring.stats.used, 0);
   const closed = consumer.receive();
   segment.close();
-  assert.is(await code(closed), "CLOSED");
-  assert.is(await code(consumer.receive()), "CLOSED");
+  assert.is(await codeWithin(closed), "CLOSED");
+  assert.is(await codeWithin(consumer.receive()), "CLOSED");
 });
 
 test("blocking calls time out too, and give what is there at once", () => {
@@ -130,7 +120,7 @@ test("waiting for an object and for a value is served when it comes", async () =
   const later = reader.next();
   writer.write({ id: 2 });
   assert.equal(await within("the second value", later), { id: 2 });
-  assert.is(await code(reader.next({ timeoutMs: 5 })), "TIMED_OUT");
+  assert.is(await codeWithin(reader.next({ timeoutMs: 5 })), "TIMED_OUT");
   using readOnly = Segment.fromHandle(segment.handle, { access: "read-only" });
   const watcher = readOnly.latest("pose", layout);
   assert.equal(await watcher.next(), { id: 2 });
@@ -140,7 +130,7 @@ test("waiting for an object and for a value is served when it comes", async () =
 });
 
 test("a segment is waited for until it exists; without one the wait ends in time", async () => {
-  assert.is(await code(Segment.waitFor("no-such-segment", { timeoutMs: 5 })), "TIMED_OUT");
+  assert.is(await codeWithin(Segment.waitFor("no-such-segment", { timeoutMs: 5 })), "TIMED_OUT");
   const reason = new Error("enough");
   const controller = new AbortController();
   const waiting = Segment.waitFor("no-such-segment", { signal: controller.signal });
@@ -158,8 +148,8 @@ test("who waits does not burn the processor, with a promise or blocked", async (
   const { segment, consumer } = ends();
   using _ = segment;
   const waits = [
-    () => code(consumer.receive({ timeoutMs: 400 })),
-    () => code(new Promise((resolve) => resolve(consumer.receiveSync({ timeoutMs: 400 })))),
+    () => codeWithin(consumer.receive({ timeoutMs: 400 })),
+    () => codeWithin(new Promise((resolve) => resolve(consumer.receiveSync({ timeoutMs: 400 })))),
   ];
   for (const wait of waits) {
     const cpu = process.cpuUsage();

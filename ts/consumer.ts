@@ -142,8 +142,8 @@ export class Consumer {
    * @param options how long to wait, and a signal that ends it
    * @returns undefined once when the producer has closed its end and everything was received; the next call waits for the
    *   next producer
-   * @throws {IsthmusError} PEER_DIED once when the producer died and everything it had sent was received; TIMED_OUT; otherwise
-   *   as `tryReceive`
+   * @throws {IsthmusError} PEER_DIED once when the producer died, or ended without `close`, and everything it had sent
+   *   was received; TIMED_OUT; otherwise as `tryReceive`
    * @throws the signal's reason, when it is aborted
    */
   async receive(options?: WaitOptions): Promise<Uint8Array | undefined> {
@@ -204,7 +204,7 @@ export class Consumer {
     if (state === END_CLOSED) return undefined;
     throw new IsthmusError(
       "PEER_DIED",
-      `the producer of ring "${this.#geometry.name}" died; everything it had sent was received. ` +
+      `the producer of ring "${this.#geometry.name}" died, or ended without close(); everything it had sent was received. ` +
         "Receiving again waits for the next producer",
     );
   }
@@ -246,7 +246,7 @@ export class Consumer {
    * Copies of all records until the producer closes its end. Leaving the loop leaves the consumer open.
    *
    * @returns an iterator for `for await`
-   * @throws {IsthmusError} as `receive`: PEER_DIED if the producer died
+   * @throws {IsthmusError} as `receive`: PEER_DIED if the producer died, or ended without `close`
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
     for (;;) {

@@ -41,6 +41,12 @@ export class EndPart implements Closable {
     this.#attachment.parts.delete(this);
   }
 
+  /** Nobody has said that a producer's stream is complete: its consumer is told as after any death. */
+  abandon(): void {
+    if (this.#close === ringCloseProducer) this.done();
+    else this.close();
+  }
+
   close(): void {
     const end = this.#end.deref();
     this.done();

@@ -23,7 +23,7 @@ import type { NativeError } from "./host/native.js";
  * - TIMED_OUT: the time given was not enough
  * - BUSY: a live participant, or this one, holds what was asked for
  * - OWNER_DIED: a holder of the lock died, and what it guards may be half changed
- * - PEER_DIED: the participant at the other end died
+ * - PEER_DIED: the participant at the other end died, or ended without closing
  * - DEADLOCK: waiting would never end
  * - EVICTED: this participant was removed from the segment while it was alive
  * - CLOSED: used after `close`

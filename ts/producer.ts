@@ -230,8 +230,7 @@ export class Producer {
     for (; sent < arrayOfBytes.length; sent++) {
       const bytes = elementOf(arrayOfBytes, sent);
       const length = bytes.length;
-      if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state === "closed");
-      if (this.#at !== from) throw elementSent(this.#geometry);
+      if (this.#state !== "open" || this.#at !== from) throw elementSent(this.#geometry);
       if (RECORD_HEADER_BYTES + length > room - 7) {
         this.#publish(at, staged, payloadBytes);
         staged = payloadBytes = 0;
@@ -292,7 +291,10 @@ export class Producer {
     if (this.#state === "claimed") this.#state = "open";
   }
 
-  /** Gives the end back; a consumer that has received everything sees the end of the stream. Never throws. */
+  /**
+   * Gives the end back; a consumer that has received everything sees the end of the stream. Where it was not called when the
+   * process or worker ends, the consumer gets PEER_DIED: nobody has said that the stream is complete. Never throws.
+   */
   close(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";

@@ -3,6 +3,7 @@ import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Agent } from "../lib/processes.js";
+import { rejected } from "../lib/refusals.js";
 import { presentRuntimes } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
 import { within } from "../lib/watchdog.js";
@@ -53,7 +54,7 @@ for (const runtime of presentRuntimes()) {
     await child.call("forgetEnds", segment.name);
     assert.is(segment.participants().length, 1);
     assert.equal(consumer.tryReceive(), Uint8Array.of(1));
-    assert.is(await within("the end of the stream", consumer.receive()), undefined);
+    await rejected("PEER_DIED", within("the end of the stream", consumer.receive()));
     segment.ring("out", { bytes: 1024 }).producer().close();
     segment.ring("in", { bytes: 1024 }).consumer().close();
     producer.close();

@@ -30,6 +30,15 @@ export function endHolding(name: string, mode: "exclusive" | "shared", how: Endi
   end(how);
 }
 
+/** Sends a record, and ends. */
+export function endSending(name: string, how: Ending): void {
+  const segment = Segment.open(name);
+  const producer = segment.ring("ring", { bytes: 1024 }).producer();
+  kept.push(segment, producer);
+  producer.trySend(Uint8Array.of(1));
+  end(how);
+}
+
 /** As `endHolding`, for a segment in a file. */
 export function endHoldingFile(path: string): void {
   const segment = Segment.openFile(path);

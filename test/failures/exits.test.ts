@@ -4,6 +4,7 @@ import { type Block, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Agent } from "../lib/processes.js";
+import { rejected } from "../lib/refusals.js";
 import { presentRuntimes, type Runtime } from "../lib/runtimes.js";
 import { segmentName, temporaryDirectory } from "../lib/segments.js";
 import { within } from "../lib/watchdog.js";
@@ -41,6 +42,16 @@ for (const runtime of presentRuntimes()) {
       held?.markConsistent();
       held?.release();
       assert.not(all.lock.acquireSync().ownerDied);
+    });
+  }
+
+  for (const how of ENDINGS) {
+    test(`a consumer is told of a producer that ended by ${how} and has not closed (${runtime.name})`, async () => {
+      using all = scene();
+      const consumer = all.segment.ring("ring", { bytes: 1024 }).consumer();
+      await ended(runtime, "endSending", all.segment.name, how);
+      assert.equal(await consumer.receive(), Uint8Array.of(1));
+      await rejected("PEER_DIED", within("the end", consumer.receive()));
     });
   }
 

@@ -89,4 +89,20 @@ test("a file is whole after any kill of those who open and close it", async () =
   isCut();
 });
 
+test("noticed: a block that is nobody's, as one who was killed amid a transfer would leave without a journal", () => {
+  const others = found();
+  inspect(others);
+  {
+    using segment = Segment.openFile(file, { bytes: MiB });
+    segment.heap.allocate(100);
+  }
+  let noticed = "";
+  try {
+    inspect(others);
+  } catch (error) {
+    noticed = (error as Error).message; // an assertion's, which `assert.throws` lets through
+  }
+  assert.match(noticed, /blocks are lost/);
+});
+
 test.run();

@@ -48,6 +48,8 @@ export interface HeapCheck {
 
 /** A heap that is being changed looks damaged for microseconds: look again this often. */
 const CHECK_TURNS = 1000;
+/** Damage is believed when it was found so often running: some CPUs show plain words out of their order for a moment. */
+const CHECK_SAME = 3;
 
 const PROBLEMS = new Map<number, string>([
   [
@@ -149,9 +151,14 @@ export class Heap {
   check(): HeapCheck {
     const { core } = this.#attachment;
     this.#attachment.check(false);
-    let found = core.heapCheck();
-    for (let turn = 0; turn < CHECK_TURNS && found === CHECK_CHANGING; turn++) found = core.heapCheck();
-    if (found === 0) return { ok: true, problems: [] };
+    let found = CHECK_CHANGING;
+    for (let turn = 0, same = 0; turn < CHECK_TURNS && same < CHECK_SAME; turn++) {
+      const before = found;
+      found = core.heapCheck();
+      if (found === 0) return { ok: true, problems: [] };
+      if (found === CHECK_CHANGING) same = 0;
+      else same = found === before ? same + 1 : 1;
+    }
     const what = PROBLEMS.get(found) ?? `problem ${found}`;
     return { ok: false, problems: [{ offset: core.heapCheckOffset.value >>> 0, what }] };
   }

@@ -138,13 +138,20 @@ function gapBefore(block: u32, alignment: u32): u32 {
   return gap == 0 || gap >= u32(BLOCK_BYTES_MIN) ? gap : gap + alignment;
 }
 
-/** Whether `offset` is where the bytes of a block in use begin, as far as its neighbours agree. */
-export function isBlockInUse(offset: u32): bool {
+/**
+ * Size of the block in use whose bytes begin at `offset`, as far as its neighbours agree; 0 when there is none. Read once: it may
+ * be changed meanwhile.
+ */
+export function usedBlockSize(offset: u32): u32 {
   const block = offset - BLOCK_HEADER_BYTES;
-  if (offset < u32(BLOCK_HEADER_BYTES) || !isBlockOffset(block) || blockIsFree(block)) return false;
+  if (offset < u32(BLOCK_HEADER_BYTES) || !isBlockOffset(block) || blockIsFree(block)) return 0;
   trustBlocks();
   const size = sizeChecked(block);
-  return size != 0 && load<u32>(block + size + BLOCK_BEFORE_OFFSET) == block;
+  return size != 0 && load<u32>(block + size + BLOCK_BEFORE_OFFSET) == block ? size : 0;
+}
+
+export function isBlockInUse(offset: u32): bool {
+  return usedBlockSize(offset) != 0;
 }
 
 /**

@@ -8,8 +8,15 @@ import {
   HEAP_CHANGES_OFFSET,
   HEAP_ROOT_OFFSET,
 } from "../protocol/layout";
-import { blockSize } from "./blocks";
-import { blockAllocate, blockFree, heapChanging, heapWhole, isBlockInUse, isBlockWhole } from "./heap";
+import {
+  blockAllocate,
+  blockFree,
+  heapChanging,
+  heapWhole,
+  isBlockInUse,
+  isBlockWhole,
+  usedBlockSize,
+} from "./heap";
 import { change, journalNote, journalRoom } from "./journal";
 import { giveRight, takeRight } from "./right";
 import { load32, store32 } from "./word";
@@ -45,7 +52,8 @@ export function heapFree(offset: u32): u32 {
 
 /** Bytes that a block in use offers; 0 when there is none at `offset`. */
 export function heapBlockBytes(offset: u32): u32 {
-  return isBlockInUse(offset) ? blockSize(offset - BLOCK_HEADER_BYTES) - BLOCK_HEADER_BYTES : 0;
+  const size = usedBlockSize(offset);
+  return size == 0 ? 0 : size - BLOCK_HEADER_BYTES;
 }
 
 /** The layout of the bytes of a block in use; 0 when it has none yet, or there is no such block. */

@@ -38,11 +38,11 @@ export function ringAdvice(status: number): string {
   return "the shared words are damaged; create the segment anew with { replace: true }";
 }
 
-/** An element of `arrayOfBytes` has sent something in the middle of `sendMany`. */
+/** An element of `arrayOfBytes` has sent or claimed something in the middle of `sendMany`. */
 export function elementSent({ name }: RingGeometry): IsthmusError {
   return new IsthmusError(
     "BUSY",
-    `ring "${name}": an element of arrayOfBytes sent something when it was read; pass plain elements`,
+    `ring "${name}": an element of arrayOfBytes sent or claimed something when it was read; pass plain elements`,
   );
 }
 

@@ -2,25 +2,20 @@
 /** Shared memory between processes. See README.md. */
 
 export type { AbortSource, WaitOptions, WaitSyncOptions } from "./arguments.js";
-export type { Block, StructView } from "./block.js";
-export type { Claim } from "./claim.js";
-export type { Consumer, DrainOptions } from "./consumer.js";
-export type { ObjectInfo, ObjectTypeName } from "./directory.js";
 export { IsthmusError, type IsthmusErrorCode } from "./errors.js";
-export type { AllocateOptions, Heap, HeapCheck, HeapStats } from "./heap.js";
-export type { Participant, SegmentHeader, SegmentState } from "./inspect.js";
-export type { Latest } from "./latest.js";
-export type { LockHolder, LockInfo } from "./live.js";
-export type { Held, Lock, LockMode } from "./lock.js";
-export type { CreateOptions, FileOptions } from "./making.js";
-export type { Namespace } from "./names.js";
-export type { Access, OpenOptions } from "./places.js";
-export type { Producer } from "./producer.js";
-export type { SegmentInfo } from "./removal.js";
-export type { Ring, RingOptions, RingStats } from "./ring.js";
-export type { RingRecord } from "./ring-record.js";
-export { Segment } from "./segment.js";
-export type { Counter, EventOptions, Semaphore, SemaphoreOptions, SharedEvent } from "./signals.js";
+export type { Latest } from "./latest/latest.js";
+export type { Block, StructView } from "./memory/block.js";
+export type { AllocateOptions, Heap, HeapCheck, HeapStats } from "./memory/heap.js";
+export type { Claim } from "./ring/claim.js";
+export type { Consumer, DrainOptions } from "./ring/consumer.js";
+export type { Producer } from "./ring/producer.js";
+export type { RingRecord } from "./ring/record.js";
+export type { Ring, RingOptions, RingStats } from "./ring/ring.js";
+export type { ObjectInfo, ObjectTypeName } from "./segment/directory.js";
+export type { Participant, SegmentHeader, SegmentState } from "./segment/header.js";
+export type { SegmentInfo } from "./segment/list.js";
+export type { Access, CreateOptions, FileOptions, Namespace, OpenOptions } from "./segment/options.js";
+export { Segment } from "./segment/segment.js";
 export {
   type FieldInput,
   type Fields,
@@ -30,7 +25,12 @@ export {
   type StructInput,
   type StructValue,
   struct,
-} from "./struct.js";
+} from "./struct/struct.js";
+export type { Counter } from "./sync/counter.js";
+export type { EventOptions, SharedEvent } from "./sync/event.js";
+export type { Held, Lock, LockMode } from "./sync/lock.js";
+export type { LockHolder, LockInfo } from "./sync/lock-info.js";
+export type { Semaphore, SemaphoreOptions } from "./sync/semaphore.js";
 
 /** 1,024 bytes. */
 export const KiB = 1024;

@@ -62,7 +62,7 @@ test("locks with their holders, semaphores, events and counters with what they h
 
 test("a dead holder is shown as dead, by the path of a file too, and nothing is written", async () => {
   const file = join(temporaryDirectory(), "segment");
-  const agent = await Agent.start(node, "ts/file-actions.ts");
+  const agent = await Agent.start(node, "ts/segment/file-actions.ts");
   const { pid } = agent;
   await agent.call("open", file, MiB);
   agent.call("holdAndDie").catch(() => {});

@@ -44,7 +44,7 @@ function missingPaths(path: string, text: string): string[] {
     .map(([, file]) => `${path}: ${file}`);
 }
 
-/** Functions that a document says are in a file: "`ts/file.ts`, `name`". */
+/** Functions that a document says are in a file: "`ts/segment/file.ts`, `name`". */
 function missingNames(path: string, text: string): string[] {
   const said = [...text.matchAll(/`((?:assembly|ts)\/[\w./-]+\.ts)`, `(\w+)`/g)];
   return said
@@ -71,8 +71,8 @@ test("functions are where documents say that they are", () => {
     documents.flatMap((path) => missingNames(path, textOf(path))),
     [],
   );
-  const text = "`ts/producer.ts`, `trySend`, and `ts/producer.ts`, `tryReceive`";
-  assert.equal(missingNames("STYLE.md", text), ["STYLE.md: `ts/producer.ts`, `tryReceive`"]);
+  const text = "`ts/ring/producer.ts`, `trySend`, and `ts/ring/producer.ts`, `tryReceive`";
+  assert.equal(missingNames("STYLE.md", text), ["STYLE.md: `ts/ring/producer.ts`, `tryReceive`"]);
 });
 
 test("a broken link is noticed", () => {

@@ -10,7 +10,7 @@ import { presentRuntimes } from "../lib/runtimes.js";
 import { randomFrom } from "../lib/series.js";
 import { pause } from "../lib/watchdog.js";
 
-const ACTIONS = "processes/memory-actions.ts";
+const ACTIONS = "processes/memory-soak/memory-actions.ts";
 const NAME = "cleaned";
 const SECONDS = 8;
 const random = randomFrom(Number(process.argv[2]));

@@ -1,7 +1,7 @@
 /** What a participant does when it is stopped, removed and continued: it works without end, until something throws. */
 import { Segment, struct } from "isthmus";
 import { randomFrom } from "../lib/series.js";
-import { Bank } from "../processes/bank.js";
+import { Bank } from "../processes/memory-soak/bank.js";
 
 export * from "../lib/actions.js";
 

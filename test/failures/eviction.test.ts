@@ -15,7 +15,7 @@ import { presentRuntimes } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
 import { pause } from "../lib/watchdog.js";
-import { Bank } from "../processes/bank.js";
+import { Bank } from "../processes/memory-soak/bank.js";
 import { KINDS, RING_BYTES, Small } from "./eviction-actions.js";
 
 /** Two openers in this thread: one to be removed, and one that stays. */

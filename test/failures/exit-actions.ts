@@ -3,7 +3,7 @@ import process from "node:process";
 import { Worker } from "node:worker_threads";
 import { type Block, Segment } from "isthmus";
 import { collect } from "../lib/garbage.js";
-import { Twins } from "../processes/memory-actions.js";
+import { Twins } from "../processes/memory-soak/memory-actions.js";
 
 /** What ends a thread from inside. */
 export type Ending = "process.exit" | "exception" | "rejection" | "last line";

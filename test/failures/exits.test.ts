@@ -8,7 +8,7 @@ import { rejected } from "../lib/refusals.js";
 import { presentRuntimes, type Runtime } from "../lib/runtimes.js";
 import { segmentName, temporaryDirectory } from "../lib/segments.js";
 import { within } from "../lib/watchdog.js";
-import { Twins } from "../processes/memory-actions.js";
+import { Twins } from "../processes/memory-soak/memory-actions.js";
 import type { Ending } from "./exit-actions.js";
 
 const ACTIONS = "failures/exit-actions.ts";
@@ -106,7 +106,7 @@ for (const runtime of presentRuntimes()) {
 test("who waits is served when the holder ends", async () => {
   for (const runtime of presentRuntimes()) {
     using all = scene();
-    const child = await Agent.start(runtime, "processes/memory-actions.ts");
+    const child = await Agent.start(runtime, "processes/memory-soak/memory-actions.ts");
     await child.call("open", all.segment.name);
     await child.call("acquire", all.segment.name, "lock", "exclusive");
     const waiting = all.lock.acquire("shared");

@@ -12,9 +12,9 @@ import { segmentName } from "../lib/segments.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
 import { noNamespaces, unless } from "../lib/skips.js";
 import { pause, within } from "../lib/watchdog.js";
-import { Bank } from "../processes/bank.js";
+import { Bank } from "../processes/memory-soak/bank.js";
 
-const ACTIONS = "processes/memory-actions.ts";
+const ACTIONS = "processes/memory-soak/memory-actions.ts";
 const KILLS = 12;
 const random = randomFrom(printedSeed());
 

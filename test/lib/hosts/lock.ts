@@ -1,4 +1,4 @@
-/** What hosts do with a lock, as scripts: the calls of `ts/lock-state.ts`, and what can be known of the lock meanwhile. */
+/** What hosts do with a lock, as scripts: the calls of `ts/sync/lock-state.ts`, and what can be known of the lock meanwhile. */
 import { strict as assert } from "node:assert";
 import { BROKEN, BUSY } from "../../../protocol/errors.js";
 import { LOCK_OWNER_DIED } from "../../../protocol/layout.js";

@@ -1,0 +1,236 @@
+/** Who sleeps for what, and who wakes them how: for `wakeups.test.ts`. */
+import { KiB, Segment, struct } from "isthmus";
+import * as assert from "uvu/assert";
+import * as layout from "../../../protocol/layout.js";
+import { objectOffset, peek32, poke32 } from "../../lib/poke.js";
+import type { Agent } from "../../lib/processes.js";
+
+/** The creator has the first place. */
+export const WAITER_SLOT = 1;
+export const BELL =
+  layout.PARTICIPANTS_OFFSET + WAITER_SLOT * layout.PARTICIPANT_BYTES + layout.PARTICIPANT_DOORBELL_OFFSET;
+
+export interface Case {
+  name: string;
+  /** What `wait` of the actions is asked for. */
+  wait: string;
+  /** Its set of waiters. */
+  set(name: string): number;
+  /** What the wait ends with. */
+  ends: unknown;
+  /** Brings about that there is nothing yet; then `act` rings, and `after` does what is left until the wait can end. */
+  prepare(segment: Segment, waiter: Agent): Promise<{ act: () => unknown; after?: () => unknown }>;
+}
+
+export const value = struct({ number: "u32" });
+
+const at = (object: string, offset: number) => (name: string) => objectOffset(name, object) + offset;
+const data = at("ring", layout.RING_WAITERS_OFFSET);
+const room = at("ring", layout.RING_WAITERS_OFFSET + layout.OBJECT_ALIGNMENT);
+const signal = (object: string) => at(object, layout.SIGNAL_WAITERS_OFFSET);
+const sharedSet = at("lock", layout.LOCK_WAITERS_OFFSET);
+const exclusiveSet = at("lock", layout.LOCK_WAITERS_OFFSET + layout.OBJECT_ALIGNMENT);
+const ringOf = (segment: Segment) => segment.ring("ring", { bytes: 4 * KiB });
+
+/** A consumer in the other process, and what its producer here does. */
+function receiving(
+  name: string,
+  ends: string,
+  act: (producer: ReturnType<typeof producerOf>) => unknown,
+): Case {
+  return {
+    name,
+    wait: "data",
+    set: data,
+    ends,
+    async prepare(segment, waiter) {
+      await waiter.call("attachConsumer");
+      const producer = producerOf(segment);
+      return { act: () => act(producer) };
+    },
+  };
+}
+
+function producerOf(segment: Segment) {
+  return ringOf(segment).producer();
+}
+
+/** A producer in the other process whose ring is full, and what its consumer here does. */
+function sending(
+  name: string,
+  act: (consumer: ReturnType<typeof consumerOf>) => unknown,
+  after?: (segment: Segment) => unknown,
+): Case {
+  return {
+    name,
+    wait: "room",
+    set: room,
+    ends: "done",
+    async prepare(segment, waiter) {
+      const consumer = consumerOf(segment);
+      await waiter.call("fill");
+      return { act: () => act(consumer), after: () => after?.(segment) };
+    },
+  };
+}
+
+function consumerOf(segment: Segment) {
+  return ringOf(segment).consumer();
+}
+
+type Mode = "exclusive" | "shared";
+
+/** The other process wants the lock, which is held here. */
+function locking(
+  name: string,
+  wait: Mode,
+  mode: Mode,
+  act: (held: ReturnType<typeof heldOf>, segment: Segment) => unknown,
+): Case {
+  return {
+    name,
+    wait,
+    set: wait === "shared" ? sharedSet : exclusiveSet,
+    ends: wait,
+    async prepare(segment) {
+      const held = heldOf(segment, mode);
+      return { act: () => act(held, segment) };
+    },
+  };
+}
+
+function heldOf(segment: Segment, mode: Mode) {
+  return segment.lock("lock").acquireSync(mode, { timeoutMs: 10_000 });
+}
+
+export const CASES: Case[] = [
+  receiving("a receive, by a send", "record 1", (producer) => producer.trySend(Uint8Array.of(1))),
+  receiving("a receive, by a batch", "record 2", (producer) => producer.sendMany([Uint8Array.of(2)])),
+  receiving("a receive, by a claim that is committed", "record 0", (producer) =>
+    producer.tryClaim(8)?.commit(),
+  ),
+  receiving("a receive, by the end of the producer", "end of the stream", (producer) => producer.close()),
+  sending("a send, by a drain", (consumer) => consumer.drain(() => {})),
+  sending("a send, by records received one by one", (consumer) => {
+    while (consumer.tryReceive());
+  }),
+  sending("a send, by a record that is released", (consumer) => consumer.tryPeek()?.release()),
+  sending(
+    "a send, by the end of a consumer",
+    (consumer) => consumer.close(),
+    (segment) => consumerOf(segment).drain(() => {}),
+  ),
+  sending("a send, by the end of a consumer that has taken records", (consumer) => {
+    consumer.tryReceive();
+    consumer.close();
+  }),
+  {
+    name: "an acquire of a semaphore",
+    wait: "semaphore",
+    set: signal("semaphore"),
+    ends: "done",
+    prepare: async (segment) => ({ act: () => segment.semaphore("semaphore", { initial: 0 }).release() }),
+  },
+  {
+    name: "a wait for an event",
+    wait: "event",
+    set: signal("event"),
+    ends: "done",
+    async prepare(segment) {
+      segment.event("event").reset();
+      return { act: () => segment.event("event").signal() };
+    },
+  },
+  {
+    name: "a wait for an event, when its bell passes its end",
+    wait: "event",
+    set: signal("event"),
+    ends: "done",
+    async prepare(segment) {
+      poke32(segment.name, BELL, 0xffffffff);
+      return {
+        act() {
+          segment.event("event").signal();
+          assert.is(peek32(segment.name, BELL), 0);
+        },
+      };
+    },
+  },
+  {
+    name: "a wait for a value",
+    wait: "latest",
+    set: at("value", layout.LATEST_WAITERS_OFFSET),
+    ends: 7,
+    prepare: async (segment) => ({ act: () => segment.latest("value", value).write({ number: 7 }) }),
+  },
+  {
+    name: "a wait for an object",
+    wait: "object",
+    set: () => layout.DIRECTORY_WAITERS_OFFSET,
+    ends: "wanted",
+    prepare: async (segment) => ({ act: () => segment.counter("wanted") }),
+  },
+  locking("a claim, by an exclusive release", "exclusive", "exclusive", (held) => held.release()),
+  locking("a claim, by a shared release", "exclusive", "shared", (held) => held.release()),
+  locking("a shared acquire, by an exclusive release", "shared", "exclusive", (held) => held.release()),
+  locking("a shared acquire, by a downgrade", "shared", "exclusive", (held) => held.downgrade()),
+  locking("a claim, by a holder that closes the segment", "exclusive", "exclusive", (_, segment) =>
+    segment.close(),
+  ),
+  {
+    name: "a receive, by a send that finds only the end of the ring too short",
+    wait: "data",
+    set: data,
+    ends: "record 9",
+    async prepare(segment, waiter) {
+      await waiter.call("attachConsumer");
+      const producer = producerOf(segment);
+      producer.trySend(new Uint8Array(2000));
+      await waiter.call("wait", "data");
+      // The consumer has to skip the padding before there is room.
+      return { act: () => void producer.send(new Uint8Array(3000).fill(9)).catch(() => {}) };
+    },
+  },
+  {
+    name: "a shared acquire, by a claim that is taken back",
+    wait: "shared",
+    set: sharedSet,
+    ends: "shared",
+    async prepare(segment) {
+      heldOf(segment, "shared");
+      const claimant = Segment.open(segment.name);
+      const controller = new AbortController();
+      const claim = claimant.lock("lock").acquire("exclusive", { signal: controller.signal });
+      claim.catch(() => claimant.close());
+      return { act: () => controller.abort() };
+    },
+  },
+  {
+    name: "a claim, by a shared bit that stood for a moment",
+    wait: "exclusive",
+    set: exclusiveSet,
+    ends: "exclusive",
+    async prepare(segment) {
+      const held = heldOf(segment, "shared");
+      const other = Segment.open(segment.name);
+      return {
+        act: () => assert.is(other.lock("lock").tryAcquire("shared"), undefined),
+        after() {
+          held.release();
+          other.close();
+        },
+      };
+    },
+  },
+  {
+    name: "an upgrade, by a shared release",
+    wait: "upgrade",
+    set: exclusiveSet,
+    ends: "exclusive",
+    async prepare(segment, waiter) {
+      const held = heldOf(segment, "shared");
+      await waiter.call("hold", "shared");
+      return { act: () => held.release() };
+    },
+  },
+];

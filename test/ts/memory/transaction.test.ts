@@ -1,0 +1,292 @@
+/** Transactions: all or nothing, whether the function throws or its process is killed. */
+import { type Block, MiB, Segment, struct } from "isthmus";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Agent } from "../../lib/processes.js";
+import { refused } from "../../lib/refusals.js";
+import { presentRuntimes } from "../../lib/runtimes.js";
+import { segmentName } from "../../lib/segments.js";
+import { printedSeed, randomFrom } from "../../lib/series.js";
+import { pause, until } from "../../lib/watchdog.js";
+import { Bank } from "../../processes/memory-soak/bank.js";
+import { Twins } from "../../processes/memory-soak/memory-actions.js";
+
+const Account = struct({ balance: "i32", name: "utf8:8" });
+
+function scene() {
+  const segment = Segment.createAnonymous({ bytes: MiB });
+  const other = Segment.fromHandle(segment.handle);
+  const lock = segment.lock("lock");
+  const block = segment.heap.allocate(64) as Block;
+  const view = block.view(Account);
+  view.write({ balance: 100, name: "first" });
+  segment.root = block;
+  const close = (): void => {
+    other.close();
+    segment.close();
+  };
+  return { segment, other, lock, block, view, [Symbol.dispose]: close };
+}
+
+function heapOf(segment: Segment): { stats: unknown; root: number | undefined; ok: boolean } {
+  return { stats: segment.heap.stats, root: segment.root?.offset, ok: segment.heap.check().ok };
+}
+
+test("what a transaction did is there when it ended, and its value is returned", () => {
+  using all = scene();
+  const { segment, other, lock, view, block } = all;
+  const made = segment.transaction(lock, () => {
+    view.set("balance", 1);
+    const fresh = segment.heap.allocate(32) as Block;
+    fresh.write(Uint8Array.of(9), 3);
+    segment.root = fresh;
+    block.free();
+    return fresh.offset;
+  });
+  assert.is(other.root?.offset, made);
+  assert.is(other.root?.copy()[3], 9);
+  assert.is(other.heap.blockAt(block.offset), undefined);
+  assert.ok(other.heap.check().ok);
+  assert.ok(other.lock("lock").tryAcquire("exclusive"));
+});
+
+test("a function that throws leaves everything as it was, and its error passes through", () => {
+  using all = scene();
+  const { segment, other, lock, view, block } = all;
+  const before = heapOf(segment);
+  const bytes = block.copy();
+  const error = new Error("no");
+  const thrown = (() => {
+    try {
+      segment.transaction(lock, () => {
+        view.set("balance", 1);
+        view.write({ balance: 2, name: "second" });
+        block.write(Uint8Array.of(1, 2, 3, 4, 5), 33);
+        segment.root = segment.heap.allocate(1000);
+        (segment.heap.allocate(10) as Block).free();
+        block.free();
+        throw error;
+      });
+    } catch (caught) {
+      return caught;
+    }
+  })();
+  assert.is(thrown, error);
+  assert.equal(heapOf(other), before);
+  assert.equal(block.copy(), bytes);
+  assert.equal(view.read(), { balance: 100, name: "first" });
+  block.free();
+});
+
+test("transactions do not nest: the outer one is undone with the inner", () => {
+  using all = scene();
+  const { segment, lock, view } = all;
+  refused("BUSY", () =>
+    segment.transaction(lock, () => {
+      view.set("balance", 5);
+      segment.transaction(lock, () => {});
+    }),
+  );
+  assert.is(view.get("balance"), 100);
+  segment.transaction(lock, () => {
+    view.set("balance", 6);
+    refused("BUSY", () => segment.transaction(lock, () => view.set("balance", 7)));
+  });
+  assert.is(view.get("balance"), 6);
+});
+
+test("objects are opened before, not inside", () => {
+  using all = scene();
+  const { segment, lock } = all;
+  const opening: (() => unknown)[] = [
+    () => segment.ring("ring", { bytes: 1024 }),
+    () => segment.lock("new"),
+    () => segment.counter("new"),
+    () => segment.latest("new", Account),
+  ];
+  for (const open of opening) refused("BUSY", () => segment.transaction(lock, open));
+  assert.equal(
+    segment.objects().map(({ name }) => name),
+    ["lock"],
+  );
+});
+
+test("more than the journal holds is TOO_LARGE, and undone", () => {
+  using all = scene();
+  const { segment, lock, view } = all;
+  const large = segment.heap.allocate(500_000) as Block;
+  const before = heapOf(segment);
+  refused("TOO_LARGE", () =>
+    segment.transaction(lock, () => {
+      view.set("balance", 5);
+      large.write(new Uint8Array(500_000).fill(1));
+    }),
+  );
+  assert.is(view.get("balance"), 100);
+  assert.ok(large.copy().every((byte) => byte === 0));
+  refused("TOO_LARGE", () =>
+    segment.transaction(lock, () => {
+      for (;;) if (!segment.heap.allocate(8)) throw new Error("the heap was full before the journal");
+    }),
+  );
+  refused("TOO_LARGE", () =>
+    segment.transaction(lock, () => {
+      for (;;) segment.root = segment.root === large ? undefined : large;
+    }),
+  );
+  assert.equal(heapOf(segment), before);
+});
+
+test("a block is freed once in a transaction, and stays readable until its end", () => {
+  using all = scene();
+  const { segment, lock, block } = all;
+  refused("NOT_FOUND", () =>
+    segment.transaction(lock, () => {
+      block.free();
+      assert.is(block.copy().length, 64);
+      block.free();
+    }),
+  );
+  block.view(Account);
+});
+
+test("the lock must be one of this segment", () => {
+  using all = scene();
+  using foreign = Segment.createAnonymous({ bytes: MiB });
+  refused("TypeError", () => all.segment.transaction(foreign.lock("lock"), () => {}), /lock/);
+  refused("TypeError", () => all.segment.transaction(all.other.lock("lock"), () => {}), /lock/);
+  refused("TypeError", () => all.segment.transaction({} as never, () => {}), /lock/);
+  refused("TypeError", () => all.segment.transaction(all.lock, 1 as never), /body/);
+});
+
+test("a transaction inside of a hold of the same lock keeps that hold", () => {
+  using all = scene();
+  const { segment, other, lock, view } = all;
+  const held = lock.acquireSync("exclusive");
+  segment.transaction(lock, () => view.set("balance", 3));
+  assert.is(other.lock("lock").tryAcquire("shared"), undefined);
+  held.release();
+  const shared = lock.acquireSync("shared");
+  refused("DEADLOCK", () => segment.transaction(lock, () => {}));
+  shared.release();
+});
+
+const ACTIONS = "processes/memory-soak/memory-actions.ts";
+
+test("a transaction that is killed at a random moment has happened or not, and never half", async () => {
+  const random = randomFrom(printedSeed());
+  using segment = Segment.create(segmentName("bank"), { bytes: MiB });
+  const bank = new Bank(segment);
+  const others = segment.heap.stats.blocks - bank.blocks;
+  for (let round = 0; round < 4; round++) {
+    for (const runtime of presentRuntimes()) {
+      const child = await Agent.start(runtime, ACTIONS);
+      const before = bank.transfers;
+      child.call("transferForEver", segment.name, Math.floor(random() * 2 ** 32)).catch(() => {});
+      await until(`transfers in ${runtime.name}`, () => bank.transfers > before);
+      await pause(random() * 30);
+      await child.kill();
+      assert.equal(bank.problems(), [], `after ${runtime.name}`);
+      assert.is(segment.heap.stats.blocks - bank.blocks, others, "a block was lost, or came out of nothing");
+    }
+  }
+});
+
+test("a transaction is refused while a death outside of one is not repaired, and the lock stays usable", async () => {
+  using segment = Segment.create(segmentName("died"), { bytes: MiB });
+  const lock = segment.lock("bank");
+  const [runtime] = presentRuntimes();
+  const child = await Agent.start(runtime as never, ACTIONS);
+  await child.call("open", segment.name);
+  await child.call("acquire", segment.name, "bank", "exclusive");
+  await child.kill();
+  refused("OWNER_DIED", () => segment.transaction(lock, () => {}));
+  refused("OWNER_DIED", () => segment.transaction(lock, () => {}));
+  const held = lock.acquireSync("exclusive");
+  assert.ok(held.ownerDied);
+  segment.transaction(lock, () => {});
+  held.markConsistent();
+  held.release();
+  assert.is(
+    segment.transaction(lock, () => 1),
+    1,
+  );
+});
+
+/** A segment with twins that are both 1, left by a process that died in that way. */
+async function left(when: "inside" | "nested" | "after") {
+  const segment = Segment.create(segmentName(`left-${when}`), { bytes: MiB });
+  const block = segment.heap.allocate(Twins.bytes) as Block;
+  const view = block.view(Twins);
+  view.write({ journaled: 1, plain: 1 });
+  segment.root = block;
+  const lock = segment.lock("lock");
+  const [runtime] = presentRuntimes();
+  const child = await Agent.start(runtime as never, ACTIONS);
+  await child.call("open", segment.name);
+  child.call("dieHolding", segment.name, when).catch(() => {});
+  await child.ended;
+  return { view, lock, [Symbol.dispose]: () => segment.close() };
+}
+
+for (const mode of ["exclusive", "shared"] as const) {
+  test(`who dies in a transaction leaves nothing to tell, taken ${mode}`, async () => {
+    using scene = await left("inside");
+    using held = scene.lock.acquireSync(mode);
+    assert.not(held.ownerDied);
+    assert.equal(scene.view.read(), { journaled: 1, plain: 1 });
+  });
+
+  test(`who dies in a hold that outlived its transaction is told about, taken ${mode}`, async () => {
+    using scene = await left("after");
+    const held = scene.lock.acquireSync(mode);
+    assert.ok(held.ownerDied);
+    assert.equal(scene.view.read(), { journaled: 2, plain: 2 });
+  });
+
+  test(`who dies in a transaction nested in a hold is told about, and the transaction undone, taken ${mode}`, async () => {
+    using scene = await left("nested");
+    const held = scene.lock.acquireSync(mode);
+    assert.ok(held.ownerDied);
+    assert.equal(scene.view.read(), { journaled: 1, plain: 1 });
+  });
+}
+
+test("a hold that outlives its transaction is like any other", () => {
+  using all = scene();
+  const { segment, other, lock, view } = all;
+  const others = other.lock("lock");
+  const kept = segment.transaction(lock, () => lock.acquireSync());
+  assert.is(others.tryAcquire("shared"), undefined);
+  segment.transaction(lock, () => view.set("balance", 8));
+  assert.is(others.tryAcquire("shared"), undefined);
+  refused("BUSY", () =>
+    segment.transaction(lock, () => {
+      view.set("balance", 9);
+      segment.transaction(lock, () => {});
+    }),
+  );
+  kept.downgrade();
+  const beside = others.tryAcquire("shared");
+  assert.ok(beside);
+  beside?.release();
+  kept.release();
+  assert.ok(others.tryAcquire("exclusive"));
+  assert.is(view.get("balance"), 8);
+});
+
+test("a segment that is closed inside of a transaction undoes it before the lock is free", () => {
+  using all = scene();
+  const { segment, other, lock, view, block } = all;
+  refused("CLOSED", () =>
+    segment.transaction(lock, () => {
+      view.set("balance", 7);
+      segment.close();
+    }),
+  );
+  using held = other.lock("lock").acquireSync();
+  assert.not(held.ownerDied);
+  assert.is(other.heap.blockAt(block.offset)?.view(Account).get("balance"), 100);
+});
+
+test.run();

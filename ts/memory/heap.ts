@@ -1,0 +1,176 @@
+import { BUSY } from "../../protocol/errors.js";
+import {
+  CHECK_BITS,
+  CHECK_CHANGING,
+  CHECK_FENCE,
+  CHECK_FREE_NEIGHBOURS,
+  CHECK_LIST,
+  CHECK_ORDER,
+  CHECK_SIZE,
+  CHECK_SUMS,
+  HEAP_BLOCKS_OFFSET,
+  HEAP_FREE_UNITS_OFFSET,
+} from "../../protocol/layout.js";
+import { BLOCK_ALIGNMENT_MAX } from "../../protocol/limits.js";
+import { flag, integer, options } from "../arguments.js";
+import { codeName, ERRORS_END, failure } from "../errors.js";
+import type { Attachment, Lease } from "../segment/attachment.js";
+import { Block } from "./block.js";
+import { withWriteLock } from "./write-lock.js";
+
+/** How a block is to be. */
+export interface AllocateOptions {
+  /** Fill the block with zeros. Default true; false is faster, and shows what was there before. */
+  zero?: boolean | undefined;
+  /** The block begins at a multiple of so many bytes: a power of two from 8 to 65536. Default 8. */
+  alignment?: number | undefined;
+}
+
+/** How full a heap is. */
+export interface HeapStats {
+  /** Bytes that the heap has altogether, headers included. */
+  bytes: number;
+  /** Bytes in free blocks. One block cannot have them all when they are in several places. */
+  free: number;
+  /** Bytes in blocks in use, headers included. */
+  used: number;
+  /** Blocks in use; rings, locks and the directory are some. */
+  blocks: number;
+}
+
+/** What a walk over a heap has found. */
+export interface HeapCheck {
+  /** Nothing is wrong. */
+  ok: boolean;
+  /** The first problem found, if any: where, in bytes from the start of the segment, and what. */
+  problems: { offset: number; what: string }[];
+}
+
+/** A heap that is being changed looks damaged for microseconds: look again this often. */
+const CHECK_TURNS = 1000;
+/** Damage is believed when it was found so often running: some CPUs show plain words out of their order for a moment. */
+const CHECK_SAME = 3;
+
+const PROBLEMS = new Map<number, string>([
+  [
+    CHECK_CHANGING,
+    "the heap is being changed, or a process died while it changed it; the next allocation repairs that",
+  ],
+  [CHECK_SIZE, "a block has an impossible size"],
+  [CHECK_ORDER, "a block does not refer back to the one before it"],
+  [CHECK_FREE_NEIGHBOURS, "two free blocks are neighbours"],
+  [CHECK_FENCE, "the blocks do not end at the end of the heap"],
+  [CHECK_LIST, "a list of free blocks has a wrong member, or misses one"],
+  [CHECK_BITS, "a bit map says something else than its list"],
+  [CHECK_SUMS, "the count of blocks or free bytes is wrong"],
+]);
+
+/**
+ * Memory of a segment in blocks of any size. What a process was doing to the heap when it was killed never happened.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment, struct } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+ * const Node = struct({ key: "u32", next: "u32" });
+ * const block = segment.heap.allocate(Node.bytes);
+ * if (block) {
+ *   block.view(Node).write({ key: 7, next: 0 });
+ *   segment.root = block;
+ * }
+ * console.log(segment.root?.view(Node).read().key);
+ * ```
+ */
+export class Heap {
+  readonly #lease: Lease;
+
+  /** @internal */
+  constructor(lease: Lease) {
+    this.#lease = lease;
+  }
+
+  get #attachment(): Attachment {
+    return this.#lease.attachment;
+  }
+
+  /**
+   * Takes a block.
+   *
+   * @param length bytes, 0 to 2^32 - 1
+   * @param given whether it is to be zeroed, and its alignment
+   * @returns undefined when there is no room
+   * @throws {TypeError | RangeError} naming the argument that does not fit
+   * @throws {IsthmusError} READ_ONLY; CLOSED: the segment was closed; CORRUPT when the heap is damaged; BUSY when another process
+   *   had the heap for 5 s; TOO_LARGE in a transaction that changes too much; EVICTED: this participant was removed
+   */
+  allocate(length: number, given?: AllocateOptions): Block | undefined {
+    integer("length", length, 0, 2 ** 32 - 1);
+    const { zero, alignment = 8 } = options<AllocateOptions>("options", given);
+    integer("alignment", alignment, 8, BLOCK_ALIGNMENT_MAX);
+    if ((alignment & (alignment - 1)) !== 0)
+      throw new RangeError(`alignment must be a power of two, got ${alignment}`);
+    const attachment = this.#attachment;
+    attachment.check(true);
+    const zeroed = flag("zero", zero, true) ? 1 : 0;
+    let offset = attachment.core.heapAllocate(length, alignment, zeroed) >>> 0;
+    if (offset === BUSY) offset = this.#allocateLater(length, alignment, zeroed);
+    if (offset >= ERRORS_END) return new Block(this.#lease, offset, length);
+    if (codeName(offset) === "SEGMENT_FULL") return undefined;
+    throw failure(offset, "allocating a block failed: the heap is damaged, or the transaction is too large");
+  }
+
+  /** Waits for the right to change the heap: a method of its own, so that a call that finds it free makes no closure. */
+  #allocateLater(length: number, alignment: number, zeroed: number): number {
+    const attachment = this.#attachment;
+    return withWriteLock(attachment, "allocating", () =>
+      attachment.core.heapAllocate(length, alignment, zeroed),
+    );
+  }
+
+  /**
+   * The block in use whose bytes begin at an offset: one that another process has passed on, for example.
+   *
+   * @param offset bytes from the start of the segment, 0 to 2^32 - 1
+   * @returns undefined when there is none
+   * @throws {TypeError | RangeError} when the offset is no such number
+   * @throws {IsthmusError} CLOSED: the segment was closed
+   */
+  blockAt(offset: number): Block | undefined {
+    integer("offset", offset, 0, 2 ** 32 - 1);
+    this.#attachment.check(false);
+    const bytes = this.#attachment.core.heapBlockBytes(offset) >>> 0;
+    return bytes === 0 ? undefined : new Block(this.#lease, offset, bytes);
+  }
+
+  /**
+   * Walks the whole heap without a lock, also while others change it, and says what is wrong where. Takes time in proportion
+   * to the number of blocks.
+   *
+   * @returns the first problem, if there is one
+   * @throws {IsthmusError} CLOSED: the segment was closed
+   */
+  check(): HeapCheck {
+    const { core } = this.#attachment;
+    this.#attachment.check(false);
+    let found = CHECK_CHANGING;
+    for (let turn = 0, same = 0; turn < CHECK_TURNS && same < CHECK_SAME; turn++) {
+      const before = found;
+      found = core.heapCheck();
+      if (found === 0) return { ok: true, problems: [] };
+      if (found === CHECK_CHANGING) same = 0;
+      else same = found === before ? same + 1 : 1;
+    }
+    const what = PROBLEMS.get(found) ?? `problem ${found}`;
+    return { ok: false, problems: [{ offset: core.heapCheckOffset.value >>> 0, what }] };
+  }
+
+  /** How full it is now. @throws {IsthmusError} CLOSED: the segment was closed */
+  get stats(): HeapStats {
+    this.#attachment.check(false);
+    const { u32, core } = this.#attachment;
+    const bytes = (core.heapEnd.value >>> 0) - (core.payload.value >>> 0);
+    const free = u32[HEAP_FREE_UNITS_OFFSET >>> 2] * 8;
+    return { bytes, free, used: bytes - free, blocks: u32[HEAP_BLOCKS_OFFSET >>> 2] };
+  }
+}

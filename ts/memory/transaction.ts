@@ -1,0 +1,101 @@
+import { TOO_LARGE } from "../../protocol/errors.js";
+import { callback } from "../arguments.js";
+import { failure, IsthmusError } from "../errors.js";
+import type { Attachment } from "../segment/attachment.js";
+import { withWriteLock } from "./write-lock.js";
+
+/** Blocks that the running transaction of an opener gives back when it commits. */
+const freed = new WeakMap<Attachment, Freeable[]>();
+
+interface Freeable {
+  readonly offset: number;
+  markFreed(): void;
+}
+
+/** Notes the old value of bytes that are about to be written, when a transaction runs. */
+export function beforeWriting(attachment: Attachment, offset: number, bytes: number): void {
+  if (!attachment.inTransaction) return;
+  if (attachment.core.transactionNote(offset, bytes) >>> 0 === TOO_LARGE) {
+    throw failure(
+      TOO_LARGE,
+      "the transaction changes more than its journal can hold; make it smaller, or the segment larger",
+    );
+  }
+}
+
+/** Inside a transaction: remembers a block to be freed when it commits. */
+export function freeLater(attachment: Attachment, block: Freeable): boolean {
+  if (!attachment.inTransaction) return false;
+  const list = freed.get(attachment) ?? [];
+  if (list.some(({ offset }) => offset === block.offset))
+    throw new IsthmusError("NOT_FOUND", `the block at offset ${block.offset} was freed already`);
+  list.push(block);
+  freed.set(attachment, list);
+  return true;
+}
+
+/** Functions of these kinds return before they have done all, or anything. */
+const RUNS_LATER = /^\[object (?:Async|Generator|AsyncGenerator)Function\]$/;
+const WHY = "all of it must run at once: await what it needs before the transaction";
+
+/** Refuses, before anything runs, a function that says of itself that it is not done when it returns. */
+export function checkBody(body: unknown): void {
+  callback("body", body);
+  const kind = Object.prototype.toString.call(body);
+  if (RUNS_LATER.test(kind))
+    throw new TypeError(`body must not be async or a generator, got ${kind}; ${WHY}`);
+}
+
+/** Refuses what stands for a value that comes later. That it fails then, too, is nobody's business any more. */
+function checkResult(result: unknown): void {
+  if (typeof (result as { then?: unknown } | null)?.then !== "function") return;
+  const nothing = (): void => {};
+  if (result instanceof Promise) result.then(nothing, nothing);
+  throw new TypeError(
+    `body returned a promise, or something with a method "then": the transaction was undone; ${WHY}`,
+  );
+}
+
+/**
+ * Runs a function whose writes, allocations and frees happen all or not at all. The caller holds the lock that guards the data.
+ */
+export function runTransaction<T>(attachment: Attachment, body: () => T): T {
+  if (attachment.inTransaction)
+    throw new IsthmusError("BUSY", "a transaction runs already; transactions do not nest");
+  const begun = withWriteLock(attachment, "beginning a transaction", () =>
+    attachment.core.transactionBegin(),
+  );
+  if (begun !== 0)
+    throw failure(begun, "beginning a transaction failed: close the segment and open it again");
+  attachment.inTransaction = true;
+  try {
+    const result = body();
+    checkResult(result);
+    const blocks = freed.get(attachment) ?? [];
+    for (const { offset } of blocks) freeNow(attachment, offset);
+    if (!end(attachment, true)) {
+      if (attachment.evicted) throw attachment.removed();
+      attachment.check(true); // CLOSED
+      throw new IsthmusError("CORRUPT", "the transaction was undone: the heap is damaged; see heap.check()");
+    }
+    for (const block of blocks) block.markFreed();
+    return result;
+  } catch (error) {
+    end(attachment, false);
+    throw error;
+  }
+}
+
+/** Ends the transaction, once; whether it stays. Closing the segment has undone it. */
+function end(attachment: Attachment, keep: boolean): boolean {
+  if (!attachment.inTransaction) return false;
+  attachment.inTransaction = false;
+  freed.delete(attachment);
+  return !attachment.closed && attachment.core.transactionEnd(keep ? 1 : 0) !== 0;
+}
+
+function freeNow(attachment: Attachment, offset: number): void {
+  const result = attachment.core.heapFree(offset) >>> 0;
+  if (result !== 0)
+    throw failure(result, `freeing the block at offset ${offset} failed; the transaction is undone`);
+}

@@ -1,0 +1,146 @@
+import { CORRUPT } from "../../protocol/errors.js";
+import {
+  FLAG_EMPTY,
+  FLAG_WAKE,
+  RECORD_DATA,
+  RECORD_HEADER_BYTES,
+  WAITERS_SUMMARY_OFFSET,
+} from "../../protocol/layout.js";
+import { RING_HELD_SHIFT } from "../../protocol/limits.js";
+import type { Core } from "../core.js";
+import { ERRORS_END, failure } from "../errors.js";
+import type { Attachment } from "../segment/attachment.js";
+import type { RingGeometry } from "./end.js";
+import { recordBytes } from "./end.js";
+import { ringAdvice } from "./errors.js";
+import { RecordAtHand, type RingRecord } from "./record.js";
+
+/** Where the consumer of a ring is: the record at hand, and what was taken that the core does not know of yet. */
+export class RingCursor {
+  /** The record that `next` found. */
+  readonly record: RecordAtHand;
+  /** Whoever holds the end has given it back: nothing is taken any more. */
+  closed = false;
+  readonly #attachment: Attachment;
+  readonly #core: Core;
+  readonly #u32: Uint32Array;
+  readonly #geometry: RingGeometry;
+  readonly #ring: number;
+  readonly #capacity: number;
+  readonly #waitersRoom: number;
+  /** A record larger than this is released as soon as it is taken. */
+  readonly #heldMax: number;
+  /** Offset of the first record that the core has not been told of. */
+  #at: number;
+  /** Bytes, from there on, of the records that were taken since, and unless that is 0 their number. */
+  #advance = 0;
+  #records = 0;
+  /** Payload bytes of the record at hand. */
+  #length = 0;
+
+  /**
+   * @param at offset of the next record
+   * @param release what the record's own `release` does
+   */
+  constructor(attachment: Attachment, geometry: RingGeometry, at: number, release: () => void) {
+    const { core } = attachment;
+    this.#attachment = attachment;
+    this.#core = core;
+    this.#u32 = attachment.u32;
+    this.#geometry = geometry;
+    this.#ring = geometry.ring;
+    this.#capacity = geometry.capacity;
+    this.#waitersRoom = core.ringWaitersRoom(geometry.ring) >>> 0;
+    this.#heldMax = geometry.capacity >>> RING_HELD_SHIFT;
+    this.#at = at;
+    this.record = new RecordAtHand(attachment, release);
+  }
+
+  /** Moves on to the next record: true when there is one. The records taken before count as consumed from then on. */
+  next(): boolean {
+    const advance = this.#advance;
+    const records = advance === 0 ? 0 : this.#records;
+    const result = this.#core.ringReceive(this.#ring, this.#capacity, this.#at, advance, records) >>> 0;
+    if (result < ERRORS_END) throw this.#failed(result);
+    this.#advance = 0;
+    const flags = result & (FLAG_WAKE | FLAG_EMPTY);
+    const at = result - flags;
+    this.#at = at;
+    if (flags !== 0) {
+      if (flags & FLAG_WAKE) this.#attachment.notify(this.#waitersRoom);
+      if (flags & FLAG_EMPTY) return false;
+    }
+    // The core has checked this length, but a hostile peer may have changed it since: the view must stay in the ring.
+    const length = this.#u32[at >>> 2];
+    if (length > this.#geometry.end - at - RECORD_HEADER_BYTES) throw this.#failed(CORRUPT);
+    this.#length = length;
+    this.record.place(at, length);
+    return true;
+  }
+
+  /** The record at hand is taken: it counts as consumed with the next call, or at once when it is large. */
+  take(): void {
+    this.#records = 1;
+    this.#advance = recordBytes(this.#length);
+    if (this.#advance > this.#heldMax) this.release();
+  }
+
+  /** The record at hand is taken, and released. */
+  takeAndRelease(): void {
+    this.#records = 1;
+    this.#advance = recordBytes(this.#length);
+    this.release();
+  }
+
+  /** Lets the producer have the room of everything that was taken. */
+  release(): void {
+    const advance = this.#advance;
+    const records = advance === 0 ? 0 : this.#records;
+    const result = this.#core.ringRelease(this.#ring, this.#capacity, this.#at, advance, records) >>> 0;
+    if (result < ERRORS_END) throw this.#failed(result);
+    this.#advance = 0;
+    this.#at = result & FLAG_WAKE ? result - FLAG_WAKE : result;
+    if (result & FLAG_WAKE) this.#attachment.notify(this.#waitersRoom);
+  }
+
+  /** Whether the core has not been told of something that was taken. */
+  get behind(): boolean {
+    return this.#advance > 0;
+  }
+
+  /**
+   * Hands over, and takes, the record at hand and those behind it, as far as the core lets us go on without it.
+   *
+   * @param most records, from 1
+   * @returns number of records handed over
+   */
+  walk(handle: (record: RingRecord) => void, most: number): number {
+    const u32 = this.#u32;
+    const record = this.record;
+    const waiting = (this.#waitersRoom + WAITERS_SUMMARY_OFFSET) >>> 2;
+    let length = this.#length;
+    let at = this.#at;
+    // Who takes one record needs not know how many there are.
+    const end = most === 1 ? at : at + (this.#core.ringReady(this.#ring, this.#capacity, at) >>> 0);
+    const records = most === 1 ? 1 : Math.min(most, this.#core.ringReadyRecords(this.#ring));
+    for (let walked = 1; ; walked++) {
+      handle(record);
+      if (this.closed) return walked;
+      const bytes = recordBytes(length);
+      at += bytes;
+      this.#advance += bytes;
+      this.#records = walked;
+      // Who waits for room must not wait for all the rest: the core releases what was taken.
+      if (walked === records || at >= end || u32[waiting] !== 0) return walked;
+      // A hostile peer may change a header at any moment: each word is read once, and what was checked is what counts.
+      // Whatever is no record of this stretch is for the core: padding is skipped, and damage is reported, there.
+      length = u32[at >>> 2];
+      if (length > end - at - RECORD_HEADER_BYTES || u32[(at >>> 2) + 1] !== RECORD_DATA) return walked;
+      record.place(at, length);
+    }
+  }
+
+  #failed(status: number): Error {
+    return failure(status, `receiving from ring "${this.#geometry.name}" failed: ${ringAdvice(status)}`);
+  }
+}

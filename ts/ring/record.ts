@@ -1,0 +1,183 @@
+import { RECORD_HEADER_BYTES } from "../../protocol/layout.js";
+import { wrongType } from "../arguments.js";
+import { IsthmusError } from "../errors.js";
+import { copierTo, LARGE_BYTES_MIN } from "../host/copy.js";
+import type { Attachment } from "../segment/attachment.js";
+
+/**
+ * A record in shared memory, from `tryPeek` or `drain`. Valid until it is released; a consumer has one at a time and uses the
+ * object again.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 4 * MiB });
+ * const ring = segment.ring("numbers", { bytes: 1 * MiB });
+ * ring.producer().trySend(new Uint8Array([1, 2, 3]));
+ * const record = ring.consumer().tryPeek();
+ * const own = new Uint8Array(16);
+ * console.log(record?.bytes, record?.copyInto(own), own);
+ * record?.release();
+ * ```
+ */
+export interface RingRecord {
+  /** The payload, in place: not to be used after the release. @throws {IsthmusError} CLOSED when it was released already */
+  readonly bytes: Uint8Array;
+  /** Bytes of the payload. */
+  readonly byteLength: number;
+  /**
+   * Copies the payload.
+   *
+   * @param target gets it at its start; at least `byteLength` bytes
+   * @returns the number of bytes
+   * @throws {TypeError | RangeError} when the target is no Uint8Array, or too short
+   * @throws {IsthmusError} CLOSED when the record was released already
+   */
+  copyInto(target: Uint8Array): number;
+  /**
+   * Gives the room back to the producer. Not for records that `drain` hands out: it releases them itself.
+   *
+   * @throws {IsthmusError} CLOSED when the record was released already; BUSY inside `drain`; EVICTED; CORRUPT
+   */
+  release(): void;
+  /**
+   * As `release`, and nothing when it was released already: for `using`.
+   *
+   * @throws {IsthmusError} BUSY inside `drain`; otherwise as `release`
+   */
+  [Symbol.dispose](): void;
+}
+
+/** Records up to this many bytes are copied word by word: a view of so few bytes costs more than to copy them. */
+const WORD_COPY_BYTES_MAX = 256;
+
+/** @internal The one record that a consumer has at hand. */
+export class RecordAtHand implements RingRecord {
+  readonly #u8: Uint8Array;
+  readonly #i32: Int32Array;
+  readonly #release: () => void;
+  #from = 0;
+  #length = 0;
+  #valid = false;
+  /** The buffer that the latest record was copied into: it is usually the same one again. */
+  #target: Uint8Array | undefined;
+  /** Its length when it was looked at: it changes when the buffer under it is resized. */
+  #targetLength = 0;
+  #targetWords: Int32Array | undefined;
+  #copyLarge: ((source: Uint8Array) => void) | undefined;
+
+  constructor(attachment: Attachment, release: () => void) {
+    this.#u8 = attachment.u8;
+    this.#i32 = attachment.i32;
+    this.#release = release;
+  }
+
+  /** The record whose header lies at `at`, with a length that was checked. */
+  place(at: number, length: number): void {
+    this.#from = at + RECORD_HEADER_BYTES;
+    this.#length = length;
+  }
+
+  /** Whether users may look at it. */
+  set valid(valid: boolean) {
+    this.#valid = valid;
+  }
+
+  #check(): void {
+    if (!this.#valid) throw new IsthmusError("CLOSED", "this record was released already; peek again");
+  }
+
+  get bytes(): Uint8Array {
+    this.#check();
+    return this.#u8.subarray(this.#from, this.#from + this.#length);
+  }
+
+  get byteLength(): number {
+    return this.#length;
+  }
+
+  copyInto(target: Uint8Array): number {
+    this.#check();
+    return this.copy(target);
+  }
+
+  release(): void {
+    this.#check();
+    this.#release();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#valid) this.#release();
+  }
+
+  /** A copy in new memory. */
+  slice(): Uint8Array {
+    const end = this.#from + this.#length;
+    if (this.#length < LARGE_BYTES_MIN) return this.#u8.slice(this.#from, end);
+    const copy = new Uint8Array(this.#length);
+    copierTo(copy)(this.#u8.subarray(this.#from, end));
+    return copy;
+  }
+
+  /** Copies whether or not users may look. */
+  copy(target: Uint8Array): number {
+    const length = this.#length;
+    const from = this.#from;
+    if (target !== this.#target || target.length !== this.#targetLength) this.#keep(target);
+    if (this.#targetLength < length) {
+      throw new RangeError(`target must have at least ${length} bytes for this record, got ${target.length}`);
+    }
+    if (length > WORD_COPY_BYTES_MAX) {
+      const source = this.#u8.subarray(from, from + length);
+      if (length < LARGE_BYTES_MIN) {
+        target.set(source);
+        return length;
+      }
+      this.#copyLarge ??= copierTo(target);
+      this.#copyLarge(source);
+      return length;
+    }
+    const words = this.#targetWords;
+    const whole = words === undefined ? 0 : length >>> 2;
+    if (words !== undefined) copyWords(words, this.#i32, from >>> 2, whole);
+    for (let i = whole * 4; i < length; i++) target[i] = this.#u8[from + i];
+    return length;
+  }
+
+  #keep(target: Uint8Array): void {
+    if (!(target instanceof Uint8Array)) throw wrongType("target", "a Uint8Array", target);
+    this.#target = target;
+    this.#targetLength = target.length;
+    this.#copyLarge = undefined;
+    const aligned = target.byteOffset % 4 === 0;
+    this.#targetWords = aligned
+      ? new Int32Array(target.buffer, target.byteOffset, target.length >>> 2)
+      : undefined;
+  }
+}
+
+/** Sixteen words a turn: engines look at both arrays anew in each turn, which costs more than to copy a word. */
+function copyWords(target: Int32Array, source: Int32Array, from: number, count: number): void {
+  let i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const at = from + i;
+    target[i] = source[at];
+    target[i + 1] = source[at + 1];
+    target[i + 2] = source[at + 2];
+    target[i + 3] = source[at + 3];
+    target[i + 4] = source[at + 4];
+    target[i + 5] = source[at + 5];
+    target[i + 6] = source[at + 6];
+    target[i + 7] = source[at + 7];
+    target[i + 8] = source[at + 8];
+    target[i + 9] = source[at + 9];
+    target[i + 10] = source[at + 10];
+    target[i + 11] = source[at + 11];
+    target[i + 12] = source[at + 12];
+    target[i + 13] = source[at + 13];
+    target[i + 14] = source[at + 14];
+    target[i + 15] = source[at + 15];
+  }
+  for (; i < count; i++) target[i] = source[from + i];
+}

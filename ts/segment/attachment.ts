@@ -1,0 +1,276 @@
+import {
+  LOCK_CREATION,
+  LOCK_PARTICIPANTS,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_DOORBELL_OFFSET,
+  PARTICIPANT_PID_OFFSET,
+  PARTICIPANT_WORD_OFFSET,
+  PARTICIPANTS_OFFSET,
+  SLOT_LIVE,
+  SUSPECT_GONE,
+  SUSPECT_NONE,
+} from "../../protocol/layout.js";
+import { HEARTBEAT_MS, PARTICIPANTS_MAX } from "../../protocol/limits.js";
+import { type Core, instantiate } from "../core.js";
+import { IsthmusError } from "../errors.js";
+import { copierInto } from "../host/copy.js";
+import { native, type Region } from "../host/region.js";
+import { clearInterval, nowNs, onExit, pid, runtime, setInterval, sleepMs } from "../host/runtime.js";
+
+/**
+ * What the objects of the API hold instead of the attachment: when the last of them is gone without a `close()`, nobody
+ * can use the segment any more and it is closed. That is a safety net; only `close()` says when. Some runtimes do so with
+ * everything when a worker ends: what is closed in this way counts as abandoned.
+ */
+export class Lease {
+  readonly attachment: Attachment;
+
+  constructor(attachment: Attachment) {
+    this.attachment = attachment;
+    forgotten.register(this, attachment);
+  }
+}
+
+const forgotten = new FinalizationRegistry<Attachment>((attachment) => attachment.close(true));
+
+/** Anything that ends when its segment is closed. */
+export interface Closable {
+  close(): void;
+  /** Instead of `close` where the environment ends with the segment open: nobody has said that the work is done. */
+  abandon?(): void;
+}
+
+/** How long leaving may wait for others who create, join or leave. Milliseconds. */
+const LEAVE_TIMEOUT_MS = 50;
+/** The same where the last one out has something to do, and others may take their time because of that. */
+const LAST_LEAVE_TIMEOUT_MS = 1000;
+
+/** As many dead can stand in the way of one operation, and a few that died since. */
+const RETRY_TURNS_MAX = 2 * PARTICIPANTS_MAX;
+
+function slotOfDoorbell(bell: number): number {
+  return (bell - PARTICIPANTS_OFFSET - PARTICIPANT_DOORBELL_OFFSET) / PARTICIPANT_BYTES;
+}
+
+/** Every open segment of this environment: they beat together and leave together. */
+const open = new Set<Attachment>();
+let heart: ReturnType<typeof setInterval> | undefined;
+let exitHooked = false;
+
+function beatAll(): void {
+  const now = nowNs();
+  for (const attachment of open) attachment.beat(now);
+}
+
+/**
+ * One open segment as the parts of the API see it: the region, a core on it, views, and our slot among its participants.
+ */
+export class Attachment {
+  readonly region: Region;
+  readonly name: string;
+  /** Of the segment; the mapping is as long as the object, which may be longer for a reader of a file. */
+  bytes: number;
+  readonly readOnly: boolean;
+  readonly core: Core;
+  readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly view: DataView;
+  /** Copies bytes to an offset of the segment that they fit behind. */
+  readonly copyIn: (source: Uint8Array, at: number) => void;
+  /** Offset of our doorbell; 0 for read-only openers, who are no participants. */
+  doorbell = 0;
+  /** Offset of the bytes that the core shares with us alone. */
+  scratch = 0;
+  /** How often something was put there: who puts something there and calls users meanwhile must look whether they did, too. */
+  scratchUses = 0;
+  /** Rings, ends and values that must be closed before the memory goes. */
+  readonly parts = new Set<Closable>();
+  /** How many promises sleep, by the set of waiters that they are armed in. */
+  readonly sleepers = new Map<number, number>();
+  slot = -1;
+  closed = false;
+  /** Between the begin and the end of a transaction of this opener. */
+  inTransaction = false;
+  /** What this opener holds of each lock, by the lock's offset. */
+  readonly locks = new Map<number, unknown>();
+  /** Called after leaving, with LOCK_CREATION held; then the region is closed, which gives up all locks in one step. */
+  afterLeave: ((attachment: Attachment) => void) | undefined;
+
+  constructor(region: Region, name: string, bytes: number) {
+    this.region = region;
+    this.name = name;
+    this.bytes = bytes;
+    this.readOnly = region.readOnly;
+    const memory = region.map(bytes);
+    this.core = instantiate(memory, region.readOnly);
+    this.u8 = new Uint8Array(memory.buffer);
+    this.u32 = new Uint32Array(memory.buffer);
+    this.i32 = new Int32Array(memory.buffer);
+    this.view = new DataView(memory.buffer);
+    this.copyIn = copierInto(this.u8);
+  }
+
+  /** Takes a participant slot; the caller holds LOCK_CREATION. */
+  join(slots: number): void {
+    if (this.readOnly) return;
+    for (const dead of [false, true]) {
+      for (let slot = 0; slot < slots; slot++) {
+        // A slot that says LIVE has an owner or a dead one; those come second, after all that are free for sure.
+        if ((this.core.watchSlot(slot) !== 0) !== dead) continue;
+        if (!this.region.lock(LOCK_PARTICIPANTS + slot, false)) continue;
+        this.core.join(slot, pid, runtime, nowNs());
+        this.slot = slot;
+        this.doorbell = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
+        this.scratch = this.core.scratch() >>> 0;
+        this.#begin();
+        return;
+      }
+    }
+    throw new IsthmusError(
+      "TOO_MANY_PARTICIPANTS",
+      `all ${slots} participant slots of segment "${this.name}" have live owners. ` +
+        `Close segments that are not needed, or create it with { participants: n }, up to 1024`,
+    );
+  }
+
+  #begin(): void {
+    open.add(this);
+    heart ??= setInterval(beatAll, HEARTBEAT_MS).unref();
+    if (exitHooked) return;
+    exitHooked = true;
+    onExit(() => {
+      for (const attachment of open) attachment.leave(true);
+    });
+  }
+
+  beat(now = nowNs()): void {
+    if (this.slot >= 0 && !this.closed) this.core.beat(now);
+  }
+
+  /**
+   * Closes all parts and gives the slot back, in good order. With something to do after leaving, the bytes are gone, too.
+   * `abandoned`: the environment ends, and nobody has called `close`.
+   */
+  leave(abandoned = false): void {
+    if (this.slot < 0) return;
+    if (this.inTransaction) this.core.transactionEnd(0); // undone before its lock is given back
+    for (const part of [...this.parts]) {
+      if (abandoned && part.abandon) part.abandon();
+      else part.close();
+    }
+    const locked = this.#lockCreation();
+    this.core.leave(locked ? 1 : 0);
+    this.region.unlock(LOCK_PARTICIPANTS + this.slot);
+    this.slot = -1;
+    open.delete(this);
+    if (open.size === 0 && heart) {
+      clearInterval(heart);
+      heart = undefined;
+    }
+    if (locked && this.afterLeave) this.#closeAfterLeave();
+    else if (locked) this.region.unlock(LOCK_CREATION);
+  }
+
+  #lockCreation(): boolean {
+    const end = performance.now() + (this.afterLeave ? LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS);
+    while (!this.region.lock(LOCK_CREATION, false)) {
+      if (performance.now() > end) return false;
+      sleepMs(1);
+    }
+    return true;
+  }
+
+  /** Nobody can come in before our mapping is gone: so the last of many who leave at once sees that it is the last. */
+  #closeAfterLeave(): void {
+    this.closed = true;
+    try {
+      this.afterLeave?.(this);
+    } finally {
+      this.region.close();
+    }
+  }
+
+  close(abandoned = false): void {
+    if (this.closed) return;
+    this.leave(abandoned);
+    for (const part of [...this.parts]) part.close();
+    this.closed = true;
+    this.region.close();
+  }
+
+  /** Whether the kernel says that the owner of this slot lives. */
+  held(slot: number): boolean {
+    return slot === this.slot || this.region.held(LOCK_PARTICIPANTS + slot);
+  }
+
+  /**
+   * Asks the kernel about the owner that stood in the way of the last core call, and buries it if it died. True when it is out
+   * of the way, by our doing or somebody else's.
+   */
+  markSuspectDead(): boolean {
+    if (this.readOnly) return false;
+    const slot = this.core.suspectSlot();
+    if (slot >= SUSPECT_NONE) return slot === SUSPECT_GONE;
+    if (this.held(slot)) return false;
+    this.core.bury(); // in vain when somebody else did so since
+    return true;
+  }
+
+  /**
+   * Repeats an attempt as long as those who stood in its way turn out to be dead.
+   *
+   * @returns undefined when a live one stands in the way
+   */
+  retryPastDead<T>(attempt: () => T | undefined): T | undefined {
+    let result = attempt();
+    for (let turn = 0; result === undefined && turn < RETRY_TURNS_MAX && this.markSuspectDead(); turn++) {
+      result = attempt();
+    }
+    return result;
+  }
+
+  /** "process 123" for the owner in the way, for error texts. */
+  suspectText(): string {
+    const slot = this.core.suspectSlot();
+    if (slot >= SUSPECT_NONE) return "this opener itself, or one that has just left,";
+    const pidOffset = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_PID_OFFSET;
+    return `process ${this.u32[pidOffset >>> 2]}`;
+  }
+
+  /** Rings and wakes everyone in a set of waiters, each at most once: whoever comes back meanwhile has looked again. */
+  notify(set: number): void {
+    for (let from = 0; ; ) {
+      const bell = this.core.waitersTake(set, from) >>> 0;
+      if (bell === 0) return;
+      native.wake(this.region.object, bell);
+      from = slotOfDoorbell(bell) + 1;
+    }
+  }
+
+  /** An operator has taken our slot from us while we were alive. The kernel's lock keeps others from it until we go. */
+  get evicted(): boolean {
+    if (this.slot < 0) return false;
+    const word = PARTICIPANTS_OFFSET + this.slot * PARTICIPANT_BYTES + PARTICIPANT_WORD_OFFSET;
+    return (this.u32[word >>> 2] & 3) !== SLOT_LIVE;
+  }
+
+  /** Throws when the segment was closed, cannot be written, or when we are no participant any more. */
+  check(writing: boolean): void {
+    if (this.closed) throw new IsthmusError("CLOSED", `segment "${this.name}" was closed; open it again`);
+    if (writing && this.readOnly) {
+      throw new IsthmusError(
+        "READ_ONLY",
+        `segment "${this.name}" was opened read-only; open it with { access: "read-write" }`,
+      );
+    }
+    if (writing && this.evicted) throw this.removed();
+  }
+
+  removed(): IsthmusError {
+    return new IsthmusError(
+      "EVICTED",
+      `this participant was removed from segment "${this.name}"; open it again`,
+    );
+  }
+}

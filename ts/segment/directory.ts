@@ -1,0 +1,263 @@
+import {
+  DIRECTORY_WAITERS_OFFSET,
+  ENTRY_BYTES,
+  ENTRY_NAME_BYTES_OFFSET,
+  ENTRY_NAME_OFFSET,
+  ENTRY_OBJECT_BYTES_OFFSET,
+  ENTRY_OBJECT_OFFSET,
+  ENTRY_PARAMETERS_HASH_OFFSET,
+  ENTRY_PARAMETERS_OFFSET,
+  ENTRY_TYPE_OFFSET,
+  FLAG_WAKE,
+  OBJECT_COUNTER,
+  OBJECT_EVENT,
+  OBJECT_LATEST,
+  OBJECT_LOCK,
+  OBJECT_RING,
+  OBJECT_SEMAPHORE,
+} from "../../protocol/layout.js";
+import { OBJECT_NAME_BYTES_MAX } from "../../protocol/limits.js";
+import { text } from "../arguments.js";
+import { codeName, ERRORS_END, failure, IsthmusError } from "../errors.js";
+import { withWriteLock } from "../memory/write-lock.js";
+import { fnv1a } from "../struct/hash.js";
+import { type LockInfo, lockInfo, signalNow } from "../sync/lock-info.js";
+import type { Attachment } from "./attachment.js";
+
+/** A named object of a segment, as the directory describes it. */
+export interface ObjectInfo {
+  /** What it was made with. */
+  name: string;
+  /** What it is; "unknown" for what this release does not know, or a damaged entry. */
+  type: ObjectTypeName | "unknown";
+  /** Bytes that the object takes in the segment. */
+  bytes: number;
+  /**
+   * What it was made with: `bytes` for a ring; `bytes` and `layout` (a hash) for a latest value; `initial` for a semaphore;
+   * `signaled` (0 or 1) for an event.
+   */
+  parameters: Record<string, number>;
+  /** Values written so far, for a latest value. */
+  version?: number;
+  /** What a semaphore, an event (1: signaled) or a counter holds now. */
+  value?: number;
+  /** Who has a lock now. */
+  lock?: LockInfo;
+}
+
+/** @internal */
+export interface OpenedObject {
+  /** Offset of the object in the segment. */
+  offset: number;
+  bytes: number;
+}
+
+/** What a named object can be. */
+export type ObjectTypeName = "ring" | "latest" | "lock" | "semaphore" | "event" | "counter";
+
+interface ObjectType {
+  name: ObjectTypeName;
+  /** Names of the parameters, in their order in the entry. */
+  parameters: readonly string[];
+}
+
+const types = new Map<number, ObjectType>([
+  [OBJECT_RING, { name: "ring", parameters: ["bytes"] }],
+  [OBJECT_LATEST, { name: "latest", parameters: ["bytes", "layout"] }],
+  [OBJECT_LOCK, { name: "lock", parameters: [] }],
+  [OBJECT_SEMAPHORE, { name: "semaphore", parameters: ["initial"] }],
+  [OBJECT_EVENT, { name: "event", parameters: ["signaled"] }],
+  [OBJECT_COUNTER, { name: "counter", parameters: [] }],
+]);
+
+const encoder = new TextEncoder();
+/** What looks like a mark of the byte order is a part of the name. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function nameBytes(name: string): Uint8Array {
+  text("name", name);
+  const bytes = encoder.encode(name);
+  if (bytes.length === 0 || bytes.length > OBJECT_NAME_BYTES_MAX) {
+    throw new IsthmusError(
+      "INVALID_NAME",
+      `an object's name has 1 to ${OBJECT_NAME_BYTES_MAX} bytes in UTF-8, this one has ${bytes.length}`,
+    );
+  }
+  if (/\p{Surrogate}/u.test(name))
+    throw new IsthmusError("INVALID_NAME", "an object's name must not contain half a surrogate pair");
+  if (name.includes("\0")) throw new IsthmusError("INVALID_NAME", "an object's name must not contain NUL");
+  return bytes;
+}
+
+function parametersHash(type: number, values: readonly number[]): number {
+  return fnv1a(`${type}:${values.join(",")}`);
+}
+
+function entries(attachment: Attachment): number[] {
+  const begin = attachment.core.directoryOffset() >>> 0;
+  return Array.from({ length: attachment.core.directoryCount() }, (_, index) => begin + index * ENTRY_BYTES);
+}
+
+function entryName(attachment: Attachment, entry: number): string {
+  const length = Math.min(OBJECT_NAME_BYTES_MAX, attachment.u32[(entry + ENTRY_NAME_BYTES_OFFSET) >>> 2]);
+  return decoder.decode(attachment.u8.slice(entry + ENTRY_NAME_OFFSET, entry + ENTRY_NAME_OFFSET + length));
+}
+
+function describe(attachment: Attachment, entry: number): ObjectInfo {
+  const type = types.get(attachment.u32[(entry + ENTRY_TYPE_OFFSET) >>> 2]);
+  const parameters: Record<string, number> = {};
+  type?.parameters.forEach((name, index) => {
+    parameters[name] = attachment.u32[(entry + ENTRY_PARAMETERS_OFFSET + 4 * index) >>> 2];
+  });
+  return {
+    name: entryName(attachment, entry),
+    type: type?.name ?? "unknown",
+    bytes: Number(attachment.view.getBigUint64(entry + ENTRY_OBJECT_BYTES_OFFSET, true)),
+    parameters,
+    ...live(attachment, type?.name, entry),
+  };
+}
+
+/** What the object says of itself now; nothing when the entry is damaged and leads outside the segment. */
+function live(
+  attachment: Attachment,
+  type: ObjectTypeName | undefined,
+  entry: number,
+): Pick<ObjectInfo, "version" | "value" | "lock"> {
+  const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
+  if (type === undefined || type === "ring") return {};
+  if (type === "latest") return { version: versionOf(attachment, entry) };
+  if (type === "lock") {
+    const lock = lockInfo(attachment, offset);
+    return lock ? { lock } : {};
+  }
+  const value = signalNow(attachment, type, offset);
+  return value === undefined ? {} : { value };
+}
+
+/** Zero when the entry is damaged and leads outside the segment. */
+function versionOf(attachment: Attachment, entry: number): number {
+  const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
+  if (offset % 8 !== 0 || offset > attachment.bytes - 8) return 0;
+  return attachment.core.latestVersion(offset);
+}
+
+/** @internal All objects of a segment, in the order of their creation. Takes no lock. */
+export function listObjects(attachment: Attachment): ObjectInfo[] {
+  return entries(attachment).map((entry) => describe(attachment, entry));
+}
+
+/** @internal */
+export function findObject(attachment: Attachment, name: string): ObjectInfo | undefined {
+  nameBytes(name);
+  const entry = entryOf(attachment, name);
+  return entry === undefined ? undefined : describe(attachment, entry);
+}
+
+function entryOf(attachment: Attachment, name: string): number | undefined {
+  return entries(attachment).find((entry) => entryName(attachment, entry) === name);
+}
+
+/** @internal Finds or makes the object; its type and every parameter must be as given. */
+export function openObject(
+  attachment: Attachment,
+  name: string,
+  type: number,
+  parameters: Record<string, number>,
+): OpenedObject {
+  attachment.check(false);
+  const bytes = nameBytes(name);
+  const values = Object.values(parameters);
+  const entry = attachment.readOnly
+    ? entryOf(attachment, name)
+    : insert(attachment, name, bytes, type, values);
+  if (entry === undefined) {
+    throw new IsthmusError(
+      "NOT_FOUND",
+      `segment "${attachment.name}" has no object "${name}"; a writer must make it first`,
+    );
+  }
+  compare(attachment, entry, name, type, parameters);
+  const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
+  const objectBytes = Number(attachment.view.getBigUint64(entry + ENTRY_OBJECT_BYTES_OFFSET, true));
+  if (offset < entry || offset % 128 !== 0 || offset + objectBytes > attachment.bytes) {
+    throw new IsthmusError("CORRUPT", `object "${name}" does not lie in its segment; replace the segment`);
+  }
+  return { offset, bytes: objectBytes };
+}
+
+function insert(
+  attachment: Attachment,
+  name: string,
+  bytes: Uint8Array,
+  type: number,
+  values: number[],
+): number {
+  if (attachment.inTransaction) {
+    throw new IsthmusError("BUSY", `open or make object "${name}" before the transaction, not inside`);
+  }
+  const { core } = attachment;
+  const hash = fnv1a(name);
+  const [first = 0, second = 0] = values;
+  const result = withWriteLock(attachment, "the directory", () => {
+    attachment.scratchUses++;
+    attachment.u8.set(bytes, attachment.scratch);
+    return core.directoryInsert(type, hash, bytes.length, parametersHash(type, values), first, second);
+  });
+  if (result < ERRORS_END) throw insertFailed(attachment, name, result);
+  if (result & FLAG_WAKE) attachment.notify(DIRECTORY_WAITERS_OFFSET);
+  return result & FLAG_WAKE ? result - FLAG_WAKE : result;
+}
+
+function insertFailed(attachment: Attachment, name: string, status: number): IsthmusError {
+  const code = codeName(status);
+  if (code === "SEGMENT_FULL") {
+    return failure(
+      status,
+      `segment "${attachment.name}" (${attachment.bytes} bytes) has no room for object "${name}"; ` +
+        "create a larger segment",
+    );
+  }
+  if (code === "EVICTED")
+    return failure(status, "this participant was removed; close the segment and open it again");
+  return failure(status, `the directory of segment "${attachment.name}" is damaged; replace the segment`);
+}
+
+function withArticle(type: string | undefined): string {
+  return `${type === "event" ? "an" : "a"} ${type ?? "thing of an unknown type"}`;
+}
+
+/** A parameter as its user gives it. */
+function shown(key: string, value: number | undefined): string {
+  return key === "signaled" ? String(value === 1) : String(value);
+}
+
+function compare(
+  attachment: Attachment,
+  entry: number,
+  name: string,
+  type: number,
+  parameters: Record<string, number>,
+): void {
+  const found = describe(attachment, entry);
+  const wanted = types.get(type)?.name;
+  if (found.type !== wanted) {
+    throw new IsthmusError(
+      "OBJECT_MISMATCH",
+      `"${name}" is ${withArticle(found.type)} in this segment, not ${withArticle(wanted)}`,
+    );
+  }
+  for (const [key, value] of Object.entries(parameters)) {
+    if (found.parameters[key] !== value) {
+      throw new IsthmusError(
+        "OBJECT_MISMATCH",
+        `${wanted} "${name}" was made with ${key} ${shown(key, found.parameters[key])}, ` +
+          `opened with ${key} ${shown(key, value)}; use the same`,
+      );
+    }
+  }
+  const hash = attachment.u32[(entry + ENTRY_PARAMETERS_HASH_OFFSET) >>> 2];
+  if (hash !== parametersHash(type, Object.values(parameters))) {
+    throw new IsthmusError("CORRUPT", `the entry of object "${name}" is damaged; replace the segment`);
+  }
+}

@@ -1,0 +1,176 @@
+/** What a segment says about itself, read without a lock and without writing. */
+import {
+  HEADER_ABI_VERSION_OFFSET,
+  HEADER_CLEAN_OFFSET,
+  HEADER_CREATED_NS_OFFSET,
+  HEADER_CREATOR_PID_OFFSET,
+  HEADER_DIRECTORY_ENTRIES_OFFSET,
+  HEADER_DROPS_OFFSET,
+  HEADER_FINGERPRINT_OFFSET,
+  HEADER_GENERATION_OFFSET,
+  HEADER_HEADER_SIZE_OFFSET,
+  HEADER_HEARTBEAT_NS_OFFSET,
+  HEADER_LAYOUT_MISMATCHES_OFFSET,
+  HEADER_MAGIC_OFFSET,
+  HEADER_PARTICIPANTS_OFFSET,
+  HEADER_PAYLOAD_OFFSET_OFFSET,
+  HEADER_PAYLOAD_SIZE_OFFSET,
+  HEADER_RECOVERIES_OFFSET,
+  HEADER_REFUSALS_OFFSET,
+  HEADER_STATE_OFFSET,
+  HEADER_TOTAL_SIZE_OFFSET,
+  HEADER_VERSION_MISMATCHES_OFFSET,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_HEARTBEAT_NS_OFFSET,
+  PARTICIPANT_JOINED_NS_OFFSET,
+  PARTICIPANT_PID_OFFSET,
+  PARTICIPANT_RUNTIME_OFFSET,
+  PARTICIPANTS_OFFSET,
+  RUNTIME_BUN,
+  RUNTIME_DENO,
+  RUNTIME_NODE,
+  SLOT_EVICTED,
+  SLOT_FREE,
+  SLOT_LIVE,
+  STATE_INITIALIZING,
+  STATE_READY,
+} from "../../protocol/layout.js";
+import { STALLED_MS } from "../../protocol/limits.js";
+import type { Attachment } from "./attachment.js";
+
+/** READY: in use. INITIALIZING: being created, or its creator died. BROKEN: not to be used any more. */
+export type SegmentState = "INITIALIZING" | "READY" | "BROKEN";
+
+/** The header of a segment, field for field, with its counters. Times are dates, sizes are bytes. */
+export interface SegmentHeader {
+  /** What every segment begins with. */
+  magic: number;
+  /** Of the protocol; others are refused with VERSION_MISMATCH. */
+  abiVersion: number;
+  /** Bytes of the header. */
+  headerSize: number;
+  /** Whether it is in use. */
+  state: SegmentState;
+  /** Bytes of the segment. */
+  totalSize: number;
+  /** 1 for a new name, one more than that of the segment which it replaced. */
+  generation: number;
+  /** Latest sign of life of any participant. */
+  heartbeat: Date;
+  /** Where the heap begins: bytes from the start of the segment. */
+  payloadOffset: number;
+  /** Bytes of the heap. */
+  payloadSize: number;
+  /** Hash of the layout; others are refused with LAYOUT_MISMATCH. */
+  fingerprint: number;
+  /** Slots, not processes. */
+  participants: number;
+  /** How many named objects there can be. */
+  directoryEntries: number;
+  /** Process id in the creator's own pid namespace, for display. */
+  creatorPid: number;
+  /** When it was created. */
+  created: Date;
+  /** The last participant left in good order, and nobody has joined since. */
+  clean: boolean;
+  /** Openers that were refused with VERSION_MISMATCH. */
+  versionMismatches: number;
+  /** Openers that were refused with LAYOUT_MISMATCH. */
+  layoutMismatches: number;
+  /** Openers that were refused for another reason. */
+  refusals: number;
+  /** Participants that were found dead. */
+  recoveries: number;
+  /** Records that a sender gave up on (timed out or aborted). */
+  drops: number;
+}
+
+/** One runtime environment (a process, or a thread of one) that has a segment open for writing. */
+export interface Participant {
+  /** Its number, from 0. */
+  slot: number;
+  /** Process id in the participant's own pid namespace, for display. */
+  pid: number;
+  /** What it runs in. */
+  runtime: "node" | "bun" | "deno" | "other";
+  /** live: the kernel says so; dead: it died without leaving; evicted: an operator removed it. */
+  state: "live" | "dead" | "evicted";
+  /** Alive, but without a heartbeat for 3 seconds: blocked, stopped, or starved. */
+  stalled: boolean;
+  /** When it opened the segment. */
+  joined: Date;
+  /** Its latest sign of life: one each second while its event loop runs. */
+  heartbeat: Date;
+  /** It is this opener. */
+  self: boolean;
+}
+
+function date(nanoseconds: bigint): Date {
+  return new Date(Number(nanoseconds / 1_000_000n));
+}
+
+/** @internal */
+export function stateOf(view: DataView): SegmentState {
+  const state = view.getUint32(HEADER_STATE_OFFSET, true);
+  return state === STATE_READY ? "READY" : state === STATE_INITIALIZING ? "INITIALIZING" : "BROKEN";
+}
+
+/** @internal */
+export function headerOf(view: DataView): SegmentHeader {
+  const u32 = (offset: number): number => view.getUint32(offset, true);
+  const u64 = (offset: number): bigint => view.getBigUint64(offset, true);
+  return {
+    magic: u32(HEADER_MAGIC_OFFSET),
+    abiVersion: view.getUint16(HEADER_ABI_VERSION_OFFSET, true),
+    headerSize: view.getUint16(HEADER_HEADER_SIZE_OFFSET, true),
+    state: stateOf(view),
+    totalSize: Number(u64(HEADER_TOTAL_SIZE_OFFSET)),
+    generation: Number(u64(HEADER_GENERATION_OFFSET)),
+    heartbeat: date(u64(HEADER_HEARTBEAT_NS_OFFSET)),
+    payloadOffset: Number(u64(HEADER_PAYLOAD_OFFSET_OFFSET)),
+    payloadSize: Number(u64(HEADER_PAYLOAD_SIZE_OFFSET)),
+    fingerprint: u32(HEADER_FINGERPRINT_OFFSET),
+    participants: u32(HEADER_PARTICIPANTS_OFFSET),
+    directoryEntries: u32(HEADER_DIRECTORY_ENTRIES_OFFSET),
+    creatorPid: u32(HEADER_CREATOR_PID_OFFSET),
+    created: date(u64(HEADER_CREATED_NS_OFFSET)),
+    clean: u32(HEADER_CLEAN_OFFSET) !== 0,
+    versionMismatches: u32(HEADER_VERSION_MISMATCHES_OFFSET),
+    layoutMismatches: u32(HEADER_LAYOUT_MISMATCHES_OFFSET),
+    refusals: u32(HEADER_REFUSALS_OFFSET),
+    recoveries: u32(HEADER_RECOVERIES_OFFSET),
+    drops: u32(HEADER_DROPS_OFFSET),
+  };
+}
+
+function runtimeName(runtime: number): Participant["runtime"] {
+  if (runtime === RUNTIME_NODE) return "node";
+  if (runtime === RUNTIME_BUN) return "bun";
+  return runtime === RUNTIME_DENO ? "deno" : "other";
+}
+
+/** @internal Everyone who has a slot; a dead one is listed until its slot is used again. */
+export function participantsOf(attachment: Attachment): Participant[] {
+  const { view } = attachment;
+  const now = Date.now();
+  const found: Participant[] = [];
+  const slots: number = attachment.core.participants.value;
+  for (let slot = 0; slot < slots; slot++) {
+    const at = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
+    const word = view.getUint32(at, true) & 3;
+    if (word === SLOT_FREE) continue;
+    const live = word === SLOT_LIVE && attachment.held(slot);
+    const heartbeat = date(view.getBigUint64(at + PARTICIPANT_HEARTBEAT_NS_OFFSET, true));
+    found.push({
+      slot,
+      pid: view.getUint32(at + PARTICIPANT_PID_OFFSET, true),
+      runtime: runtimeName(view.getUint32(at + PARTICIPANT_RUNTIME_OFFSET, true)),
+      state: live ? "live" : word === SLOT_EVICTED ? "evicted" : "dead",
+      stalled: live && now - heartbeat.getTime() > STALLED_MS,
+      joined: date(view.getBigUint64(at + PARTICIPANT_JOINED_NS_OFFSET, true)),
+      heartbeat,
+      self: slot === attachment.slot,
+    });
+  }
+  return found;
+}

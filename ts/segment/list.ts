@@ -1,0 +1,57 @@
+import { LOCK_HOLDERS } from "../../protocol/layout.js";
+import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
+import { attempt, IsthmusError, type IsthmusErrorCode } from "../errors.js";
+import { native, Region } from "../host/region.js";
+import { headerOf, type SegmentState } from "./header.js";
+import { beginningOf, mayBeSegment } from "./open.js";
+
+/** A named segment, as `Segment.list` sees it. */
+export interface SegmentInfo {
+  /** What it is opened by. */
+  name: string;
+  /** Bytes of the segment; 0 when it cannot be read. */
+  bytes: number;
+  /** Undefined when it cannot be read or is no segment; then `error` says why. */
+  state: SegmentState | undefined;
+  /** 1 for a new name, one more than that of the segment which it replaced; undefined as `state` is. */
+  generation: number | undefined;
+  /** Somebody alive has it open. */
+  inUse: boolean;
+  /** Why there is no `state`: what opening or looking at it gave; undefined when there is one. */
+  error: IsthmusErrorCode | undefined;
+}
+
+/** @internal All named segments, without taking a lock and without writing. */
+export function listSegments(namespace: number): SegmentInfo[] {
+  const names = attempt("listing segments", () => native.list(namespace));
+  return names.sort().flatMap((name) => describe(name, namespace) ?? []);
+}
+
+function describe(name: string, namespace: number): SegmentInfo | undefined {
+  const nothing = { name, bytes: 0, state: undefined, generation: undefined, inUse: false };
+  let region: Region | undefined;
+  try {
+    region = new Region(
+      attempt("", () => native.openNamed(name, namespace, false, true, 0)),
+      true,
+    );
+    const { bytes } = region.info();
+    const inUse = region.held(LOCK_HOLDERS);
+    if (bytes === 0) return { ...nothing, bytes, inUse, error: "INITIALIZING" };
+    // Read, not mapped: its owner, who may be anybody, could truncate it, and end whoever touches what is gone.
+    if (!mayBeSegment(region)) return { ...nothing, bytes, inUse, error: "BAD_MAGIC" };
+    const view = beginningOf(region);
+    if (!view || bytes % PAGE_BYTES !== 0 || bytes > PAGE_BYTES * SEGMENT_PAGES_MAX) {
+      return { ...nothing, bytes, inUse, error: "CORRUPT" };
+    }
+    const header = headerOf(view);
+    if (header.magic === 0) return { ...nothing, bytes, inUse, state: header.state, error: undefined };
+    return { name, bytes, inUse, state: header.state, generation: header.generation, error: undefined };
+  } catch (error) {
+    if (!(error instanceof IsthmusError)) throw error;
+    if (error.code === "NOT_FOUND") return undefined;
+    return { ...nothing, error: error.code };
+  } finally {
+    region?.close();
+  }
+}

@@ -1,0 +1,624 @@
+import { DIRECTORY_WAITERS_OFFSET, HEADER_GENERATION_OFFSET } from "../../protocol/layout.js";
+import { flag, options, type WaitOptions, wrongType } from "../arguments.js";
+import { attempt, failure } from "../errors.js";
+import { native } from "../host/region.js";
+import { Latest } from "../latest/latest.js";
+import { Block, StructView } from "../memory/block.js";
+import { Heap } from "../memory/heap.js";
+import { checkBody, runTransaction } from "../memory/transaction.js";
+import { withWriteLock } from "../memory/write-lock.js";
+import { Ring, type RingOptions } from "../ring/ring.js";
+import type { Fields, Struct } from "../struct/struct.js";
+import { Counter } from "../sync/counter.js";
+import { type EventOptions, SharedEvent } from "../sync/event.js";
+import { Lock } from "../sync/lock.js";
+import { Semaphore, type SemaphoreOptions } from "../sync/semaphore.js";
+import { NOT_YET, wait } from "../wait/wait.js";
+import { type Attachment, Lease } from "./attachment.js";
+import { findObject, listObjects, type ObjectInfo } from "./directory.js";
+import { fileLocation } from "./file.js";
+import {
+  headerOf,
+  type Participant,
+  participantsOf,
+  type SegmentHeader,
+  type SegmentState,
+  stateOf,
+} from "./header.js";
+import { removeLocked } from "./kernel-locks.js";
+import { listSegments, type SegmentInfo } from "./list.js";
+import { anonymousLocation, handleLocation, namedLocation, openStagedRegion } from "./location.js";
+import { type Creation, type Location, type Mode, openLocation } from "./open.js";
+import {
+  type Access,
+  type CreateOptions,
+  creationOf,
+  type FileOptions,
+  fileCreationOf,
+  isReadOnly,
+  namespaceOf,
+  type OpenOptions,
+  segmentName,
+} from "./options.js";
+import { pruneSegments, unlinkSegment } from "./remove.js";
+import { replace } from "./replace.js";
+import { openWhenReady } from "./wait-for.js";
+
+/** The open segments, by the buffers that lie over them; held weakly, so that what is forgotten can be closed. */
+const known = new WeakMap<
+  ArrayBufferLike,
+  { lease: WeakRef<Lease>; segment: WeakRef<Segment>; location: Location }
+>();
+
+/**
+ * Memory that processes share, under a name. Whoever opens it sees the same bytes; see docs/protocol.md for what lies where.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment } from "isthmus";
+ *
+ * using segment = Segment.openOrCreate("example-camera", { bytes: 4 * MiB });
+ * console.log(segment.name, segment.bytes, segment.participants().length);
+ * segment.unlink();
+ * ```
+ */
+export class Segment {
+  readonly #lease: Lease;
+  readonly #location: Location;
+  #handle: string | undefined;
+
+  private constructor(lease: Lease, location: Location) {
+    this.#lease = lease;
+    this.#location = location;
+    known.set(lease.attachment.u8.buffer, {
+      lease: new WeakRef(lease),
+      segment: new WeakRef(this),
+      location,
+    });
+  }
+
+  get #attachment(): Attachment {
+    return this.#lease.attachment;
+  }
+
+  /**
+   * Makes a segment of that name.
+   *
+   * @param name 1 to 200 characters out of A-Z a-z 0-9 _ @ + = ~ , - . (not first)
+   * @param given `bytes`: 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB; `mode`: permission bits, default 0o600, exact
+   *   whatever the umask; `replace`: make a new generation if the name exists, whose holders then see `stale`;
+   *   `participants`: 64 to 1024, in steps of 64, default 64; `namespace`
+   * @returns the segment, open for writing
+   * @throws {TypeError | RangeError} naming the argument that does not fit
+   * @throws {IsthmusError} ALREADY_EXISTS; INVALID_NAME; ACCESS_DENIED; OUT_OF_SHARED_MEMORY; SEGMENT_FULL when `bytes` are
+   *   too few for so many participants; INITIALIZING when a stopped process is in the middle of creating it; NOT_SUPPORTED
+   *   where there is no shared memory; SYSTEM
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.create("example-made", { bytes: 1 * MiB, replace: true });
+   * console.log(segment.generation, segment.header.participants);
+   * segment.unlink();
+   * ```
+   */
+  static create(name: string, given: CreateOptions): Segment {
+    const creation = creationOf(given);
+    const namespace = namespaceOf(given);
+    const location = namedLocation(name, namespace, false);
+    const attachment = flag("replace", given.replace, false)
+      ? replace(location, () => openStagedRegion(location, namespace, creation), creation)
+      : openLocation(location, "create", creation);
+    return new Segment(new Lease(attachment), location);
+  }
+
+  /**
+   * Opens the segment of that name.
+   *
+   * @param name as for `create`
+   * @param given `access`: "read-only" maps without the right to write, default "read-write"; `namespace`
+   * @returns the segment
+   * @throws {TypeError | RangeError} naming the argument that does not fit
+   * @throws {IsthmusError} NOT_FOUND; ACCESS_DENIED; BAD_MAGIC, VERSION_MISMATCH, LAYOUT_MISMATCH, CORRUPT, BROKEN when it is
+   *   not one that this package can use; INITIALIZING as `create`; TOO_MANY_PARTICIPANTS; INVALID_NAME; OUT_OF_SHARED_MEMORY
+   *   when there are no addresses left; NOT_SUPPORTED, SYSTEM as `create`
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.create("example-opened", { bytes: 1 * MiB });
+   * using same = Segment.open("example-opened", { access: "read-only" }); // usually in another process
+   * console.log(same.access, same.state);
+   * segment.unlink();
+   * ```
+   */
+  static open(name: string, given?: OpenOptions): Segment {
+    return Segment.#openLocation(
+      namedLocation(name, namespaceOf(given), isReadOnly(given)),
+      "open",
+      undefined,
+    );
+  }
+
+  /**
+   * Opens the segment of that name, or makes it: exactly one of all who call this at once does. The first one's size counts.
+   *
+   * @param name as for `create`
+   * @param given as for `create`, without `replace`
+   * @returns the segment, open for writing
+   * @throws {IsthmusError} as `create` (but ALREADY_EXISTS) and `open` (but NOT_FOUND)
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.openOrCreate("example-either", { bytes: 1 * MiB });
+   * console.log(segment.counter("openers").add());
+   * segment.unlink();
+   * ```
+   */
+  static openOrCreate(name: string, given: CreateOptions): Segment {
+    const creation = creationOf(given);
+    return Segment.#openLocation(namedLocation(name, namespaceOf(given), false), "openOrCreate", creation);
+  }
+
+  static #openLocation(location: Location, mode: Mode, creation: Creation | undefined): Segment {
+    return new Segment(new Lease(openLocation(location, mode, creation)), location);
+  }
+
+  /**
+   * Opens the segment in a file, or makes it: it stays when all have closed it, and `root` with it. A file that is larger
+   * than `bytes` stays as large; a smaller one is extended if nobody else has it open, else it stays as it is: see
+   * `segment.bytes`. docs/persistence.md says what is promised when a process or the machine dies.
+   *
+   * @param path of a regular file, not of a symbolic link
+   * @param given `bytes` to make or extend it, `access`, and `mode` and `participants` as for `create`
+   * @returns the segment; its name is the absolute path
+   * @throws {IsthmusError} NOT_FOUND when there is no such file, or an empty one, and no `bytes` are given;
+   *   ACCESS_DENIED; OUT_OF_SHARED_MEMORY when the disk is full; BAD_MAGIC, CORRUPT when it is no segment or was
+   *   truncated; INVALID_NAME for an empty path; TOO_LARGE for one that is too long; others as `open`
+   * @example
+   * ```ts
+   * import { rmSync } from "node:fs";
+   * import { MiB, Segment, struct } from "isthmus";
+   *
+   * const State = struct({ runs: "u32" });
+   * using segment = Segment.openFile("example-state.isthmus", { bytes: 1 * MiB });
+   * segment.root ??= segment.heap.allocate(State.bytes);
+   * const state = segment.root?.view(State);
+   * state?.set("runs", state.get("runs") + 1);
+   * segment.flush();
+   * rmSync("example-state.isthmus");
+   * ```
+   */
+  static openFile(path: string, given?: FileOptions): Segment {
+    const wish = options<FileOptions>("options", given);
+    const readOnly = isReadOnly(wish);
+    const location = fileLocation(path, readOnly);
+    const wanted = fileCreationOf(wish);
+    const creation = readOnly ? undefined : wanted;
+    return Segment.#openLocation(location, creation ? "openOrCreate" : "open", creation);
+  }
+
+  /**
+   * Opens the segment of that name as soon as it exists and is ready. Never blocks the thread, also while whoever creates or
+   * joins it is stopped.
+   *
+   * @param name as for `create`
+   * @param given as for `open`, how long to wait, and a signal that ends it
+   * @returns the segment
+   * @throws {IsthmusError} TIMED_OUT; otherwise as `open` (but NOT_FOUND and INITIALIZING)
+   * @throws the signal's reason, when it is aborted
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * const waiting = Segment.waitFor("example-awaited", { timeoutMs: 5000 });
+   * using segment = Segment.create("example-awaited", { bytes: 1 * MiB }); // usually in another process
+   * using same = await waiting;
+   * console.log(same.name);
+   * segment.unlink();
+   * ```
+   */
+  static async waitFor(name: string, given?: OpenOptions & WaitOptions): Promise<Segment> {
+    const location = namedLocation(name, namespaceOf(given), isReadOnly(given));
+    return new Segment(new Lease(await openWhenReady(location, given)), location);
+  }
+
+  /**
+   * Makes a segment without a name, for child processes: pass them `segment.handle`.
+   *
+   * @param given `bytes` and `participants` as for `create`
+   * @returns the segment; its memory goes with the last one who has it open
+   * @throws {TypeError | RangeError} naming the argument that does not fit
+   * @throws {IsthmusError} OUT_OF_SHARED_MEMORY; SEGMENT_FULL, NOT_SUPPORTED, SYSTEM as `create`
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+   * using same = Segment.fromHandle(segment.handle); // usually in a child, which got the handle as an argument
+   * console.log(same.bytes);
+   * ```
+   */
+  static createAnonymous(given: Pick<CreateOptions, "bytes" | "participants">): Segment {
+    return Segment.#openLocation(anonymousLocation(), "create", creationOf(given));
+  }
+
+  /**
+   * Opens an anonymous segment by the handle that its maker passed on.
+   *
+   * @param handle what `segment.handle` gave in another process
+   * @param given `access`
+   * @returns the segment
+   * @throws {IsthmusError} NOT_FOUND when nobody has it open any more; ACCESS_DENIED; otherwise as `open`
+   * @example
+   * ```ts
+   * import { execFileSync } from "node:child_process";
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+   * const child = 'const { Segment } = require("isthmus"); Segment.fromHandle(process.argv[1]).counter("hits").add();';
+   * execFileSync(process.execPath, ["-e", child, segment.handle], { stdio: "inherit" });
+   * console.log(segment.counter("hits").value);
+   * ```
+   */
+  static fromHandle(handle: string, given?: Pick<OpenOptions, "access">): Segment {
+    return Segment.#openLocation(handleLocation(handle, isReadOnly(given)), "open", undefined);
+  }
+
+  /**
+   * All named segments of this machine that this user can see. Needs no lock that could keep anyone waiting.
+   *
+   * @param given `namespace`
+   * @returns one entry for each, in the order of their names
+   * @throws {IsthmusError} NOT_SUPPORTED, SYSTEM as `create`
+   * @example
+   * ```ts
+   * import { Segment } from "isthmus";
+   *
+   * for (const { name, bytes, inUse } of Segment.list()) console.log(name, bytes, inUse);
+   * ```
+   */
+  static list(given?: Pick<OpenOptions, "namespace">): SegmentInfo[] {
+    return listSegments(namespaceOf(given));
+  }
+
+  /**
+   * Removes a name. Who has the segment open keeps it, and sees `stale`. Waits for who is creating or joining it.
+   *
+   * @param name as for `create`
+   * @param given `namespace`
+   * @throws {IsthmusError} NOT_FOUND; ACCESS_DENIED; INVALID_NAME; INITIALIZING when such a process is stopped; SYSTEM
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.create("example-unlinked", { bytes: 1 * MiB });
+   * Segment.unlink("example-unlinked");
+   * console.log(segment.stale);
+   * ```
+   */
+  static unlink(name: string, given?: Pick<OpenOptions, "namespace">): void {
+    unlinkSegment(segmentName(name), namespaceOf(given));
+  }
+
+  /**
+   * Removes every segment that nobody alive has open and that belongs to this user: the superuser leaves those of others alone.
+   * What has the name of a segment and is none stays.
+   *
+   * @param given `namespace`
+   * @returns names of the removed segments
+   * @throws {IsthmusError} NOT_SUPPORTED, SYSTEM as `create`
+   * @example
+   * ```ts
+   * import { Segment } from "isthmus";
+   *
+   * const unused = () => Segment.list().filter(({ inUse }) => !inUse).length;
+   * if (unused() > 1000) console.log(Segment.prune());
+   * ```
+   */
+  static prune(given?: Pick<OpenOptions, "namespace">): string[] {
+    return pruneSegments(namespaceOf(given));
+  }
+
+  /**
+   * The open segment that something lies in.
+   *
+   * @param thing a block, a view of a block, or a typed array or DataView over shared bytes
+   * @returns undefined when it lies in none, or the segment was closed
+   * @throws {TypeError} when it is none of these
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+   * const block = segment.heap.allocate(64);
+   * console.log(block && Segment.of(block.bytes) === segment, Segment.of(new Uint8Array(8)));
+   * ```
+   */
+  static of(thing: Block | StructView<Fields> | ArrayBufferView): Segment | undefined {
+    const shared = thing instanceof Block || thing instanceof StructView || ArrayBuffer.isView(thing);
+    if (!shared) throw wrongType("thing", "a block, a view of one, or a typed array", thing);
+    const found = known.get(thing.buffer);
+    const lease = found?.lease.deref();
+    if (!found || !lease || lease.attachment.closed) return undefined;
+    return found.segment.deref() ?? new Segment(lease, found.location);
+  }
+
+  /** What it is opened by; for a segment in a file its absolute path; empty for anonymous ones. Never throws. */
+  get name(): string {
+    return this.#attachment.name;
+  }
+
+  /** Bytes of the segment, a multiple of 65,536. Never throws. */
+  get bytes(): number {
+    return this.#attachment.bytes;
+  }
+
+  /** What this opener may do. Never throws. */
+  get access(): Access {
+    return this.#attachment.readOnly ? "read-only" : "read-write";
+  }
+
+  /** 1 for a new name, one more than that of the segment which it replaced. @throws {IsthmusError} CLOSED after `close` */
+  get generation(): number {
+    this.#attachment.check(false);
+    return Number(this.#attachment.view.getBigUint64(HEADER_GENERATION_OFFSET, true));
+  }
+
+  /** The name leads to another segment, or nowhere: open it again for the new one. @throws {IsthmusError} CLOSED; SYSTEM */
+  get stale(): boolean {
+    this.#attachment.check(false);
+    return this.#attachment.core.isStale() !== 0 || !this.#attachment.region.info().linked;
+  }
+
+  /** Whether it is in use. @throws {IsthmusError} CLOSED after `close` */
+  get state(): SegmentState {
+    this.#attachment.check(false);
+    return stateOf(this.#attachment.view);
+  }
+
+  /** All that the header says, as it is now. @throws {IsthmusError} CLOSED after `close` */
+  get header(): SegmentHeader {
+    this.#attachment.check(false);
+    return headerOf(this.#attachment.view);
+  }
+
+  /**
+   * Text by which another process of this user, child or not, opens the segment with `Segment.fromHandle`.
+   *
+   * @throws {IsthmusError} CLOSED after `close`; NOT_SUPPORTED; SYSTEM
+   */
+  get handle(): string {
+    this.#attachment.check(false);
+    this.#handle ??= attempt("passing on the segment", () => native.handle(this.#attachment.region.object));
+    return this.#handle;
+  }
+
+  /**
+   * Everyone who has the segment open for writing, and those who died with it open and were not replaced yet.
+   *
+   * @returns one entry for each, in the order of their slots
+   * @throws {IsthmusError} CLOSED after `close`
+   */
+  participants(): Participant[] {
+    this.#attachment.check(false);
+    return participantsOf(this.#attachment);
+  }
+
+  /**
+   * Asks the system to write changes to where the segment lies; for memory-only segments there is nothing to do.
+   *
+   * @throws {IsthmusError} CLOSED after `close`; READ_ONLY; EVICTED: this participant was removed; OUT_OF_SHARED_MEMORY when the
+   *   disk is full; SYSTEM when it fails
+   */
+  flush(): void {
+    this.#attachment.check(true);
+    attempt("flushing the segment", () => native.flush(this.#attachment.region.object));
+  }
+
+  /**
+   * All named objects in it, in the order of their creation. Takes no lock.
+   *
+   * @returns what each is, was made with, and holds now
+   * @throws {IsthmusError} CLOSED: the segment was closed
+   */
+  objects(): ObjectInfo[] {
+    this.#attachment.check(false);
+    return listObjects(this.#attachment);
+  }
+
+  /**
+   * Opens the ring of that name, or makes it.
+   *
+   * @param name 1 to 80 bytes in UTF-8, without NUL
+   * @param given the capacity
+   * @returns the ring; it has no end yet
+   * @throws {TypeError | RangeError} naming the argument that does not fit
+   * @throws {IsthmusError} OBJECT_MISMATCH when it exists with other parameters or as another object; SEGMENT_FULL when there is
+   *   no room for it; NOT_FOUND when a read-only opener finds none; INVALID_NAME; CLOSED: the segment was closed; EVICTED: this
+   *   participant was removed; BUSY inside a transaction, or when another process had the directory for 5 s; CORRUPT when the
+   *   directory is damaged
+   */
+  ring(name: string, given: RingOptions): Ring {
+    return new Ring(this.#lease, name, given);
+  }
+
+  /**
+   * Opens the latest value of that name, or makes it, without a value.
+   *
+   * @param name 1 to 80 bytes in UTF-8, without NUL
+   * @param layout what `struct` made
+   * @returns the latest value
+   * @throws as `ring`
+   */
+  latest<F extends Fields>(name: string, layout: Struct<F>): Latest<F> {
+    return new Latest(this.#lease, name, layout);
+  }
+
+  /**
+   * Opens the lock of that name, or makes it.
+   *
+   * @param name 1 to 80 bytes in UTF-8, without NUL
+   * @returns the lock
+   * @throws as `ring`
+   */
+  lock(name: string): Lock {
+    return new Lock(this.#lease, name);
+  }
+
+  /**
+   * Opens the semaphore of that name, or makes it.
+   *
+   * @param name 1 to 80 bytes in UTF-8, without NUL
+   * @param given how many there are to take at first
+   * @returns the semaphore
+   * @throws as `ring`
+   */
+  semaphore(name: string, given: SemaphoreOptions): Semaphore {
+    return new Semaphore(this.#lease, name, given);
+  }
+
+  /**
+   * Opens the event of that name, or makes it.
+   *
+   * @param name 1 to 80 bytes in UTF-8, without NUL
+   * @param given whether it is signaled at first
+   * @returns the event
+   * @throws as `ring`
+   */
+  event(name: string, given?: EventOptions): SharedEvent {
+    return new SharedEvent(this.#lease, name, given);
+  }
+
+  /**
+   * Opens the counter of that name, or makes it with 0.
+   *
+   * @param name 1 to 80 bytes in UTF-8, without NUL
+   * @returns the counter
+   * @throws as `ring`
+   */
+  counter(name: string): Counter {
+    return new Counter(this.#lease, name);
+  }
+
+  /** Blocks of memory in this segment. Never throws. */
+  get heap(): Heap {
+    return new Heap(this.#lease);
+  }
+
+  /**
+   * The block by which everything else in the heap is found; undefined when none was set. Set it to a block in use of this
+   * segment, or to undefined. Reading it takes no lock: see docs/pitfalls.md.
+   *
+   * @throws {TypeError} when it is set to something else
+   * @throws {IsthmusError} CLOSED: the segment was closed. When it is set also READ_ONLY; NOT_FOUND when the block is not in use;
+   *   BUSY when another process had the heap for 5 s; TOO_LARGE in a transaction that changes too much; EVICTED
+   */
+  get root(): Block | undefined {
+    this.#attachment.check(false);
+    const offset = this.#attachment.core.heapRoot() >>> 0;
+    return offset === 0 ? undefined : this.heap.blockAt(offset);
+  }
+
+  set root(block: Block | undefined) {
+    if (block !== undefined && !(block instanceof Block))
+      throw wrongType("root", "a block or undefined", block);
+    const attachment = this.#attachment;
+    attachment.check(true);
+    if (block !== undefined && block.buffer !== attachment.u8.buffer) {
+      throw new TypeError(
+        "root must be a block of this segment, got one of another; its own are those of segment.heap",
+      );
+    }
+    const result = withWriteLock(attachment, "setting the root", () =>
+      attachment.core.heapSetRoot(block?.offset ?? 0),
+    );
+    if (result !== 0) throw failure(result, "the root must be a block in use of this segment");
+  }
+
+  /**
+   * Runs a function with the lock held exclusively; its writes happen all or not at all: if it throws or its
+   * process dies, everything is as before. Covered are `write` and `set` of views, `Block.write`, allocating, freeing
+   * and `root`; not covered are plain writes to `Block.bytes`, rings, latest values, semaphores, events and counters.
+   * Objects are opened before, not inside. Other participants cannot allocate meanwhile: keep it short.
+   *
+   * @param lock guards the data; it is acquired, or nested
+   * @param body runs at once: an async function or a generator is refused before it runs; when it returns a promise all the same,
+   *   what it has done is undone, and what it does later is not guarded by anything
+   * @returns what the function returns
+   * @throws what the function throws
+   * @throws {TypeError} when the lock is none of this opener, or the function is async, a generator, or returns a promise
+   * @throws {IsthmusError} TOO_LARGE when it changes more than the journal holds; OWNER_DIED when a holder of the lock died
+   *   outside of a transaction; BUSY when a transaction of this opener runs already, or another process had the heap for 5 s;
+   *   CORRUPT when the heap is damaged; DEADLOCK, BROKEN, READ_ONLY, CLOSED, EVICTED as `lock.acquireSync`
+   * @example
+   * ```ts
+   * import { MiB, Segment, struct } from "isthmus";
+   *
+   * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+   * const lock = segment.lock("accounts");
+   * const accounts = segment.heap.allocate(8)?.view(struct({ from: "u32", to: "u32" }));
+   * segment.transaction(lock, () => {
+   *   accounts?.set("from", 3);
+   *   accounts?.set("to", 7);
+   * });
+   * console.log(accounts?.read());
+   * ```
+   */
+  transaction<T>(lock: Lock, body: () => T): T {
+    if (!(lock instanceof Lock)) throw wrongType("lock", "a lock of this segment", lock);
+    checkBody(body);
+    this.#attachment.check(true);
+    const held = lock.acquireJournaled(this.#attachment);
+    try {
+      return runTransaction(this.#attachment, body);
+    } finally {
+      held.close();
+    }
+  }
+
+  /**
+   * Waits until an object of that name exists.
+   *
+   * @param name 1 to 80 bytes in UTF-8, without NUL
+   * @param given how long to wait, and a signal that ends it
+   * @returns what it is, was made with, and holds now
+   * @throws {IsthmusError} TIMED_OUT; INVALID_NAME; CLOSED: the segment was closed
+   * @throws the signal's reason, when it is aborted
+   */
+  async waitForObject(name: string, given?: WaitOptions): Promise<ObjectInfo> {
+    const attachment = this.#attachment;
+    attachment.check(false);
+    const condition = {
+      what: `waiting for object ${JSON.stringify(name)}`,
+      waiters: attachment.readOnly ? 0 : DIRECTORY_WAITERS_OFFSET,
+      // Through the lease, which keeps the segment open while somebody waits.
+      attempt: () => findObject(this.#attachment, name) ?? NOT_YET,
+      recheck: () => {},
+    };
+    return wait(attachment, condition, given);
+  }
+
+  /**
+   * Removes the name, or the file, if it still leads to this segment.
+   *
+   * @throws {IsthmusError} CLOSED after `close`; ACCESS_DENIED; INITIALIZING when a process that is creating or joining it is
+   *   stopped; SYSTEM
+   */
+  unlink(): void {
+    const { attachment } = this.#lease;
+    attachment.check(false);
+    removeLocked(attachment.region, this.#location);
+  }
+
+  /** Leaves the segment; views of it read zeros from then on. The name stays: see `unlink`. Never throws. */
+  close(): void {
+    this.#attachment.close();
+  }
+
+  /** As `close`. Never throws. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

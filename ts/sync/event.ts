@@ -1,0 +1,88 @@
+import { EVENT_SIGNALED, OBJECT_EVENT } from "../../protocol/layout.js";
+import { flag, options, type WaitOptions, type WaitSyncOptions } from "../arguments.js";
+import type { Lease } from "../segment/attachment.js";
+import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
+import { Signal } from "./signal.js";
+
+/** What an event is made with; whoever opens it gives the same. */
+export interface EventOptions {
+  /** Whether it is signaled at first. Default false. */
+  signaled?: boolean | undefined;
+}
+
+/**
+ * A flag that many can wait for, made by `segment.event`; it stays signaled until it is reset.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+ * const go = segment.event("go");
+ * const waiting = go.wait({ timeoutMs: 1000 });
+ * go.signal();
+ * await waiting;
+ * go.reset();
+ * console.log(go.isSignaled);
+ * ```
+ */
+export class SharedEvent extends Signal {
+  /** @internal */
+  constructor(lease: Lease, name: string, given?: EventOptions) {
+    const { signaled } = options<EventOptions>("options", given);
+    super(lease, name, OBJECT_EVENT, { signaled: flag("signaled", signaled, false) ? 1 : 0 });
+  }
+
+  /** Whether it is signaled now. @throws {IsthmusError} CLOSED: the segment was closed */
+  get isSignaled(): boolean {
+    return (this.#word & EVENT_SIGNALED) !== 0;
+  }
+
+  get #word(): number {
+    return this.attachment(false).core.signalValue(this.offset) >>> 0;
+  }
+
+  /**
+   * Lets everyone pass who waits now, and who comes until `reset`. Who waits passes also when `reset` follows at once.
+   *
+   * @throws {IsthmusError} CLOSED: the segment was closed; READ_ONLY; EVICTED: this participant was removed
+   */
+  signal(): void {
+    this.finish(this.attachment(true).core.eventSet(this.offset, 1) >>> 0);
+  }
+
+  /** From now on `wait` waits. @throws {IsthmusError} as `signal` */
+  reset(): void {
+    this.finish(this.attachment(true).core.eventSet(this.offset, 0) >>> 0);
+  }
+
+  /**
+   * Waits until it is signaled, or passes if it is. A `reset` takes nothing back from who waited at the `signal`. A read-only
+   * opener looks every 2 ms.
+   *
+   * @param given how long to wait, and a signal that ends it
+   * @throws {IsthmusError} TIMED_OUT; CLOSED: the segment was closed
+   * @throws the signal's reason, when it is aborted
+   */
+  async wait(given?: WaitOptions): Promise<void> {
+    return wait(this.attachment(false), this.#signaled(), given);
+  }
+
+  /**
+   * Blocks the thread until it is signaled.
+   *
+   * @param given how long to wait
+   * @throws {IsthmusError} as `wait`
+   */
+  waitSync(given?: WaitSyncOptions): void {
+    waitSync(this.attachment(false), this.#signaled(), given);
+  }
+
+  #signaled(): Condition<undefined> {
+    const begin = this.#word;
+    return this.condition("event", () => {
+      const word = this.#word;
+      return (word & EVENT_SIGNALED) !== 0 || word !== begin ? undefined : NOT_YET;
+    });
+  }
+}

@@ -1,0 +1,87 @@
+/** What locks, semaphores, events and counters say of themselves at this moment, read without a lock and without writing. */
+import {
+  EVENT_SIGNALED,
+  LOCK_BROKEN,
+  LOCK_HELD,
+  LOCK_OWNER_DIED,
+  LOCK_SHARED_OFFSET,
+  LOCK_WAITERS_OFFSET,
+  OBJECT_ALIGNMENT,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_PID_OFFSET,
+  PARTICIPANT_WORD_OFFSET,
+  PARTICIPANTS_OFFSET,
+  SIGNAL_VALUE_OFFSET,
+  SLOT_LIVE,
+} from "../../protocol/layout.js";
+import type { Attachment } from "../segment/attachment.js";
+
+/** A participant that holds a lock. */
+export interface LockHolder {
+  /** Its number among the participants. */
+  slot: number;
+  /** Process id in its own pid namespace, for display. */
+  pid: number;
+  /** Whether the kernel says that it lives. */
+  alive: boolean;
+}
+
+/** Who has a lock. Process ids are those that the processes have for themselves. */
+export interface LockInfo {
+  /** waiting: somebody wants it exclusively, and the shared holders have not gone yet. broken: a death was not repaired. */
+  state: "free" | "shared" | "exclusive" | "waiting" | "broken";
+  /** Who holds it, or waits for it, exclusively. */
+  owner?: LockHolder;
+  /** Who holds it shared. */
+  shared: LockHolder[];
+  /** A holder died, and nobody has called the data consistent since. */
+  ownerDied: boolean;
+}
+
+/** How much of an object at `offset` is read at most; a damaged entry may lead anywhere. */
+function fits(attachment: Attachment, offset: number, bytes: number): boolean {
+  return offset > 0 && offset % OBJECT_ALIGNMENT === 0 && offset + bytes <= attachment.bytes;
+}
+
+function holder(attachment: Attachment, slot: number, generation?: number): LockHolder | undefined {
+  const at = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
+  const word = attachment.u32[(at + PARTICIPANT_WORD_OFFSET) >>> 2];
+  const now = attachment.u32[(at + PARTICIPANT_WORD_OFFSET + 4) >>> 2];
+  // A shared holder who has gone may have left its bit: it counts only while its generation lives.
+  if (generation !== undefined && (generation !== now || (word & 3) !== SLOT_LIVE)) return undefined;
+  const alive = (word & 3) === SLOT_LIVE && attachment.held(slot);
+  return { slot, pid: attachment.u32[(at + PARTICIPANT_PID_OFFSET) >>> 2], alive };
+}
+
+/** @internal */
+export function lockInfo(attachment: Attachment, lock: number): LockInfo | undefined {
+  const { core, u32 } = attachment;
+  const slots: number = core.participants.value;
+  const waitersBytes = core.lockWaitersExclusive(0) - core.lockWaitersShared(0);
+  const generations = lock + LOCK_WAITERS_OFFSET + 2 * waitersBytes;
+  if (!fits(attachment, lock, generations - lock + 4 * slots)) return undefined;
+  const word = core.lockState(lock) >>> 0;
+  const info: LockInfo = { state: "free", shared: [], ownerDied: (word & LOCK_OWNER_DIED) !== 0 };
+  for (let slot = 0; slot < slots; slot++) {
+    const bits = u32[(lock + LOCK_SHARED_OFFSET + ((slot >>> 5) << 2)) >>> 2];
+    if (((bits >>> (slot & 31)) & 1) === 0) continue;
+    const one = holder(attachment, slot, u32[(generations + slot * 4) >>> 2]);
+    if (one) info.shared.push(one);
+  }
+  if (info.shared.length > 0) info.state = "shared";
+  const owner = (word >>> 16) - 1;
+  if (owner >= 0 && owner < slots) {
+    info.owner = holder(attachment, owner) as LockHolder;
+    info.state = word & LOCK_HELD ? "exclusive" : "waiting";
+  }
+  if (word & LOCK_BROKEN) info.state = "broken";
+  return info;
+}
+
+/** @internal The number that a semaphore, an event (1: signaled) or a counter holds. */
+export function signalNow(attachment: Attachment, type: string, signal: number): number | undefined {
+  if (!fits(attachment, signal, SIGNAL_VALUE_OFFSET + 8)) return undefined;
+  if (type === "counter") return attachment.core.counterValue(signal);
+  const value = attachment.core.signalValue(signal) >>> 0;
+  return type === "event" ? value & EVENT_SIGNALED : value;
+}

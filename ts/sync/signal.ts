@@ -1,0 +1,43 @@
+import { EVICTED } from "../../protocol/errors.js";
+import { failure } from "../errors.js";
+import type { Attachment, Lease } from "../segment/attachment.js";
+import { openObject } from "../segment/directory.js";
+import type { Condition, NOT_YET } from "../wait/wait.js";
+
+/** What semaphores, events and counters share. */
+export class Signal {
+  /** Its name in the segment. */
+  readonly name: string;
+  /** @internal */
+  protected readonly lease: Lease;
+  /** @internal */
+  protected readonly offset: number;
+
+  /** @internal */
+  constructor(lease: Lease, name: string, type: number, parameters: Record<string, number>) {
+    this.lease = lease;
+    this.name = name;
+    this.offset = openObject(lease.attachment, name, type, parameters).offset;
+  }
+
+  /** @internal */
+  protected attachment(writing: boolean): Attachment {
+    this.lease.attachment.check(writing);
+    return this.lease.attachment;
+  }
+
+  /** @internal Throws for an error, wakes for a flag. */
+  protected finish(result: number): void {
+    const { attachment } = this.lease;
+    if (result === EVICTED) throw attachment.removed();
+    if (result > 1) throw failure(result, `"${this.name}" is changed by others all the time; try again`);
+    if (result === 1) attachment.notify(attachment.core.signalWaiters(this.offset) >>> 0);
+  }
+
+  /** @internal */
+  protected condition(what: string, attempt: () => undefined | typeof NOT_YET): Condition<undefined> {
+    const { attachment } = this.lease;
+    const waiters = attachment.readOnly ? 0 : attachment.core.signalWaiters(this.offset) >>> 0;
+    return { what: `waiting for ${what} "${this.name}"`, waiters, attempt, recheck: () => {} };
+  }
+}

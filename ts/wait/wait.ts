@@ -1,0 +1,115 @@
+/** Waiting for shared state, blocking or not; what is pending without blocking is in `pending.ts`. */
+import { RECHECK_MS } from "../../protocol/limits.js";
+import {
+  type AbortSource,
+  signalOf,
+  timeoutOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+} from "../arguments.js";
+import { IsthmusError } from "../errors.js";
+import { native } from "../host/region.js";
+import { sleepMs } from "../host/runtime.js";
+import type { Attachment } from "../segment/attachment.js";
+import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
+import { disarm, enqueue, nudge } from "./pending.js";
+
+export { type Condition, NOT_YET, nudge };
+
+/** Looks at a condition before the thread sleeps: within these bounds, for longer when that helped lately. */
+const SPINS_MIN = 16;
+const SPINS_MAX = 2048;
+
+let spins = SPINS_MAX;
+
+/** Looks again for a short while before sleeping. */
+function spin<T>(condition: Condition<T>): T | typeof NOT_YET {
+  for (let i = 0; i < spins; i++) {
+    const value = condition.attempt();
+    if (value === NOT_YET) continue;
+    spins = Math.min(SPINS_MAX, spins * 2);
+    return value;
+  }
+  spins = Math.max(SPINS_MIN, spins >>> 1);
+  return NOT_YET;
+}
+
+/** Blocks the thread until the condition gives a value. */
+export function waitSync<T>(attachment: Attachment, condition: Condition<T>, options?: WaitSyncOptions): T {
+  try {
+    return block(attachment, condition, timeoutOf(options));
+  } catch (error) {
+    condition.failed?.(gaveUp(error, undefined));
+    throw error;
+  }
+}
+
+function gaveUp(error: unknown, signal: AbortSource | undefined): boolean {
+  if (error instanceof IsthmusError && error.code === "TIMED_OUT") return true;
+  return signal?.aborted === true && error === signal.reason;
+}
+
+function block<T>(attachment: Attachment, condition: Condition<T>, timeoutMs: number): T {
+  let value = condition.attempt();
+  if (value !== NOT_YET) return value;
+  if (timeoutMs === 0) throw timedOut(condition.what, timeoutMs);
+  value = spin(condition);
+  if (value !== NOT_YET) return value;
+  const begin = performance.now();
+  let checked = begin;
+  for (;;) {
+    value = sleepOnce(attachment, condition, Math.min(RECHECK_MS, begin + timeoutMs - performance.now()));
+    if (value !== NOT_YET) return value;
+    const now = performance.now();
+    if (now - checked >= RECHECK_MS / 2) {
+      checked = now;
+      condition.recheck();
+      attachment.beat();
+    }
+    if (now - begin < timeoutMs) continue;
+    value = condition.attempt();
+    if (value !== NOT_YET) return value;
+    throw timedOut(condition.what, timeoutMs);
+  }
+}
+
+function sleepOnce<T>(
+  attachment: Attachment,
+  condition: Condition<T>,
+  milliseconds: number,
+): T | typeof NOT_YET {
+  if (condition.waiters === 0) {
+    sleepMs(Math.max(0.1, Math.min(POLL_MS, milliseconds)));
+    return condition.attempt();
+  }
+  const bell = Atomics.load(attachment.i32, attachment.doorbell >>> 2);
+  attachment.core.waitersArm(condition.waiters);
+  let value = condition.attempt();
+  if (value === NOT_YET && milliseconds > 0) {
+    native.wait(attachment.region.object, attachment.doorbell, bell, milliseconds);
+    value = condition.attempt();
+  }
+  disarm(attachment, condition.waiters);
+  return value;
+}
+
+/** Waits without blocking. */
+export async function wait<T>(
+  attachment: Attachment,
+  condition: Condition<T>,
+  options?: WaitOptions,
+): Promise<T> {
+  try {
+    const timeoutMs = timeoutOf(options);
+    const signal = signalOf(options);
+    if (signal?.aborted) throw signal.reason;
+    const value = condition.attempt();
+    if (value !== NOT_YET) return value;
+    if (timeoutMs === 0) throw timedOut(condition.what, timeoutMs);
+    return await enqueue(attachment, condition, timeoutMs, signal);
+  } catch (error) {
+    condition.failed?.(gaveUp(error, options?.signal));
+    nudge(); // whoever waits behind may be the first now
+    throw error;
+  }
+}

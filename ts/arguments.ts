@@ -39,10 +39,57 @@ export function flag(argument: string, value: unknown, otherwise: boolean): bool
   return value;
 }
 
-export function options<T extends object>(argument: string, value: T | undefined): Partial<T> {
-  if (value === undefined) return {};
+export function objectOf<T extends object>(argument: string, value: T): T {
   if (value === null || typeof value !== "object") throw wrongType(argument, "an object", value);
   return value;
+}
+
+/**
+ * The options of a call. An option that the call does not know is refused: a name that is misspelled would be ignored.
+ *
+ * @param known the names of all options of this call
+ */
+export function options<T extends object>(
+  argument: string,
+  value: T | undefined,
+  known: readonly string[],
+): Partial<T> {
+  if (value === undefined) return {};
+  for (const name of Object.keys(objectOf(argument, value))) {
+    if (!known.includes(name)) throw unknownName(argument, "option", name, known);
+  }
+  return value;
+}
+
+/** Says which of the known names is nearest to one that is not known. */
+export function unknownName(
+  argument: string,
+  kind: "option" | "field",
+  name: string,
+  known: readonly string[],
+): TypeError {
+  const nearest = known.map((word) => ({ word, far: distance(name, word) })).sort((a, b) => a.far - b.far)[0];
+  const near = nearest && nearest.far <= Math.max(2, name.length / 2);
+  const advice = near ? `did you mean "${nearest.word}"?` : `known are ${known.join(", ") || "none"}`;
+  return new TypeError(`${argument} has no ${kind} "${name}"; ${advice}`);
+}
+
+/** How many letters must be put in, left out or changed to make one word of the other; less when one begins with the other. */
+function distance(from: string, to: string): number {
+  const a = from.toLowerCase();
+  const b = to.toLowerCase();
+  if (a === b) return 0;
+  if (a !== "" && (b.startsWith(a) || a.startsWith(b))) return 1;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(changed, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[b.length];
 }
 
 export function callback(argument: string, value: unknown): void {
@@ -113,21 +160,41 @@ export interface WaitSyncOptions {
 
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
-/** The timeout in milliseconds; Infinity when there is none. */
-export function timeoutOf(value: WaitSyncOptions | undefined): number {
-  const { timeoutMs } = options<WaitSyncOptions>("options", value);
+/** @internal How a call waits: its options, read once, before anything else happens. */
+export interface Waiting {
+  /** Milliseconds; Infinity for a wait without an end. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSource | undefined;
+}
+
+const FOREVER: Waiting = { timeoutMs: Infinity, signal: undefined };
+
+/**
+ * Reads the options of a call that waits without blocking.
+ *
+ * @param others the names of the call's other options, which it reads itself
+ */
+export function waiting(value: WaitOptions | undefined, others: readonly string[] = []): Waiting {
+  if (value === undefined) return FOREVER;
+  const { timeoutMs, signal } = options<WaitOptions>("options", value, ["signal", "timeoutMs", ...others]);
+  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
+    throw wrongType("signal", "an AbortSignal", signal);
+  }
+  return { timeoutMs: timeout(timeoutMs), signal };
+}
+
+/** Reads the options of a call that blocks the thread; `others` as for `waiting`. */
+export function waitingSync(value: WaitSyncOptions | undefined, others: readonly string[] = []): Waiting {
+  if (value === undefined) return FOREVER;
+  const { timeoutMs } = options<WaitSyncOptions>("options", value, ["timeoutMs", ...others]);
+  return { timeoutMs: timeout(timeoutMs), signal: undefined };
+}
+
+function timeout(timeoutMs: unknown): number {
   if (timeoutMs === undefined || timeoutMs === Infinity) return Infinity;
   if (typeof timeoutMs !== "number") throw wrongType("timeoutMs", "a number", timeoutMs);
   if (!(timeoutMs >= 0 && timeoutMs <= TIMEOUT_MS_MAX)) {
     throw new RangeError(`timeoutMs must be from 0 to ${TIMEOUT_MS_MAX}, got ${timeoutMs}`);
   }
   return timeoutMs;
-}
-
-export function signalOf(value: WaitOptions | undefined): AbortSource | undefined {
-  const { signal } = options<WaitOptions>("options", value);
-  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
-    throw wrongType("signal", "an AbortSignal", signal);
-  }
-  return signal;
 }

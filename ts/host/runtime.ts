@@ -15,6 +15,14 @@ export const runtime = versions.bun ? RUNTIME_BUN : versions.deno ? RUNTIME_DENO
 
 export const pid: number = process.pid;
 
+const clock = performance;
+const readClock = clock.now;
+
+/** Milliseconds since some moment, by the clock as it was when the package was loaded: test frameworks replace it later. */
+export function monotonicMs(): number {
+  return readClock.call(clock);
+}
+
 /** Nanoseconds since 1970, as precisely as a double holds them. */
 export function nowNs(): number {
   return Date.now() * 1e6;

@@ -1,9 +1,9 @@
 import { BUSY, CORRUPT } from "../../protocol/errors.js";
 import { FLAG_WAKE, OBJECT_LATEST } from "../../protocol/layout.js";
 import { LATEST_SMALL_BYTES_MAX } from "../../protocol/limits.js";
-import { type WaitOptions, type WaitSyncOptions, wrongType } from "../arguments.js";
+import { type WaitOptions, type WaitSyncOptions, waiting, waitingSync, wrongType } from "../arguments.js";
 import { ERRORS_END, failure, type IsthmusError } from "../errors.js";
-import { atomicLoadsWrite, fence, sleepMs } from "../host/runtime.js";
+import { atomicLoadsWrite, fence, monotonicMs, sleepMs } from "../host/runtime.js";
 import { ringAdvice } from "../ring/errors.js";
 import type { Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
@@ -114,14 +114,14 @@ export class Latest<F extends Fields> {
 
   #contend(call: (latest: number, valueBytes: number) => number): number {
     const { attachment } = this.#lease;
-    const begin = performance.now();
+    const begin = monotonicMs();
     for (;;) {
       const result = attachment.retryPastDead(() => {
         const offset = call(this.#offset, this.layout.bytes) >>> 0;
         return offset === BUSY ? undefined : offset;
       });
       if (result !== undefined) return result;
-      if (performance.now() - begin > WRITE_TIMEOUT_MS) {
+      if (monotonicMs() - begin > WRITE_TIMEOUT_MS) {
         throw failure(
           BUSY,
           `${attachment.suspectText()} is in the middle of writing "${this.name}"; try again later`,
@@ -231,7 +231,7 @@ export class Latest<F extends Fields> {
    */
   async next(options?: WaitOptions): Promise<StructValue<F>> {
     this.#lease.attachment.check(false);
-    return wait(this.#lease.attachment, this.#newer(), options);
+    return wait(this.#lease.attachment, this.#newer(), waiting(options));
   }
 
   /**
@@ -243,7 +243,7 @@ export class Latest<F extends Fields> {
    */
   nextSync(options?: WaitSyncOptions): StructValue<F> {
     this.#lease.attachment.check(false);
-    return waitSync(this.#lease.attachment, this.#newer(), options);
+    return waitSync(this.#lease.attachment, this.#newer(), waitingSync(options));
   }
 
   #failed(status: number): IsthmusError {

@@ -106,7 +106,7 @@ export class Heap {
    */
   allocate(length: number, given?: AllocateOptions): Block | undefined {
     integer("length", length, 0, 2 ** 32 - 1);
-    const { zero, alignment = 8 } = options<AllocateOptions>("options", given);
+    const { zero, alignment = 8 } = options<AllocateOptions>("options", given, ["zero", "alignment"]);
     integer("alignment", alignment, 8, BLOCK_ALIGNMENT_MAX);
     if ((alignment & (alignment - 1)) !== 0)
       throw new RangeError(`alignment must be a power of two, got ${alignment}`);

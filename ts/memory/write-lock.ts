@@ -1,6 +1,6 @@
 import { BUSY } from "../../protocol/errors.js";
 import { failure } from "../errors.js";
-import { sleepMs } from "../host/runtime.js";
+import { monotonicMs, sleepMs } from "../host/runtime.js";
 import type { Attachment } from "../segment/attachment.js";
 
 /**
@@ -23,7 +23,7 @@ export function withWriteLock(attachment: Attachment, what: string, call: () => 
       return status === BUSY ? undefined : status;
     });
     if (result !== undefined) return result;
-    const now = performance.now();
+    const now = monotonicMs();
     begin ||= now;
     if (now - begin > WRITE_LOCK_TIMEOUT_MS) {
       const text = `${attachment.suspectText()} has been changing the segment for ${WRITE_LOCK_TIMEOUT_MS} ms`;

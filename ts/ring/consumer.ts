@@ -5,6 +5,8 @@ import {
   options,
   type WaitOptions,
   type WaitSyncOptions,
+  waiting,
+  waitingSync,
   wrongType,
 } from "../arguments.js";
 import type { Core } from "../core.js";
@@ -146,10 +148,11 @@ export class Consumer {
    * @throws the signal's reason, when it is aborted
    */
   async receive(options?: WaitOptions): Promise<Uint8Array | undefined> {
+    const how = waiting(options);
     this.#usable();
     const place = {};
     this.#queue.push(place);
-    return wait(this.#lease.attachment, this.#data(place), options);
+    return wait(this.#lease.attachment, this.#data(place), how);
   }
 
   /**
@@ -160,6 +163,7 @@ export class Consumer {
    * @throws {IsthmusError} BUSY while a `receive` of this consumer waits; otherwise as `receive`
    */
   receiveSync(options?: WaitSyncOptions): Uint8Array | undefined {
+    const how = waitingSync(options);
     this.#usable();
     if (this.#queue.length > 0) {
       throw new IsthmusError(
@@ -167,7 +171,7 @@ export class Consumer {
         `ring "${this.#geometry.name}": receives that wait come first; await them`,
       );
     }
-    return waitSync(this.#lease.attachment, this.#data(undefined), options);
+    return waitSync(this.#lease.attachment, this.#data(undefined), how);
   }
 
   #data(place: object | undefined): Condition<Uint8Array | undefined> {
@@ -219,7 +223,7 @@ export class Consumer {
    */
   drain(handle: (record: RingRecord) => void, given?: DrainOptions): number {
     callback("handle", handle);
-    const { limit = Number.MAX_SAFE_INTEGER } = options<DrainOptions>("options", given);
+    const { limit = Number.MAX_SAFE_INTEGER } = options<DrainOptions>("options", given, ["limit"]);
     integer("limit", limit, 0, Number.MAX_SAFE_INTEGER);
     this.#usable();
     let handled = 0;

@@ -6,6 +6,8 @@ import {
   integer,
   type WaitOptions,
   type WaitSyncOptions,
+  waiting,
+  waitingSync,
   wrongType,
 } from "../arguments.js";
 import type { Core } from "../core.js";
@@ -133,11 +135,12 @@ export class Producer {
    */
   async send(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
     const payload = bytesOf("bytes", bytes);
+    const how = waiting(options);
     if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state === "closed");
     const place = {};
     this.#queue.push(place);
     this.#room = 0; // everyone asks for room from now on, and comes after those who wait
-    return wait(this.#lease.attachment, this.#roomFor(payload, place), options);
+    return wait(this.#lease.attachment, this.#roomFor(payload, place), how);
   }
 
   /**
@@ -149,9 +152,10 @@ export class Producer {
    */
   sendSync(bytes: Uint8Array, options?: WaitSyncOptions): void {
     const payload = bytesOf("bytes", bytes);
+    const how = waitingSync(options);
     if (this.#queue.length === 0 && options === undefined && this.trySend(payload)) return;
     if (this.#queue.length > 0 && this.#state === "open") throw sendsWait(this.#geometry);
-    waitSync(this.#lease.attachment, this.#roomFor(payload, undefined), options);
+    waitSync(this.#lease.attachment, this.#roomFor(payload, undefined), how);
   }
 
   #roomFor(payload: Uint8Array, place: object | undefined): Condition<void> {

@@ -70,7 +70,7 @@ export class Ring {
 
   /** @internal */
   constructor(lease: Lease, name: string, given: RingOptions) {
-    const { bytes } = options<RingOptions>("options", given);
+    const { bytes } = options<RingOptions>("options", given, ["bytes"]);
     const wanted = integer("bytes", bytes, 1, RING_CAPACITY_MAX);
     const capacity = Math.max(RING_CAPACITY_MIN, Math.ceil(wanted / RECORD_ALIGNMENT) * RECORD_ALIGNMENT);
     const object = openObject(lease.attachment, name, OBJECT_RING, { bytes: capacity });

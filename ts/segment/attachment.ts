@@ -15,7 +15,16 @@ import { type Core, instantiate } from "../core.js";
 import { IsthmusError } from "../errors.js";
 import { copierInto } from "../host/copy.js";
 import { native, type Region } from "../host/region.js";
-import { clearInterval, nowNs, onExit, pid, runtime, setInterval, sleepMs } from "../host/runtime.js";
+import {
+  clearInterval,
+  monotonicMs,
+  nowNs,
+  onExit,
+  pid,
+  runtime,
+  setInterval,
+  sleepMs,
+} from "../host/runtime.js";
 
 /**
  * What the objects of the API hold instead of the attachment: when the last of them is gone without a `close()`, nobody
@@ -31,7 +40,9 @@ export class Lease {
   }
 }
 
-const forgotten = new FinalizationRegistry<Attachment>((attachment) => attachment.close(true));
+const forgotten = new FinalizationRegistry<Attachment>((attachment) => {
+  if (!attachment.rawBytesGiven) attachment.close(true);
+});
 
 /** Anything that ends when its segment is closed. */
 export interface Closable {
@@ -90,6 +101,11 @@ export class Attachment {
   readonly sleepers = new Map<number, number>();
   slot = -1;
   closed = false;
+  /**
+   * Raw bytes of the segment are in the user's hands: views of them keep what they see until `close()` or the end of the
+   * process, whatever is collected.
+   */
+  rawBytesGiven = false;
   /** Between the begin and the end of a transaction of this opener. */
   inTransaction = false;
   /** What this opener holds of each lock, by the lock's offset. */
@@ -173,9 +189,9 @@ export class Attachment {
   }
 
   #lockCreation(): boolean {
-    const end = performance.now() + (this.afterLeave ? LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS);
+    const end = monotonicMs() + (this.afterLeave ? LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS);
     while (!this.region.lock(LOCK_CREATION, false)) {
-      if (performance.now() > end) return false;
+      if (monotonicMs() > end) return false;
       sleepMs(1);
     }
     return true;

@@ -8,7 +8,7 @@ import { INITIALIZING } from "../../protocol/errors.js";
 import { LOCK_CREATION, LOCK_HOLDERS } from "../../protocol/layout.js";
 import { failure } from "../errors.js";
 import type { Region } from "../host/region.js";
-import { sleepMs } from "../host/runtime.js";
+import { monotonicMs, sleepMs } from "../host/runtime.js";
 
 /** How long another process may be creating, joining or truncating before we give up; a dead one is noticed at once. */
 export const CREATION_TIMEOUT_MS = 10_000;
@@ -24,9 +24,9 @@ export interface Wanted {
 }
 
 function retryUntil({ described, timeoutMs = CREATION_TIMEOUT_MS }: Wanted, taken: () => boolean): void {
-  const begin = performance.now();
+  const begin = monotonicMs();
   while (!taken()) {
-    if (performance.now() - begin >= timeoutMs) {
+    if (monotonicMs() - begin >= timeoutMs) {
       throw failure(
         INITIALIZING,
         `a live process has been creating, joining, leaving or removing ${described} for ` +

@@ -237,8 +237,8 @@ function checkSize(location: Location, bytes: number): void {
   if (bytes % PAGE_BYTES === 0 && bytes <= PAGE_BYTES * SEGMENT_PAGES_MAX) return;
   throw failure(
     CORRUPT,
-    `${location.described} has ${bytes} bytes, not a multiple of ${PAGE_BYTES} up to 4 GiB: it was truncated, or is no segment. ` +
-      `If it is one, ${location.remedy}`,
+    `${location.described} has ${bytes} bytes, not a multiple of ${PAGE_BYTES} up to 4 GiB: it was truncated, ` +
+      `or is no segment. If it is one, ${location.remedy}`,
   );
 }
 

@@ -6,7 +6,7 @@ import {
   SEGMENT_NAME_MAX,
   SEGMENT_PAGES_MAX,
 } from "../../protocol/limits.js";
-import { integer, oneOf, options, text, wrongType } from "../arguments.js";
+import { integer, oneOf, text } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
 import type { Creation } from "./open.js";
 
@@ -43,7 +43,6 @@ export interface FileOptions {
 
 /** @internal */
 export function creationOf(given: CreateOptions): Creation {
-  if (given === null || typeof given !== "object") throw wrongType("options", "an object with bytes", given);
   const { bytes, mode = MODE_DEFAULT, participants = PARTICIPANTS_MIN } = given;
   integer("bytes", bytes, PAGE_BYTES, PAGE_BYTES * SEGMENT_PAGES_MAX);
   integer("mode", mode, 0, 0o777);
@@ -75,15 +74,15 @@ export interface OpenOptions {
   namespace?: Namespace | undefined;
 }
 
-/** @internal */
+/** @internal The options were checked before. */
 export function isReadOnly(given: Pick<OpenOptions, "access"> | undefined): boolean {
-  const { access = "read-write" } = options<OpenOptions>("options", given);
+  const { access = "read-write" } = given ?? {};
   return oneOf("access", access, ["read-write", "read-only"] as const) === "read-only";
 }
 
-/** @internal */
+/** @internal The options were checked before. */
 export function namespaceOf(given: Pick<OpenOptions, "namespace"> | undefined): number {
-  return namespaceNumber(options<OpenOptions>("options", given).namespace);
+  return namespaceNumber(given?.namespace);
 }
 
 /** Where a name lives: for this session, or for the whole machine. No difference on POSIX. */

@@ -1,5 +1,5 @@
 import { DIRECTORY_WAITERS_OFFSET, HEADER_GENERATION_OFFSET } from "../../protocol/layout.js";
-import { flag, options, type WaitOptions, wrongType } from "../arguments.js";
+import { flag, objectOf, options, type WaitOptions, waiting, wrongType } from "../arguments.js";
 import { attempt, failure } from "../errors.js";
 import { native } from "../host/region.js";
 import { Latest } from "../latest/latest.js";
@@ -43,6 +43,14 @@ import {
 import { pruneSegments, unlinkSegment } from "./remove.js";
 import { replace } from "./replace.js";
 import { openWhenReady } from "./wait-for.js";
+
+/** The options of each way in. */
+const NAMESPACE_OPTIONS = ["namespace"];
+const OPEN_OPTIONS = ["access", "namespace"];
+const CREATE_OPTIONS = ["bytes", "mode", "replace", "participants", "namespace"];
+const FILE_OPTIONS = ["bytes", "access", "mode", "participants"];
+const ANONYMOUS_OPTIONS = ["bytes", "participants"];
+const HANDLE_OPTIONS = ["access"];
 
 /** The open segments, by the buffers that lie over them; held weakly, so that what is forgotten can be closed. */
 const known = new WeakMap<
@@ -103,6 +111,7 @@ export class Segment {
    * ```
    */
   static create(name: string, given: CreateOptions): Segment {
+    options("options", objectOf("options", given), CREATE_OPTIONS);
     const creation = creationOf(given);
     const namespace = namespaceOf(given);
     const location = namedLocation(name, namespace, false);
@@ -133,6 +142,7 @@ export class Segment {
    * ```
    */
   static open(name: string, given?: OpenOptions): Segment {
+    options("options", given, OPEN_OPTIONS);
     return Segment.#openLocation(
       namedLocation(name, namespaceOf(given), isReadOnly(given)),
       "open",
@@ -157,6 +167,7 @@ export class Segment {
    * ```
    */
   static openOrCreate(name: string, given: CreateOptions): Segment {
+    options("options", objectOf("options", given), CREATE_OPTIONS);
     const creation = creationOf(given);
     return Segment.#openLocation(namedLocation(name, namespaceOf(given), false), "openOrCreate", creation);
   }
@@ -191,7 +202,7 @@ export class Segment {
    * ```
    */
   static openFile(path: string, given?: FileOptions): Segment {
-    const wish = options<FileOptions>("options", given);
+    const wish = options<FileOptions>("options", given, FILE_OPTIONS);
     const readOnly = isReadOnly(wish);
     const location = fileLocation(path, readOnly);
     const wanted = fileCreationOf(wish);
@@ -220,8 +231,9 @@ export class Segment {
    * ```
    */
   static async waitFor(name: string, given?: OpenOptions & WaitOptions): Promise<Segment> {
+    const how = waiting(given, OPEN_OPTIONS);
     const location = namedLocation(name, namespaceOf(given), isReadOnly(given));
-    return new Segment(new Lease(await openWhenReady(location, given)), location);
+    return new Segment(new Lease(await openWhenReady(location, how)), location);
   }
 
   /**
@@ -241,6 +253,7 @@ export class Segment {
    * ```
    */
   static createAnonymous(given: Pick<CreateOptions, "bytes" | "participants">): Segment {
+    options("options", objectOf("options", given), ANONYMOUS_OPTIONS);
     return Segment.#openLocation(anonymousLocation(), "create", creationOf(given));
   }
 
@@ -263,6 +276,7 @@ export class Segment {
    * ```
    */
   static fromHandle(handle: string, given?: Pick<OpenOptions, "access">): Segment {
+    options("options", given, HANDLE_OPTIONS);
     return Segment.#openLocation(handleLocation(handle, isReadOnly(given)), "open", undefined);
   }
 
@@ -280,6 +294,7 @@ export class Segment {
    * ```
    */
   static list(given?: Pick<OpenOptions, "namespace">): SegmentInfo[] {
+    options("options", given, NAMESPACE_OPTIONS);
     return listSegments(namespaceOf(given));
   }
 
@@ -299,6 +314,7 @@ export class Segment {
    * ```
    */
   static unlink(name: string, given?: Pick<OpenOptions, "namespace">): void {
+    options("options", given, NAMESPACE_OPTIONS);
     unlinkSegment(segmentName(name), namespaceOf(given));
   }
 
@@ -318,6 +334,7 @@ export class Segment {
    * ```
    */
   static prune(given?: Pick<OpenOptions, "namespace">): string[] {
+    options("options", given, NAMESPACE_OPTIONS);
     return pruneSegments(namespaceOf(given));
   }
 
@@ -588,6 +605,7 @@ export class Segment {
    * @throws the signal's reason, when it is aborted
    */
   async waitForObject(name: string, given?: WaitOptions): Promise<ObjectInfo> {
+    const how = waiting(given);
     const attachment = this.#attachment;
     attachment.check(false);
     const condition = {
@@ -597,7 +615,7 @@ export class Segment {
       attempt: () => findObject(this.#attachment, name) ?? NOT_YET,
       recheck: () => {},
     };
-    return wait(attachment, condition, given);
+    return wait(attachment, condition, how);
   }
 
   /**

@@ -1,6 +1,8 @@
 /** Waiting for a segment that somebody else makes. */
-import { signalOf, timeoutOf, type WaitOptions } from "../arguments.js";
+
+import type { Waiting } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
+import { monotonicMs } from "../host/runtime.js";
 import { pauseFor } from "../wait/pause.js";
 import type { Attachment } from "./attachment.js";
 import { type Location, openLocation } from "./open.js";
@@ -10,15 +12,13 @@ const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 20;
 
 /** Opens the segment as soon as it is ready. The thread is never blocked: neither for its creator nor for who joins it. */
-export async function openWhenReady(location: Location, given: WaitOptions | undefined): Promise<Attachment> {
-  const signal = signalOf(given);
-  const timeoutMs = timeoutOf(given);
-  const begin = performance.now();
+export async function openWhenReady(location: Location, { timeoutMs, signal }: Waiting): Promise<Attachment> {
+  const begin = monotonicMs();
   for (let pause = LOOK_MS_MIN; ; pause = Math.min(LOOK_MS_MAX, pause * 2)) {
     if (signal?.aborted) throw signal.reason;
     const found = openIfReady({ ...location, timeoutMs: 0 });
     if (!(found instanceof IsthmusError)) return found;
-    const left = begin + timeoutMs - performance.now();
+    const left = begin + timeoutMs - monotonicMs();
     if (left <= 0) {
       const why =
         found.code === "NOT_FOUND"

@@ -1,4 +1,4 @@
-import { integer, options, wrongType } from "../arguments.js";
+import { integer, objectOf, wrongType } from "../arguments.js";
 import { arrayCodec, blobCodec, type Codec, FIELD_BYTES_MAX, scalarCodec } from "./codecs.js";
 import { fnv1a } from "./hash.js";
 import { structReader } from "./reader.js";
@@ -125,7 +125,7 @@ export class Struct<F extends Fields> {
     this.fields = fields;
     const parts = this.#parts;
     let end = 0;
-    for (const [name, type] of Object.entries(options("fields", fields))) {
+    for (const [name, type] of Object.entries(objectOf("fields", fields))) {
       const codec = codecOf(name, type);
       const offset = align(end, codec.alignment);
       parts.push({ name, offset, codec });

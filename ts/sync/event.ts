@@ -1,5 +1,5 @@
 import { EVENT_SIGNALED, OBJECT_EVENT } from "../../protocol/layout.js";
-import { flag, options, type WaitOptions, type WaitSyncOptions } from "../arguments.js";
+import { flag, options, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
 import type { Lease } from "../segment/attachment.js";
 import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
 import { Signal } from "./signal.js";
@@ -29,7 +29,7 @@ export interface EventOptions {
 export class SharedEvent extends Signal {
   /** @internal */
   constructor(lease: Lease, name: string, given?: EventOptions) {
-    const { signaled } = options<EventOptions>("options", given);
+    const { signaled } = options<EventOptions>("options", given, ["signaled"]);
     super(lease, name, OBJECT_EVENT, { signaled: flag("signaled", signaled, false) ? 1 : 0 });
   }
 
@@ -65,7 +65,7 @@ export class SharedEvent extends Signal {
    * @throws the signal's reason, when it is aborted
    */
   async wait(given?: WaitOptions): Promise<void> {
-    return wait(this.attachment(false), this.#signaled(), given);
+    return wait(this.attachment(false), this.#signaled(), waiting(given));
   }
 
   /**
@@ -75,7 +75,7 @@ export class SharedEvent extends Signal {
    * @throws {IsthmusError} as `wait`
    */
   waitSync(given?: WaitSyncOptions): void {
-    waitSync(this.attachment(false), this.#signaled(), given);
+    waitSync(this.attachment(false), this.#signaled(), waitingSync(given));
   }
 
   #signaled(): Condition<undefined> {

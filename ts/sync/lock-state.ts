@@ -2,6 +2,7 @@ import { BUSY, DEADLOCK } from "../../protocol/errors.js";
 import { LOCK_OWNER_DIED, LOCK_SHARED_FIRST } from "../../protocol/layout.js";
 import { RECHECK_MS } from "../../protocol/limits.js";
 import { codeName, failure, type IsthmusError } from "../errors.js";
+import { monotonicMs } from "../host/runtime.js";
 import type { Attachment, Closable, Lease } from "../segment/attachment.js";
 
 /** exclusive: nobody else holds it; shared: others may hold it shared as well. */
@@ -96,7 +97,7 @@ export class LockState implements Closable {
   #patience(): void {
     const state = this.attachment.core.lockState(this.#lock) >>> 0;
     const reserved = state >>> 16 === 0 && (state & LOCK_SHARED_FIRST) !== 0;
-    const now = performance.now();
+    const now = monotonicMs();
     if (!reserved) this.#reservedSince = Infinity;
     else this.#reservedSince = Math.min(this.#reservedSince, now);
     if (now - this.#reservedSince >= RECHECK_MS) this.#impatient = true;

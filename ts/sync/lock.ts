@@ -1,5 +1,5 @@
 import { LOCK_OWNER_DIED, OBJECT_LOCK } from "../../protocol/layout.js";
-import { oneOf, type WaitOptions, type WaitSyncOptions } from "../arguments.js";
+import { oneOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
@@ -94,7 +94,7 @@ export class Held {
   async upgrade(given?: WaitOptions): Promise<void> {
     const state = this.#held();
     if (this.#mode === "exclusive") return;
-    await wait(state.attachment, this.#condition(state), given);
+    await wait(state.attachment, this.#condition(state), waiting(given));
   }
 
   /**
@@ -106,7 +106,7 @@ export class Held {
   upgradeSync(given?: WaitSyncOptions): void {
     const state = this.#held();
     if (this.#mode === "exclusive") return;
-    waitSync(state.attachment, this.#condition(state), given);
+    waitSync(state.attachment, this.#condition(state), waitingSync(given));
   }
 
   #condition(state: LockState): Condition<undefined> {
@@ -236,7 +236,7 @@ export class Lock {
    */
   async acquire(mode: LockMode = "exclusive", given?: WaitOptions): Promise<Held> {
     const wanted = this.#usable(mode);
-    return wait(this.#lease.attachment, this.#condition(wanted), given);
+    return wait(this.#lease.attachment, this.#condition(wanted), waiting(given));
   }
 
   /**
@@ -252,7 +252,7 @@ export class Lock {
     // A lock that is free, as most are, costs no condition to wait for.
     const flags = given === undefined ? this.#state.take(wanted) : undefined;
     if (flags !== undefined) return this.#hold(wanted, flags);
-    return waitSync(this.#lease.attachment, this.#condition(wanted), given);
+    return waitSync(this.#lease.attachment, this.#condition(wanted), waitingSync(given));
   }
 
   /**
@@ -264,7 +264,7 @@ export class Lock {
       throw new TypeError(`lock must be a lock of this segment, got "${this.name}" of another opener`);
     this.#usable("exclusive");
     const nested = this.#state.real === "exclusive";
-    const held = waitSync(attachment, this.#condition("exclusive", true));
+    const held = waitSync(attachment, this.#condition("exclusive", true), waitingSync(undefined));
     if (nested || !held.ownerDied) return held;
     held.downgrade(); // a shared hold is given back without a word about the data
     held.release();

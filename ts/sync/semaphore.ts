@@ -1,6 +1,13 @@
 import { TOO_LARGE } from "../../protocol/errors.js";
 import { OBJECT_SEMAPHORE } from "../../protocol/layout.js";
-import { integer, options, type WaitOptions, type WaitSyncOptions } from "../arguments.js";
+import {
+  integer,
+  options,
+  type WaitOptions,
+  type WaitSyncOptions,
+  waiting,
+  waitingSync,
+} from "../arguments.js";
 import { failure } from "../errors.js";
 import type { Lease } from "../segment/attachment.js";
 import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
@@ -32,7 +39,7 @@ export interface SemaphoreOptions {
 export class Semaphore extends Signal {
   /** @internal */
   constructor(lease: Lease, name: string, given: SemaphoreOptions) {
-    const { initial } = options<SemaphoreOptions>("options", given);
+    const { initial } = options<SemaphoreOptions>("options", given, ["initial"]);
     super(lease, name, OBJECT_SEMAPHORE, { initial: integer("initial", initial, 0, COUNT_MAX) });
   }
 
@@ -61,7 +68,7 @@ export class Semaphore extends Signal {
    * @throws the signal's reason, when it is aborted
    */
   async acquire(given?: WaitOptions): Promise<void> {
-    return wait(this.attachment(true), this.#one(), given);
+    return wait(this.attachment(true), this.#one(), waiting(given));
   }
 
   /**
@@ -71,7 +78,7 @@ export class Semaphore extends Signal {
    * @throws {IsthmusError} as `acquire`
    */
   acquireSync(given?: WaitSyncOptions): void {
-    waitSync(this.attachment(true), this.#one(), given);
+    waitSync(this.attachment(true), this.#one(), waitingSync(given));
   }
 
   #one(): Condition<undefined> {

@@ -11,7 +11,14 @@ import { RECHECK_MS } from "../../protocol/limits.js";
 import type { AbortSource } from "../arguments.js";
 import { attempt, IsthmusError } from "../errors.js";
 import { native, onBell } from "../host/region.js";
-import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "../host/runtime.js";
+import {
+  clearInterval,
+  clearTimeout,
+  monotonicMs,
+  setImmediate,
+  setInterval,
+  setTimeout,
+} from "../host/runtime.js";
 import type { Attachment } from "../segment/attachment.js";
 import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
 
@@ -139,7 +146,7 @@ function adapt(one: Pending): void {
     return;
   }
   turnsMost = Math.max(TURNS_MIN, turnsMost >>> 1);
-  if (performance.now() - one.beginMs >= SHORT_WAIT_MS || ++unprobed < PROBE_WAITS) return;
+  if (monotonicMs() - one.beginMs >= SHORT_WAIT_MS || ++unprobed < PROBE_WAITS) return;
   unprobed = 0;
   turnsMost = TURNS_MAX;
 }
@@ -205,7 +212,7 @@ export function enqueue<T>(
         finish();
         reject(error);
       },
-      beginMs: performance.now(),
+      beginMs: monotonicMs(),
       turns: 0,
       asleep: false,
     };

@@ -1,15 +1,9 @@
 /** Waiting for shared state, blocking or not; what is pending without blocking is in `pending.ts`. */
 import { RECHECK_MS } from "../../protocol/limits.js";
-import {
-  type AbortSource,
-  signalOf,
-  timeoutOf,
-  type WaitOptions,
-  type WaitSyncOptions,
-} from "../arguments.js";
+import type { AbortSource, Waiting } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
 import { native } from "../host/region.js";
-import { sleepMs } from "../host/runtime.js";
+import { monotonicMs, sleepMs } from "../host/runtime.js";
 import type { Attachment } from "../segment/attachment.js";
 import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
 import { disarm, enqueue, nudge } from "./pending.js";
@@ -35,9 +29,9 @@ function spin<T>(condition: Condition<T>): T | typeof NOT_YET {
 }
 
 /** Blocks the thread until the condition gives a value. */
-export function waitSync<T>(attachment: Attachment, condition: Condition<T>, options?: WaitSyncOptions): T {
+export function waitSync<T>(attachment: Attachment, condition: Condition<T>, { timeoutMs }: Waiting): T {
   try {
-    return block(attachment, condition, timeoutOf(options));
+    return block(attachment, condition, timeoutMs);
   } catch (error) {
     condition.failed?.(gaveUp(error, undefined));
     throw error;
@@ -55,12 +49,12 @@ function block<T>(attachment: Attachment, condition: Condition<T>, timeoutMs: nu
   if (timeoutMs === 0) throw timedOut(condition.what, timeoutMs);
   value = spin(condition);
   if (value !== NOT_YET) return value;
-  const begin = performance.now();
+  const begin = monotonicMs();
   let checked = begin;
   for (;;) {
-    value = sleepOnce(attachment, condition, Math.min(RECHECK_MS, begin + timeoutMs - performance.now()));
+    value = sleepOnce(attachment, condition, Math.min(RECHECK_MS, begin + timeoutMs - monotonicMs()));
     if (value !== NOT_YET) return value;
-    const now = performance.now();
+    const now = monotonicMs();
     if (now - checked >= RECHECK_MS / 2) {
       checked = now;
       condition.recheck();
@@ -97,18 +91,16 @@ function sleepOnce<T>(
 export async function wait<T>(
   attachment: Attachment,
   condition: Condition<T>,
-  options?: WaitOptions,
+  { timeoutMs, signal }: Waiting,
 ): Promise<T> {
   try {
-    const timeoutMs = timeoutOf(options);
-    const signal = signalOf(options);
     if (signal?.aborted) throw signal.reason;
     const value = condition.attempt();
     if (value !== NOT_YET) return value;
     if (timeoutMs === 0) throw timedOut(condition.what, timeoutMs);
     return await enqueue(attachment, condition, timeoutMs, signal);
   } catch (error) {
-    condition.failed?.(gaveUp(error, options?.signal));
+    condition.failed?.(gaveUp(error, signal));
     nudge(); // whoever waits behind may be the first now
     throw error;
   }

@@ -170,7 +170,7 @@ export interface Waiting {
 const FOREVER: Waiting = { timeoutMs: Infinity, signal: undefined };
 
 /**
- * Reads the options of a call that waits without blocking.
+ * @internal Reads the options of a call that waits without blocking.
  *
  * @param others the names of the call's other options, which it reads itself
  */
@@ -183,7 +183,7 @@ export function waiting(value: WaitOptions | undefined, others: readonly string[
   return { timeoutMs: timeout(timeoutMs), signal };
 }
 
-/** Reads the options of a call that blocks the thread; `others` as for `waiting`. */
+/** @internal Reads the options of a call that blocks the thread; `others` as for `waiting`. */
 export function waitingSync(value: WaitSyncOptions | undefined, others: readonly string[] = []): Waiting {
   if (value === undefined) return FOREVER;
   const { timeoutMs } = options<WaitSyncOptions>("options", value, ["timeoutMs", ...others]);

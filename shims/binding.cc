@@ -84,6 +84,7 @@ static const struct {
     {"close", entry<close_object>},
     {"wake", entry<wake>},
     {"wait", entry<wait>},
+    {"now", entry<now>},
     {"setBell", entry<set_bell>},
     {"watch", entry<watch>},
     {"unwatch", entry<unwatch>},

@@ -89,6 +89,7 @@ napi_value flush(const call &of);
 /* binding_wait.cc */
 napi_value wake(const call &of);
 napi_value wait(const call &of);
+napi_value now(const call &of);
 napi_value set_bell(const call &of);
 napi_value watch(const call &of);
 napi_value unwatch(const call &of);

@@ -35,6 +35,12 @@ napi_value wait(const call &of) {
   return nullptr;
 }
 
+napi_value now(const call &of) {
+  napi_value result = nullptr;
+  napi_create_double(of.env, isthmus_now_ms(), &result);
+  return result;
+}
+
 /* On the shim's thread. */
 void ring(void *data) {
   binding_state *state = static_cast<binding_state *>(data);

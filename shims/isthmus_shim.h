@@ -183,6 +183,12 @@ int isthmus_wake(isthmus_object *object, uint64_t offset, isthmus_failure *failu
  * word again. */
 int isthmus_wait(isthmus_object *object, uint64_t offset, uint32_t expected, double timeout_ms,
                  isthmus_failure *failure);
+/*
+ * Milliseconds since some moment, which never goes back and which no program can set. Processes of one
+ * machine read the same clock.
+ */
+double isthmus_now_ms(void);
+
 /* Rings the environment's bell after each change of the word from now on that is followed by isthmus_wake. */
 int isthmus_watch(isthmus_object *object, uint64_t offset, isthmus_failure *failure);
 /* Forgets all watched words of the object. The bell may still ring once for an earlier change. */

@@ -1,4 +1,9 @@
-/* Sleeping and waking on one word (futex), and the lock that the shim's own threads use among themselves. */
+/*
+ * Sleeping and waking on one word (futex), the clock, and the lock that the shim's own threads use among
+ * themselves.
+ */
+#include <time.h>
+
 #include "linux.h"
 
 /* linux/futex.h: operations without FUTEX_PRIVATE reach other processes through the same page. */
@@ -51,4 +56,11 @@ int isthmus_wait(isthmus_object *object, uint64_t offset, uint32_t expected, dou
   long result = sleep_on_word(object->address + offset, expected, timeout_ns, false);
   bool expectable = result == 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT;
   return expectable ? ISTHMUS_OK : refuse_errno(failure, "futex");
+}
+
+double isthmus_now_ms(void) {
+  /* struct timespec has the same two 64-bit fields in the kernel and in every libc on 64-bit CPUs. */
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }

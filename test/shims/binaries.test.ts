@@ -16,6 +16,7 @@ const LIBC = [
   ...[
     "__errno_location",
     "calloc",
+    "clock_gettime",
     "close",
     "fchmod",
     "fcntl",

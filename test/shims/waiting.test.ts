@@ -1,5 +1,6 @@
 /** Mapping, sleeping and waking: between objects of one process, between processes, in every runtime. */
 import { readFileSync } from "node:fs";
+import process from "node:process";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as errors from "../../protocol/errors.js";
@@ -109,6 +110,40 @@ test("wait returns at once when the word differs, and by itself when nobody wake
   native.wait(object, 12, -1, -5);
   native.wait(object, 12, -1, Number.POSITIVE_INFINITY); // early, by contract
   native.close(object);
+});
+
+test("now is a clock that never goes back, whatever JavaScript's clocks say", () => {
+  const { object } = mapped(open(segmentName()));
+  const before = native.now();
+  const [dateNow, performanceNow] = [Date.now, performance.now];
+  Date.now = () => 0;
+  performance.now = () => 0;
+  try {
+    let last = native.now();
+    for (let i = 0; i < 1000; i++) {
+      const next = native.now();
+      assert.ok(next >= last, `${next} after ${last}`);
+      last = next;
+    }
+    // The unit is the one of wait: a sleep of 20 ms that nobody ends moves the clock by at least that.
+    for (const from = native.now(); native.now() - from < 20; ) native.wait(object, 0, 0, 20);
+  } finally {
+    Date.now = dateNow;
+    performance.now = performanceNow;
+  }
+  assert.ok(native.now() >= before + 20);
+  native.close(object);
+});
+
+test("now is the system's monotonic clock, in milliseconds", () => {
+  // Node's own reading of the same clock, in nanoseconds.
+  const before = process.hrtime.bigint();
+  const now = native.now();
+  const after = process.hrtime.bigint();
+  assert.ok(
+    now * 1e6 >= Number(before) - 1e3 && now * 1e6 <= Number(after) + 1e3,
+    `${before} ${now} ${after}`,
+  );
 });
 
 test("a sleeper in another process is woken, not found by polling", async () => {

@@ -57,6 +57,11 @@ export interface Native {
   /** Sleeps while the word at `offset` equals `expected`, at most `timeoutMs`. May return early. */
   wait(object: number, offset: number, expected: number, timeoutMs: number): void;
   /**
+   * Milliseconds since some moment, by a clock that never goes back. It is the system's own: nothing that replaces the
+   * timers or the clocks of JavaScript, as test frameworks do, changes it. Processes of one machine read the same clock.
+   */
+  now(): number;
+  /**
    * Calls `bell` on the event loop after the word at `offset` has changed (one call may stand for many changes).
    * One thread serves all words of the environment. Watching does not keep the process alive.
    * `setBell` is called once per environment, before the first `watch`.

@@ -1,6 +1,6 @@
 /** What a test file may leave behind when it ends: processes and names of segments. Where there is no /proc or /dev/shm, nothing is seen. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { basename } from "node:path";
 
 /** This variable of the environment marks every process that descends from a test file, whatever its parent is now. */
@@ -51,17 +51,6 @@ export function segmentEntries(): string[] {
   return readdirSync(SEGMENTS)
     .filter((name) => /^\.?isthmus\./.test(name))
     .map((name) => `${SEGMENTS}/${name}`);
-}
-
-/** Names of segments that no process on the machine has open. */
-export function segmentsNobodyHolds(): string[] {
-  const open = new Set<string>();
-  for (const pid of processes()) {
-    for (const descriptor of unlessGone(() => readdirSync(`/proc/${pid}/fd`), [])) {
-      open.add(unlessGone(() => readlinkSync(`/proc/${pid}/fd/${descriptor}`), ""));
-    }
-  }
-  return segmentEntries().filter((entry) => !open.has(entry));
 }
 
 export function unlinkEntry(entry: string): void {

@@ -1,33 +1,32 @@
 /**
  * Runs the test files that `npm run build` compiled: each in a process of its own, two at a time, watched.
  *
- *     node build/scripts/run-tests.js [--lane] [--root=directory] [part of a path …]
+ *     node build/scripts/run-tests.js [--lane] [--shared] [--root=directory] [part of a path …]
  *
  * With --lane it runs the files that take long or need what `npm ci` does not install: *.lane.ts.
+ *
+ * The run has a /dev/shm of its own where the system permits one (see `private-memory.ts`); --shared does without. Where it is
+ * shared with other programs, only segments whose names have the marker of a test file are counted and removed.
  *
  * One line per file, the output of those that failed, and at the end exactly one line "N passed, N failed". The numbers
  * come from uvu's summaries, so they count tests that ran: a file without a summary, or with an empty one, has failed. So
  * has one that leaves a process or a segment behind.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, constants } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  MARKER,
-  markerFor,
-  segmentEntries,
-  segmentsNobodyHolds,
-  survivorsOf,
-  unlinkEntry,
-} from "./leftovers.js";
+import { MARKER, markerFor, segmentEntries, survivorsOf, unlinkEntry } from "./leftovers.js";
+import { WATCHDOG_FACTOR, watchdogFactor } from "./machine.js";
+import { hasPrivateMemory, privateMemory, startPrivately } from "./private-memory.js";
+import { asCompiled, hasSource, runsAlone, testFiles, watchdogSeconds } from "./test-files.js";
 
 const FILES_AT_A_TIME = Math.min(2, availableParallelism());
-/** A file may ask for another limit with a comment: "// watchdog: 300 s". */
-const WATCHDOG_SECONDS = 180;
-/** Processes that were told to end may need this long to be gone. */
+/** Processes that were told to end may need this long to be gone, on two idle cores. */
 const SURVIVORS_GRACE_MS = 3000;
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** Given to the run that `startPrivately` starts: nobody else is in its /dev/shm. */
+const ALONE = "--alone";
 
 interface Outcome {
   passed: number;
@@ -37,18 +36,13 @@ interface Outcome {
   problems: string[];
 }
 
-function testFiles(directory: string, ending: string, filters: string[]): string[] {
-  const files = readdirSync(directory, { recursive: true, encoding: "utf8" }) as string[];
-  const wanted = files.filter((file) => file.endsWith(ending) && !file.includes("node_modules"));
-  return wanted
-    .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
-    .sort();
+interface Sums {
+  passed: number;
+  failed: number;
 }
 
-function watchdogSeconds(path: string): number {
-  const found = /^\/\/ watchdog: (\d+) s$/m.exec(readFileSync(path, "utf8"));
-  return found ? Number(found[1]) : WATCHDOG_SECONDS;
-}
+/** The test files that run now. */
+const running = new Set<ChildProcess>();
 
 /** What uvu says at the end of a file. */
 function summary(output: string): { total: number; passed: number } | undefined {
@@ -89,10 +83,10 @@ function endGroup(pid: number | undefined): void {
   }
 }
 
-async function endSurvivors(marker: string): Promise<string[]> {
-  const begin = Date.now();
+async function endSurvivors(marker: string, graceMs: number): Promise<string[]> {
+  const begin = performance.now();
   let found = survivorsOf(marker);
-  while (found.length > 0 && Date.now() - begin < SURVIVORS_GRACE_MS) {
+  while (found.length > 0 && performance.now() - begin < graceMs) {
     await new Promise((resolve) => setTimeout(resolve, 50));
     found = survivorsOf(marker);
   }
@@ -109,13 +103,16 @@ async function endSurvivors(marker: string): Promise<string[]> {
 async function run(root: string, file: string): Promise<Outcome> {
   const path = join(root, file);
   const marker = markerFor(file);
-  const seconds = watchdogSeconds(path);
+  const factor = watchdogFactor();
+  const seconds = Math.ceil(watchdogSeconds(path) * factor);
   const { FORCE_COLOR: _, ...inherited } = process.env;
-  const env = { ...inherited, [MARKER]: marker, NO_COLOR: "1" };
+  const env = { ...inherited, [MARKER]: marker, [WATCHDOG_FACTOR]: factor.toFixed(2), NO_COLOR: "1" };
   const child = spawn(process.execPath, [path], { env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  running.add(child);
   const { code, late, output } = await watch(child, seconds);
+  running.delete(child);
   const problems = late ? [`took longer than ${seconds} s and was ended`] : [];
-  problems.push(...(await endSurvivors(marker)));
+  problems.push(...(await endSurvivors(marker, SURVIVORS_GRACE_MS * factor)));
   for (const entry of segmentEntries().filter((name) => name.includes(marker))) {
     problems.push(`left ${entry} behind`);
     unlinkEntry(entry);
@@ -144,10 +141,9 @@ function report(file: string, outcome: Outcome, milliseconds: number): void {
 }
 
 /** Runs every file and returns the sums. */
-async function runAll(root: string, files: string[]): Promise<{ passed: number; failed: number }> {
+async function runAll(root: string, files: string[]): Promise<Sums> {
   const sums = { passed: 0, failed: 0 };
-  // A file that removes what no live process holds would remove what the others have just made: it runs alone.
-  const alone = files.filter((file) => /^\/\/ alone: /m.test(readFileSync(join(root, file), "utf8")));
+  const alone = files.filter((file) => runsAlone(join(root, file)));
   let queue = files.filter((file) => !alone.includes(file));
   const lane = async (): Promise<void> => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
@@ -164,39 +160,49 @@ async function runAll(root: string, files: string[]): Promise<{ passed: number; 
   return sums;
 }
 
-/**
- * Segments that came during the run, stay, and have no marker of a test: those were looked for when their file ended, and
- * another run on this machine may have some. Programs outside may too for a while, so they get time to go.
- */
-async function forgotten(before: Set<string>): Promise<string[]> {
-  const marked = /isthmus\.\w+-\w+-[0-9a-f]{8}$/;
-  let found = new Set(segmentsNobodyHolds().filter((name) => !before.has(name) && !marked.test(name)));
-  for (let turn = 0; turn < 10 && found.size > 0; turn++) {
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    found = new Set(segmentsNobodyHolds().filter((name) => found.has(name)));
-  }
-  return [...found];
+/** Calls the function when this run is told to end, or when the run that started it has ended. */
+function whenEnded(end: (code: number) => void): void {
+  for (const signal of SIGNALS) process.on(signal, () => end(128 + constants.signals[signal]));
+  process.on("disconnect", () => end(1));
+  process.channel?.unref();
 }
 
-/** A filter may be typed as the path of the source. */
-function asCompiled(filter: string): string {
-  return filter.replace(/^(\.\/)?(build\/)?test\//, "").replace(/\.ts$/, ".js");
+/** The same run with a /dev/shm of its own; signals go on to it. */
+async function runPrivately(through: string[]): Promise<number> {
+  const child = startPrivately(through, [...process.argv.slice(1), ALONE]);
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal));
+  return new Promise((resolve) => {
+    child.on("exit", (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+  });
+}
+
+async function runHere(given: string[]): Promise<number> {
+  whenEnded((code) => {
+    for (const child of running) endGroup(child.pid);
+    process.exit(code);
+  });
+  const planted = given.find((argument) => argument.startsWith("--root="));
+  const root = planted?.slice("--root=".length) ?? fileURLToPath(new URL("../test/", import.meta.url));
+  const sources = fileURLToPath(new URL("../../test/", import.meta.url));
+  const filters = given.filter((argument) => !argument.startsWith("--")).map(asCompiled);
+  const found = testFiles(root, given.includes("--lane") ? ".lane.js" : ".test.js", filters);
+  const files = planted ? found : found.filter((file) => hasSource(sources, file));
+  const sums = await runAll(root, files);
+  if (files.length === 0) {
+    console.log(`no test file matches ${filters.join(" ") || root}`);
+    sums.failed++;
+  }
+  // Only where nobody else is: elsewhere a segment without a marker may be another program's.
+  for (const entry of given.includes(ALONE) ? segmentEntries() : []) {
+    console.log(`✘ ${entry} was left behind`);
+    sums.failed++;
+  }
+  console.log(`${sums.passed} passed, ${sums.failed} failed`);
+  return sums.failed ? 1 : 0;
 }
 
 const given = process.argv.slice(2);
-const planted = given.find((argument) => argument.startsWith("--root="));
-const root = planted?.slice("--root=".length) ?? fileURLToPath(new URL("../test/", import.meta.url));
-const filters = given.filter((argument) => !argument.startsWith("--")).map(asCompiled);
-const before = new Set(segmentEntries());
-const files = testFiles(root, given.includes("--lane") ? ".lane.js" : ".test.js", filters);
-const sums = await runAll(root, files);
-if (files.length === 0) {
-  console.log(`no test file matches ${filters.join(" ") || root}`);
-  sums.failed++;
-}
-for (const entry of await (planted ? [] : forgotten(before))) {
-  console.log(`✘ ${entry} was left behind`);
-  sums.failed++;
-}
-console.log(`${sums.passed} passed, ${sums.failed} failed`);
-process.exitCode = sums.failed ? 1 : 0;
+const nested = hasPrivateMemory() || given.includes("--shared");
+const { through, reason } = nested ? {} : privateMemory();
+if (reason !== undefined) console.log(`/dev/shm is shared with other programs: ${reason}`);
+process.exitCode = through ? await runPrivately(through) : await runHere(given);

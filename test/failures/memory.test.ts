@@ -1,4 +1,4 @@
-// watchdog: 240 s
+// watchdog: 360 s
 /** Memory and locks while their users are killed or stopped at any moment. */
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";

@@ -1,4 +1,4 @@
-// watchdog: 400 s
+// watchdog: 600 s
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { exhaust, wander } from "../lib/search.js";

@@ -1,6 +1,7 @@
 /** Tests that need something this machine does not give are left out, and the runner shows why. */
 import { spawnSync } from "node:child_process";
 import type { Test } from "uvu";
+import { hasPrivateMemory } from "../../scripts/private-memory.js";
 
 /** The test itself when there is no reason against it; else it says the reason aloud and skips. */
 export function unless(
@@ -26,3 +27,8 @@ export function noNamespaces(...flags: string[]): string | undefined {
 
 export const notSuperuser =
   process.getuid?.() === 0 ? undefined : "only the superuser can become another user";
+
+/** Only where no other program is may a test remove every segment that nobody holds. */
+export const notAlone = hasPrivateMemory()
+  ? undefined
+  : "it removes idle segments, and /dev/shm is shared with other programs";

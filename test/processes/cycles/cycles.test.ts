@@ -1,4 +1,4 @@
-// watchdog: 240 s
+// watchdog: 360 s
 /** Opening and closing leaves nothing behind in the process, and garbage collection touches no byte of a segment. */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

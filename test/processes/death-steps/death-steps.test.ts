@@ -1,4 +1,4 @@
-// watchdog: 300 s
+// watchdog: 400 s
 /** Whoever dies in front of any call of the shim keeps nobody waiting, takes nothing from anybody and leaves files whole. */
 import { appendFileSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { KiB, MiB, Segment } from "isthmus";

@@ -4,6 +4,7 @@ import { GiB, IsthmusError, KiB, MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { segmentExists, segmentName, segmentPath } from "../../lib/segments.js";
+import { notAlone, unless } from "../../lib/skips.js";
 
 function code(call: () => unknown): string {
   try {
@@ -78,7 +79,7 @@ test("the mode is exact, whatever the umask, and 0600 without a wish", () => {
   }
 });
 
-test("list names what exists; prune removes only what nobody alive has open", () => {
+unless(notAlone, test)("list names what exists; prune removes only what nobody alive has open", () => {
   const held = segmentName("held");
   const left = segmentName("left");
   using segment = Segment.create(held, { bytes: 65536 });

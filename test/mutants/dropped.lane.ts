@@ -1,0 +1,14 @@
+// watchdog: 1200 s
+/** How much do the lanes of the core notice when a write is missing? "npm run test:mutants". */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { partNoticed } from "./mutants.js";
+
+/** The cases and scenarios of a site are a sample: what is not noticed is printed, and looked at when the number falls. */
+const NOTICED_MIN = 0.88;
+
+test("of the writes of the core, most cannot be dropped without a lane noticing", () => {
+  assert.ok(partNoticed("drop", ["store", "rmw", "cmpxchg"]) >= NOTICED_MIN);
+});
+
+test.run();

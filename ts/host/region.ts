@@ -91,7 +91,8 @@ export class Region {
       throw new IsthmusError(
         "OUT_OF_SHARED_MEMORY",
         `no address space for a segment of ${bytes} bytes (${(error as Error).message}). Engines reserve up to ` +
-          `10 GiB of addresses per segment: raise "ulimit -v" or close other segments`,
+          `10 GiB of addresses per segment, also for a closed one while a view of its bytes is kept: raise "ulimit -v", ` +
+          "close other segments, or drop views of closed ones",
       );
     }
     const view = new Uint8Array(memory.buffer);

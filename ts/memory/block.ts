@@ -74,6 +74,7 @@ export class Block {
   get bytes(): Uint8Array {
     this.#check(true);
     if (this.#bytes) return this.#bytes;
+    this.#attachment.rawBytesGiven = true;
     const bytes = this.#attachment.u8.subarray(this.offset, this.offset + this.byteLength);
     keptOpen.set(bytes, this.#lease);
     this.#bytes = bytes;

@@ -2,6 +2,7 @@ import { BUSY } from "../../protocol/errors.js";
 import { RECORD_ALIGNMENT, RECORD_HEADER_BYTES } from "../../protocol/layout.js";
 import { ERRORS_END, failure } from "../errors.js";
 import type { Attachment, Closable } from "../segment/attachment.js";
+import { SoftReference } from "../segment/soft-reference.js";
 import { ringAdvice } from "./errors.js";
 
 /** What both ends of a ring share. */
@@ -64,7 +65,7 @@ export function ringCloseConsumer(attachment: Attachment, ring: number): void {
  */
 export class EndPart implements Closable {
   readonly #attachment: Attachment;
-  readonly #end: WeakRef<Closable>;
+  readonly #end: SoftReference<Closable>;
   readonly #ring: number;
   readonly #close: (attachment: Attachment, ring: number) => void;
 
@@ -76,7 +77,7 @@ export class EndPart implements Closable {
     close: (attachment: Attachment, ring: number) => void,
   ) {
     this.#attachment = attachment;
-    this.#end = new WeakRef(end);
+    this.#end = new SoftReference(end);
     this.#ring = ring;
     this.#close = close;
     attachment.parts.add(this);
@@ -85,6 +86,7 @@ export class EndPart implements Closable {
   /** The end has been closed. */
   done(): void {
     this.#attachment.parts.delete(this);
+    this.#end.clear();
   }
 
   /** Nobody has said that a producer's stream is complete: its consumer is told as after any death. */

@@ -27,16 +27,17 @@ import {
 } from "../host/runtime.js";
 
 /**
- * What the objects of the API hold instead of the attachment: when the last of them is gone without a `close()`, nobody
- * can use the segment any more and it is closed. That is a safety net; only `close()` says when. Some runtimes do so with
- * everything when a worker ends: what is closed in this way counts as abandoned.
+ * What the objects of the API hold instead of the attachment. When the last of them was collected without a `close()`, nobody
+ * can use the segment any more, so it is closed: unless raw bytes of it were handed out, because a view of them may outlive
+ * every object of ours. This is a safety net; only `close()` says when. A runtime may also do this with everything when a
+ * worker ends, so a segment that is closed in this way counts as abandoned.
  */
 export class Lease {
   readonly attachment: Attachment;
 
   constructor(attachment: Attachment) {
     this.attachment = attachment;
-    forgotten.register(this, attachment);
+    forgotten.register(this, attachment, attachment);
   }
 }
 
@@ -110,6 +111,8 @@ export class Attachment {
   inTransaction = false;
   /** What this opener holds of each lock, by the lock's offset. */
   readonly locks = new Map<number, unknown>();
+  /** Called when the region is gone: gives up what refers to this attachment. */
+  onClosed: (() => void) | undefined;
   /** Called after leaving, with LOCK_CREATION held; then the region is closed, which gives up all locks in one step. */
   afterLeave: ((attachment: Attachment) => void) | undefined;
 
@@ -203,8 +206,15 @@ export class Attachment {
     try {
       this.afterLeave?.(this);
     } finally {
-      this.region.close();
+      this.#closeRegion();
     }
+  }
+
+  /** From here on only the collector can give back the addresses of the mapping, and nothing of ours keeps them from it. */
+  #closeRegion(): void {
+    this.region.close();
+    forgotten.unregister(this);
+    this.onClosed?.();
   }
 
   close(abandoned = false): void {
@@ -212,7 +222,7 @@ export class Attachment {
     this.leave(abandoned);
     for (const part of [...this.parts]) part.close();
     this.closed = true;
-    this.region.close();
+    this.#closeRegion();
   }
 
   /** Whether the kernel says that the owner of this slot lives. */

@@ -42,6 +42,7 @@ import {
 } from "./options.js";
 import { pruneSegments, unlinkSegment } from "./remove.js";
 import { replace } from "./replace.js";
+import { SoftReference } from "./soft-reference.js";
 import { openWhenReady } from "./wait-for.js";
 
 /** The options of each way in. */
@@ -52,11 +53,16 @@ const FILE_OPTIONS = ["bytes", "access", "mode", "participants"];
 const ANONYMOUS_OPTIONS = ["bytes", "participants"];
 const HANDLE_OPTIONS = ["access"];
 
-/** The open segments, by the buffers that lie over them; held weakly, so that what is forgotten can be closed. */
-const known = new WeakMap<
-  ArrayBufferLike,
-  { lease: WeakRef<Lease>; segment: WeakRef<Segment>; location: Location }
->();
+/** An open segment, as the buffer that lies over it leads to it. */
+interface Known {
+  attachment: Attachment;
+  location: Location;
+  lease: SoftReference<Lease>;
+  segment: SoftReference<Segment>;
+}
+
+/** The open segments, by their buffers. Held softly, so that a segment that its user has forgotten can be closed. */
+const known = new WeakMap<ArrayBufferLike, Known>();
 
 /**
  * Memory that processes share, under a name. Whoever opens it sees the same bytes; see docs/protocol.md for what lies where.
@@ -78,11 +84,13 @@ export class Segment {
   private constructor(lease: Lease, location: Location) {
     this.#lease = lease;
     this.#location = location;
-    known.set(lease.attachment.u8.buffer, {
-      lease: new WeakRef(lease),
-      segment: new WeakRef(this),
-      location,
-    });
+    const { attachment } = lease;
+    const found = { attachment, location, lease: new SoftReference(lease), segment: new SoftReference(this) };
+    known.set(attachment.u8.buffer, found);
+    attachment.onClosed = () => {
+      found.lease.clear();
+      found.segment.clear();
+    };
   }
 
   get #attachment(): Attachment {
@@ -339,9 +347,10 @@ export class Segment {
   }
 
   /**
-   * The open segment that something lies in.
+   * The open segment that something lies in. A segment whose raw bytes were handed out is found by them for as long as it is
+   * open, also when all other objects of it were dropped: so it can still be closed.
    *
-   * @param thing a block, a view of a block, or a typed array or DataView over shared bytes
+   * @param viewOrBlock a block, a view of a block, or a typed array or DataView over shared bytes
    * @returns undefined when it lies in none, or the segment was closed
    * @throws {TypeError} when it is none of these
    * @example
@@ -349,17 +358,19 @@ export class Segment {
    * import { MiB, Segment } from "isthmus";
    *
    * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
-   * const block = segment.heap.allocate(64);
-   * console.log(block && Segment.of(block.bytes) === segment, Segment.of(new Uint8Array(8)));
+   * const counters = new Uint32Array(64);
+   * console.log(Segment.containing(segment.heap.allocate(64)) === segment, Segment.containing(counters));
    * ```
    */
-  static of(thing: Block | StructView<Fields> | ArrayBufferView): Segment | undefined {
-    const shared = thing instanceof Block || thing instanceof StructView || ArrayBuffer.isView(thing);
-    if (!shared) throw wrongType("thing", "a block, a view of one, or a typed array", thing);
-    const found = known.get(thing.buffer);
-    const lease = found?.lease.deref();
-    if (!found || !lease || lease.attachment.closed) return undefined;
-    return found.segment.deref() ?? new Segment(lease, found.location);
+  static containing(viewOrBlock: Block | StructView<Fields> | ArrayBufferView): Segment | undefined {
+    const shared =
+      viewOrBlock instanceof Block || viewOrBlock instanceof StructView || ArrayBuffer.isView(viewOrBlock);
+    if (!shared) throw wrongType("viewOrBlock", "a block, a view of one, or a typed array", viewOrBlock);
+    const found = known.get(viewOrBlock.buffer);
+    if (!found || found.attachment.closed) return undefined;
+    return (
+      found.segment.deref() ?? new Segment(found.lease.deref() ?? new Lease(found.attachment), found.location)
+    );
   }
 
   /** What it is opened by; for a segment in a file its absolute path; empty for anonymous ones. Never throws. */

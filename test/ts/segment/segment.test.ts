@@ -179,13 +179,13 @@ test("of gives the open segment that a block, its view or its bytes lie in", () 
   const block = segment.heap.allocate(Word.bytes);
   assert.ok(block);
   for (const thing of [block, block.view(Word), block.bytes, new DataView(block.bytes.buffer)]) {
-    assert.is(Segment.of(thing), segment);
+    assert.is(Segment.containing(thing), segment);
   }
-  assert.is(Segment.of(other.heap.allocate(8)?.bytes as Uint8Array), other);
-  assert.is(Segment.of(new Uint8Array(8)), undefined);
-  assert.throws(() => Segment.of(7 as never), /thing must be/);
+  assert.is(Segment.containing(other.heap.allocate(8)?.bytes as Uint8Array), other);
+  assert.is(Segment.containing(new Uint8Array(8)), undefined);
+  assert.throws(() => Segment.containing(7 as never), /viewOrBlock must be/);
   segment.close();
-  assert.is(Segment.of(block), undefined);
+  assert.is(Segment.containing(block), undefined);
 });
 
 test.run();

@@ -358,8 +358,8 @@ export class Segment {
    * import { MiB, Segment } from "isthmus";
    *
    * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
-   * const counters = new Uint32Array(64);
-   * console.log(Segment.containing(segment.heap.allocate(64)) === segment, Segment.containing(counters));
+   * const block = segment.heap.allocate(64);
+   * console.log(block && Segment.containing(block) === segment, Segment.containing(new Uint8Array(8)));
    * ```
    */
   static containing(viewOrBlock: Block | StructView<Fields> | ArrayBufferView): Segment | undefined {

@@ -47,9 +47,8 @@ static napi_value limits(const call &of) {
   isthmus_limits found;
   isthmus_system_limits(&found);
   Napi::Object result = Napi::Object::New(of.env);
+  set_storage(result, found.storage);
   result.Set("place", text(of.env, found.place));
-  result.Set("totalBytes", Napi::Number::New(of.env, static_cast<double>(found.total_bytes)));
-  result.Set("freeBytes", Napi::Number::New(of.env, static_cast<double>(found.free_bytes)));
   result.Set("wordsPerWatcher", Napi::Number::New(of.env, found.words_per_watcher));
   return result;
 }
@@ -71,6 +70,7 @@ static const struct {
     {"publish", entry<publish>},
     {"handle", entry<handle>},
     {"info", entry<info>},
+    {"storage", entry<storage>},
     {"allocate", entry<allocate>},
     {"shrink", entry<shrink>},
     {"read", entry<read_object>},
@@ -81,6 +81,7 @@ static const struct {
     {"map", entry<map>},
     {"unmap", entry<unmap>},
     {"flush", entry<flush>},
+    {"touch", entry<touch>},
     {"close", entry<close_object>},
     {"wake", entry<wake>},
     {"wait", entry<wait>},

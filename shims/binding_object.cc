@@ -117,6 +117,29 @@ napi_value info(const call &of) {
   return result;
 }
 
+void set_storage(Napi::Object &object, const isthmus_storage &found) {
+  set(object, "storedBytes", static_cast<double>(found.stored_bytes));
+  set(object, "totalBytes", static_cast<double>(found.total_bytes));
+  set(object, "freeBytes", static_cast<double>(found.free_bytes));
+  set(object, "totalFiles", static_cast<double>(found.total_files));
+  set(object, "freeFiles", static_cast<double>(found.free_files));
+  object.Set("inMemory", Napi::Boolean::New(object.Env(), found.in_memory));
+  object.Set("layered", Napi::Boolean::New(object.Env(), found.layered));
+  object.Set("readOnly", Napi::Boolean::New(object.Env(), found.read_only));
+}
+
+napi_value storage(const call &of) {
+  object_slot *slot;
+  isthmus_storage found;
+  isthmus_failure failure;
+  if (!take_object(of, 0, &slot)) return nullptr;
+  if (isthmus_object_storage(slot->object, &found, &failure) != ISTHMUS_OK)
+    return throw_failure(of.env, failure);
+  Napi::Object result = Napi::Object::New(of.env);
+  set_storage(result, found);
+  return result;
+}
+
 napi_value allocate(const call &of) {
   object_slot *slot;
   uint64_t bytes;
@@ -250,5 +273,11 @@ napi_value flush(const call &of) {
   isthmus_failure failure;
   if (!take_object(of, 0, &slot)) return nullptr;
   if (isthmus_flush(slot->object, &failure) != ISTHMUS_OK) return throw_failure(of.env, failure);
+  return nullptr;
+}
+
+napi_value touch(const call &of) {
+  object_slot *slot;
+  if (take_object(of, 0, &slot)) isthmus_touch(slot->object);
   return nullptr;
 }

@@ -75,6 +75,9 @@ napi_value publish(const call &of);
 napi_value handle(const call &of);
 napi_value close_object(const call &of);
 napi_value info(const call &of);
+/* Sets what is known of the storage as properties. */
+void set_storage(Napi::Object &object, const isthmus_storage &found);
+napi_value storage(const call &of);
 napi_value allocate(const call &of);
 napi_value shrink(const call &of);
 napi_value read_object(const call &of);
@@ -85,6 +88,7 @@ napi_value held(const call &of);
 napi_value map(const call &of);
 napi_value unmap(const call &of);
 napi_value flush(const call &of);
+napi_value touch(const call &of);
 
 /* binding_wait.cc */
 napi_value wake(const call &of);

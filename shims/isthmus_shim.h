@@ -62,10 +62,21 @@ typedef struct {
   bool created; /* by this opening of it, which found nothing */
 } isthmus_info;
 
+/* What the bytes of an object are stored in. Numbers that the system does not know are 0. */
+typedef struct {
+  uint64_t stored_bytes; /* what the object takes there now */
+  uint64_t total_bytes;
+  uint64_t free_bytes; /* for this user */
+  uint64_t total_files;
+  uint64_t free_files;
+  bool in_memory; /* memory, which counts against limits of memory; else a disk, a network … */
+  bool layered;   /* a read-only mapping may show a lower layer for ever, which writers do not write to */
+  bool read_only;
+} isthmus_storage;
+
 typedef struct {
   const char *place; /* where names live; "" when there is no such place */
-  uint64_t total_bytes;
-  uint64_t free_bytes;
+  isthmus_storage storage;
   uint32_t words_per_watcher; /* how many words one thread can watch */
 } isthmus_limits;
 
@@ -120,10 +131,12 @@ void isthmus_close(isthmus_object *object);
  * -------------------------------------------------------------------------------------------------- */
 
 int isthmus_object_info(isthmus_object *object, isthmus_info *out, isthmus_failure *failure);
+int isthmus_object_storage(isthmus_object *object, isthmus_storage *out, isthmus_failure *failure);
 /*
  * Makes the object at least `bytes` (> 0) long, with storage really set aside: OUT_OF_SHARED_MEMORY instead
  * of a crash at first touch, also where an object that is long enough has holes. New bytes are zero. Never
- * shrinks. On failure the size is what it was. Signals wait until it is done.
+ * shrinks. On failure the size is what it was. Signals wait until it is done. The caller has made sure that
+ * nobody writes to the object meanwhile.
  */
 int isthmus_allocate(isthmus_object *object, uint64_t bytes, isthmus_failure *failure);
 /*
@@ -171,8 +184,16 @@ int isthmus_map(isthmus_object *object, void *address, uint64_t bytes, bool read
 int isthmus_unmap(isthmus_object *object, isthmus_failure *failure);
 /* Bytes of the mapping, 0 when the object is not mapped. */
 uint64_t isthmus_mapped_bytes(const isthmus_object *object);
-/* Returns when what was written to the mapping is on the storage behind the object. */
+/*
+ * Returns when what was written to the mapping is on the storage behind the object, and the time of its last
+ * change says so.
+ */
 int isthmus_flush(isthmus_object *object, isthmus_failure *failure);
+/*
+ * Sets the time of the object's last change to now. Some file systems do not notice writes to a mapping, and
+ * programs that copy what is newer rely on that time. Nothing happens where the system refuses.
+ */
+void isthmus_touch(isthmus_object *object);
 
 /* ---- waiting: `offset` is a multiple of 4, inside the mapping
  * ------------------------------------------------------ */

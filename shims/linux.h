@@ -64,7 +64,9 @@ typedef struct {
 
 /* linux_failure.c */
 int refuse(isthmus_failure *failure, int status);
-/* The code for errno as it is now. */
+/* The code for this error number of that call. */
+int status_of_os_error(const char *call, int os_error);
+/* Refuses with the code for errno as it is now. */
 int refuse_errno(isthmus_failure *failure, const char *call);
 int refuse_os_error(isthmus_failure *failure, const char *call, int os_error, int status);
 
@@ -72,6 +74,9 @@ int refuse_os_error(isthmus_failure *failure, const char *call, int os_error, in
 int facts_of_descriptor(int descriptor, file_facts *out);
 int facts_of_path(const char *path, file_facts *out);
 bool is_regular(const file_facts *facts);
+/* What stores the file; 0, or -1 with errno. Without a descriptor nothing is known of `stored_bytes`. */
+int storage_of_path(const char *path, isthmus_storage *out);
+int storage_of_descriptor(int descriptor, isthmus_storage *out);
 /* Calls open() again when a signal interrupts it; the flags that every descriptor of ours has are added. */
 int open_again(const char *path, int flags, uint32_t mode);
 void close_descriptor(int descriptor);

@@ -1,4 +1,6 @@
 /* How a refusal of Linux becomes a code of ours. */
+#include <string.h>
+
 #include "linux.h"
 
 int refuse_os_error(isthmus_failure *failure, const char *call, int os_error, int status) {
@@ -10,22 +12,37 @@ int refuse_os_error(isthmus_failure *failure, const char *call, int os_error, in
 
 int refuse(isthmus_failure *failure, int status) { return refuse_os_error(failure, "", 0, status); }
 
-static int status_of(int os_error) {
+/*
+ * Only calls that take a path check the permissions of a file. Every other call works on a descriptor or an
+ * address that was opened or mapped before, so EPERM does not come from a file there: a seccomp profile, a
+ * security module or a re-implementation of Linux refuses the call itself.
+ */
+static bool checks_permissions(const char *call) {
+  static const char calls[][8] = {"open", "unlink", "rename", "link"};
+  for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+    if (strncmp(call, calls[i], sizeof calls[i]) == 0) return true;
+  }
+  return false;
+}
+
+int status_of_os_error(const char *call, int os_error) {
   switch (os_error) {
     case ENOENT:
     case ENOTDIR:
       return ISTHMUS_NOT_FOUND;
     case EEXIST:
       return ISTHMUS_ALREADY_EXISTS;
-    case EACCES:
     case EPERM:
+      return checks_permissions(call) ? ISTHMUS_ACCESS_DENIED : ISTHMUS_NOT_SUPPORTED;
+    case EACCES:
     case EROFS:
-    case ELOOP:  /* a symbolic link, which O_NOFOLLOW refuses */
-    case EISDIR: /* not a regular file, each in its own way */
+    case ELOOP:  /* a symbolic link: O_NOFOLLOW refuses it */
+    case EISDIR: /* EISDIR, ETXTBSY, ENXIO and ENODEV: not a regular file, each in its own way */
     case ETXTBSY:
     case ENXIO:
-    case ENODEV:
       return ISTHMUS_ACCESS_DENIED;
+    case ENODEV: /* for mmap: a file system whose files cannot be mapped */
+      return checks_permissions(call) ? ISTHMUS_ACCESS_DENIED : ISTHMUS_NOT_SUPPORTED;
     case ENAMETOOLONG:
       return ISTHMUS_INVALID_NAME;
     case ENOSPC:
@@ -33,6 +50,7 @@ static int status_of(int os_error) {
     case EFBIG:
       return ISTHMUS_OUT_OF_SHARED_MEMORY;
     case ENOSYS:
+    case EINVAL: /* the arguments are right, so the kernel, the file system or a sandbox does not know them */
     case EOPNOTSUPP:
       return ISTHMUS_NOT_SUPPORTED;
     default:
@@ -42,5 +60,5 @@ static int status_of(int os_error) {
 
 int refuse_errno(isthmus_failure *failure, const char *call) {
   int os_error = errno;
-  return refuse_os_error(failure, call, os_error, status_of(os_error));
+  return refuse_os_error(failure, call, os_error, status_of_os_error(call, os_error));
 }

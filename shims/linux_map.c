@@ -3,8 +3,7 @@
 
 #include "linux.h"
 
-/* Every mapped object of the process: one memory can be posted to several threads, but be mapped over only
- * once. */
+/* Every mapped object of the process: one memory can be posted to several threads, but be mapped over once. */
 static isthmus_object *mapped_objects;
 static short_lock mapping_lock;
 
@@ -15,10 +14,14 @@ static bool overlaps(const unsigned char *address, uint64_t bytes) {
   return false;
 }
 
-/* The state in which the engine's own allocation was: private zeros that cost nothing until touched. */
+/*
+ * Puts back the state in which the engine's own allocation was: private zeros that cost nothing until touched.
+ * Private pages count against RLIMIT_DATA, shared ones do not; nobody else can reach either.
+ */
 static bool put_zeros(void *address, uint64_t bytes) {
-  int flags = MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-  return mmap(address, bytes, PROT_READ | PROT_WRITE, flags, -1, 0) != MAP_FAILED;
+  int flags = MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;
+  if (mmap(address, bytes, PROT_READ | PROT_WRITE, flags | MAP_PRIVATE, -1, 0) != MAP_FAILED) return true;
+  return mmap(address, bytes, PROT_READ | PROT_WRITE, flags | MAP_SHARED, -1, 0) != MAP_FAILED;
 }
 
 static int map_locked(isthmus_object *object, void *address, uint64_t bytes, bool read_only,
@@ -27,7 +30,7 @@ static int map_locked(isthmus_object *object, void *address, uint64_t bytes, boo
   int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
   if (mmap(address, bytes, protection, MAP_FIXED | MAP_SHARED, object->descriptor, 0) == MAP_FAILED) {
     refuse_errno(failure, "mmap");
-    /* Linux may have taken the old pages away before it noticed that it cannot map the new ones. */
+    /* Older kernels may have taken the old pages away before it noticed that it cannot map the new ones. */
     put_zeros(address, bytes);
     return failure->status;
   }
@@ -80,5 +83,7 @@ int isthmus_flush(isthmus_object *object, isthmus_failure *failure) {
   int result;
   do result = msync(object->address, object->bytes, MS_SYNC);
   while (result != 0 && errno == EINTR);
-  return result == 0 ? ISTHMUS_OK : refuse_errno(failure, "msync");
+  if (result != 0) return refuse_errno(failure, "msync");
+  isthmus_touch(object);
+  return ISTHMUS_OK;
 }

@@ -1,15 +1,20 @@
 /*
  * Names: files "isthmus.<name>" in /dev/shm, which is where shm_open of every libc puts them.
  *
- * Staged files are ".isthmus.<pid>.<random>" there. Their maker holds STAGED_LOCK until the file has its
- * name:
+ * Staged files are ".isthmus.<pid>.<random>" there. The process that makes one holds STAGED_LOCK until the
+ * file has its name. isthmus_list sweeps: it removes the staged files of processes that died.
  *
- *   maker:   1. create exclusively  2. take the lock  3. still linked? else start again  4. rename  5. drop
- * the lock sweeper: 1. open                2. take the lock, else leave it alone                3. remove the
- * staged name
+ *   maker    1. creates the file exclusively
+ *            2. takes the lock
+ *            3. checks that the file is still linked, else begins again
+ *            4. renames it
+ *            5. drops the lock
+ *   sweeper  1. opens the file
+ *            2. takes the lock, else leaves the file alone
+ *            3. removes the staged name
  *
- * A sweeper that comes between 1 and 2 of the maker is met in 2 or 3; one that comes after 4 removes a name
- * that is gone. A maker that died before 4 holds no lock.
+ * A sweeper that comes between steps 1 and 2 of the maker is noticed in step 2 or 3. One that comes after
+ * step 4 removes a name that is gone. A maker that died before step 4 holds no lock.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -33,8 +38,8 @@ int path_of_name(const char *name, char path[PATH_BYTES_MAX], isthmus_failure *f
 static void staged_path(char path[PATH_BYTES_MAX]) {
   static _Atomic uint32_t counter;
   uint64_t random = 0;
-  /* Without random numbers the counter still separates the threads of this process, and the pid most others.
-   */
+  /* Where getrandom() fails, the counter still tells the threads of this process apart, and the pid most
+   * processes. */
   if (syscall(SYS_getrandom, &random, sizeof random, 1 /* GRND_NONBLOCK */) < 0) random = 0;
   random += atomic_fetch_add(&counter, 1);
   snprintf(path, PATH_BYTES_MAX, PLACE "/" STAGED_PREFIX "%d.%016llx", (int)getpid(),
@@ -78,8 +83,21 @@ int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, 
 /* linux/fs.h */
 #define KERNEL_RENAME_NOREPLACE 1u
 
+/*
+ * Some file systems do not know RENAME_NOREPLACE (EINVAL), and some sandboxes refuse the call (EPERM, ENOSYS).
+ * There a second link gets the new name, which fails with EEXIST as well, and the staged name goes after it.
+ * If the process dies in between, the file has two names until the sweeper removes the staged one.
+ */
 int rename_to_new(const char *from, const char *to) {
-  return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, KERNEL_RENAME_NOREPLACE);
+  int result = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, KERNEL_RENAME_NOREPLACE);
+  bool refused = result != 0 && (errno == EINVAL || errno == EPERM || errno == ENOSYS);
+  if (!refused) return result;
+  if (syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0) == 0) {
+    unlink(from);
+    return 0;
+  }
+  if (errno == EPERM) errno = EINVAL; /* no second links either: no permission is what is missing */
+  return -1;
 }
 
 int isthmus_publish(isthmus_object *object, bool replace, isthmus_failure *failure) {
@@ -98,7 +116,7 @@ static void sweep(const char *file) {
   char path[PATH_BYTES_MAX];
   snprintf(path, sizeof path, PLACE "/%s", file);
   file_facts facts;
-  /* Only our own: an exclusive lock needs write access, and the superuser should not tidy for others. */
+  /* Only those of this user: the superuser does not tidy for others, and an exclusive lock needs write access. */
   if (facts_of_path(path, &facts) != 0 || !is_regular(&facts) || facts.owner != geteuid()) return;
   int descriptor = open_again(path, O_RDWR | O_CLOEXEC, 0);
   if (descriptor < 0) return;
@@ -163,23 +181,8 @@ int isthmus_remove(isthmus_object *object, bool *removed, isthmus_failure *failu
   return *removed || errno == ENOENT ? ISTHMUS_OK : refuse_errno(failure, "unlink");
 }
 
-/* struct statfs of the kernel on 64-bit CPUs */
-typedef struct {
-  int64_t type, block_bytes;
-  uint64_t blocks, free_blocks, available_blocks, files, free_files;
-  int32_t id[2];
-  int64_t name_bytes, fragment_bytes, flags, rest[4];
-} kernel_statfs;
-
-_Static_assert(sizeof(kernel_statfs) == 120, "the kernel writes 120 bytes");
-
 void isthmus_system_limits(isthmus_limits *out) {
-  kernel_statfs found;
-  memset(&found, 0, sizeof found);
-  bool there = syscall(SYS_statfs, PLACE, &found) == 0;
-  uint64_t unit = (uint64_t)(found.fragment_bytes > 0 ? found.fragment_bytes : found.block_bytes);
-  out->place = there ? PLACE : "";
-  out->total_bytes = there ? found.blocks * unit : 0;
-  out->free_bytes = there ? found.available_blocks * unit : 0;
+  bool absent = storage_of_path(PLACE, &out->storage) != 0 && errno == ENOENT;
+  out->place = absent ? "" : PLACE;
   out->words_per_watcher = words_per_watcher();
 }

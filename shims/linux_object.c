@@ -7,6 +7,11 @@
 
 #include "linux.h"
 
+static void ignore_name(void *context, const char *name) {
+  (void)context;
+  (void)name;
+}
+
 #define KERNEL_MFD_CLOEXEC 1u
 #define KERNEL_MFD_ALLOW_SEALING 2u
 
@@ -39,73 +44,86 @@ int adopt(isthmus_environment *environment, int descriptor, object_kind kind, bo
 }
 
 /*
- * Creation is exclusive, so that we know whether the object is ours to give a mode to; and opening is without
+ * Creation is exclusive, so that we know whether the object is ours to give a mode to. Opening is without
  * O_CREAT, because kernels refuse O_CREAT on other users' files in /dev/shm (fs.protected_regular).
  */
-static int open_path(const char *path, isthmus_options options, bool *created) {
+static int open_path(const char *path, isthmus_options options, int *out, bool *created,
+                     isthmus_failure *failure) {
   int access = (options.read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC;
   *created = false;
   for (int attempt = 0; attempt < 1000; attempt++) {
-    int descriptor;
     if (options.create) {
-      descriptor = open_again(path, access | O_CREAT | O_EXCL, options.mode);
-      if (descriptor >= 0) *created = true;
-      if (descriptor >= 0 || errno != EEXIST) return descriptor;
+      *out = open_again(path, access | O_CREAT | O_EXCL, options.mode);
+      *created = *out >= 0;
+      if (*out < 0 && errno != EEXIST) break;
     }
-    descriptor = open_again(path, access, 0);
-    /* Removed between the two: it is absent, so create it after all. */
-    if (descriptor >= 0 || errno != ENOENT || !options.create) return descriptor;
+    if (!*created) *out = open_again(path, access, 0);
+    if (*out >= 0) return ISTHMUS_OK;
+    /* Removed between the two calls: it is absent, so create it after all. */
+    if (errno != ENOENT || !options.create) break;
   }
-  return -1;
+  return refuse_errno(failure, "open");
 }
 
 /*
- * The same for a name: what is made appears under it with its mode, all at once. With open() and fchmod() it would have the
- * mode that the umask leaves for a moment, and refuse another user who has waited for it.
+ * The same for a name. A new object appears under its name with its mode, both at once. With open() and
+ * fchmod() it would have the mode that the umask leaves for a moment, and refuse another user who waits for
+ * it.
  */
-static int open_place(const char *path, isthmus_options options, bool *created) {
-  if (!options.create || options.read_only) return open_path(path, options, created);
+static int open_place(const char *path, isthmus_options options, int *out, bool *created,
+                      isthmus_failure *failure) {
+  if (!options.create || options.read_only) return open_path(path, options, out, created, failure);
   *created = false;
   for (int attempt = 0; attempt < 1000; attempt++) {
-    int descriptor = open_again(path, O_RDWR | O_CLOEXEC, 0);
-    if (descriptor >= 0 || errno != ENOENT) return descriptor;
+    *out = open_again(path, O_RDWR | O_CLOEXEC, 0);
+    if (*out >= 0) return ISTHMUS_OK;
+    if (errno != ENOENT) return refuse_errno(failure, "open");
     char staged[PATH_BYTES_MAX];
-    isthmus_failure failure;
-    if (open_staged_file(options.mode, staged, &descriptor, &failure) != ISTHMUS_OK) {
-      errno = failure.os_error;
-      return -1;
-    }
+    if (open_staged_file(options.mode, staged, out, failure) != ISTHMUS_OK) return failure->status;
     if (rename_to_new(staged, path) == 0) {
-      set_byte_lock(descriptor, STAGED_LOCK, F_UNLCK);
+      set_byte_lock(*out, STAGED_LOCK, F_UNLCK);
       *created = true;
-      return descriptor;
+      return ISTHMUS_OK;
     }
-    int os_error = errno;
+    refuse_errno(failure, "rename");
     unlink(staged);
-    close_descriptor(descriptor);
-    errno = os_error;
-    if (os_error != EEXIST) return -1;
+    close_descriptor(*out);
+    if (failure->os_error != EEXIST) break;
   }
-  return -1;
+  return failure->status;
+}
+
+/*
+ * A second name could be anybody's, and lead to what was never meant to be shared memory. But a file that is
+ * just getting its name has two for a moment, or longer when its maker died, where rename_to_new() makes
+ * links.
+ */
+static bool has_second_name(int descriptor) {
+  file_facts facts;
+  isthmus_failure ignored;
+  if (facts_of_descriptor(descriptor, &facts) != 0 || facts.links <= 1) return false;
+  isthmus_list(ISTHMUS_LOCAL, ignore_name, NULL, &ignored);
+  for (int look = 0; look < 100; look++) {
+    if (facts_of_descriptor(descriptor, &facts) != 0 || facts.links <= 1) return false;
+    syscall(SYS_sched_yield);
+  }
+  return true;
 }
 
 static int open_at(isthmus_environment *environment, const char *path, isthmus_options options, bool in_place,
                    isthmus_object **out, isthmus_failure *failure) {
   bool created;
-  int descriptor = in_place ? open_place(path, options, &created) : open_path(path, options, &created);
-  if (descriptor < 0 && errno == ENOENT && options.create && in_place) {
-    return refuse_os_error(failure, "open", ENOENT, ISTHMUS_NOT_SUPPORTED);
-  }
-  if (descriptor < 0) return refuse_errno(failure, "open");
+  int descriptor;
+  int status = in_place ? open_place(path, options, &descriptor, &created, failure)
+                        : open_path(path, options, &descriptor, &created, failure);
+  if (status != ISTHMUS_OK) return status;
   if (created && fchmod(descriptor, (mode_t)options.mode) != 0) {
     refuse_errno(failure, "fchmod");
     unlink(path);
     close_descriptor(descriptor);
     return failure->status;
   }
-  file_facts facts;
-  /* A second name could be anybody's, and lead to what was never meant to be shared memory. */
-  if (in_place && facts_of_descriptor(descriptor, &facts) == 0 && facts.links > 1) {
+  if (in_place && has_second_name(descriptor)) {
     close_descriptor(descriptor);
     return refuse_os_error(failure, "open", EMLINK, ISTHMUS_ACCESS_DENIED);
   }
@@ -143,8 +161,7 @@ int isthmus_open_file(isthmus_environment *environment, const char *path, isthmu
 int isthmus_open_anonymous(isthmus_environment *environment, isthmus_object **out, isthmus_failure *failure) {
   int descriptor = (int)syscall(SYS_memfd_create, "isthmus", KERNEL_MFD_CLOEXEC | KERNEL_MFD_ALLOW_SEALING);
   if (descriptor < 0) return refuse_errno(failure, "memfd_create");
-  /* Nobody can truncate it under us, which would kill the next who touches it (files in /dev/shm have no
-   * seals). */
+  /* Nobody can truncate it under us: that would kill whoever touches it next. Files in /dev/shm have no seals. */
   fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK);
   return adopt(environment, descriptor, NAMELESS, false, NULL, NULL, out, failure);
 }
@@ -183,6 +200,15 @@ int isthmus_object_info(isthmus_object *object, isthmus_info *out, isthmus_failu
   return ISTHMUS_OK;
 }
 
+int isthmus_object_storage(isthmus_object *object, isthmus_storage *out, isthmus_failure *failure) {
+  if (storage_of_descriptor(object->descriptor, out) == 0) return ISTHMUS_OK;
+  return refuse_errno(failure, "fstatfs");
+}
+
+void isthmus_touch(isthmus_object *object) {
+  if (!object->read_only) syscall(SYS_utimensat, object->descriptor, NULL, NULL, 0);
+}
+
 void isthmus_close(isthmus_object *object) {
   isthmus_failure ignored;
   isthmus_unwatch(object);
@@ -193,8 +219,7 @@ void isthmus_close(isthmus_object *object) {
   isthmus_object **link = &object->environment->objects;
   while (*link != object) link = &(*link)->next;
   *link = object->next;
-  /* Pages that the kernel does not take back stay in the table of mappings, so that nothing is put over them.
-   */
+  /* Pages that the kernel does not take back stay in the table of mappings, so that nothing is mapped there. */
   if (!unmapped) return;
   free(object->path);
   free(object->goal);

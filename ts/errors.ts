@@ -1,4 +1,5 @@
 import * as codes from "../protocol/errors.js";
+import { adviceFor } from "./host/advice.js";
 import { errnoName } from "./host/errno.js";
 import type { NativeError } from "./host/native.js";
 
@@ -61,23 +62,26 @@ export class IsthmusError extends Error {
   declare readonly syscall?: string;
   /** The number the operating system gave, when it refused. */
   declare readonly errno?: number;
+  /** What the native part threw, when the operating system refused. */
+  declare readonly cause?: unknown;
 
   /**
    * For programs that want to fail in the same way. Never throws.
    *
    * @param code what happened
    * @param message for people; the code is put in front of it
-   * @param system the failed system call, if it was one
+   * @param system the failed system call, if it was one; an error becomes the `cause`
    */
   constructor(
     code: IsthmusErrorCode,
     message: string,
     system?: { syscall: string; errno: number } | undefined,
   ) {
-    super(`${code}: ${message}`);
+    const isCause = system !== undefined && "message" in system;
+    super(`${code}: ${message}`, isCause ? { cause: system } : undefined);
     this.name = "IsthmusError";
     this.code = code;
-    if (system) {
+    if (system && system.syscall !== "") {
       this.syscall = system.syscall;
       this.errno = system.errno;
     }
@@ -94,37 +98,22 @@ export function failure(status: number, message: string): IsthmusError {
   return new IsthmusError(codeName(status), message);
 }
 
-/** @internal */
+/**
+ * @internal Whether the shim threw it. The shim belongs to the realm that loaded it, and its errors do too: in a `vm` context
+ * they are no `Error` of that context, so they are known by what they carry.
+ */
 export function isNativeError(error: unknown): error is NativeError {
-  return error instanceof Error && typeof (error as Partial<NativeError>).status === "number";
+  if (typeof error !== "object" || error === null) return false;
+  const { status, syscall, errno } = error as Partial<NativeError>;
+  return typeof status === "number" && typeof syscall === "string" && typeof errno === "number";
 }
 
-/** What a refusal of the system usually means, and what to do. */
-const general = new Map<IsthmusErrorCode, string>([
-  ["NOT_FOUND", "there is nothing of that name"],
-  ["ALREADY_EXISTS", "the name is taken; open it, or create with { replace: true }"],
-  [
-    "ACCESS_DENIED",
-    "this user may not; check who owns it and its mode, and that it is a plain file and no link",
-  ],
-  ["INVALID_NAME", "the system does not take such a name: is it, or one of its folders, too long?"],
-]);
-
-/** The same where the code alone says too little. */
-const particular = new Map<string, string>([
-  ["EMFILE", "this process has too many files open: close segments that are not needed, or raise ulimit -n"],
-  ["ENFILE", "the machine has too many files open: end what is not needed, or raise fs.file-max"],
-  ["ENOMEM", "the system has no memory for that, or no more mappings for this process (vm.max_map_count)"],
-  ["EFBIG", "that is more than this process may write to one file: raise ulimit -f"],
-  ["EROFS", 'the file system can only be read: open with { access: "read-only" }'],
-  ["EISDIR", "that is a folder; give the path of a file in it"],
-  ["ENOTDIR", "a part of the path in front is no folder"],
-  ["ELOOP", "a plain file is wanted and no link: this is a symbolic link, which is never followed"],
-  ["EMLINK", "the file has a second name, so it is not only shared memory; remove one of them"],
-  ["ENOLCK", "the system has no more locks, or the file system has none"],
-]);
-
-/** @internal Runs a call of the shim; what it throws becomes an IsthmusError that says what was attempted. */
+/**
+ * @internal Runs a call of the shim; what it throws becomes an IsthmusError that says what was attempted, why it failed and what
+ * to do.
+ *
+ * @param advice what to do here; where it gives undefined, `adviceFor` knows what the refusal usually means
+ */
 export function attempt<T>(
   what: string,
   call: () => T,
@@ -135,9 +124,10 @@ export function attempt<T>(
   } catch (error) {
     if (!isNativeError(error)) throw error;
     const code = codeName(error.status);
-    const name = errnoName(error.errno);
-    const said = advice?.(error) ?? particular.get(name) ?? general.get(code);
-    const system = error.errno ? `${error.syscall}: ${name}, errno ${error.errno}` : error.message;
+    const said = advice?.(error) ?? adviceFor(error, code);
+    const system = error.errno
+      ? `${error.syscall}: ${errnoName(error.errno)}, errno ${error.errno}`
+      : error.message;
     throw new IsthmusError(code, `${what} failed: ${said ? `${said} (${system})` : system}`, error);
   }
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { MemoryLimit } from "../../ts/host/limits.js";
 import { compiled, root } from "../lib/paths.js";
 import { canHaveOwnSharedMemory, isthmus, jsonOf, shell, withOwnSharedMemory } from "./command-line.js";
 
@@ -23,6 +24,9 @@ interface System {
   removeIpcFinding(systemd: boolean, user: number, settings: string[], lingers?: boolean): Finding;
   kernelFinding(type: string, release: string, arch: string): Finding;
   mountFinding(mounts: string | undefined): Finding;
+  layersFinding(folder: string, mounts: string | undefined): Finding;
+  handlesFinding(user: number, owner: number | undefined): Finding;
+  engineFinding(webAssembly: boolean): Finding;
   containerKind(signs: {
     files: string[];
     environment: Record<string, string>;
@@ -35,8 +39,8 @@ interface Limits {
   openFilesFinding(limits: string | undefined): Finding;
   fileSizeFinding(limits: string | undefined): Finding;
   lockedMemoryFinding(limits: string | undefined): Finding;
-  memoryLimitFinding(limitBytes: number, sharedBytes: number): Finding;
-  memoryLimit(cgroup: string, read: (file: string) => string | undefined): number;
+  dataFinding(limits: string | undefined): Finding;
+  memoryLimitFinding(limits: MemoryLimit[], sharedBytes: number): Finding;
 }
 
 const part = (name: string) => import(pathToFileURL(join(root, `dist/esm/ts/cli/doctor/${name}.js`)).href);
@@ -62,7 +66,11 @@ test("doctor finds a system that works healthy, and says of each check what it s
     "container",
     "RemoveIPC",
     "mount",
+    "layers",
+    "handles",
+    "WebAssembly",
     "address space",
+    "data size",
     "open files",
     "file size",
     "locked memory",
@@ -208,21 +216,45 @@ test("few descriptors and small files are warned of; locked memory never is", ()
     assert.is(finding(undefined).status, "ok");
 });
 
-test("the memory limit is the lowest of the cgroup and those above it, in both kinds of cgroup", () => {
-  const files: Record<string, string> = {
-    "/a/b/memory.max": "max\n",
-    "/a/memory.max": "1073741824\n",
-    "/memory/docker/x/memory.limit_in_bytes": "9223372036854771712\n",
-    "/memory/memory.limit_in_bytes": "536870912\n",
-  };
-  const read = (file: string) => files[file];
-  assert.is(limits.memoryLimit("0::/a/b\n", read), 2 ** 30);
-  assert.is(limits.memoryLimit("0::/\n", read), Infinity);
-  assert.is(limits.memoryLimit("5:cpu,memory:/docker/x\n4:memory2:/a\n0::/\n", read), 2 ** 29);
-  assert.is(limits.memoryLimit("", read), Infinity);
-  assert.is(limits.memoryLimitFinding(Infinity, 2 ** 30).status, "ok");
-  assert.is(limits.memoryLimitFinding(2 ** 30, 2 ** 26).status, "ok");
-  assert.is(limits.memoryLimitFinding(2 ** 29, 2 ** 30).status, "warning");
+test("the memory limit is that with the least room", () => {
+  const limit = (given: Partial<MemoryLimit>): MemoryLimit => ({
+    who: "cgroup /a",
+    limitBytes: Infinity,
+    slowBytes: Infinity,
+    roomBytes: Infinity,
+    ...given,
+  });
+  const machine = limit({ who: "this machine", limitBytes: 2 ** 34, roomBytes: 2 ** 33 });
+  const judged = (given: Partial<MemoryLimit>) => limits.memoryLimitFinding([limit(given), machine], 2 ** 30);
+  assert.is(limits.memoryLimitFinding([], 2 ** 30).status, "ok");
+  assert.is(judged({}).status, "ok");
+  assert.is(judged({ limitBytes: 2 ** 31, roomBytes: 2 ** 31 }).status, "ok");
+  assert.match(
+    judged({ limitBytes: 2 ** 31, roomBytes: 2 ** 30 }).found,
+    /cgroup \/a may have 2 GiB.* 1 GiB/,
+  );
+  assert.is(judged({ limitBytes: 2 ** 29, roomBytes: 2 ** 28 }).status, "warning");
+  assert.is(judged({ limitBytes: 2 ** 29, roomBytes: 2 ** 19 }).status, "problem");
+  assert.match(judged({ slowBytes: 2 ** 28 }).found, "memory.high");
+});
+
+test("a limit on data, layers, capabilities and an engine without WebAssembly are told", () => {
+  const line = (value: string) =>
+    `Max data size             ${value}            unlimited            bytes\n`;
+  assert.is(limits.dataFinding(line("unlimited")).status, "ok");
+  assert.is(limits.dataFinding(line("204800000")).status, "warning");
+  const mounts = "overlay / overlay rw 0 0\ntmpfs /data tmpfs rw 0 0\noverlay /data/in overlay rw 0 0\n";
+  const status = (folder: string) => system.layersFinding(folder, mounts).status;
+  assert.equal(["/home", "/data", "/data/x", "/data/in/y", "/database"].map(status), [
+    "warning",
+    "ok",
+    "ok",
+    "warning",
+    "warning",
+  ]);
+  assert.is(system.layersFinding("/home", undefined).status, "ok");
+  assert.equal([system.handlesFinding(5, 5).status, system.handlesFinding(5, 0).status], ["ok", "warning"]);
+  assert.equal([system.engineFinding(true).status, system.engineFinding(false).status], ["ok", "problem"]);
 });
 
 test("what /dev/shm is, and a kernel that is too old, are told", () => {
@@ -234,7 +266,7 @@ test("what /dev/shm is, and a kernel that is too old, are told", () => {
   assert.is(system.mountFinding("proc /proc proc rw 0 0\n").status, "warning");
   assert.is(system.mountFinding(undefined).status, "ok");
   assert.is(system.kernelFinding("Linux", "6.1.0-13-amd64", "x64").status, "ok");
-  assert.is(system.kernelFinding("Linux", "4.11.2", "x64").status, "ok");
+  assert.is(system.kernelFinding("Linux", "3.17.0", "x64").status, "ok");
   assert.is(system.kernelFinding("Linux", "3.10.0-1160.el7", "x64").status, "problem");
 });
 

@@ -66,7 +66,7 @@ test("every public name, member, parameter, result and error is described", () =
   const declarations = publicDeclarations();
   assert.ok(declarations.length >= 40);
   const segment = declarations.find(({ name }) => name === "Segment") as Declaration;
-  for (const name of ["Segment.create", "Opened.stale", "Contents.ring", "Opened.[Symbol.dispose]"])
+  for (const name of ["Segment.create", "Segment.stale", "Segment.ring", "Segment.[Symbol.dispose]"])
     assert.ok(
       segment.members.some((member) => member.name === name),
       name,

@@ -2,6 +2,8 @@
 import process from "node:process";
 import colors from "picocolors";
 
+export { bytesText } from "../host/limits.js";
+
 const { stdout, stderr, env } = process;
 
 function wantsColor({ isTTY }: { isTTY?: boolean }): boolean {
@@ -20,19 +22,6 @@ export function line(text = ""): void {
 
 export function json(value: unknown): void {
   line(JSON.stringify(value, (_, each) => (typeof each === "bigint" ? `${each}` : each), 2));
-}
-
-const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-
-/** "1.5 MiB" */
-export function bytesText(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${Number.isInteger(value) || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
 /** "850 ms", "12.5 s", "3 min", "4 h", "2 d" */

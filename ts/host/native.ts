@@ -26,7 +26,12 @@ export interface Native {
 
   /** Bytes of the object now; whether its name still leads to it; who owns it; permission bits. */
   info(object: number): NativeInfo;
-  /** Makes the object at least that long, allocating for real: OUT_OF_SHARED_MEMORY instead of a later crash. */
+  /** What the bytes of the object are stored in, and how much room there is. */
+  storage(object: number): NativeStorage;
+  /**
+   * Makes the object at least that long, with storage for every byte: OUT_OF_SHARED_MEMORY instead of a later crash. Nobody
+   * writes to it meanwhile.
+   */
   allocate(object: number, bytes: number): void;
   /** Makes a longer object exactly that long. Nobody may have the rest mapped; BUSY when this object is mapped itself. */
   shrink(object: number, bytes: number): void;
@@ -48,7 +53,10 @@ export interface Native {
   map(object: number, memory: Uint8Array, readOnly: boolean): void;
   /** Puts private zero pages back under `memory`. After it the engine may reuse or free the memory. */
   unmap(object: number): void;
+  /** Returns when what was written is on the storage behind the object, and the time of its last change says so. */
   flush(object: number): void;
+  /** Sets the time of the last change to now, if the system lets it; never throws for an open object. */
+  touch(object: number): void;
   /** Unmaps if mapped, stops watching, drops all locks, closes. The number may be reused. */
   close(object: number): void;
 
@@ -91,11 +99,26 @@ export interface NativeInfo {
   mode: number;
 }
 
-export interface NativeLimits {
-  /** Where named objects live, e.g. "/dev/shm"; empty where there is no such place. */
-  place: string;
+/** What bytes are stored in. A number that the system does not know is 0. */
+export interface NativeStorage {
+  /** What the object takes there now. */
+  storedBytes: number;
   totalBytes: number;
+  /** For this user. */
   freeBytes: number;
+  totalFiles: number;
+  freeFiles: number;
+  /** It is memory, which counts against limits of memory; else a disk, a network or the like. */
+  inMemory: boolean;
+  /** A read-only mapping may show a lower layer for ever, which writers do not write to. */
+  layered: boolean;
+  readOnly: boolean;
+}
+
+/** The storage is that of the place where named objects live. */
+export interface NativeLimits extends NativeStorage {
+  /** E.g. "/dev/shm"; empty where there is no such place. */
+  place: string;
   /** Most words one thread can watch; 1 where the kernel has no multi-word wait. */
   wordsPerWatcher: number;
 }

@@ -1,7 +1,9 @@
 import { PAGE_BYTES } from "../../protocol/limits.js";
 import { attempt, IsthmusError } from "../errors.js";
+import { addressAdvice, memoryAdvice } from "./advice.js";
+import { memoryShortage } from "./limits.js";
 import { loadNative } from "./native.cjs";
-import type { Native, NativeInfo } from "./native.js";
+import type { Native, NativeError, NativeInfo, NativeStorage } from "./native.js";
 
 /** The shim of this platform. */
 export const native: Native = attempt("loading the shim", loadNative);
@@ -31,6 +33,31 @@ export function onBell(look: () => void): void {
  */
 const mapped = new Set<WebAssembly.Memory>();
 
+function newMemory(pages: number): WebAssembly.Memory {
+  if (typeof WebAssembly === "undefined") {
+    throw new IsthmusError(
+      "NOT_SUPPORTED",
+      "this engine runs without WebAssembly (node --jitless, or an option of V8 such as --no-expose-wasm), and Isthmus " +
+        "cannot do without it: start the process without that option",
+    );
+  }
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (error) {
+    throw new IsthmusError(
+      "OUT_OF_SHARED_MEMORY",
+      `no address space for a segment of ${pages * PAGE_BYTES} bytes (${(error as Error).message}). ${addressAdvice()}`,
+    );
+  }
+}
+
+function areEqual(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, index) => byte === other[index]);
+}
+
+/** How often bytes are compared that change all the time. */
+const STILL_TURNS_MAX = 10;
+
 /**
  * An object of the operating system and, once mapped, the Wasm memory that it lies over. Knows nothing of what the bytes
  * mean.
@@ -40,6 +67,8 @@ export class Region {
   readonly readOnly: boolean;
   memory: WebAssembly.Memory | undefined;
   #open = true;
+  /** Known after the first question. */
+  #layered: boolean | undefined;
 
   constructor(object: number, readOnly: boolean) {
     this.object = object;
@@ -76,6 +105,56 @@ export class Region {
     return attempt("removing the name", () => native.remove(this.object));
   }
 
+  /** What the bytes are stored in, and how much room there is. */
+  storage(): NativeStorage {
+    return attempt("looking at the storage of an object", () => native.storage(this.object));
+  }
+
+  /**
+   * Makes the object at least that long, with storage for every byte. Nobody writes to it meanwhile.
+   *
+   * Memory that does not fit into a cgroup is no error of the system: the kernel kills a process of the group. So the limits
+   * are looked at before.
+   *
+   * @param what for error texts: what it is for
+   * @param advice what to do when there is no room
+   */
+  allocate(what: string, bytes: number, advice: (error: NativeError) => string | undefined): void {
+    const { inMemory, storedBytes } = this.storage();
+    const more = bytes - storedBytes;
+    const shortage = inMemory && more > 0 ? memoryShortage(more) : undefined;
+    if (shortage) {
+      throw new IsthmusError("OUT_OF_SHARED_MEMORY", `${what} failed: ${memoryAdvice(more, shortage)}`);
+    }
+    attempt(what, () => native.allocate(this.object, bytes), advice);
+  }
+
+  /** Sets the time of the last change to now: file systems do not notice every write to a mapping. Never throws. */
+  touch(): void {
+    if (this.#open) native.touch(this.object);
+  }
+
+  /**
+   * Whether the mapping shows bytes that writers do not write to any more: on a file system in layers (overlayfs) the mapping of
+   * a reader stays on the lower layer when a writer has the file copied to the upper one. Reading the file gives the bytes of
+   * the upper layer then. On every other file system a mapping and the file are the same.
+   *
+   * @param bytes how many bytes, from the start, to compare: among them one that every writer changes, and never back
+   */
+  isLeftBehind(bytes: number): boolean {
+    if (!this.readOnly || !this.memory) return false;
+    this.#layered ??= this.storage().layered;
+    if (!this.#layered) return false;
+    const mapping = new Uint8Array(this.memory.buffer, 0, bytes);
+    // A live writer may change the bytes between two looks: only what stands still can be compared.
+    for (let turn = 0; turn < STILL_TURNS_MAX; turn++) {
+      const before = mapping.slice();
+      const inFile = this.read(0, bytes);
+      if (areEqual(mapping, before)) return !areEqual(before, inFile);
+    }
+    return false;
+  }
+
   /** Makes a longer object exactly that long. Nobody has it mapped. */
   shrink(bytes: number): void {
     attempt("shrinking", () => native.shrink(this.object, bytes));
@@ -83,18 +162,7 @@ export class Region {
 
   /** Lays the object's bytes, a multiple of PAGE_BYTES, under a new Wasm memory. */
   map(bytes: number): WebAssembly.Memory {
-    const pages = bytes / PAGE_BYTES;
-    let memory: WebAssembly.Memory;
-    try {
-      memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    } catch (error) {
-      throw new IsthmusError(
-        "OUT_OF_SHARED_MEMORY",
-        `no address space for a segment of ${bytes} bytes (${(error as Error).message}). Engines reserve up to ` +
-          `10 GiB of addresses per segment, also for a closed one while a view of its bytes is kept: raise "ulimit -v", ` +
-          "close other segments, or drop views of closed ones",
-      );
-    }
+    const memory = newMemory(bytes / PAGE_BYTES);
     const view = new Uint8Array(memory.buffer);
     attempt(`mapping ${bytes} bytes`, () => native.map(this.object, view, this.readOnly));
     mapped.add(memory);

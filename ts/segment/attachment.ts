@@ -180,6 +180,7 @@ export class Attachment {
     }
     const locked = this.#lockCreation();
     this.core.leave(locked ? 1 : 0);
+    this.region.touch();
     this.region.unlock(LOCK_PARTICIPANTS + this.slot);
     this.slot = -1;
     open.delete(this);

@@ -15,7 +15,7 @@
  *  4. the file gets the smaller size
  * Who dies after 1, 2 or 3 leaves a file that is longer than its header says: the next writer gives the rest to the heap.
  */
-import { BAD_MAGIC } from "../../protocol/errors.js";
+import { ACCESS_DENIED, BAD_MAGIC, NOT_FOUND, OUT_OF_SHARED_MEMORY } from "../../protocol/errors.js";
 import {
   HEADER_ABI_VERSION_OFFSET,
   HEADER_BYTES,
@@ -26,8 +26,11 @@ import {
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
 import { text } from "../arguments.js";
 import { instantiate } from "../core.js";
-import { attempt, failure, IsthmusError } from "../errors.js";
+import { failure, IsthmusError } from "../errors.js";
+import { accessAdvice, noRoomAtAdvice } from "../host/advice.js";
+import { errnoName } from "../host/errno.js";
 import { absolutePath } from "../host/file-system.js";
+import type { NativeError } from "../host/native.js";
 import { native, type Region } from "../host/region.js";
 import { sleepMs } from "../host/runtime.js";
 import type { Attachment } from "./attachment.js";
@@ -43,8 +46,22 @@ const READERS_GONE_TURNS = 1000;
 
 const TO_CREATE = "pass { bytes } to create it";
 
-function noSpaceAdvice(): string {
-  return "the disk has no room for that; free some, or ask for fewer bytes. A file that was there is as it was";
+function noSpaceAdvice(path: string): string {
+  return noRoomAtAdvice(
+    path,
+    "The disk has no room for that: free some, or ask for fewer bytes. A file that was there is as it was",
+  );
+}
+
+/** Why the system refuses a file, where the number alone says too little. */
+function fileAdvice(path: string, creating: boolean, error: NativeError): string | undefined {
+  if (error.status === OUT_OF_SHARED_MEMORY && errnoName(error.errno) === "ENOSPC")
+    return noSpaceAdvice(path);
+  if (error.status === ACCESS_DENIED) return accessAdvice(path, error);
+  if (error.status !== NOT_FOUND) return undefined;
+  return creating
+    ? "the folder that it should be in does not exist; make it first"
+    : `there is no such file; ${TO_CREATE}`;
 }
 
 /** The segment in the file at that path. */
@@ -59,16 +76,14 @@ export function fileLocation(path: string, readOnly: boolean): Location {
     described: `segment in file "${absolute}"`,
     remedy: "restore the file from a copy, or remove it",
     notFoundAdvice: TO_CREATE,
-    noSpaceAdvice,
+    noSpaceAdvice: () => noSpaceAdvice(absolute),
     ownedByUser: true,
     open: (creation) =>
       openRegion(
         `opening file "${absolute}"`,
         readOnly,
         () => native.openFile(absolute, creation !== undefined, readOnly, creation?.mode ?? 0),
-        creation
-          ? "the folder that it should be in does not exist; make it first"
-          : `there is no such file; ${TO_CREATE}`,
+        (error) => fileAdvice(absolute, creation !== undefined, error),
       ),
     beforeJoin: (region, creation) => beforeJoin(region, absolute, creation),
     afterLeave: truncate,
@@ -91,18 +106,19 @@ function beforeJoin(region: Region, path: string, creation: Creation | undefined
       );
     }
     // A copy may have holes where the original had zeros, and whoever writes to one when the disk is full is killed.
-    setAside(region, `bringing all of file "${path}" to the disk`, bytes);
+    setAside(region, path, `bringing all of file "${path}" to the disk`, bytes);
     const whole = adoptMapped(region, bytes);
     if (!whole || creation === undefined || creation.bytes <= bytes) return;
-    setAside(region, `extending file "${path}" from ${bytes} to ${creation.bytes} bytes`, creation.bytes);
+    const what = `extending file "${path}" from ${bytes} to ${creation.bytes} bytes`;
+    setAside(region, path, what, creation.bytes);
     adoptMapped(region, creation.bytes);
   } finally {
     region.unlock(LOCK_HOLDERS);
   }
 }
 
-function setAside(region: Region, what: string, bytes: number): void {
-  attempt(what, () => native.allocate(region.object, bytes), noRoom({ noSpaceAdvice }));
+function setAside(region: Region, path: string, what: string, bytes: number): void {
+  region.allocate(what, bytes, noRoom({ noSpaceAdvice: () => noSpaceAdvice(path) }));
 }
 
 /**

@@ -1,7 +1,9 @@
 /** Where segments can be found: how the object behind each kind of segment is opened. */
-import { INVALID_NAME, NOT_FOUND } from "../../protocol/errors.js";
+import { ACCESS_DENIED, INVALID_NAME, NOT_FOUND, OUT_OF_SHARED_MEMORY } from "../../protocol/errors.js";
 import { text } from "../arguments.js";
 import { attempt } from "../errors.js";
+import { accessAdvice, ENLARGE, noRoomAdvice } from "../host/advice.js";
+import { errnoName } from "../host/errno.js";
 import type { NativeError } from "../host/native.js";
 import { native, Region } from "../host/region.js";
 import type { Creation, Location } from "./open.js";
@@ -10,24 +12,42 @@ import { segmentName } from "./options.js";
 /** Longer than any text of `segment.handle`. */
 const HANDLE_CHARACTERS_MAX = 200;
 
-/** @internal @param notFoundAdvice advice for NOT_FOUND, where the general one says too little */
+/** @internal @param advice what to do when the system refuses, where the general advice says too little */
 export function openRegion(
   what: string,
   readOnly: boolean,
   open: () => number,
-  notFoundAdvice?: string,
+  advice: (error: NativeError) => string | undefined,
 ): Region {
-  const advice = (error: NativeError) => (error.status === NOT_FOUND ? notFoundAdvice : undefined);
   return new Region(attempt(what, open, advice), readOnly);
 }
 
-/** What the system allows is not the disk's but shared memory's. */
 function noSpaceAdvice(): string {
-  const { place, totalBytes, freeBytes } = native.limits();
-  return (
-    `${place || "shared memory"} has ${freeBytes} of ${totalBytes} bytes free. Remove unused segments (isthmus prune), ` +
-    "or raise the limit: docker run --shm-size=1g, or mount -o remount,size=… /dev/shm"
+  const { place, ...storage } = native.limits();
+  return noRoomAdvice(
+    place || "shared memory",
+    storage,
+    `Remove unused segments (isthmus prune), or raise the limit: ${ENLARGE}`,
   );
+}
+
+/** Why a name in the place of named segments cannot be opened, made or removed, where the number alone says too little. */
+export function namedAdvice(name: string, error: NativeError): string | undefined {
+  const { place, readOnly } = native.limits();
+  if (place === "") {
+    return (
+      "there is no /dev/shm here, where named segments lie (AWS Lambda has none): mount a tmpfs there, or use " +
+      'Segment.createAnonymous, or Segment.openFile with a path in "/tmp"'
+    );
+  }
+  if (error.status === OUT_OF_SHARED_MEMORY && errnoName(error.errno) === "ENOSPC") return noSpaceAdvice();
+  if (readOnly && errnoName(error.errno) === "EROFS") {
+    return (
+      `${place} is mounted read-only: segments that exist can be opened with { access: "read-only" }; to make or ` +
+      `change some, mount it writable (docker run --tmpfs ${place}, mount -o remount,rw ${place})`
+    );
+  }
+  return error.status === ACCESS_DENIED ? accessAdvice(`${place}/isthmus.${name}`, error) : undefined;
 }
 
 const TO_CREATE = "create it, or wait for it with Segment.waitFor";
@@ -46,15 +66,20 @@ export function namedLocation(name: string, namespace: number, readOnly: boolean
         `opening segment "${valid}"`,
         readOnly,
         () => native.openNamed(valid, namespace, creation !== undefined, readOnly, creation?.mode ?? 0),
-        `there is nothing of that name; ${TO_CREATE}`,
+        (error) =>
+          namedAdvice(valid, error) ??
+          (error.status === NOT_FOUND ? `there is nothing of that name; ${TO_CREATE}` : undefined),
       ),
   };
 }
 
 /** @internal A new object that will take the name of the location when it is published. */
 export function openStagedRegion(location: Location, namespace: number, creation: Creation): Region {
-  return openRegion(`creating segment "${location.name}"`, false, () =>
-    native.openStaged(location.name, namespace, creation.mode),
+  return openRegion(
+    `creating segment "${location.name}"`,
+    false,
+    () => native.openStaged(location.name, namespace, creation.mode),
+    (error) => namedAdvice(location.name, error),
   );
 }
 
@@ -63,14 +88,19 @@ const nameless = {
   described: "the anonymous segment",
   remedy: "make a new one",
   notFoundAdvice: "make one with Segment.createAnonymous",
-  noSpaceAdvice,
+  noSpaceAdvice: () =>
+    "the system has no memory for it: end what is not needed, or raise the limit on memory",
 };
+
+function noAdvice(): undefined {
+  return undefined;
+}
 
 /** @internal A new object without a name. */
 export function anonymousLocation(): Location {
   return {
     ...nameless,
-    open: () => openRegion("creating an anonymous segment", false, () => native.openAnonymous()),
+    open: () => openRegion("creating an anonymous segment", false, () => native.openAnonymous(), noAdvice),
   };
 }
 
@@ -92,7 +122,12 @@ export function handleLocation(handle: string, readOnly: boolean): Location {
 
 function handleAdvice({ status }: NativeError): string | undefined {
   if (status === INVALID_NAME) return "this is no text that segment.handle has given";
-  return status === NOT_FOUND
-    ? "nobody has it open any more, or it is in a place that this process cannot see"
-    : undefined;
+  if (status === NOT_FOUND)
+    return "nobody has it open any more, or another container or pid namespace hides it from this process";
+  if (status !== ACCESS_DENIED) return undefined;
+  return (
+    "the kernel keeps the descriptors of that process from this one: it belongs to another user, or one of the two programs " +
+    "has capabilities (setcap) or is setuid, so that the kernel protects it. Use a named segment between them, or give the " +
+    "capability to the service instead of the program (AmbientCapabilities=, net.ipv4.ip_unprivileged_port_start)"
+  );
 }

@@ -30,10 +30,10 @@ import {
   STATE_INITIALIZING,
 } from "../../protocol/layout.js";
 import { PAGE_BYTES, PARTICIPANTS_MIN, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
-import { attempt, failure, IsthmusError } from "../errors.js";
+import { failure, IsthmusError } from "../errors.js";
 import { errnoName } from "../host/errno.js";
 import type { NativeError } from "../host/native.js";
-import { native, type Region } from "../host/region.js";
+import type { Region } from "../host/region.js";
 import { nowNs, pid, sleepMs } from "../host/runtime.js";
 import { Attachment } from "./attachment.js";
 import { CREATION_TIMEOUT_MS, hold, lockCreation, outwaitCreator } from "./kernel-locks.js";
@@ -245,7 +245,7 @@ function checkSize(location: Location, bytes: number): void {
 /** The object with that size, mapped. */
 export function allocated(region: Region, location: Location, bytes: number): Attachment {
   const what = `allocating ${bytes} bytes for ${location.described}`;
-  attempt(what, () => native.allocate(region.object, bytes), noRoom(location));
+  region.allocate(what, bytes, noRoom(location));
   return new Attachment(region, location.name, bytes);
 }
 

@@ -2,7 +2,7 @@ import { LOCK_CREATION, LOCK_HOLDERS } from "../../protocol/layout.js";
 import { attempt, IsthmusError } from "../errors.js";
 import { native, Region } from "../host/region.js";
 import { removeLocked } from "./kernel-locks.js";
-import { namedLocation } from "./location.js";
+import { namedAdvice, namedLocation } from "./location.js";
 import { beginningOf, type Location, mayBeSegment } from "./open.js";
 
 /**
@@ -46,7 +46,11 @@ export function unlinkSegment(name: string, namespace: number): void {
   const location = namedLocation(name, namespace, false);
   const region = openAnyhow(location, namedLocation(name, namespace, true));
   if (!region) {
-    attempt(`unlinking ${location.described}`, () => native.unlink(name, namespace));
+    attempt(
+      `unlinking ${location.described}`,
+      () => native.unlink(name, namespace),
+      (error) => namedAdvice(name, error),
+    );
     return;
   }
   try {

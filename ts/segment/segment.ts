@@ -1,4 +1,9 @@
-import { DIRECTORY_WAITERS_OFFSET, HEADER_GENERATION_OFFSET } from "../../protocol/layout.js";
+import {
+  DIRECTORY_WAITERS_OFFSET,
+  HEADER_GENERATION_OFFSET,
+  PARTICIPANT_BYTES,
+  PARTICIPANTS_OFFSET,
+} from "../../protocol/layout.js";
 import { flag, objectOf, options, type WaitOptions, waiting, wrongType } from "../arguments.js";
 import { attempt, failure } from "../errors.js";
 import { native } from "../host/region.js";
@@ -394,10 +399,19 @@ export class Segment {
     return Number(this.#attachment.view.getBigUint64(HEADER_GENERATION_OFFSET, true));
   }
 
-  /** The name leads to another segment, or nowhere: open it again for the new one. @throws {IsthmusError} CLOSED; SYSTEM */
+  /**
+   * The name leads to another segment, or nowhere: open it again for the new one. It is also true for a read-only opener of a
+   * file on overlayfs whose bytes no writer writes to any more: the first writer had the file copied to the upper layer.
+   *
+   * @throws {IsthmusError} CLOSED after `close`; SYSTEM
+   */
   get stale(): boolean {
-    this.#attachment.check(false);
-    return this.#attachment.core.isStale() !== 0 || !this.#attachment.region.info().linked;
+    const attachment = this.#attachment;
+    attachment.check(false);
+    if (attachment.core.isStale() !== 0 || !attachment.region.info().linked) return true;
+    // The header and the slots: every writer who joins counts up the generation of a slot.
+    const slots: number = attachment.core.participants.value;
+    return attachment.region.isLeftBehind(PARTICIPANTS_OFFSET + slots * PARTICIPANT_BYTES);
   }
 
   /** Whether it is in use. @throws {IsthmusError} CLOSED after `close` */

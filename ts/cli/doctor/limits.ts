@@ -1,11 +1,9 @@
 /**
- * What the limits of this process (ulimit) and of its cgroup mean for segments. As in `system.ts`, each function takes what it
- * judges, and `limitFindings` reads the real ones.
+ * What the limits of this process (ulimit) and of its cgroup mean for segments. Each function takes what it judges, so that tests
+ * can show it any system; `limitFindings` reads the real limits, as the errors do (`ts/host/limits.ts`).
  */
-import path from "node:path";
-import { bytesText } from "../print.js";
-import { type Finding, ok, warning } from "./finding.js";
-import { textOf } from "./system.js";
+import { bytesText, type MemoryLimit, memoryLimits, processLimit, textOf } from "../../host/limits.js";
+import { type Finding, ok, problem, warning } from "./finding.js";
 
 /** Engines reserve up to this much address space per open segment. */
 const ADDRESSES_PER_SEGMENT = 10 * 1024 ** 3;
@@ -13,22 +11,12 @@ const ADDRESSES_WANTED = 8 * ADDRESSES_PER_SEGMENT;
 /** Each open segment takes one descriptor. Programs need some for other things. */
 const DESCRIPTORS_WANTED = 256;
 const GiB = 1024 ** 3;
-/** What the kernel calls no limit, in the older kind of cgroup. */
-const UNLIMITED_FROM = 2 ** 60;
-
-/** The soft limit of that name in the text of /proc/self/limits; undefined when it is not there. */
-function softLimit(limits: string | undefined, name: string): number | undefined {
-  const [, text] = new RegExp(`^${name}\\s+(\\S+)`, "m").exec(limits ?? "") ?? [];
-  return text === undefined ? undefined : text === "unlimited" ? Infinity : Number(text);
-}
-
-function limitText(bytes: number): string {
-  return bytes === Infinity ? "unlimited" : bytesText(bytes);
-}
+/** The smallest useful segment. */
+const ROOM_MIN = 1024 ** 2;
 
 export function addressSpaceFinding(limits: string | undefined): Finding {
   const check = "address space";
-  const bytes = softLimit(limits, "Max address space");
+  const bytes = processLimit("addressSpace", limits);
   if (bytes === undefined) return ok(check, "no limit is known");
   if (bytes === Infinity) return ok(check, "unlimited");
   const segments = Math.floor(bytes / ADDRESSES_PER_SEGMENT);
@@ -40,9 +28,21 @@ export function addressSpaceFinding(limits: string | undefined): Finding {
   );
 }
 
+export function dataFinding(limits: string | undefined): Finding {
+  const check = "data size";
+  const bytes = processLimit("data", limits);
+  if (bytes === undefined) return ok(check, "no limit is known");
+  if (bytes >= 4 * GiB) return ok(check, bytesText(bytes));
+  return warning(
+    check,
+    `limited to ${bytesText(bytes)}: opening a larger segment fails, because the engine allocates its memory first`,
+    "ulimit -d unlimited, or LimitDATA= of a service; limit memory with cgroups instead",
+  );
+}
+
 export function openFilesFinding(limits: string | undefined): Finding {
   const check = "open files";
-  const files = softLimit(limits, "Max open files");
+  const files = processLimit("openFiles", limits);
   if (files === undefined) return ok(check, "no limit is known");
   if (files >= DESCRIPTORS_WANTED) return ok(check, `${files}, of which each open segment takes one`);
   return warning(
@@ -54,9 +54,9 @@ export function openFilesFinding(limits: string | undefined): Finding {
 
 export function fileSizeFinding(limits: string | undefined): Finding {
   const check = "file size";
-  const bytes = softLimit(limits, "Max file size");
+  const bytes = processLimit("fileSize", limits);
   if (bytes === undefined) return ok(check, "no limit is known");
-  if (bytes >= 4 * GiB) return ok(check, limitText(bytes));
+  if (bytes >= 4 * GiB) return ok(check, bytesText(bytes));
   return warning(
     check,
     `limited to ${bytesText(bytes)}: creating a larger segment fails with OUT_OF_SHARED_MEMORY`,
@@ -66,50 +66,51 @@ export function fileSizeFinding(limits: string | undefined): Finding {
 
 /** Nothing can fail here; it is what people ask who know other shared memory. */
 export function lockedMemoryFinding(limits: string | undefined): Finding {
-  const bytes = softLimit(limits, "Max locked memory");
-  const allowed = bytes === undefined ? "no limit is known" : `${limitText(bytes)} allowed`;
+  const bytes = processLimit("lockedMemory", limits);
+  const allowed = bytes === undefined ? "no limit is known" : `${bytesText(bytes)} allowed`;
   return ok("locked memory", `${allowed}; segments need none: their pages may be swapped out like others`);
 }
 
-/** Judges how much memory the cgroup may have, beside the room for segments. */
-export function memoryLimitFinding(limitBytes: number, sharedBytes: number): Finding {
-  const check = "memory limit";
-  if (limitBytes === Infinity) return ok(check, "no limit of a cgroup is seen");
-  const found = `the cgroup may have ${bytesText(limitBytes)}`;
-  if (limitBytes >= sharedBytes) return ok(check, `${found}, segments included`);
-  return warning(
-    check,
-    `${found}, segments included, and shared memory holds ${bytesText(sharedBytes)}: who fills more is killed`,
-    "raise the limit (docker run --memory=…, Kubernetes: resources.limits.memory, MemoryMax= of a service), or make " +
-      "/dev/shm smaller than it, so that create fails with an error instead",
-  );
-}
+const RAISE =
+  "raise the limit (docker run --memory=…, Kubernetes: resources.limits.memory, MemoryMax= of a service)";
 
 /**
- * The lowest memory limit of the cgroup and those above it. Bytes; Infinity when there is none.
+ * Judges how much memory this process may have.
  *
- * @param cgroup text of /proc/self/cgroup
- * @param read gives the text of a file below /sys/fs/cgroup
+ * @param sharedBytes how much shared memory there may be
  */
-export function memoryLimit(cgroup: string, read: (file: string) => string | undefined): number {
-  const unified = /^0::(\/.*)$/m.exec(cgroup)?.[1];
-  const older = /^\d+:(?:[^:\n]*,)?memory(?:,[^:\n]*)?:(\/.*)$/m.exec(cgroup)?.[1];
-  let least = Infinity;
-  const look = (root: string, group: string | undefined, name: string): void => {
-    for (let at = group; at !== undefined; at = at === "/" ? undefined : path.dirname(at)) {
-      const bytes = Number.parseInt(read(path.join(root, at, name)) ?? "", 10);
-      if (bytes < UNLIMITED_FROM) least = Math.min(least, bytes);
-    }
-  };
-  look("/", unified, "memory.max");
-  look("/memory", older, "memory.limit_in_bytes");
-  return least;
+export function memoryLimitFinding(limits: MemoryLimit[], sharedBytes: number): Finding {
+  const check = "memory limit";
+  const [nearest] = [...limits].sort((one, other) => one.roomBytes - other.roomBytes);
+  if (!nearest || nearest.roomBytes === Infinity) return ok(check, "no limit is known");
+  const { who, limitBytes, roomBytes } = nearest;
+  const room = bytesText(Math.max(0, roomBytes));
+  const found = `${who} may have ${bytesText(limitBytes)}, segments included, and can still use ${room}`;
+  if (roomBytes < ROOM_MIN) return problem(check, found, `end what is not needed, or ${RAISE}`);
+  const slow = limits.find(({ slowBytes }) => slowBytes < sharedBytes);
+  if (slow) {
+    return warning(
+      check,
+      `${found}; from ${bytesText(slow.slowBytes)} on the kernel slows down the processes of ${slow.who} (memory.high)`,
+      "raise memory.high (MemoryHigh= of a service) above what the segments and the program need",
+    );
+  }
+  const grouped = limits.filter(({ who }) => who.startsWith("cgroup "));
+  const low = grouped.find((limit) => limit.limitBytes < sharedBytes);
+  if (!low) return ok(check, found);
+  return warning(
+    check,
+    `${found}; shared memory holds ${bytesText(sharedBytes)}, which is more than ${who} may have: creating what does not fit ` +
+      "fails with OUT_OF_SHARED_MEMORY, and other programs that fill shared memory are killed",
+    `${RAISE}, or make /dev/shm smaller`,
+  );
 }
 
 export function limitFindings(): Finding[] {
   const limits = textOf("/proc/self/limits");
   return [
     addressSpaceFinding(limits),
+    dataFinding(limits),
     openFilesFinding(limits),
     fileSizeFinding(limits),
     lockedMemoryFinding(limits),
@@ -118,8 +119,5 @@ export function limitFindings(): Finding[] {
 
 /** @param sharedBytes how much shared memory there is */
 export function cgroupFinding(sharedBytes: number): Finding {
-  const limit = memoryLimit(textOf("/proc/self/cgroup") ?? "", (file) =>
-    textOf(path.join("/sys/fs/cgroup", file)),
-  );
-  return memoryLimitFinding(limit, sharedBytes);
+  return memoryLimitFinding(memoryLimits(), sharedBytes);
 }

@@ -1,9 +1,10 @@
 /** What the shim says about shared memory. */
 import { accessSync, constants } from "node:fs";
+import { ENLARGE } from "../../host/advice.js";
+import { bytesText } from "../../host/limits.js";
 import type { NativeLimits } from "../../host/native.js";
 import { native } from "../../host/region.js";
 import { Segment } from "../../index.js";
-import { bytesText } from "../print.js";
 import { type Finding, ok, problem, warning } from "./finding.js";
 import { cgroupFinding } from "./limits.js";
 
@@ -12,21 +13,31 @@ const SMALL_BYTES = 128 * 1024 * 1024;
 /** The smallest useful segment. */
 const FREE_BYTES_MIN = 1024 * 1024;
 
-const enlarge =
-  "docker run --shm-size=1g …; Kubernetes: an emptyDir with medium: Memory on /dev/shm; a host: mount -o remount,size=… /dev/shm";
-
 /** @param writable whether this user may make files there */
-export function sizeFinding({ place, totalBytes, freeBytes }: NativeLimits, writable: boolean): Finding {
+export function sizeFinding(limits: NativeLimits, writable: boolean): Finding {
+  const { place, totalBytes, freeBytes, totalFiles, freeFiles, readOnly } = limits;
   const check = "shared memory";
   if (place === "") {
-    return problem(check, "there is no place for named segments", "mount a tmpfs at /dev/shm");
+    return problem(
+      check,
+      "there is no place for named segments",
+      "mount a tmpfs at /dev/shm; without one use Segment.createAnonymous or Segment.openFile",
+    );
   }
   const found = `${place}: ${bytesText(freeBytes)} free of ${bytesText(totalBytes)}`;
+  if (readOnly) return problem(check, `${found}, but mounted read-only`, `mount -o remount,rw ${place}`);
   if (!writable)
     return problem(check, `${found}, but this user may not make files there`, `chmod 1777 ${place}`);
+  if (totalFiles > 0 && freeFiles === 0) {
+    return problem(
+      check,
+      `${found}, but all ${totalFiles} inodes are used`,
+      `remove unused segments (isthmus prune), or mount it with more: mount -o remount,nr_inodes=… ${place}`,
+    );
+  }
   if (freeBytes < FREE_BYTES_MIN)
-    return problem(check, found, `remove unused segments (isthmus prune), or ${enlarge}`);
-  if (totalBytes < SMALL_BYTES) return warning(check, found, enlarge);
+    return problem(check, found, `remove unused segments (isthmus prune), or ${ENLARGE}`);
+  if (totalBytes < SMALL_BYTES) return warning(check, found, ENLARGE);
   return ok(check, found);
 }
 

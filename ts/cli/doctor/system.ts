@@ -2,19 +2,12 @@
  * What can be learned about the system from its files. Every function takes the text that it judges, so that tests can
  * show it any system; `systemFindings` reads the real ones.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import process from "node:process";
+import { textOf } from "../../host/limits.js";
 import { type Finding, ok, problem, warning } from "./finding.js";
-
-export function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return undefined;
-  }
-}
 
 /** Whether the settings, the most important last, make systemd delete the shared memory of users who log out. */
 export function removesIpc(settings: string[]): boolean {
@@ -67,12 +60,12 @@ function lingers(): boolean {
   }
 }
 
-/** Judges the release of the kernel: the shim asks it for the state of files by a call that came with 4.11. */
+/** Judges the release of the kernel: memfd_create came with 3.17, the youngest of the calls that have no substitute. */
 export function kernelFinding(type: string, release: string, arch: string): Finding {
   const found = `${type} ${release}, ${arch}`;
   const [major = 0, minor = 0] = release.split(".").map((part) => Number.parseInt(part, 10));
-  if (type !== "Linux" || major > 4 || (major === 4 && minor >= 11)) return ok("system", found);
-  return problem("system", found, "use a kernel from 4.11 on, better from 5.16 on");
+  if (type !== "Linux" || major > 3 || (major === 3 && minor >= 17)) return ok("system", found);
+  return problem("system", found, "use a kernel from 3.17 on, better from 5.16 on");
 }
 
 /** Judges where named segments lie, by the text of /proc/mounts. */
@@ -87,6 +80,58 @@ export function mountFinding(mounts: string | undefined): Finding {
   if (settings.split(",").includes("ro")) return problem(check, `/dev/shm is read-only (${type})`, cure);
   if (type !== "tmpfs") return warning(check, `/dev/shm is ${type}, not tmpfs: it may be slow`, cure);
   return ok(check, `/dev/shm is tmpfs (${settings})`);
+}
+
+/** Judges a folder in which files may lie that segments are kept in, by the text of /proc/mounts. */
+export function layersFinding(folder: string, mounts: string | undefined): Finding {
+  const check = "layers";
+  const over = (mounts ?? "")
+    .split("\n")
+    .map((text) => text.split(" "))
+    .filter(([, place = ""]) => folder === place || folder.startsWith(place === "/" ? "/" : `${place}/`))
+    .sort(([, one = ""], [, other = ""]) => one.length - other.length)
+    .pop();
+  if (over?.[2] !== "overlay") return ok(check, `${folder} is on no file system in layers`);
+  return warning(
+    check,
+    `${folder} is on overlayfs (${over[1]}): a read-only opener of a file that came with the image keeps on reading the ` +
+      "image's copy when somebody writes to the file",
+    "keep segments in files on a volume, or touch the file before the first reader opens it",
+  );
+}
+
+/**
+ * Judges whether the kernel protects this process from others of its user, as it does with programs that have capabilities.
+ *
+ * @param owner of /proc/self/fd
+ */
+export function handlesFinding(user: number, owner: number | undefined): Finding {
+  const check = "handles";
+  if (owner === undefined || owner === user) return ok(check, "anonymous segments can be passed on");
+  return warning(
+    check,
+    "the program has capabilities (setcap) or is setuid: other processes cannot open its anonymous segments by their handles",
+    "use named segments, or give the capability to the service (AmbientCapabilities=, net.ipv4.ip_unprivileged_port_start)",
+  );
+}
+
+function ownerOf(file: string): number | undefined {
+  try {
+    return statSync(file).uid;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Judges whether the engine can run the core. */
+export function engineFinding(webAssembly: boolean): Finding {
+  const check = "WebAssembly";
+  if (webAssembly) return ok(check, "there");
+  return problem(
+    check,
+    "this engine runs without it",
+    "start without --jitless and --no-expose-wasm (also in NODE_OPTIONS)",
+  );
 }
 
 export interface ContainerSigns {
@@ -121,5 +166,8 @@ export function systemFindings(): Finding[] {
     containerFinding(),
     removeIpcFinding(existsSync("/run/systemd/system"), user, logindSettings(), lingers()),
     mountFinding(textOf("/proc/mounts")),
+    layersFinding(process.cwd(), textOf("/proc/mounts")),
+    handlesFinding(process.geteuid?.() ?? 0, ownerOf("/proc/self/fd")),
+    engineFinding(typeof WebAssembly !== "undefined"),
   ];
 }

@@ -1,0 +1,208 @@
+/**
+ * The limits that the system sets to this process, read from the files in which Linux shows them. Errors name the limit that was
+ * met, and `isthmus doctor` names it before: both ask here. A system without these files has no limit that is known.
+ */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+
+/** The text of a file; undefined when it cannot be read. */
+export type Read = (file: string) => string | undefined;
+
+export const textOf: Read = (file) => {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return undefined;
+  }
+};
+
+/** Limits of a process that matter to shared memory: what the kernel calls each, and how a shell sets it. */
+const PROCESS_LIMITS = {
+  addressSpace: { name: "Max address space", option: "ulimit -v" },
+  data: { name: "Max data size", option: "ulimit -d" },
+  fileSize: { name: "Max file size", option: "ulimit -f" },
+  openFiles: { name: "Max open files", option: "ulimit -n" },
+  processes: { name: "Max processes", option: "ulimit -u" },
+  lockedMemory: { name: "Max locked memory", option: "ulimit -l" },
+} as const;
+
+export type ProcessLimit = keyof typeof PROCESS_LIMITS;
+
+/** How a shell sets that limit. */
+export function limitOption(limit: ProcessLimit): string {
+  return PROCESS_LIMITS[limit].option;
+}
+
+/**
+ * The soft limit: bytes, or a number of things. Infinity when there is none, undefined when it is not known.
+ *
+ * @param limits text of /proc/self/limits
+ */
+export function processLimit(
+  limit: ProcessLimit,
+  limits: string | undefined = textOf("/proc/self/limits"),
+): number | undefined {
+  const [, text] = new RegExp(`^${PROCESS_LIMITS[limit].name}\\s+(\\S+)`, "m").exec(limits ?? "") ?? [];
+  return text === undefined ? undefined : text === "unlimited" ? Infinity : Number(text);
+}
+
+/** A limit on memory, and how near it is. Bytes. */
+export interface MemoryLimit {
+  /** "cgroup /docker/x", or "this machine". */
+  who: string;
+  /** How much memory there may be; Infinity when there is no limit. */
+  limitBytes: number;
+  /** From this much on the kernel slows the processes down. Infinity when there is no such limit. */
+  slowBytes: number;
+  /** How much more fits, when what can be given back (pages of files) has been given back, and swap is used. */
+  roomBytes: number;
+}
+
+/** From here on the older kind of cgroup means that there is no limit. */
+const UNLIMITED_FROM = 2 ** 60;
+
+/** A number that stands alone in a file; undefined when there is none, Infinity for "max". */
+function numberIn(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (text.trim() === "max") return Infinity;
+  const number = Number.parseInt(text, 10);
+  return Number.isNaN(number) ? undefined : number >= UNLIMITED_FROM ? Infinity : number;
+}
+
+/** The sum of those lines of a file with lines of the form "name number". */
+function sumOf(text: string | undefined, names: readonly string[]): number {
+  let sum = 0;
+  for (const [, name, number] of (text ?? "").matchAll(/^(\S+?):?[ \t]+(\d+)/gm)) {
+    if (names.includes(name as string)) sum += Number(number);
+  }
+  return sum;
+}
+
+interface Mount {
+  /** The part of the tree of groups that is mounted, and where. */
+  root: string;
+  point: string;
+  unified: boolean;
+}
+
+/** Where the groups that limit memory can be seen, by the text of /proc/self/mountinfo. */
+function groupMounts(mounts: string | undefined): Mount[] {
+  return (mounts ?? "").split("\n").flatMap((line) => {
+    const [fields = "", rest = ""] = line.split(" - ");
+    const [, , , root = "", point = ""] = fields
+      .split(" ")
+      .map((text) =>
+        text.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8))),
+      );
+    const [type, , settings = ""] = rest.split(" ");
+    const unified = type === "cgroup2";
+    const older = type === "cgroup" && settings.split(",").includes("memory");
+    return unified || older ? [{ root, point, unified }] : [];
+  });
+}
+
+/** The path of this process's group by the text of /proc/self/cgroup. */
+function groupOf(cgroup: string, unified: boolean): string | undefined {
+  const pattern = unified ? /^0::(\/.*)$/m : /^\d+:(?:[^:\n]*,)?memory(?:,[^:\n]*)?:(\/.*)$/m;
+  const found = pattern.exec(cgroup)?.[1];
+  // A group above the one that this namespace takes for the root shows as "/..".
+  return found === undefined ? undefined : path.posix.join("/", found);
+}
+
+function unifiedLimit(who: string, at: string, read: Read, swapFree: number): MemoryLimit | undefined {
+  const limitBytes = numberIn(read(path.join(at, "memory.max")));
+  if (limitBytes === undefined) return undefined;
+  const slowBytes = numberIn(read(path.join(at, "memory.high"))) ?? Infinity;
+  const reclaimable = ["active_file", "inactive_file", "slab_reclaimable"];
+  const used = numberIn(read(path.join(at, "memory.current"))) ?? 0;
+  const swapMax = numberIn(read(path.join(at, "memory.swap.max"))) ?? 0;
+  const swapUsed = numberIn(read(path.join(at, "memory.swap.current"))) ?? 0;
+  const swap = Math.max(0, Math.min(swapFree, swapMax - swapUsed));
+  const kept = Math.max(0, used - sumOf(read(path.join(at, "memory.stat")), reclaimable));
+  return { who, limitBytes, slowBytes, roomBytes: limitBytes - kept + swap };
+}
+
+function olderLimit(who: string, at: string, read: Read, swapFree: number): MemoryLimit | undefined {
+  const limitBytes = numberIn(read(path.join(at, "memory.limit_in_bytes")));
+  if (limitBytes === undefined) return undefined;
+  // It is not known how much of the kernel's memory can be given back; caches of names and files are most of it.
+  const reclaimable =
+    sumOf(read(path.join(at, "memory.stat")), ["total_active_file", "total_inactive_file"]) +
+    (numberIn(read(path.join(at, "memory.kmem.usage_in_bytes"))) ?? 0);
+  const kept = (file: string): number =>
+    Math.max(0, (numberIn(read(path.join(at, file))) ?? 0) - reclaimable);
+  const both = numberIn(read(path.join(at, "memory.memsw.limit_in_bytes"))) ?? Infinity;
+  const room = Math.min(
+    limitBytes - kept("memory.usage_in_bytes") + swapFree,
+    both - kept("memory.memsw.usage_in_bytes"),
+  );
+  return { who, limitBytes, slowBytes: Infinity, roomBytes: room };
+}
+
+/** Of the group of this process and of those above it, as far as they can be seen. */
+function groupLimits(read: Read, swapFree: number): MemoryLimit[] {
+  const cgroup = read("/proc/self/cgroup") ?? "";
+  const found: MemoryLimit[] = [];
+  for (const { root, point, unified } of groupMounts(read("/proc/self/mountinfo"))) {
+    const group = groupOf(cgroup, unified);
+    if (group === undefined) continue;
+    const inside =
+      root === "/" ? group : group === root || group.startsWith(`${root}/`) ? group.slice(root.length) : "/";
+    for (let at = inside || "/"; ; at = path.posix.dirname(at)) {
+      const who = `cgroup ${path.posix.join(root, at)}`;
+      const limit = (unified ? unifiedLimit : olderLimit)(who, path.join(point, at), read, swapFree);
+      if (limit) found.push(limit);
+      if (at === "/") break;
+    }
+  }
+  return found;
+}
+
+/** All limits on memory that this process is under, the machine's own last. */
+export function memoryLimits(read: Read = textOf): MemoryLimit[] {
+  const meminfo = read("/proc/meminfo");
+  const bytes = (...names: string[]): number => 1024 * sumOf(meminfo, names);
+  const machine: MemoryLimit = {
+    who: "this machine",
+    limitBytes: meminfo === undefined ? Infinity : bytes("MemTotal"),
+    slowBytes: Infinity,
+    roomBytes:
+      meminfo === undefined
+        ? Infinity
+        : bytes("MemFree", "Active(file)", "Inactive(file)", "SReclaimable", "SwapFree"),
+  };
+  return [...groupLimits(read, meminfo === undefined ? 0 : bytes("SwapFree")), machine];
+}
+
+/** What a segment costs beside its pages: the kernel's own notes of where each page is, and some air. Bytes. */
+function overheadOf(bytes: number): number {
+  return bytes / 256 + Math.min(2 * 1024 * 1024, bytes / 16);
+}
+
+/**
+ * The limit under which so many bytes more do not fit: whoever took them would be killed, because pages of shared memory cannot
+ * be given back. Undefined when they fit, as far as that is known.
+ */
+export function memoryShortage(
+  bytes: number,
+  limits: MemoryLimit[] = memoryLimits(),
+): MemoryLimit | undefined {
+  const needed = bytes + overheadOf(bytes);
+  return limits
+    .filter(({ roomBytes }) => needed > roomBytes)
+    .sort((one, other) => one.roomBytes - other.roomBytes)[0];
+}
+
+const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/** "850 B", "1.5 MiB"; "unlimited" for Infinity. */
+export function bytesText(bytes: number): string {
+  if (bytes === Infinity) return "unlimited";
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${Number.isInteger(value) || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`;
+}

@@ -16,6 +16,7 @@ import {
   HEAP_COLUMNS_OFFSET,
   HEAP_FREE_UNITS_OFFSET,
   HEAP_HEADS_OFFSET,
+  HEAP_ROWS,
   HEAP_ROWS_OFFSET,
 } from "../protocol/layout";
 import { heapEnd, payload } from "./instance";
@@ -141,6 +142,19 @@ export function find(size: u32): u32 {
     columns = load<u32>(HEAP_COLUMNS_OFFSET + (row << 2));
   }
   return fitting(headOffset(row, ctz(columns)), size);
+}
+
+/** Size of the first block of the last list that has one: no free block is larger by more than 1/16. 0 when there is none. */
+export function largestSize(): u32 {
+  const rows = load<u32>(HEAP_ROWS_OFFSET);
+  if (rows == 0) return 0;
+  const row: u32 = 31 - clz(rows);
+  if (row >= u32(HEAP_ROWS)) return 0;
+  const columns = load<u32>(HEAP_COLUMNS_OFFSET + (row << 2));
+  if (columns == 0) return 0;
+  const column: u32 = (31 - clz(columns)) & (HEAP_COLUMNS - 1);
+  const block = load<u32>(headOffset(row, column));
+  return isBlockOffset(block) && blockIsFree(block) ? blockSize(block) : 0;
 }
 
 /** The first block of a list that must fit. */

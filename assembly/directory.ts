@@ -119,7 +119,7 @@ function insertWithRight(
   const bytes = objectBytes(type, first);
   if (bytes == 0) return CORRUPT;
   if (bytes > u64(u32.MAX_VALUE)) return SEGMENT_FULL;
-  const object = blockAllocate(u32(bytes), OBJECT_ALIGNMENT);
+  const object = blockAllocate(u32(bytes), OBJECT_ALIGNMENT, 0);
   if (object < u32(OBJECT_ALIGNMENT)) return object;
   objectInitialise(type, object, first);
   const entry = entryOffset(count);

@@ -5,7 +5,7 @@
  *     +-----------------+-----------------+-----------------------------------------+--------+
  *     | block           | block           | ...                                     | fence  |
  *     +-----------------+-----------------+-----------------------------------------+--------+
- *       | before u32 | size u32, bit 0: free | layout u32 | 0            | bytes ...  |         a block in use
+ *       | before u32 | size u32, bit 0: free | layout u32 | generation   | bytes ...  |         a block in use
  *       | before u32 | size u32, bit 0: free | next u32   | previous u32 | (unused)   |         a free block
  *
  *     free blocks are in one of 26 x 16 lists, by size: row 0 holds sizes below 128 in steps of 8, row r > 0 holds
@@ -38,6 +38,7 @@ import {
   BLOCK_BEFORE_OFFSET,
   BLOCK_BYTES_MIN,
   BLOCK_FREE,
+  BLOCK_GENERATION_OFFSET,
   BLOCK_HEADER_BYTES,
   BLOCK_LAYOUT_OFFSET,
   BLOCK_NEXT_OFFSET,
@@ -47,6 +48,7 @@ import {
   HEAP_CHANGES_OFFSET,
   HEAP_COLUMNS_OFFSET,
   HEAP_FREE_UNITS_OFFSET,
+  HEAP_GENERATION_OFFSET,
   HEAP_ROWS_OFFSET,
 } from "../protocol/layout";
 import {
@@ -78,6 +80,22 @@ export function heapWhole(): void {
   store32(HEAP_CHANGES_OFFSET, (load32(HEAP_CHANGES_OFFSET) | 1) + 1); // pairs with the loads in heapCheck
 }
 
+/**
+ * A number that no block has had before, until 2^31 of them were allocated. It is odd: links of free blocks, which take the word
+ * when the block is freed, are even. It is not noted in the journal: a block of a transaction that was undone does not come
+ * back under the same number.
+ */
+export function nextGeneration(): u32 {
+  const generation = (load<u32>(HEAP_GENERATION_OFFSET) + 1) | 1;
+  store<u32>(HEAP_GENERATION_OFFSET, generation);
+  return generation;
+}
+
+/** Generation of the block in use whose bytes begin at `offset`. */
+export function blockGeneration(offset: u32): u32 {
+  return load<u32>(offset - BLOCK_HEADER_BYTES + BLOCK_GENERATION_OFFSET);
+}
+
 /** Makes everything from the payload to the end one free block. Only while the segment is created. */
 export function heapInitialise(): void {
   const size = heapEnd - payload;
@@ -95,10 +113,11 @@ export function heapInitialise(): void {
 }
 
 /**
- * A block with room for `bytes` at a multiple of `alignment` (a power of two from 8). Returns the offset of its bytes;
+ * A block with room for `bytes` at a multiple of `alignment` (a power of two from 8), of the given generation: see
+ * `nextGeneration`; 0 for what belongs to the directory and is never given to users. Returns the offset of its bytes;
  * SEGMENT_FULL; TOO_LARGE when a transaction has filled the journal; or CORRUPT: then the change must not be kept.
  */
-export function blockAllocate(bytes: u32, alignment: u32): u32 {
+export function blockAllocate(bytes: u32, alignment: u32, generation: u32): u32 {
   if (!journalRoom()) return TOO_LARGE;
   if (bytes > heapEnd - payload) return SEGMENT_FULL;
   trustBlocks();
@@ -126,7 +145,7 @@ export function blockAllocate(bytes: u32, alignment: u32): u32 {
     insert(block + size, rest);
   } else setSize(block, whole, 0);
   change(block + BLOCK_LAYOUT_OFFSET, 0);
-  change(block + BLOCK_PREVIOUS_OFFSET, 0);
+  change(block + BLOCK_GENERATION_OFFSET, generation);
   change(HEAP_BLOCKS_OFFSET, load<u32>(HEAP_BLOCKS_OFFSET) + 1);
   return corrupt ? CORRUPT : block + BLOCK_HEADER_BYTES;
 }
@@ -186,6 +205,7 @@ export function blockFree(offset: u32): u32 {
     if (before + beforeSize != block) return CORRUPT;
     remove(before, beforeSize);
     size += beforeSize;
+    change(block + BLOCK_GENERATION_OFFSET, 0);
     change(block + BLOCK_SIZE_OFFSET, 0); // nothing inside of a free block looks like one in use: freeing twice is noticed
     block = before;
   }

@@ -3,20 +3,25 @@
  */
 import { CORRUPT, NOT_FOUND, TOO_LARGE } from "../protocol/errors";
 import {
+  BLOCK_BYTES_MIN,
   BLOCK_HEADER_BYTES,
   BLOCK_LAYOUT_OFFSET,
   HEAP_CHANGES_OFFSET,
   HEAP_ROOT_OFFSET,
 } from "../protocol/layout";
+import { blockIsFree, blockSize, isBlockOffset, largestSize } from "./blocks";
 import {
   blockAllocate,
   blockFree,
+  blockGeneration,
   heapChanging,
   heapWhole,
   isBlockInUse,
   isBlockWhole,
+  nextGeneration,
   usedBlockSize,
 } from "./heap";
+import { heapEnd, payload } from "./instance";
 import { change, journalNote, journalRoom } from "./journal";
 import { giveRight, takeRight } from "./right";
 import { load32, store32 } from "./word";
@@ -32,7 +37,7 @@ export function heapAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
   const failed = takeRight();
   if (failed != 0) return failed;
   heapChanging();
-  const offset = blockAllocate(bytes, alignment);
+  const offset = blockAllocate(bytes, alignment, nextGeneration());
   if (zero && offset > u32(HEAP_CHANGES_OFFSET)) memory.fill(offset, 0, bytes);
   ended(offset != CORRUPT);
   return offset;
@@ -50,10 +55,43 @@ export function heapFree(offset: u32): u32 {
   return result;
 }
 
+/** Bytes that the largest free piece offers, or nearly so: for error texts. */
+export function heapLargest(): u32 {
+  const size = largestSize();
+  return size < u32(BLOCK_HEADER_BYTES) ? 0 : size - BLOCK_HEADER_BYTES;
+}
+
 /** Bytes that a block in use offers; 0 when there is none at `offset`. */
 export function heapBlockBytes(offset: u32): u32 {
   const size = usedBlockSize(offset);
   return size == 0 ? 0 : size - BLOCK_HEADER_BYTES;
+}
+
+/**
+ * The next block of a user behind the one whose bytes begin at `offset`, or the first for 0. Returns the offset of its bytes; 0
+ * at the end; CORRUPT when there is no such block. Takes no lock: while others change the heap, `offset` may lie inside of
+ * another block by now, and what comes back means nothing. Each step goes forward, so it ends whatever the bytes are.
+ */
+export function heapNext(offset: u32): u32 {
+  let block: u32 = payload;
+  if (offset != 0) {
+    if (offset < u32(BLOCK_HEADER_BYTES)) return CORRUPT;
+    block = blockBehind(offset - BLOCK_HEADER_BYTES);
+  }
+  while (block != 0 && block < heapEnd) {
+    if (!blockIsFree(block) && blockGeneration(block + BLOCK_HEADER_BYTES) != 0)
+      return block + BLOCK_HEADER_BYTES;
+    block = blockBehind(block);
+  }
+  return block == 0 ? CORRUPT : 0;
+}
+
+/** Where a block ends: the next one, or the fence. 0 when no block can begin there or its size is impossible. */
+function blockBehind(block: u32): u32 {
+  if (!isBlockOffset(block)) return 0;
+  const size = blockSize(block);
+  if (size < u32(BLOCK_BYTES_MIN) || size % 8 != 0 || size > heapEnd - block) return 0;
+  return block + size;
 }
 
 /** The layout of the bytes of a block in use; 0 when it has none yet, or there is no such block. */

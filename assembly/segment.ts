@@ -88,7 +88,7 @@ export function create(bytes: f64, generation: f64, slots: u32, pid: u32, nowNs:
   memory.fill(HEADER_STALE_OFFSET, 0, HEADER_BYTES - HEADER_STALE_OFFSET);
   store<u32>(HEADER_FIRST_PAGES_OFFSET, u32(total / PAGE_BYTES));
   heapInitialise();
-  if (blockAllocate(directoryEntries * ENTRY_BYTES, OBJECT_ALIGNMENT) != u32(directoryOffset()))
+  if (blockAllocate(directoryEntries * ENTRY_BYTES, OBJECT_ALIGNMENT, 0) != u32(directoryOffset()))
     return SEGMENT_FULL;
   journalCommit();
   store<u32>(HEADER_MAGIC_OFFSET, MAGIC);

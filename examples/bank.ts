@@ -60,7 +60,7 @@ async function run(segment: Segment, where: string, seconds: number, processes: 
   segment.transaction(segment.lock("bank"), () => {
     if (segment.root) return;
     const block = segment.heap.allocate(Bank.bytes);
-    block?.view(Bank).write({ balances: Array.from({ length: ACCOUNTS }, () => EACH) });
+    block.view(Bank).write({ balances: Array.from({ length: ACCOUNTS }, () => EACH) });
     segment.root = block;
   });
   const start = (): ChildProcess => {

@@ -59,7 +59,7 @@ async function compare(processes: number, additions: number): Promise<void> {
   segment.root = segment.heap.allocate(WAYS.length * 4, { zero: true });
   const args = ["--name", segment.name, "--processes", `${processes}`, "--additions", `${additions}`];
   await Promise.all(Array.from({ length: processes }, () => done(startAgain(...args))));
-  const sums = new Uint32Array(segment.root?.copy().buffer as ArrayBuffer, 0, WAYS.length);
+  const sums = new Uint32Array(segment.root.copy().buffer, 0, WAYS.length);
   sums[1] = segment.counter("hits").value;
   const total = processes * additions;
   for (const [index, way] of WAYS.entries()) {

@@ -32,7 +32,6 @@ class Fifo {
     this.#room = segment.semaphore("room", { initial: ROOM });
     using _held = this.#lock.acquireSync();
     segment.root ??= segment.heap.allocate(Ends.bytes);
-    if (!segment.root) throw new Error("no room for the queue");
     this.#ends = segment.root.view(Ends);
   }
 
@@ -47,7 +46,6 @@ class Fifo {
     {
       using _held = this.#lock.acquireSync();
       const block = this.#segment.heap.allocate(Message.bytes);
-      if (!block) throw new Error("the segment is full");
       block.view(Message).write({ next: 0, number });
       const { first, last } = this.#ends.read();
       if (last !== 0) this.#at(last).view(Message).set("next", block.offset);

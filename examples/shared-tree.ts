@@ -15,7 +15,6 @@ export class Tree {
 
   constructor(segment: Segment) {
     segment.root ??= segment.heap.allocate(4);
-    if (!segment.root) throw new Error("no room for the tree");
     this.#segment = segment;
     this.#words = new Uint32Array(segment.root.bytes.buffer);
     this.top = segment.root.offset / 4;
@@ -41,7 +40,6 @@ export class Tree {
 
   insert(key: number): void {
     const block = this.#segment.heap.allocate(Node.bytes, { zero: true });
-    if (!block) throw new Error("the segment is full");
     this.#words[block.offset / 4] = key;
     this.#words[this.#find(key)] = block.offset;
   }

@@ -104,8 +104,10 @@ export const HEAP_BLOCKS_OFFSET = HEAP_FREE_UNITS_OFFSET + 4;
 export const HEAP_ROOT_OFFSET = HEAP_BLOCKS_OFFSET + 4;
 /** u32: bit r is set when row r has a free block */
 export const HEAP_ROWS_OFFSET = HEAP_ROOT_OFFSET + 4;
+/** u32: odd; generation of the block that was allocated last. It only grows, also when an allocation is undone. */
+export const HEAP_GENERATION_OFFSET = HEAP_ROWS_OFFSET + 4;
 /** u32 per row: bit c is set when the list of class c has a free block */
-export const HEAP_COLUMNS_OFFSET = HEAP_ROWS_OFFSET + 12;
+export const HEAP_COLUMNS_OFFSET = HEAP_GENERATION_OFFSET + 8;
 export const HEAP_ROWS = 26;
 export const HEAP_COLUMNS = 16;
 /** u32 per class: offset of the first free block of the list, or 0 */
@@ -121,6 +123,8 @@ export const BLOCK_NEXT_OFFSET = BLOCK_SIZE_OFFSET + 4;
 export const BLOCK_PREVIOUS_OFFSET = BLOCK_NEXT_OFFSET + 4;
 /** u32, in blocks in use: hash of the layout that its bytes have, or 0 */
 export const BLOCK_LAYOUT_OFFSET = BLOCK_NEXT_OFFSET;
+/** u32, in blocks in use: an odd number that no block before it at this place had; 0 for what belongs to the directory */
+export const BLOCK_GENERATION_OFFSET = BLOCK_PREVIOUS_OFFSET;
 export const BLOCK_HEADER_BYTES = 16;
 export const BLOCK_BYTES_MIN = 24;
 export const BLOCK_FREE = 1;

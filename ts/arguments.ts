@@ -1,4 +1,5 @@
 /** Checks of arguments: what is wrong is said with the argument's name, what was expected, and what came. */
+import { bytesUnder, isDetached, isHonest, isUint8Array } from "./bytes.js";
 
 function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
@@ -96,28 +97,34 @@ export function callback(argument: string, value: unknown): void {
   if (typeof value !== "function") throw wrongType(argument, "a function", value);
 }
 
-const trueLength = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), "length")
-  ?.get as (this: unknown) => number;
-
-/** Whether an array of bytes says its true length: a subclass, or a property of its own, may say another one. */
-export function isHonest(bytes: Uint8Array): boolean {
-  return trueLength.call(bytes) === bytes.length;
+/** The bytes of any view; a Uint8Array, of any realm, comes back as it is. */
+export function bytesOf(argument: string, value: unknown): Uint8Array {
+  if (isUint8Array(value)) {
+    if (!isHonest(value)) {
+      throw new TypeError(
+        `${argument} must be a Uint8Array with its true length, got one that says ${shown(value.length)}`,
+      );
+    }
+    if (value.length === 0 && isDetached(value)) throw detached(argument);
+    return value;
+  }
+  if (!ArrayBuffer.isView(value)) throw wrongType(argument, "a Uint8Array", value);
+  if (isDetached(value)) throw detached(argument);
+  return bytesUnder(value);
 }
 
-/** The bytes of any view; a Uint8Array comes back as it is. */
-export function bytesOf(argument: string, value: unknown): Uint8Array {
-  if (!ArrayBuffer.isView(value)) throw wrongType(argument, "a Uint8Array", value);
-  if (!(value instanceof Uint8Array)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  if (isHonest(value)) return value;
-  throw new TypeError(
-    `${argument} must be a Uint8Array with its true length, got one that says ${value.length}`,
+/** For a view whose memory is gone. */
+export function detached(argument: string): TypeError {
+  return new TypeError(
+    `${argument} must not be detached: its buffer was transferred, or became smaller than the view`,
   );
 }
 
 /** The bytes of an element of `arrayOfBytes`. */
 export function elementOf(arrayOfBytes: readonly unknown[], index: number): Uint8Array {
   const value = arrayOfBytes[index];
-  return value instanceof Uint8Array && isHonest(value) ? value : bytesOf(`arrayOfBytes[${index}]`, value);
+  const usual = isUint8Array(value) && value.length > 0 && isHonest(value);
+  return usual ? value : bytesOf(`arrayOfBytes[${index}]`, value);
 }
 
 /** What a wait needs of an `AbortSignal`; that of every runtime is one. */

@@ -65,7 +65,9 @@ export interface Core {
   heapAllocate(bytes: number, alignment: number, zero: number): number;
   heapFree(offset: number): number;
   heapBlockBytes(offset: number): number;
+  heapLargest(): number;
   heapLayout(offset: number): number;
+  heapNext(offset: number): number;
   heapSetLayout(offset: number, hash: number): number;
   heapRoot(): number;
   heapSetRoot(offset: number): number;

@@ -2,10 +2,13 @@
 /** Shared memory between processes. See README.md. */
 
 export type { AbortSource, WaitOptions, WaitSyncOptions } from "./arguments.js";
+export type { PrivateBytes } from "./bytes.js";
 export { IsthmusError, type IsthmusErrorCode } from "./errors.js";
+export type { LatestClaim } from "./latest/claim.js";
 export type { Latest } from "./latest/latest.js";
-export type { Block, StructView } from "./memory/block.js";
+export type { Block, ViewConstructor } from "./memory/block.js";
 export type { AllocateOptions, Heap, HeapCheck, HeapStats } from "./memory/heap.js";
+export type { StructView } from "./memory/view.js";
 export type { Claim } from "./ring/claim.js";
 export type { Consumer, DrainOptions } from "./ring/consumer.js";
 export type { Producer } from "./ring/producer.js";
@@ -16,11 +19,13 @@ export type { Participant, SegmentHeader, SegmentState } from "./segment/header.
 export type { SegmentInfo } from "./segment/list.js";
 export type { Access, CreateOptions, FileOptions, Namespace, OpenOptions } from "./segment/options.js";
 export { Segment } from "./segment/segment.js";
+export type { ArrayOf } from "./struct/arrays.js";
 export {
   type FieldInput,
   type Fields,
   type FieldType,
   type FieldValue,
+  type Infer,
   Struct,
   type StructInput,
   type StructValue,

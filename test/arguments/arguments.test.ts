@@ -1,5 +1,5 @@
 /** Each argument of each public function, wrong in each way it can be: the error names it, and nothing has changed. */
-import { type Block, GiB, KiB, MiB, Segment, struct } from "isthmus";
+import { GiB, KiB, MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { refused, rejected } from "../lib/refusals.js";
@@ -23,7 +23,7 @@ const lock = segment.lock("lock");
 const semaphore = segment.semaphore("semaphore", { initial: 1 });
 const event = segment.event("event");
 const counter = segment.counter("counter");
-const block = segment.heap.allocate(64) as Block;
+const block = segment.heap.allocate(64);
 const view = block.view(layout);
 const free = segment.heap.stats.free;
 const value = { id: 1, list: [1, 2], text: "text", flag: true, big: 1n, raw: new Uint8Array(4) };

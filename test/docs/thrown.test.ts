@@ -7,15 +7,18 @@ import { segmentName } from "../lib/segments.js";
 import { type Declaration, type Documented, publicDeclarations } from "./declarations.js";
 
 const declarations = new Map(publicDeclarations().map((one) => [one.name, one]));
-const Pair = struct({ a: "u32", b: "u32" });
-const soon = { timeoutMs: 1 };
 const bytes = new Uint8Array(8);
+const Pair = struct({ a: "u32", b: "u32", list: ["u8", 8] });
+const pair = { a: 1, b: 2, list: bytes };
+const soon = { timeoutMs: 1 };
 
 /** Arguments by the name of the member, or by that of its class and its own. */
 const given: Record<string, unknown[]> = {
   acquire: ["exclusive", soon],
   acquireSync: ["exclusive", soon],
   allocate: [8],
+  array: ["list"],
+  as: [Uint8Array],
   "Block.write": [bytes],
   blockAt: [1024],
   compareExchange: [1, 2],
@@ -29,6 +32,7 @@ const given: Record<string, unknown[]> = {
   lock: ["lock"],
   next: [soon],
   nextSync: [soon],
+  readInto: [{}],
   receive: [soon],
   receiveSync: [soon],
   ring: ["ring", { bytes: 4096 }],
@@ -39,6 +43,7 @@ const given: Record<string, unknown[]> = {
   sendMany: [[bytes]],
   sendSync: [bytes, soon],
   set: ["a", 1],
+  tryAllocate: [8],
   tryClaim: [8],
   tryReceiveInto: [bytes],
   trySend: [bytes],
@@ -48,7 +53,7 @@ const given: Record<string, unknown[]> = {
   wait: [soon],
   waitForObject: ["none", soon],
   waitSync: [soon],
-  write: [{ a: 1, b: 2 }],
+  write: [pair],
 };
 
 /** They end what other members are tried with. */
@@ -59,7 +64,7 @@ type Objects = Record<string, object>;
 function filled(segment: Segment): Segment {
   segment.root = segment.heap.allocate(Pair.bytes);
   segment.root?.view(Pair);
-  segment.latest("latest", Pair).write({ a: 1, b: 2 });
+  segment.latest("latest", Pair).write(pair);
   return segment;
 }
 

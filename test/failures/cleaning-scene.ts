@@ -48,7 +48,7 @@ for (const problem of problems) console.log(problem);
 const segment = Segment.openOrCreate(NAME, { bytes: 65536 * 2 });
 const opened = segment.counter("opened").add(1);
 if (!segment.heap.check().ok) problems.push("the heap is damaged");
-segment.heap.allocate(100)?.free();
+segment.heap.allocate(100).free();
 segment.unlink();
 segment.close();
 const left = Segment.prune().concat(Segment.list().map(({ name }) => name));

@@ -29,7 +29,7 @@ const kinds: Record<string, (segment: Segment, random: () => number) => () => vo
     const lock = segment.lock("lock");
     return () => lock.acquireSync("exclusive", { timeoutMs: 30_000 }).release();
   },
-  heap: (segment) => () => segment.heap.allocate(500)?.free(),
+  heap: (segment) => () => segment.heap.allocate(500).free(),
   transaction: (segment, random) => {
     const bank = new Bank(segment);
     return () => bank.transfer(random);

@@ -210,7 +210,6 @@ for (const robbed of [false, true]) {
     const all = pair();
     const lock = all.victim.lock("lock");
     const block = all.victim.heap.allocate(Small.bytes);
-    if (!block) return assert.unreachable();
     all.victim.root = block;
     const view = block.view(Small);
     view.write({ a: 1, b: 1 });
@@ -248,7 +247,7 @@ function rob(segment: Segment, kind: string, random: () => number): void {
     const held = segment.lock("lock").acquireSync("exclusive", WAIT);
     if (held.ownerDied) held.markConsistent();
     held.release();
-  } else if (kind === "heap") segment.heap.allocate(100)?.free();
+  } else if (kind === "heap") segment.heap.allocate(100).free();
   else if (kind === "transaction") new Bank(segment).transfer(random);
   else segment.semaphore("semaphore", { initial: 1 }).release();
 }

@@ -1,6 +1,6 @@
 /** Who ends while it holds a lock, and has closed nothing, counts as one who died: nobody has said that the data are whole. */
 import { join } from "node:path";
-import { type Block, MiB, Segment } from "isthmus";
+import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Agent } from "../lib/processes.js";
@@ -17,7 +17,7 @@ const ENDINGS: Ending[] = ["process.exit", "exception", "rejection", "last line"
 /** A segment whose root is twins that are both 1. */
 function scene() {
   const segment = Segment.create(segmentName("exit"), { bytes: MiB });
-  const block = segment.heap.allocate(Twins.bytes) as Block;
+  const block = segment.heap.allocate(Twins.bytes);
   const twins = block.view(Twins);
   twins.write({ journaled: 1, plain: 1 });
   segment.root = block;

@@ -19,8 +19,7 @@ export interface Furnished {
 export function furnish(name: string): Furnished {
   const segment = opened(name);
   const { heap } = segment;
-  const low = heap.allocate(HALF, { zero: false });
-  if (!low) throw new Error("no room for half of it");
+  heap.allocate(HALF, { zero: false });
   segment.ring("high", { bytes: MiB });
   segment.lock("high lock");
   segment.counter("high counter");
@@ -29,8 +28,8 @@ export function furnish(name: string): Furnished {
   // The objects are aligned, so there are gaps between them: the last block takes whatever is left in one piece.
   const middle = heap.allocate(heap.stats.free - LAST_BYTES, { zero: false });
   let last: Block | undefined;
-  for (let bytes = LAST_BYTES; !last && bytes > 0; bytes -= 8) last = heap.allocate(bytes);
-  if (!middle || !last || last.offset < middle.offset) throw new Error("no room for the rest of it");
+  for (let bytes = LAST_BYTES; !last && bytes > 0; bytes -= 8) last = heap.tryAllocate(bytes);
+  if (!last || last.offset < middle.offset) throw new Error("no room for the rest of it");
   for (const { offset } of [middle, last]) if (offset < HALF) throw new Error(`a block begins at ${offset}`);
   middle.bytes[0] = 0x11;
   middle.bytes[middle.byteLength - 1] = 0x22;
@@ -95,9 +94,10 @@ export function clear(name: string): { used: number; ok: boolean } {
   const { heap, root } = opened(name);
   if (!root) throw new Error("there is no root");
   const before = heap.stats.used;
+  const { offset, byteLength } = root;
   root.free();
-  const again = heap.allocate(root.byteLength);
-  if (again?.offset !== root.offset) throw new Error(`the block came back at ${again?.offset}`);
+  const again = heap.allocate(byteLength);
+  if (again.offset !== offset) throw new Error(`the block came back at ${again.offset}`);
   if (again.copy().some((byte) => byte !== 0)) throw new Error("the block was not cleared");
   again.free();
   return { used: before - heap.stats.used, ok: heap.check().ok };

@@ -105,7 +105,7 @@ function memoryOperations(segment: Segment, onlooker: Segment): (() => unknown)[
   const blocks: Block[] = [];
   return [
     () => {
-      const block = segment.heap.allocate(100 + Math.floor(Math.random() * 3000), { alignment: 64 });
+      const block = segment.heap.tryAllocate(100 + Math.floor(Math.random() * 3000), { alignment: 64 });
       if (block && blocks.length < 50) blocks.push(block);
       else block?.free();
     },
@@ -140,7 +140,7 @@ function memoryOperations(segment: Segment, onlooker: Segment): (() => unknown)[
       const held = lock.acquireSync("exclusive", soon);
       try {
         segment.transaction(lock, () => {
-          const block = segment.heap.allocate(100);
+          const block = segment.heap.tryAllocate(100);
           block?.write(bytes);
           segment.root = block;
         });
@@ -162,7 +162,7 @@ function memoryOperations(segment: Segment, onlooker: Segment): (() => unknown)[
 
 /** A planted bug: an offset is believed that stands in the shared bytes. */
 function believing(segment: Segment): () => unknown {
-  const block = segment.heap.allocate(8) as Block;
+  const block = segment.heap.allocate(8);
   segment.root = block;
   const { buffer } = block.bytes;
   return () => new Uint8Array(buffer, new Uint32Array(buffer)[HEAP_ROOT_OFFSET >>> 2], 8)[0];

@@ -1,19 +1,27 @@
 import { BUSY, CORRUPT } from "../../protocol/errors.js";
 import { FLAG_WAKE, OBJECT_LATEST } from "../../protocol/layout.js";
 import { LATEST_SMALL_BYTES_MAX } from "../../protocol/limits.js";
-import { type WaitOptions, type WaitSyncOptions, waiting, waitingSync, wrongType } from "../arguments.js";
+import { objectOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
 import { ERRORS_END, failure, type IsthmusError } from "../errors.js";
 import { atomicLoadsWrite, fence, monotonicMs, sleepMs } from "../host/runtime.js";
 import { ringAdvice } from "../ring/errors.js";
 import type { Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
-import { type Fields, Struct, type StructInput, type StructValue } from "../struct/struct.js";
+import { type Fields, type Struct, type StructInput, type StructValue, structOf } from "../struct/struct.js";
 import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
+import { type ClaimedSlot, LatestClaim } from "./claim.js";
+import { LatestValues } from "./values.js";
 
 /** A reader that is overtaken by writers this often gives up. */
 const READ_TURNS_MAX = 10_000;
 /** How long a live writer may be in the middle of a write before another one gives up. Milliseconds. */
 const WRITE_TIMEOUT_MS = 50;
+
+/** Where the newest value was copied to, and which one it is. */
+interface Copied {
+  readonly memory: DataView;
+  readonly offset: number;
+}
 
 /**
  * The newest value of a struct. Readers see whole values only, never a mix; a writer never waits for readers. Opened with
@@ -27,9 +35,13 @@ const WRITE_TIMEOUT_MS = 50;
  * const pose = segment.latest("pose", struct({ id: "u32", position: ["f64", 3] }));
  * pose.write({ id: 7, position: [1, 2, 3] });
  * console.log(pose.read()?.position);
+ * for await (const { id } of pose) {
+ *   console.log(id); // each newer value, as it comes
+ *   break;
+ * }
  * ```
  */
-export class Latest<F extends Fields> {
+export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   /** Its name in the segment. */
   readonly name: string;
   /** Of the value. */
@@ -40,31 +52,35 @@ export class Latest<F extends Fields> {
   /** Pinning needs to write to the segment. */
   readonly #pin: 0 | 1;
   readonly #small: boolean;
-  readonly #copied: DataView;
-  readonly #copied8: Uint8Array;
-  readonly #copied64: BigInt64Array;
-  /** For the next value that is written, unless one is being written. */
-  #staged: Uint8Array | undefined;
+  /** Where this opener has the core copy small values to. */
+  readonly #scratch: Copied | undefined;
+  readonly #own: Copied;
+  readonly #own8: Uint8Array;
+  readonly #own64: BigInt64Array;
   /** The segment in the words that writers use: only accesses of the same width synchronise. Read-only openers need it. */
   readonly #shared64: BigInt64Array;
+  /** How often `#own` was filled. */
+  #copies = 0;
   #seen = 0;
 
   /** @internal */
   constructor(lease: Lease, name: string, layout: Struct<F>) {
-    if (!(layout instanceof Struct)) throw wrongType("layout", "a struct", layout);
+    const own = structOf("layout", layout);
     const { attachment } = lease;
-    const object = openObject(attachment, name, OBJECT_LATEST, { bytes: layout.bytes, layout: layout.hash });
+    const object = openObject(attachment, name, OBJECT_LATEST, { bytes: own.bytes, layout: own.hash });
     this.name = name;
-    this.layout = layout;
+    this.layout = own;
     this.#lease = lease;
     this.#offset = object.offset;
     this.#end = object.offset + object.bytes;
-    this.#small = layout.bytes <= LATEST_SMALL_BYTES_MAX;
+    this.#small = own.bytes <= LATEST_SMALL_BYTES_MAX;
     this.#pin = this.#small || attachment.readOnly ? 0 : 1;
-    const copied = new ArrayBuffer(layout.bytes);
-    this.#copied = new DataView(copied);
-    this.#copied8 = new Uint8Array(copied);
-    this.#copied64 = new BigInt64Array(copied);
+    const inScratch = this.#small && !attachment.readOnly;
+    this.#scratch = inScratch ? { memory: attachment.view, offset: attachment.scratch } : undefined;
+    const copied = new ArrayBuffer(own.bytes);
+    this.#own = { memory: new DataView(copied), offset: 0 };
+    this.#own8 = new Uint8Array(copied);
+    this.#own64 = new BigInt64Array(copied);
     this.#shared64 = new BigInt64Array(attachment.u8.buffer);
   }
 
@@ -72,36 +88,95 @@ export class Latest<F extends Fields> {
    * Makes a value the newest one.
    *
    * @param value one entry for each field
-   * @throws {TypeError | RangeError} naming the field that does not fit; nothing is written then
-   * @throws {IsthmusError} BUSY when another live process is stopped in the middle of a write; READ_ONLY; CLOSED: the segment was
-   *   closed; EVICTED: this participant was removed; CORRUPT when the shared words are damaged
+   * @throws {TypeError | RangeError} naming the field that is missing, is not known or does not fit; nothing is written then
+   * @throws {IsthmusError} BUSY when another live process is stopped in the middle of a write, or a claim is open; READ_ONLY;
+   *   CLOSED: the segment was closed; EVICTED: this participant was removed; CORRUPT when the shared words are damaged
    */
   write(value: StructInput<F>): void {
     const { attachment } = this.#lease;
+    const { layout } = this;
     attachment.check(true);
-    let result: number;
-    if (this.#small) {
-      const use = ++attachment.scratchUses;
-      this.layout.stage(attachment.view, value, attachment.scratch);
-      if (attachment.scratchUses !== use) attachment.u8.set(this.#stage(value), attachment.scratch);
-      result = this.#begin(attachment.core.latestWrite);
-    } else {
-      const bytes = this.#stage(value);
-      const offset = this.#inside(this.#begin(attachment.core.latestBegin));
-      attachment.copyIn(bytes, offset);
-      result = attachment.core.latestCommit(this.#offset, this.layout.bytes, offset) >>> 0;
+    if (!this.#small) {
+      const staged = layout.stage(value);
+      this.#writeLarge(staged.bytes);
+      layout.done(staged);
+      return;
     }
+    const use = ++attachment.scratchUses;
+    layout.codec.write(attachment.view, attachment.scratch, value, "value");
+    if (attachment.scratchUses === use) this.#writeSmall();
+    else {
+      // A getter of the value has used the scratch for something else.
+      const staged = layout.stage(value);
+      this.#writeSmall(staged.bytes);
+      layout.done(staged);
+    }
+  }
+
+  /** Makes what lies in the scratch, or is copied there, the newest value. Getters have run: the segment may be closed. */
+  #writeSmall(bytes?: Uint8Array): void {
+    const { attachment } = this.#lease;
+    attachment.check(true);
+    if (bytes) {
+      attachment.scratchUses++;
+      attachment.u8.set(bytes, attachment.scratch);
+    }
+    this.#written(this.#begin(attachment.core.latestWrite));
+  }
+
+  #writeLarge(bytes: Uint8Array): void {
+    const { attachment } = this.#lease;
+    attachment.check(true);
+    const offset = this.#inside(this.#begin(attachment.core.latestBegin));
+    attachment.copyIn(bytes, offset);
+    this.#commit(offset);
+  }
+
+  #commit(offset: number): void {
+    const { core } = this.#lease.attachment;
+    this.#written(core.latestCommit(this.#offset, this.layout.bytes, offset) >>> 0);
+  }
+
+  #written(result: number): void {
+    const { attachment } = this.#lease;
     if (result > FLAG_WAKE) throw this.#failed(result);
     if (result === FLAG_WAKE) attachment.notify(attachment.core.latestWaiters(this.#offset) >>> 0);
   }
 
-  /** The value in memory of our own: getters of it may use Isthmus, this very object too. */
-  #stage(value: StructInput<F>): Uint8Array {
-    const bytes = this.#staged ?? new Uint8Array(this.layout.bytes);
-    this.#staged = undefined;
-    this.layout.stage(new DataView(bytes.buffer), value);
-    this.#staged = bytes;
-    return bytes;
+  /**
+   * Begins a value that is put together in place, for values that are large or come in parts. Readers go on to see the newest
+   * value; while the claim of a value of more than 256 bytes is open, other writers get BUSY: keep it short.
+   *
+   * @returns the claim, whose `view` or `bytes` are to be written, before `commit`
+   * @throws {IsthmusError} as `write`
+   */
+  claim(): LatestClaim<F> {
+    const { attachment } = this.#lease;
+    attachment.check(true);
+    return new LatestClaim(this.#lease, this.layout, this.#small ? this.#smallSlot() : this.#largeSlot());
+  }
+
+  #smallSlot(): ClaimedSlot {
+    const bytes = new Uint8Array(this.layout.bytes);
+    return {
+      memory: new DataView(bytes.buffer),
+      offset: 0,
+      shared: false,
+      commit: () => this.#writeSmall(bytes),
+      abort() {},
+    };
+  }
+
+  #largeSlot(): ClaimedSlot {
+    const { attachment } = this.#lease;
+    const offset = this.#inside(this.#begin(attachment.core.latestBegin));
+    return {
+      memory: attachment.view,
+      offset,
+      shared: true,
+      commit: () => this.#commit(offset),
+      abort: () => attachment.core.latestAbort(this.#offset),
+    };
   }
 
   /** Calls a function of the core that takes the writer's word, until no other writer is in the way. */
@@ -121,6 +196,7 @@ export class Latest<F extends Fields> {
         return offset === BUSY ? undefined : offset;
       });
       if (result !== undefined) return result;
+      this.#checkClaims();
       if (monotonicMs() - begin > WRITE_TIMEOUT_MS) {
         throw failure(
           BUSY,
@@ -128,6 +204,15 @@ export class Latest<F extends Fields> {
         );
       }
       sleepMs(0.05);
+    }
+  }
+
+  /** A claim of this very opener cannot end while it waits for it. */
+  #checkClaims(): void {
+    for (const part of this.#lease.attachment.parts) {
+      if (part instanceof LatestClaim && part.occupies(this.#offset, this.#end)) {
+        throw failure(BUSY, `"${this.name}": a claim of this opener is open; commit or abort it first`);
+      }
     }
   }
 
@@ -145,21 +230,55 @@ export class Latest<F extends Fields> {
    *   shared words are damaged
    */
   read(): StructValue<F> | undefined {
+    const copied = this.#copy();
+    return copied && (this.layout.codec.read(copied.memory, copied.offset) as StructValue<F>);
+  }
+
+  /**
+   * As `read`, into an object that the caller keeps, for loops that are to allocate nothing: its fields are overwritten, and
+   * so are the elements of its arrays and the fields of its structs. Only texts, bytes and bigints are new values; and an
+   * array or struct, if the object has none of the right shape there.
+   *
+   * @param target an object as `read` gives it; an empty one is filled
+   * @returns false when no value was written yet: then the object is as it was
+   * @throws {TypeError} when it is no object
+   * @throws {IsthmusError} as `read`
+   */
+  readInto(target: Partial<StructValue<F>>): boolean {
+    objectOf("target", target);
+    const { attachment } = this.#lease;
+    const { codec } = this.layout;
+    const copied = this.#copy();
+    if (!copied) return false;
+    const used = copied === this.#own ? this.#copies : attachment.scratchUses;
+    codec.readInto(copied.memory, copied.offset, target);
+    if (used === (copied === this.#own ? this.#copies : attachment.scratchUses)) return true;
+    // A setter of the target has copied another value there. What it does once more is not seen in memory of its own.
+    const again = this.#copy();
+    if (!again) return false;
+    const { offset } = again;
+    const value = new DataView(again.memory.buffer.slice(offset, offset + this.layout.bytes));
+    codec.readInto(value, 0, target);
+    return true;
+  }
+
+  /** Copies the newest value, whole, to memory that nobody else writes, and says where; undefined when there is none. */
+  #copy(): Copied | undefined {
     const { attachment } = this.#lease;
     attachment.check(false);
-    if (this.#small && !attachment.readOnly) {
-      const version = this.#readSmall();
+    if (this.#scratch) {
+      const version = this.#copySmall();
       if (version === 0) return undefined;
       this.#seen = version;
-      return this.layout.read(attachment.view, attachment.scratch);
+      return this.#scratch;
     }
-    if (!this.#copy()) return undefined;
+    if (!this.#copyOut()) return undefined;
     this.#seen = attachment.core.latestReadVersion();
-    return this.layout.read(this.#copied);
+    return this.#own;
   }
 
   /** Has the core copy the newest value to our scratch. Returns its version; 0 when there is none. */
-  #readSmall(): number {
+  #copySmall(): number {
     const { attachment } = this.#lease;
     const { core } = attachment;
     attachment.scratchUses++;
@@ -172,10 +291,11 @@ export class Latest<F extends Fields> {
   }
 
   /** Copies the newest value to a buffer of our own; false when there is none. */
-  #copy(): boolean {
+  #copyOut(): boolean {
     const { attachment } = this.#lease;
     const { core } = attachment;
     const bytes = this.layout.bytes;
+    this.#copies++;
     for (let turn = 0; turn < READ_TURNS_MAX; turn++) {
       const offset = core.latestPeek(this.#offset, bytes, this.#pin) >>> 0;
       if (offset === 0) return false;
@@ -183,17 +303,17 @@ export class Latest<F extends Fields> {
       if (offset < ERRORS_END) throw this.#failed(offset);
       this.#inside(offset);
       if (attachment.readOnly && !atomicLoadsWrite) {
-        const words = this.#copied64;
+        const words = this.#own64;
         const first = offset / 8;
         for (let i = 0; i < words.length; i++) words[i] = Atomics.load(this.#shared64, first + i);
       } else {
         if (attachment.readOnly) fence();
-        this.#copied8.set(attachment.u8.subarray(offset, offset + bytes));
+        this.#own8.set(attachment.u8.subarray(offset, offset + bytes));
         if (attachment.readOnly) fence();
       }
       if (core.latestValidate(this.#offset, this.#pin)) return true;
     }
-    core.latestValidate(this.#offset, this.#pin);
+    core.latestValidate(this.#offset, this.#pin); // takes the pin back
     throw this.#overtaken();
   }
 
@@ -208,17 +328,28 @@ export class Latest<F extends Fields> {
     return this.#lease.attachment.core.latestVersion(this.#offset);
   }
 
-  #newer(): Condition<StructValue<F>> {
+  /** A value that is newer than the one that `seen` says; the next call of the condition goes on from there. */
+  #newer(seen: () => number): Condition<StructValue<F>> {
     const { attachment } = this.#lease;
     return {
       what: `waiting for a value of "${this.name}"`,
       waiters: attachment.readOnly ? 0 : attachment.core.latestWaiters(this.#offset) >>> 0,
       attempt: () => {
-        if (attachment.core.latestVersion(this.#offset) === this.#seen) return NOT_YET;
+        if (attachment.core.latestVersion(this.#offset) === seen()) return NOT_YET;
         return this.read() ?? NOT_YET;
       },
       recheck: () => {},
     };
+  }
+
+  /**
+   * The newest value, if this object has not given it yet.
+   *
+   * @returns undefined when there is no newer one
+   * @throws {IsthmusError} as `read`
+   */
+  tryNext(): StructValue<F> | undefined {
+    return this.version === this.#seen ? undefined : this.read();
   }
 
   /**
@@ -230,8 +361,13 @@ export class Latest<F extends Fields> {
    * @throws the signal's reason, when it is aborted
    */
   async next(options?: WaitOptions): Promise<StructValue<F>> {
+    const how = waiting(options);
     this.#lease.attachment.check(false);
-    return wait(this.#lease.attachment, this.#newer(), waiting(options));
+    return wait(
+      this.#lease.attachment,
+      this.#newer(() => this.#seen),
+      how,
+    );
   }
 
   /**
@@ -242,8 +378,41 @@ export class Latest<F extends Fields> {
    * @throws {IsthmusError} as `next`
    */
   nextSync(options?: WaitSyncOptions): StructValue<F> {
+    const how = waitingSync(options);
     this.#lease.attachment.check(false);
-    return waitSync(this.#lease.attachment, this.#newer(), waitingSync(options));
+    return waitSync(
+      this.#lease.attachment,
+      this.#newer(() => this.#seen),
+      how,
+    );
+  }
+
+  /**
+   * The newest value, and then each newer one, as it comes; values in between are skipped. Several loops do not take values
+   * from each other. A loop that is left ends at once.
+   *
+   * @param options how long to wait for each value, and a signal that ends the loop
+   * @returns what `for await` takes
+   * @throws as `next`, from the loop
+   */
+  values(options?: WaitOptions): AsyncIterableIterator<StructValue<F>> {
+    const how = waiting(options);
+    let given = 0;
+    const newer = (): Condition<StructValue<F>> => {
+      const condition = this.#newer(() => given);
+      const attempt = (): StructValue<F> | typeof NOT_YET => {
+        const value = condition.attempt();
+        if (value !== NOT_YET) given = this.#seen;
+        return value;
+      };
+      return { ...condition, attempt };
+    };
+    return new LatestValues(this.#lease.attachment, newer, how);
+  }
+
+  /** As `values()`. @returns what `for await` takes @throws as `next`, from the loop */
+  [Symbol.asyncIterator](): AsyncIterableIterator<StructValue<F>> {
+    return this.values();
   }
 
   #failed(status: number): IsthmusError {

@@ -1,17 +1,35 @@
 import { BUSY, CORRUPT } from "../../protocol/errors.js";
-import { bytesOf, integer, wrongType } from "../arguments.js";
+import { BLOCK_GENERATION_OFFSET, BLOCK_HEADER_BYTES } from "../../protocol/layout.js";
+import { bytesOf, callback, integer } from "../arguments.js";
+import { brand } from "../brand.js";
+import { type PrivateBytes, trueLength } from "../bytes.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
-import { type Fields, Struct, type StructInput, type StructValue } from "../struct/struct.js";
+import { type Fields, type Struct, structOf } from "../struct/struct.js";
 import { beforeWriting, freeLater } from "./transaction.js";
+import { type Place, StructView } from "./view.js";
 import { withWriteLock } from "./write-lock.js";
 
-/** A segment that nobody refers to is closed, and its bytes are gone; who has the bytes of a block refers to it. */
-const keptOpen = new WeakMap<Uint8Array, Lease>();
+/** @internal The word of a block in use that tells it from every other that was or will be at its offset; even for none. */
+export function generationAt(attachment: Attachment, offset: number): number {
+  return attachment.u32[(offset - BLOCK_HEADER_BYTES + BLOCK_GENERATION_OFFSET) >>> 2];
+}
+
+/**
+ * What `block.as` takes: the constructor of a typed array, or DataView. All of them are also those of other realms.
+ *
+ * @typeParam T what it makes
+ */
+export type ViewConstructor<T extends ArrayBufferView> = (new (
+  buffer: ArrayBuffer,
+  byteOffset: number,
+  length: number,
+) => T) & { readonly BYTES_PER_ELEMENT?: number };
 
 /**
  * A block of the heap, made by `heap.allocate`. Other processes find it by its `offset`, which may be stored anywhere in the
- * segment. The segment stays open as long as this object, or any other of the segment, is kept.
+ * segment. The segment stays open as long as this object, or any other of the segment, is kept. When the block is freed, by
+ * whatever object in whatever process, the methods of this one throw NOT_FOUND from then on.
  *
  * @example
  * ```ts
@@ -19,10 +37,11 @@ const keptOpen = new WeakMap<Uint8Array, Lease>();
  *
  * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
  * const block = segment.heap.allocate(64);
- * block?.write(new TextEncoder().encode("hello"));
- * const same = segment.heap.blockAt(block?.offset ?? 0); // here or in another process
+ * block.write(new TextEncoder().encode("hello"));
+ * block.as(Float64Array)[7] = 0.5; // the last 8 bytes
+ * const same = segment.heap.blockAt(block.offset); // here or in another process
  * console.log(same?.bytes.length, new TextDecoder().decode(same?.copy().subarray(0, 5)));
- * block?.free();
+ * block.free();
  * ```
  */
 export class Block {
@@ -31,12 +50,17 @@ export class Block {
   /** Bytes of the block. The object that `allocate` gave has what was asked for, others what the heap rounded that up to. */
   readonly byteLength: number;
   readonly #lease: Lease;
-  #freed = false;
+  readonly #generation: number;
   #bytes: Uint8Array | undefined;
 
+  static {
+    brand(Block.prototype, "Block");
+  }
+
   /** @internal */
-  constructor(lease: Lease, offset: number, byteLength: number) {
+  constructor(lease: Lease, offset: number, byteLength: number, generation: number) {
     this.#lease = lease;
+    this.#generation = generation;
     this.offset = offset;
     this.byteLength = Math.min(byteLength, lease.attachment.bytes - offset);
   }
@@ -45,14 +69,11 @@ export class Block {
     return this.#lease.attachment;
   }
 
-  /** @internal It was given back by this very object: its bytes may be somebody else's. */
-  markFreed(): void {
-    this.#freed = true;
-  }
-
+  /** Throws when the segment cannot be used that way, or the block was freed. */
   #check(writing: boolean): void {
-    this.#attachment.check(writing);
-    if (this.#freed) throw this.#gone();
+    const { attachment } = this.#lease;
+    attachment.check(writing);
+    if (generationAt(attachment, this.offset) !== this.#generation) throw this.#gone();
   }
 
   #gone(): IsthmusError {
@@ -65,31 +86,57 @@ export class Block {
   }
 
   /**
-   * The bytes, in shared memory: the same array each time, which keeps the segment open; zeros after it was closed. What is
-   * written here is not undone by transactions: see `write`.
+   * Hash of the layout that the first view gave to the block; undefined when it has none yet.
    *
-   * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when this object was used to free the block; READ_ONLY,
-   *   because writing to such bytes would end the process: use `copy`; EVICTED: this participant was removed
+   * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed
    */
-  get bytes(): Uint8Array {
-    this.#check(true);
-    if (this.#bytes) return this.#bytes;
-    this.#attachment.rawBytesGiven = true;
-    const bytes = this.#attachment.u8.subarray(this.offset, this.offset + this.byteLength);
-    keptOpen.set(bytes, this.#lease);
-    this.#bytes = bytes;
-    return bytes;
+  get layout(): number | undefined {
+    this.#check(false);
+    return this.#attachment.core.heapLayout(this.offset) >>> 0 || undefined;
   }
 
   /**
-   * A copy of the bytes; for read-only openers too.
+   * The bytes, in shared memory: the same array each time. What is written here is seen by all at once, and is not undone by
+   * transactions: see `write`. The array lies in a SharedArrayBuffer: `crypto.subtle.digest`, `Response`, `Blob` and, in some
+   * runtimes, `TextDecoder` refuse such arrays; `copy` gives private bytes. See docs/shared-views.md. The memory stays mapped
+   * until the segment is closed, or the process ends, whatever is collected; zeros are read after it was closed.
+   *
+   * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed; READ_ONLY, because writing to
+   *   such bytes would end the process: use `copy`; EVICTED: this participant was removed
+   */
+  get bytes(): Uint8Array {
+    this.#check(true);
+    this.#attachment.rawBytesGiven = true;
+    this.#bytes ??= this.#attachment.u8.subarray(this.offset, this.offset + this.byteLength);
+    return this.#bytes;
+  }
+
+  /**
+   * The bytes as a typed array or DataView of any kind, in place, as `bytes` are.
+   *
+   * @param type the constructor: Float64Array, BigInt64Array, DataView …
+   * @returns as many whole elements as the block has room for
+   * @throws {TypeError} when it is no such constructor
+   * @throws {IsthmusError} as `bytes`
+   */
+  as<T extends ArrayBufferView>(type: ViewConstructor<T>): T {
+    callback("type", type);
+    this.#check(true);
+    const element = type.BYTES_PER_ELEMENT ?? 1;
+    const made = viewOver(type, this.buffer, this.offset, Math.floor(this.byteLength / element));
+    this.#attachment.rawBytesGiven = true;
+    return made;
+  }
+
+  /**
+   * A copy of the bytes in private memory, for whatever does not take shared memory; for read-only openers, too.
    *
    * @returns `byteLength` bytes
-   * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when this object was used to free the block
+   * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed
    */
-  copy(): Uint8Array {
+  copy(): PrivateBytes {
     this.#check(false);
-    return this.#attachment.u8.slice(this.offset, this.offset + this.byteLength);
+    return this.#attachment.u8.slice(this.offset, this.offset + this.byteLength) as PrivateBytes;
   }
 
   /**
@@ -98,19 +145,18 @@ export class Block {
    * @param bytes what to write; a view of any kind
    * @param at where in the block: bytes from its start, 0 (the default) to `byteLength`
    * @throws {TypeError | RangeError} when they are no bytes, or do not fit
-   * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when this object was used to free the block; READ_ONLY;
-   *   EVICTED: this participant was removed; TOO_LARGE when the transaction around it changes more than the journal holds
+   * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed; READ_ONLY; EVICTED: this
+   *   participant was removed; TOO_LARGE when the transaction around it changes more than the journal holds
    */
   write(bytes: Uint8Array, at = 0): void {
     const source = bytesOf("bytes", bytes);
+    const length = trueLength(source);
     integer("at", at, 0, this.byteLength);
-    if (source.length > this.byteLength - at) {
-      throw new RangeError(
-        `bytes must fit: ${source.length} at ${at} do not, the block has ${this.byteLength}`,
-      );
+    if (length > this.byteLength - at) {
+      throw new RangeError(`bytes must fit: ${length} at ${at} do not, the block has ${this.byteLength}`);
     }
     this.#check(true);
-    beforeWriting(this.#attachment, this.offset + at, source.length);
+    beforeWriting(this.#attachment, this.offset + at, length);
     this.#attachment.copyIn(source, this.offset + at);
   }
 
@@ -125,21 +171,36 @@ export class Block {
    *   EVICTED: this participant was removed
    */
   view<F extends Fields>(layout: Struct<F>): StructView<F> {
-    if (!(layout instanceof Struct)) throw wrongType("layout", "a struct", layout);
+    const own = structOf("layout", layout);
     const attachment = this.#attachment;
     this.#check(false);
-    if (layout.bytes > this.byteLength) {
-      throw new RangeError(`layout takes ${layout.bytes} bytes, the block has ${this.byteLength}`);
+    if (own.bytes > this.byteLength) {
+      throw new RangeError(`layout takes ${own.bytes} bytes, the block has ${this.byteLength}`);
     }
     let found = attachment.core.heapLayout(this.offset) >>> 0;
-    if (found === 0 && !attachment.readOnly) found = this.#giveLayout(layout.hash);
-    if (found !== 0 && found !== layout.hash) {
+    if (found === 0 && !attachment.readOnly) found = this.#giveLayout(own.hash);
+    if (found !== 0 && found !== own.hash) {
       throw new IsthmusError(
         "LAYOUT_MISMATCH",
-        `the block at offset ${this.offset} has a layout with hash ${found}, not ${layout.hash}`,
+        `the block at offset ${this.offset} has a layout with hash ${found}, not ${own.hash}`,
       );
     }
-    return new StructView(this.#lease, this.offset, layout);
+    return new StructView(this.#place(), own);
+  }
+
+  #place(): Place {
+    const { offset } = this;
+    const attachment = this.#attachment;
+    return {
+      memory: attachment.view,
+      offset,
+      check: (writing) => this.#check(writing),
+      changing: (at, bytes) => beforeWriting(attachment, at, bytes),
+      copyIn: attachment.copyIn,
+      shareMemory() {
+        attachment.rawBytesGiven = true;
+      },
+    };
   }
 
   /** The first to ask gives the block its layout. Returns the one that holds. */
@@ -157,7 +218,8 @@ export class Block {
   }
 
   /**
-   * Gives the block back; inside a transaction when that has committed. Views of it are not to be used any more.
+   * Gives the block back; inside a transaction when that has committed. Views of it throw NOT_FOUND from then on; typed arrays
+   * over it (`bytes`, `as`, `view.array`) are not to be used any more: they show what the next owner of the bytes writes.
    *
    * @throws {IsthmusError} NOT_FOUND when it was freed already; READ_ONLY; CLOSED; CORRUPT when the heap is damaged; BUSY when
    *   another process had the heap for 5 s; TOO_LARGE in a transaction that changes too much; EVICTED
@@ -165,124 +227,40 @@ export class Block {
   free(): void {
     const attachment = this.#attachment;
     this.#check(true);
-    if (attachment.inTransaction) this.#checkInUse();
     if (freeLater(attachment, this)) return;
     let result = attachment.core.heapFree(this.offset) >>> 0;
     if (result === BUSY) result = this.#freeLater();
     if (result !== 0) this.#freeFailed(result);
-    this.#freed = true;
   }
 
-  /** Waits for the right to change the heap: a method of its own, so that a call that finds it free makes no closure. */
+  /** Waits for the write lock of the heap: a method of its own, so that a call that finds it free makes no closure. */
   #freeLater(): number {
     const attachment = this.#attachment;
     return withWriteLock(attachment, "freeing a block", () => attachment.core.heapFree(this.offset));
   }
 
-  #checkInUse(): void {
-    if (this.#attachment.core.heapBlockBytes(this.offset) !== 0) return;
-    throw this.#gone();
-  }
-
-  /** The core says CORRUPT of a block that is not there, too. */
+  /** The core says CORRUPT of a block that is not there, too: another process may have freed it since the check. */
   #freeFailed(status: number): never {
     if (status !== CORRUPT) throw failure(status, `freeing the block at offset ${this.offset} failed`);
-    this.#checkInUse();
+    if (this.#attachment.core.heapBlockBytes(this.offset) === 0) throw this.#gone();
     throw failure(status, `the heap around offset ${this.offset} is damaged; see heap.check()`);
   }
 }
 
-/**
- * A struct that lies in a block, made by `block.view`. `write` and `set` are undone when the transaction around them is. Reads
- * and writes are not atomic: what others change meanwhile, a lock must guard.
- *
- * @example
- * ```ts
- * import { MiB, Segment, struct } from "isthmus";
- *
- * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
- * const State = struct({ runs: "u32", label: "utf8:16" });
- * const state = segment.heap.allocate(State.bytes)?.view(State);
- * state?.write({ runs: 1, label: "first" });
- * state?.set("runs", state.get("runs") + 1);
- * console.log(state?.read());
- * ```
- */
-export class StructView<F extends Fields> {
-  /** What the block was viewed with. */
-  readonly layout: Struct<F>;
-  readonly #lease: Lease;
-  readonly #offset: number;
-
-  /** @internal */
-  constructor(lease: Lease, offset: number, layout: Struct<F>) {
-    this.#lease = lease;
-    this.#offset = offset;
-    this.layout = layout;
+/** Calls the constructor of a typed array or a DataView; the result is asked what it is, whatever realm it is of. */
+function viewOver<T extends ArrayBufferView>(
+  type: ViewConstructor<T>,
+  buffer: ArrayBufferLike,
+  offset: number,
+  elements: number,
+): T {
+  try {
+    const made: unknown = new type(buffer as ArrayBuffer, offset, elements);
+    if (ArrayBuffer.isView(made) && made.buffer === buffer) return made as T;
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
   }
-
-  /** @internal */
-  get buffer(): ArrayBufferLike {
-    return this.#lease.attachment.u8.buffer;
-  }
-
-  /**
-   * All fields.
-   *
-   * @returns a value of its own: later writes do not change it
-   * @throws {IsthmusError} CLOSED: the segment was closed
-   */
-  read(): StructValue<F> {
-    this.#lease.attachment.check(false);
-    return this.layout.read(this.#lease.attachment.view, this.#offset);
-  }
-
-  /**
-   * Writes all fields.
-   *
-   * @param value one entry for each field
-   * @throws {TypeError | RangeError} naming the field that is missing or does not fit; nothing is written then
-   * @throws {IsthmusError} CLOSED; READ_ONLY; EVICTED; TOO_LARGE when the transaction around it changes too much
-   */
-  write(value: StructInput<F>): void {
-    const { attachment } = this.#lease;
-    attachment.check(true);
-    const bytes = new Uint8Array(this.layout.bytes); // so that a value that does not fit changes nothing
-    this.layout.stage(new DataView(bytes.buffer), value);
-    beforeWriting(attachment, this.#offset, bytes.length);
-    attachment.u8.set(bytes, this.#offset);
-  }
-
-  /**
-   * One field.
-   *
-   * @param field its name
-   * @returns its value, as `read` gives it
-   * @throws {RangeError} when there is no such field
-   * @throws {IsthmusError} CLOSED: the segment was closed
-   */
-  get<K extends keyof F & string>(field: K): StructValue<F>[K] {
-    this.#lease.attachment.check(false);
-    return this.layout.field(field).read(this.#lease.attachment.view, this.#offset) as StructValue<F>[K];
-  }
-
-  /**
-   * Writes one field.
-   *
-   * @param field its name
-   * @param value what its type holds
-   * @throws {TypeError | RangeError} when there is no such field, or the value does not fit; nothing is written then
-   * @throws {IsthmusError} CLOSED; READ_ONLY; EVICTED; TOO_LARGE when the transaction around it changes too much
-   */
-  set<K extends keyof F & string>(field: K, value: StructInput<F>[K]): void {
-    const { attachment } = this.#lease;
-    attachment.check(true);
-    const part = this.layout.field(field);
-    const bytes = part.composite ? new Uint8Array(part.bytes) : undefined;
-    // What has several parts is put together first: what does not fit changes nothing.
-    if (bytes) part.write(new DataView(bytes.buffer), -part.offset, value);
-    beforeWriting(attachment, this.#offset + part.offset, part.bytes);
-    if (bytes) attachment.u8.set(bytes, this.#offset + part.offset);
-    else part.write(attachment.view, this.#offset, value);
-  }
+  throw new TypeError(
+    "type must be the constructor of a typed array, or DataView: Float64Array, for example",
+  );
 }

@@ -13,9 +13,10 @@ import {
 } from "../../protocol/layout.js";
 import { BLOCK_ALIGNMENT_MAX } from "../../protocol/limits.js";
 import { flag, integer, options } from "../arguments.js";
-import { codeName, ERRORS_END, failure } from "../errors.js";
+import { codeName, ERRORS_END, failure, IsthmusError } from "../errors.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
-import { Block } from "./block.js";
+import { Block, generationAt } from "./block.js";
+import { blockOffsets } from "./walk.js";
 import { withWriteLock } from "./write-lock.js";
 
 /** How a block is to be. */
@@ -46,7 +47,7 @@ export interface HeapCheck {
   problems: { offset: number; what: string }[];
 }
 
-/** A heap that is being changed looks damaged for microseconds: look again this often. */
+/** A heap that is being changed looks damaged for microseconds: it is looked at this often. */
 const CHECK_TURNS = 1000;
 /** Damage is believed when it was found so often running: some CPUs show plain words out of their order for a moment. */
 const CHECK_SAME = 3;
@@ -75,11 +76,9 @@ const PROBLEMS = new Map<number, string>([
  * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
  * const Node = struct({ key: "u32", next: "u32" });
  * const block = segment.heap.allocate(Node.bytes);
- * if (block) {
- *   block.view(Node).write({ key: 7, next: 0 });
- *   segment.root = block;
- * }
- * console.log(segment.root?.view(Node).read().key);
+ * block.view(Node).write({ key: 7, next: 0 });
+ * segment.root = block;
+ * console.log(segment.root.view(Node).get("key"), [...segment.heap.blocks()].length);
  * ```
  */
 export class Heap {
@@ -99,12 +98,33 @@ export class Heap {
    *
    * @param length bytes, 0 to 2^32 - 1
    * @param given whether it is to be zeroed, and its alignment
-   * @returns undefined when there is no room
+   * @returns the block
    * @throws {TypeError | RangeError} naming the argument that does not fit
-   * @throws {IsthmusError} READ_ONLY; CLOSED: the segment was closed; CORRUPT when the heap is damaged; BUSY when another process
-   *   had the heap for 5 s; TOO_LARGE in a transaction that changes too much; EVICTED: this participant was removed
+   * @throws {IsthmusError} SEGMENT_FULL when there is no room, saying how much is left; READ_ONLY; CLOSED: the segment was
+   *   closed; CORRUPT when the heap is damaged; BUSY when another process had the heap for 5 s; TOO_LARGE in a transaction that
+   *   changes too much; EVICTED: this participant was removed
    */
-  allocate(length: number, given?: AllocateOptions): Block | undefined {
+  allocate(length: number, given?: AllocateOptions): Block {
+    const block = this.tryAllocate(length, given);
+    if (block) return block;
+    const { bytes, free } = this.stats;
+    throw new IsthmusError(
+      "SEGMENT_FULL",
+      `a block of ${length} bytes was asked for; of the ${bytes} bytes of the heap ${free} are free, the largest piece has ` +
+        `about ${this.#attachment.core.heapLargest() >>> 0}. Free blocks, or create a larger segment; tryAllocate gives ` +
+        "undefined instead of this error",
+    );
+  }
+
+  /**
+   * As `allocate`, for programs that go on without the block when the segment is full.
+   *
+   * @param length bytes, 0 to 2^32 - 1
+   * @param given whether it is to be zeroed, and its alignment
+   * @returns undefined when there is no room
+   * @throws as `allocate`, but for SEGMENT_FULL
+   */
+  tryAllocate(length: number, given?: AllocateOptions): Block | undefined {
     integer("length", length, 0, 2 ** 32 - 1);
     const { zero, alignment = 8 } = options<AllocateOptions>("options", given, ["zero", "alignment"]);
     integer("alignment", alignment, 8, BLOCK_ALIGNMENT_MAX);
@@ -115,12 +135,14 @@ export class Heap {
     const zeroed = flag("zero", zero, true) ? 1 : 0;
     let offset = attachment.core.heapAllocate(length, alignment, zeroed) >>> 0;
     if (offset === BUSY) offset = this.#allocateLater(length, alignment, zeroed);
-    if (offset >= ERRORS_END) return new Block(this.#lease, offset, length);
+    if (offset >= ERRORS_END) {
+      return new Block(this.#lease, offset, length, generationAt(attachment, offset));
+    }
     if (codeName(offset) === "SEGMENT_FULL") return undefined;
     throw failure(offset, "allocating a block failed: the heap is damaged, or the transaction is too large");
   }
 
-  /** Waits for the right to change the heap: a method of its own, so that a call that finds it free makes no closure. */
+  /** Waits for the write lock of the heap: a method of its own, so that a call that finds it free makes no closure. */
   #allocateLater(length: number, alignment: number, zeroed: number): number {
     const attachment = this.#attachment;
     return withWriteLock(attachment, "allocating", () =>
@@ -132,15 +154,45 @@ export class Heap {
    * The block in use whose bytes begin at an offset: one that another process has passed on, for example.
    *
    * @param offset bytes from the start of the segment, 0 to 2^32 - 1
-   * @returns undefined when there is none
+   * @returns undefined when there is none, also for the offset of a ring, a lock or another named object
    * @throws {TypeError | RangeError} when the offset is no such number
    * @throws {IsthmusError} CLOSED: the segment was closed
    */
   blockAt(offset: number): Block | undefined {
     integer("offset", offset, 0, 2 ** 32 - 1);
+    const attachment = this.#attachment;
+    attachment.check(false);
+    for (let turn = 0; turn < CHECK_SAME; turn++) {
+      const bytes = attachment.core.heapBlockBytes(offset) >>> 0;
+      if (bytes === 0) return undefined;
+      const generation = generationAt(attachment, offset);
+      if (generation % 2 === 0) return undefined;
+      // Freed and allocated anew between the two: the bytes are those of another block.
+      if (attachment.core.heapBlockBytes(offset) >>> 0 !== bytes) continue;
+      return new Block(this.#lease, offset, bytes, generation);
+    }
+    return undefined;
+  }
+
+  /**
+   * The blocks in use, in the order of their offsets: those that `allocate` gave, to whomever, and not the rings, locks and other
+   * named objects (see `segment.objects()`). What is found are the blocks of one moment, also while others change the heap;
+   * a block that is freed later is left out when the loop comes to it. Takes time in proportion to the number of blocks.
+   *
+   * @returns an iterator; each block has its `offset`, `byteLength` and `layout`
+   * @throws {IsthmusError} CLOSED: the segment was closed; CORRUPT when the heap is damaged; BUSY when another process had the
+   *   heap for 5 s, or for a read-only opener when the heap was changed all the time
+   */
+  blocks(): IterableIterator<Block> {
     this.#attachment.check(false);
-    const bytes = this.#attachment.core.heapBlockBytes(offset) >>> 0;
-    return bytes === 0 ? undefined : new Block(this.#lease, offset, bytes);
+    return this.#blocksAt(blockOffsets(this.#attachment));
+  }
+
+  *#blocksAt(offsets: readonly number[]): Generator<Block, void, undefined> {
+    for (const offset of offsets) {
+      const block = this.blockAt(offset);
+      if (block) yield block;
+    }
   }
 
   /**

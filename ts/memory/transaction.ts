@@ -9,7 +9,6 @@ const freed = new WeakMap<Attachment, Freeable[]>();
 
 interface Freeable {
   readonly offset: number;
-  markFreed(): void;
 }
 
 /** Notes the old value of bytes that are about to be written, when a transaction runs. */
@@ -78,7 +77,6 @@ export function runTransaction<T>(attachment: Attachment, body: () => T): T {
       attachment.check(true); // CLOSED
       throw new IsthmusError("CORRUPT", "the transaction was undone: the heap is damaged; see heap.check()");
     }
-    for (const block of blocks) block.markFreed();
     return result;
   } catch (error) {
     end(attachment, false);

@@ -5,12 +5,14 @@ import {
   PARTICIPANTS_OFFSET,
 } from "../../protocol/layout.js";
 import { flag, objectOf, options, type WaitOptions, waiting, wrongType } from "../arguments.js";
+import { isBranded } from "../brand.js";
 import { attempt, failure } from "../errors.js";
 import { native } from "../host/region.js";
 import { Latest } from "../latest/latest.js";
-import { Block, StructView } from "../memory/block.js";
+import type { Block } from "../memory/block.js";
 import { Heap } from "../memory/heap.js";
 import { checkBody, runTransaction } from "../memory/transaction.js";
+import type { StructView } from "../memory/view.js";
 import { withWriteLock } from "../memory/write-lock.js";
 import { Ring, type RingOptions } from "../ring/ring.js";
 import type { Fields, Struct } from "../struct/struct.js";
@@ -208,8 +210,8 @@ export class Segment {
    * const State = struct({ runs: "u32" });
    * using segment = Segment.openFile("example-state.isthmus", { bytes: 1 * MiB });
    * segment.root ??= segment.heap.allocate(State.bytes);
-   * const state = segment.root?.view(State);
-   * state?.set("runs", state.get("runs") + 1);
+   * const state = segment.root.view(State);
+   * state.set("runs", state.get("runs") + 1);
    * segment.flush();
    * rmSync("example-state.isthmus");
    * ```
@@ -364,12 +366,14 @@ export class Segment {
    *
    * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
    * const block = segment.heap.allocate(64);
-   * console.log(block && Segment.containing(block) === segment, Segment.containing(new Uint8Array(8)));
+   * console.log(Segment.containing(block) === segment, Segment.containing(new Uint8Array(8)));
    * ```
    */
   static containing(viewOrBlock: Block | StructView<Fields> | ArrayBufferView): Segment | undefined {
     const shared =
-      viewOrBlock instanceof Block || viewOrBlock instanceof StructView || ArrayBuffer.isView(viewOrBlock);
+      isBranded(viewOrBlock, "Block") ||
+      isBranded(viewOrBlock, "StructView") ||
+      ArrayBuffer.isView(viewOrBlock);
     if (!shared) throw wrongType("viewOrBlock", "a block, a view of one, or a typed array", viewOrBlock);
     const found = known.get(viewOrBlock.buffer);
     if (!found || found.attachment.closed) return undefined;
@@ -564,13 +568,14 @@ export class Segment {
   }
 
   set root(block: Block | undefined) {
-    if (block !== undefined && !(block instanceof Block))
+    if (block !== undefined && !isBranded(block, "Block"))
       throw wrongType("root", "a block or undefined", block);
     const attachment = this.#attachment;
     attachment.check(true);
     if (block !== undefined && block.buffer !== attachment.u8.buffer) {
       throw new TypeError(
-        "root must be a block of this segment, got one of another; its own are those of segment.heap",
+        "root must be a block of this opener of the segment, got one of another; segment.heap.blockAt(block.offset) gives " +
+          "the same block of this one, if it is the same segment",
       );
     }
     const result = withWriteLock(attachment, "setting the root", () =>
@@ -600,16 +605,16 @@ export class Segment {
    *
    * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
    * const lock = segment.lock("accounts");
-   * const accounts = segment.heap.allocate(8)?.view(struct({ from: "u32", to: "u32" }));
+   * const accounts = segment.heap.allocate(8).view(struct({ from: "u32", to: "u32" }));
    * segment.transaction(lock, () => {
-   *   accounts?.set("from", 3);
-   *   accounts?.set("to", 7);
+   *   accounts.set("from", 3);
+   *   accounts.set("to", 7);
    * });
-   * console.log(accounts?.read());
+   * console.log(accounts.read());
    * ```
    */
   transaction<T>(lock: Lock, body: () => T): T {
-    if (!(lock instanceof Lock)) throw wrongType("lock", "a lock of this segment", lock);
+    if (!isBranded(lock, "Lock")) throw wrongType("lock", "a lock of this segment", lock);
     checkBody(body);
     this.#attachment.check(true);
     const held = lock.acquireJournaled(this.#attachment);

@@ -1,5 +1,6 @@
 /** How the types of fields are laid out, read and written: C's natural alignment, little-endian. */
 import { bytesOf, wrongType } from "../arguments.js";
+import { isUint8Array, trueLength } from "../bytes.js";
 import { type Scalar, type ScalarName, scalars } from "./scalars.js";
 
 /** How values of one type are laid out. */
@@ -8,101 +9,133 @@ export interface Codec {
   alignment: number;
   /** Canonical text, for the hash. */
   signature: string;
+  /** For a scalar: its name, and a check that throws when a value does not fit. A write runs no code of the user. */
+  scalar?: { name: ScalarName; check(value: unknown, path: string): void } | undefined;
+  /** For an array: what it has so many of. */
+  elements?: { codec: Codec; count: number } | undefined;
   read(view: DataView, offset: number): unknown;
-  /** Throws when the value does not fit. */
-  check(value: unknown, path: string): void;
-  /** As `check`, but may have written what comes before the part that does not fit, if it has several parts. */
-  write(view: DataView, offset: number, value: unknown, path: string): void;
-  /** A value has several parts. */
-  composite: boolean;
+  /** As `read`, into an object or array that was read before, where the type has parts; otherwise a new value. */
+  readInto(view: DataView, offset: number, target: unknown): unknown;
+  /**
+   * Writes a value, or throws when it does not fit. It may have written a part of the value then, and getters of the value run
+   * in between, so the view must be one that nobody else sees; only scalars are written in place.
+   *
+   * @param index of an element: `path` is its array then, so that no text is made for an element that fits
+   */
+  write(view: DataView, offset: number, value: unknown, path: string, index?: number): void;
 }
 
 /** Largest text, bytes, array or struct. */
 export const FIELD_BYTES_MAX = 2 ** 28;
 
+/** How an error names an element of an array. */
+export function located(path: string, index: number | undefined): string {
+  return index === undefined ? path : `${path}[${index}]`;
+}
+
 export function scalarCodec(name: ScalarName): Codec {
   const scalar = scalars[name] as Scalar<unknown>;
-  function check(value: unknown, path: string): void {
-    if (scalar.fits(value)) return;
-    const kind = typeof value === typeof scalar.read(new DataView(new ArrayBuffer(8)), 0);
-    throw kind
+  const kind = typeof scalar.read(new DataView(new ArrayBuffer(8)), 0);
+  function unfit(value: unknown, path: string): Error {
+    return typeof value === kind
       ? new RangeError(`${path} must be ${scalar.expected}, got ${value}`)
       : wrongType(path, scalar.expected, value);
   }
   return {
-    composite: false,
     bytes: scalar.bytes,
     alignment: scalar.bytes,
     signature: name,
+    scalar: {
+      name,
+      check(value, path) {
+        if (!scalar.fits(value)) throw unfit(value, path);
+      },
+    },
     read: scalar.read,
-    check,
-    write(view, offset, value, path) {
-      check(value, path);
+    readInto: scalar.read,
+    write(view, offset, value, path, index) {
+      if (!scalar.fits(value)) throw unfit(value, located(path, index));
       scalar.write(view, offset, value);
     },
   };
 }
 
 const encoder = new TextEncoder();
-/** What looks like a mark of the byte order is a part of the text. */
+/** A text may begin with U+FEFF: it is a part of the text and no byte order mark. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function encoded(value: unknown, path: string): Uint8Array {
+  if (typeof value !== "string") throw wrongType(path, "a string", value);
+  if (/\p{Surrogate}/u.test(value)) throw new RangeError(`${path} must not contain half a surrogate pair`);
+  return encoder.encode(value);
+}
+
+function givenBytes(value: unknown, path: string): Uint8Array {
+  if (!isUint8Array(value)) throw wrongType(path, "a Uint8Array", value);
+  return bytesOf(path, value);
+}
 
 /** A text or bytes: length u32, then the bytes, padded to 4. */
 export function blobCodec(kind: "utf8" | "bytes", max: number): Codec {
-  function fitting(value: unknown, path: string): Uint8Array {
-    const expected = kind === "bytes" ? "a Uint8Array" : "a string";
-    const fits = kind === "bytes" ? value instanceof Uint8Array : typeof value === "string";
-    if (!fits) throw wrongType(path, expected, value);
-    if (kind === "utf8" && /\p{Surrogate}/u.test(value as string))
-      throw new RangeError(`${path} must not contain half a surrogate pair`);
-    const bytes = kind === "bytes" ? bytesOf(path, value) : encoder.encode(value as string);
-    if (bytes.length > max) throw new RangeError(`${path} holds at most ${max} bytes, got ${bytes.length}`);
-    return bytes;
+  const take = kind === "bytes" ? givenBytes : encoded;
+  const capacity = Math.ceil(max / 4) * 4;
+  function read(view: DataView, offset: number): unknown {
+    const length = Math.min(max, view.getUint32(offset, true));
+    const bytes = new Uint8Array(view.buffer, view.byteOffset + offset + 4, length).slice();
+    return kind === "bytes" ? bytes : decoder.decode(bytes);
   }
   return {
-    composite: false,
-    bytes: 4 + Math.ceil(max / 4) * 4,
+    bytes: 4 + capacity,
     alignment: 4,
     signature: `${kind}:${max}`,
-    read(view, offset) {
-      const length = Math.min(max, view.getUint32(offset, true));
-      const bytes = new Uint8Array(view.buffer, view.byteOffset + offset + 4, length).slice();
-      return kind === "bytes" ? bytes : decoder.decode(bytes);
-    },
-    check: fitting,
-    write(view, offset, value, path) {
-      const bytes = fitting(value, path);
-      const target = new Uint8Array(view.buffer, view.byteOffset + offset + 4, this.bytes - 4);
-      view.setUint32(offset, bytes.length, true);
-      target.set(bytes);
-      target.fill(0, bytes.length);
+    read,
+    readInto: read,
+    write(view, offset, value, path, index) {
+      const source = take(value, located(path, index));
+      const length = trueLength(source);
+      if (length > max)
+        throw new RangeError(`${located(path, index)} holds at most ${max} bytes, got ${length}`);
+      const target = new Uint8Array(view.buffer, view.byteOffset + offset + 4, capacity);
+      // Throws when another thread has made the source longer meanwhile: the target ends where the length says.
+      target.subarray(0, length).set(source);
+      target.fill(0, length);
+      view.setUint32(offset, length, true);
     },
   };
 }
 
-export function arrayCodec(element: Codec, count: number): Codec {
+export function arrayCodec(codec: Codec, count: number): Codec {
+  const step = codec.bytes;
   function elements(value: unknown, path: string): ArrayLike<unknown> {
-    const list = value as ArrayLike<unknown> | null;
-    if (typeof list === "object" && list?.length === count) return list;
-    throw typeof list === "object" && list !== null
-      ? new RangeError(`${path} must have ${count} elements, got ${list.length}`)
-      : wrongType(path, `an array of ${count} elements`, value);
+    if (typeof value !== "object" || value === null)
+      throw wrongType(path, `an array of ${count} elements`, value);
+    const { length } = value as ArrayLike<unknown>;
+    if (length === count) return value as ArrayLike<unknown>;
+    throw new RangeError(`${path} must have ${count} elements, got ${String(length)}`);
+  }
+  function fill(list: unknown[], view: DataView, offset: number): unknown[] {
+    for (let i = 0; i < count; i++) list[i] = codec.readInto(view, offset + i * step, list[i]);
+    return list;
   }
   return {
-    composite: true,
-    bytes: element.bytes * count,
-    alignment: element.alignment,
-    signature: `[${element.signature};${count}]`,
-    read: (view, offset) =>
-      Array.from({ length: count }, (_, i) => element.read(view, offset + i * element.bytes)),
-    check(value, path) {
-      const list = elements(value, path);
-      for (let i = 0; i < count; i++) element.check(list[i], `${path}[${i}]`);
+    bytes: step * count,
+    alignment: codec.alignment,
+    signature: `[${codec.signature};${count}]`,
+    elements: { codec, count },
+    read(view, offset) {
+      const list: unknown[] = [];
+      for (let i = 0; i < count; i++) list.push(codec.read(view, offset + i * step));
+      return list;
     },
-    write(view, offset, value, path) {
-      const list = elements(value, path);
-      for (let i = 0; i < count; i++)
-        element.write(view, offset + i * element.bytes, list[i], `${path}[${i}]`);
+    readInto(view, offset, target) {
+      return Array.isArray(target) && target.length === count
+        ? fill(target, view, offset)
+        : this.read(view, offset);
+    },
+    write(view, offset, value, path, index) {
+      const own = located(path, index);
+      const list = elements(value, own);
+      for (let i = 0; i < count; i++) codec.write(view, offset + i * step, list[i], own, i);
     },
   };
 }

@@ -1,35 +1,69 @@
-/** One reader for all fields of a struct, made when the struct is defined: several times as fast as a loop over them. */
+/** Readers of all fields of a struct, made when the struct is defined: several times as fast as a loop over the fields. */
 
 export interface FieldReader {
   name: string;
+  /** From the start of the struct. */
   offset: number;
   read(view: DataView, offset: number): unknown;
+  readInto(view: DataView, offset: number, target: unknown): unknown;
 }
 
-export type StructReader = (view: DataView, offset: number) => Record<string, unknown>;
+type StructObject = Record<string, unknown>;
 
-function loop(fields: readonly FieldReader[]): StructReader {
-  return (view, offset) => {
-    const value: Record<string, unknown> = {};
-    for (const field of fields) value[field.name] = field.read(view, offset + field.offset);
-    return value;
+export interface StructReader {
+  /** A new object with all fields. */
+  read(view: DataView, offset: number): StructObject;
+  /** The same in an object that exists: its arrays and objects are filled, too, where they have the right shape. */
+  readInto(view: DataView, offset: number, target: StructObject): StructObject;
+}
+
+/** Objects inherit a setter of this name, which an assignment would call. */
+const SETTER = "__proto__";
+
+function define(target: StructObject, name: string, value: unknown): void {
+  Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
+}
+
+/** For runtimes that forbid to make functions from text. Fields are defined and not assigned: names may be inherited ones. */
+function loops(fields: readonly FieldReader[]): StructReader {
+  return {
+    read: (view, offset) =>
+      Object.fromEntries(fields.map((field) => [field.name, field.read(view, offset + field.offset)])),
+    readInto(view, offset, target) {
+      for (const { name, offset: at, read, readInto } of fields) {
+        if (name === SETTER) define(target, name, read(view, offset + at));
+        else target[name] = readInto(view, offset + at, target[name]);
+      }
+      return target;
+    },
   };
 }
 
 /**
- * An object literal with one call per field, so that engines know its shape and inline the calls. Names are quoted as JSON
- * and offsets are numbers: nothing of a field can become code. Where making functions from text is forbidden, a loop.
+ * Functions with one call per field, so that engines know the shape of the objects and inline the calls. Names are quoted as JSON
+ * and offsets are numbers: nothing of a field can become code. Where making functions from text is forbidden, loops.
  */
 export function structReader(fields: readonly FieldReader[]): StructReader {
-  const reads = fields.map((field) => field.read);
-  const names = reads.map((_, i) => `read${i}`);
-  const properties = fields.map(
-    (f, i) => `[${JSON.stringify(f.name)}]: ${names[i]}(view, offset + ${Number(f.offset)})`,
+  const at = (i: number): string => `view, offset + ${Number(fields[i].offset)}`;
+  const key = (i: number): string => JSON.stringify(fields[i].name);
+  const literal = fields.map((_, i) => `[${key(i)}]: read${i}(${at(i)})`);
+  const assignments = fields.map(({ name }, i) =>
+    name === SETTER
+      ? `define(target, ${key(i)}, read${i}(${at(i)}));`
+      : `target[${key(i)}] = into${i}(${at(i)}, target[${key(i)}]);`,
   );
+  const parameters = fields.flatMap((_, i) => [`read${i}`, `into${i}`]);
   try {
-    const make = new Function(...names, `return (view, offset) => ({ ${properties.join(", ")} });`);
-    return make(...reads) as StructReader;
+    const make = new Function(
+      "define",
+      ...parameters,
+      `return {
+        read: (view, offset) => ({ ${literal.join(", ")} }),
+        readInto: (view, offset, target) => { ${assignments.join(" ")} return target; },
+      };`,
+    );
+    return make(define, ...fields.flatMap(({ read, readInto }) => [read, readInto])) as StructReader;
   } catch {
-    return loop(fields);
+    return loops(fields);
   }
 }

@@ -1,8 +1,11 @@
-import { integer, objectOf, wrongType } from "../arguments.js";
-import { arrayCodec, blobCodec, type Codec, FIELD_BYTES_MAX, scalarCodec } from "./codecs.js";
+import { detached, integer, objectOf, unknownName, wrongType } from "../arguments.js";
+import { brand, isBranded } from "../brand.js";
+import { bytesUnder, isDataView, isDetached, type PrivateBytes } from "../bytes.js";
+import { arrayCodec, blobCodec, type Codec, FIELD_BYTES_MAX, located, scalarCodec } from "./codecs.js";
 import { fnv1a } from "./hash.js";
 import { structReader } from "./reader.js";
 import { type ScalarName, scalars } from "./scalars.js";
+import { type Staged, Staging } from "./staging.js";
 
 /**
  * Type of a field: a scalar, "utf8:N" (a text of at most N bytes in UTF-8) or "bytes:N" (at most N bytes), N from 1 to 2^28,
@@ -26,7 +29,7 @@ export type FieldValue<F> = F extends ScalarName
   : F extends `utf8:${number}`
     ? string
     : F extends `bytes:${number}`
-      ? Uint8Array
+      ? PrivateBytes
       : F extends Struct<infer G>
         ? StructValue<G>
         : F extends readonly [infer E, number]
@@ -36,19 +39,24 @@ export type FieldValue<F> = F extends ScalarName
 /** What a struct holds: an object with one entry for each field. */
 export type StructValue<F extends Fields> = { -readonly [K in keyof F]: FieldValue<F[K]> };
 
+/** The value of a struct: `type Pose = Infer<typeof Pose>`. */
+export type Infer<S> = S extends Struct<infer F> ? StructValue<F> : never;
+
 /** What a field can be written with: as `FieldValue`, and for arrays anything with a length and elements. */
 export type FieldInput<F> =
   F extends Struct<infer G>
     ? StructInput<G>
-    : F extends readonly [infer E, number]
-      ? ArrayLike<FieldInput<E>>
-      : FieldValue<F>;
+    : F extends `bytes:${number}`
+      ? Uint8Array
+      : F extends readonly [infer E, number]
+        ? ArrayLike<FieldInput<E>>
+        : FieldValue<F>;
 
 /** What a struct can be written with: one entry for each field. */
 export type StructInput<F extends Fields> = { readonly [K in keyof F]: FieldInput<F[K]> };
 
 function codecOf(path: string, type: unknown): Codec {
-  if (type instanceof Struct) return type.codec;
+  if (isBranded(type, "Struct")) return structOf(`type of field ${path}`, type as Struct<Fields>).codec;
   if (Array.isArray(type) && type.length === 2) {
     return arrayCodec(codecOf(path, type[0]), integer(`count of field ${path}`, type[1], 1, FIELD_BYTES_MAX));
   }
@@ -67,11 +75,7 @@ function codecOf(path: string, type: unknown): Codec {
   throw wrongType(`type of field ${path}`, "a type name, [type, count] or a struct", type);
 }
 
-function object(value: unknown, path: string): Record<string, unknown> {
-  if (typeof value !== "object" || value === null) throw wrongType(path, "an object", value);
-  return value as Record<string, unknown>;
-}
-
+/** How an error names a field of the value at `path`. */
 function within(path: string, name: string): string {
   return path === "value" ? name : `${path}.${name}`;
 }
@@ -80,14 +84,93 @@ function align(offset: number, alignment: number): number {
   return Math.ceil(offset / alignment) * alignment;
 }
 
-/** @internal */
-export interface StructField {
-  offset: number;
-  bytes: number;
-  /** A value has several parts: `write` may throw after it has written some. */
-  composite: boolean;
-  read(view: DataView, at: number): unknown;
-  write(view: DataView, at: number, value: unknown): void;
+/** @internal One field of a struct: where it lies, how it is read, and the private memory to put values together in. */
+export class StructField {
+  readonly name: string;
+  /** From the start of the struct. */
+  readonly offset: number;
+  readonly codec: Codec;
+  #staging: Staging | undefined;
+
+  constructor(name: string, offset: number, codec: Codec) {
+    this.name = name;
+    this.offset = offset;
+    this.codec = codec;
+  }
+
+  get staging(): Staging {
+    this.#staging ??= new Staging(this.codec);
+    return this.#staging;
+  }
+}
+
+function fieldsOf(given: Fields): StructField[] {
+  const fields: StructField[] = [];
+  let end = 0;
+  for (const [name, type] of Object.entries(objectOf("fields", given))) {
+    if (/^\d+$/.test(name)) {
+      throw new RangeError(
+        `field ${name} must not have a number as its name: JavaScript puts such names before all others, so that ` +
+          "the fields would lie in another order than they are written",
+      );
+    }
+    const codec = codecOf(name, type);
+    const offset = align(end, codec.alignment);
+    fields.push(new StructField(name, offset, codec));
+    end = offset + codec.bytes;
+  }
+  if (fields.length === 0) throw new RangeError("fields must have at least one field");
+  if (end > FIELD_BYTES_MAX)
+    throw new RangeError(`fields take ${end} bytes; at most ${FIELD_BYTES_MAX} are allowed`);
+  return fields;
+}
+
+/** A function that refuses a value with a field that the struct does not have. */
+function fieldsCheck(names: readonly string[]): (given: object, path: string) => void {
+  const known = new Set(names);
+  function checkAll(given: object, path: string): void {
+    for (const name of Object.keys(given)) {
+      if (!known.has(name)) throw unknownName(path, "field", name, names);
+    }
+  }
+  return (given, path) => {
+    let index = 0;
+    // Nearly all values have the fields of the struct in its order: to compare the names one by one allocates nothing.
+    for (const name in given) if (name !== names[index++]) return checkAll(given, path);
+  };
+}
+
+function structCodec(bytes: number, fields: readonly StructField[]): Codec {
+  const checkFields = fieldsCheck(fields.map(({ name }) => name));
+  const reader = structReader(
+    fields.map(({ name, offset, codec }) => ({
+      name,
+      offset,
+      read: codec.read.bind(codec),
+      readInto: codec.readInto.bind(codec),
+    })),
+  );
+  const parts = fields.map(({ name, offset, codec }) => `${name}@${offset}:${codec.signature}`);
+  return {
+    bytes,
+    alignment: 8,
+    signature: `{${parts.join(",")}}`,
+    read: reader.read,
+    readInto(view, offset, target) {
+      return typeof target === "object" && target !== null
+        ? reader.readInto(view, offset, target as Record<string, unknown>)
+        : reader.read(view, offset);
+    },
+    write(view, offset, value, path, index) {
+      const own = located(path, index);
+      if (typeof value !== "object" || value === null) throw wrongType(own, "an object", value);
+      checkFields(value, own);
+      const given = value as Record<string, unknown>;
+      for (const { name, offset: at, codec } of fields) {
+        codec.write(view, offset + at, given[name], within(own, name));
+      }
+    },
+  };
 }
 
 /**
@@ -113,7 +196,12 @@ export class Struct<F extends Fields> {
   readonly offsets: { readonly [K in keyof F]: number };
   /** @internal */
   readonly codec: Codec;
-  readonly #parts: { name: string; offset: number; codec: Codec }[] = [];
+  readonly #fields: ReadonlyMap<string, StructField>;
+  readonly #staging: Staging;
+
+  static {
+    brand(Struct.prototype, "Struct");
+  }
 
   /**
    * As `struct`, which infers more.
@@ -122,58 +210,31 @@ export class Struct<F extends Fields> {
    * @throws {TypeError | RangeError} as `struct`
    */
   constructor(fields: F) {
-    this.fields = fields;
-    const parts = this.#parts;
-    let end = 0;
-    for (const [name, type] of Object.entries(objectOf("fields", fields))) {
-      const codec = codecOf(name, type);
-      const offset = align(end, codec.alignment);
-      parts.push({ name, offset, codec });
-      end = offset + codec.bytes;
-    }
-    if (parts.length === 0) throw new RangeError("fields must have at least one field");
-    if (end > FIELD_BYTES_MAX)
-      throw new RangeError(`fields take ${end} bytes; at most ${FIELD_BYTES_MAX} are allowed`);
-    this.bytes = align(end, 8);
-    this.offsets = Object.fromEntries(parts.map(({ name, offset }) => [name, offset])) as {
+    const own = Object.fromEntries(Object.entries(objectOf("fields", fields)));
+    const list = fieldsOf(own);
+    const last = list[list.length - 1];
+    this.fields = Object.freeze(own) as F;
+    this.bytes = align(last.offset + last.codec.bytes, 8);
+    this.offsets = Object.fromEntries(list.map(({ name, offset }) => [name, offset])) as {
       [K in keyof F]: number;
     };
-    const signature = `{${parts.map((p) => `${p.name}@${p.offset}:${p.codec.signature}`).join(",")}}`;
-    this.hash = fnv1a(signature);
-    this.codec = {
-      composite: true,
-      bytes: this.bytes,
-      alignment: 8,
-      signature,
-      read: structReader(
-        parts.map(({ name, offset, codec }) => ({ name, offset, read: codec.read.bind(codec) })),
-      ),
-      check(value, path) {
-        const given = object(value, path);
-        for (const p of parts) p.codec.check(given[p.name], within(path, p.name));
-      },
-      write(view, offset, value, path) {
-        const given = object(value, path);
-        for (const p of parts) p.codec.write(view, offset + p.offset, given[p.name], within(path, p.name));
-      },
-    };
+    this.codec = structCodec(this.bytes, list);
+    this.hash = fnv1a(this.codec.signature);
+    this.#fields = new Map(list.map((field) => [field.name, field]));
+    this.#staging = new Staging(this.codec);
   }
 
-  /** @internal One field: where it lies, and how it is read and written in a struct that begins at an offset of a view. */
-  field(name: keyof F & string): StructField {
-    const found = this.#parts.find((part) => part.name === name);
-    if (!found)
-      throw new RangeError(
-        `field must be one of ${Object.keys(this.offsets).join(", ")}, got ${String(name)}`,
-      );
-    const { offset, codec } = found;
-    return {
-      offset,
-      bytes: codec.bytes,
-      composite: codec.composite,
-      read: (view, at) => codec.read(view, at + offset),
-      write: (view, at, value) => codec.write(view, at + offset, value, name),
-    };
+  /** @internal Whether this copy of the package made it. */
+  static isOwn(value: unknown): boolean {
+    return typeof value === "object" && value !== null && #staging in value;
+  }
+
+  /** @internal One field by its name. */
+  field(name: string): StructField {
+    const found = this.#fields.get(name);
+    if (found) return found;
+    if (typeof name !== "string") throw wrongType("field", "the name of a field", name);
+    throw unknownName("the struct", "field", name, [...this.#fields.keys()]);
   }
 
   /**
@@ -182,9 +243,10 @@ export class Struct<F extends Fields> {
    * @param view over any memory, shared or not
    * @param offset bytes from the start of the view; default 0
    * @returns a value of its own: later writes do not change it
-   * @throws {RangeError} when the view ends before
+   * @throws {TypeError | RangeError} when it is no view, its memory is gone, or the value would not lie inside of it
    */
   read(view: DataView, offset = 0): StructValue<F> {
+    this.#place(view, offset);
     return this.codec.read(view, offset) as StructValue<F>;
   }
 
@@ -194,17 +256,62 @@ export class Struct<F extends Fields> {
    * @param view over any memory, shared or not
    * @param value one entry for each field
    * @param offset bytes from the start of the view; default 0
-   * @throws {TypeError | RangeError} naming the field that is missing or does not fit; nothing is written then
+   * @throws {TypeError | RangeError} naming the field that is missing, is not known or does not fit, or as `read`; nothing is
+   *   written then
    */
   write(view: DataView, value: StructInput<F>, offset = 0): void {
-    this.codec.check(value, "value");
-    this.codec.write(view, offset, value, "value");
+    this.#place(view, offset);
+    const staged = this.stage(value);
+    this.#place(view, offset).set(staged.bytes, offset); // a getter of the value may have taken the view's memory away
+    this.done(staged);
   }
 
-  /** @internal As `write`, for bytes that nobody sees when it throws: it may have written a part then. */
-  stage(view: DataView, value: StructInput<F>, offset = 0): void {
-    this.codec.write(view, offset, value, "value");
+  /** The bytes of a view in which a value lies at an offset. */
+  #place(view: DataView, offset: number): Uint8Array {
+    if (!isDataView(view)) throw wrongType("view", "a DataView", view);
+    if (isDetached(view)) throw detached("view");
+    const bytes = bytesUnder(view);
+    integer("offset", offset, 0, Number.MAX_SAFE_INTEGER);
+    if (offset + this.bytes > bytes.length) {
+      throw new RangeError(
+        `offset ${offset} leaves no room for the ${this.bytes} bytes of the struct: the view has ${bytes.length}`,
+      );
+    }
+    return bytes;
   }
+
+  /** @internal Puts a value together in private memory, which goes back with `done` when it was copied. */
+  stage(value: StructInput<F>): Staged {
+    return this.#staging.stage(value, "value");
+  }
+
+  /** @internal */
+  done(staged: Staged): void {
+    this.#staging.done(staged);
+  }
+}
+
+/** Structs of other copies of the package, as this copy lays them out. */
+const adopted = new WeakMap<object, Struct<Fields>>();
+
+/**
+ * @internal The struct itself, or for one of another copy of the package the struct that this copy makes of its fields: what
+ * must be the same in both is where the fields lie, and nothing else of the other copy is used.
+ */
+export function structOf<F extends Fields>(argument: string, value: Struct<F>): Struct<F> {
+  if (Struct.isOwn(value)) return value as Struct<F>;
+  if (!isBranded(value, "Struct")) throw wrongType(argument, "a struct", value);
+  const known = adopted.get(value);
+  if (known) return known as Struct<F>;
+  const own = new Struct(value.fields);
+  if (own.hash !== value.hash || own.bytes !== value.bytes) {
+    throw new TypeError(
+      `${argument} must be a struct that this release of Isthmus lays out in the same way; it was made by another copy of ` +
+        `the package, with hash ${value.hash} instead of ${own.hash}. Use the same release in both places`,
+    );
+  }
+  adopted.set(value, own);
+  return own;
 }
 
 /**

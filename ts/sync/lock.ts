@@ -1,5 +1,6 @@
 import { LOCK_OWNER_DIED, OBJECT_LOCK } from "../../protocol/layout.js";
 import { oneOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
+import { brand } from "../brand.js";
 import { IsthmusError } from "../errors.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
@@ -183,6 +184,10 @@ export class Held {
  * ```
  */
 export class Lock {
+  static {
+    brand(Lock.prototype, "Lock");
+  }
+
   /** Its name in the segment. */
   readonly name: string;
   readonly #lease: Lease;

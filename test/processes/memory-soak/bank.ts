@@ -42,13 +42,13 @@ export class Bank {
   #found(): Block {
     const { heap } = this.#segment;
     const offsets = Array.from({ length: ACCOUNTS }, () => {
-      const block = required(heap.allocate(Account.bytes), "room for an account");
+      const block = heap.allocate(Account.bytes);
       block.view(Account).write({ balance: OPENING_BALANCE, changes: 0 });
       return block.offset;
     });
-    const ledger = required(heap.allocate(Ledger.bytes), "room for the ledger");
+    const ledger = heap.allocate(Ledger.bytes);
     ledger.view(Ledger);
-    const root = required(heap.allocate(Root.bytes), "room for the root");
+    const root = heap.allocate(Root.bytes);
     root.view(Root).write({ ledger: ledger.offset, accounts: offsets });
     this.#segment.root = root;
     return root;
@@ -85,7 +85,7 @@ export class Bank {
     const slots = this.#ledger.get("slots") as number[];
     const old = slots[slot] as number;
     if (old !== 0) required(this.#segment.heap.blockAt(old), `what slot ${slot} holds`).free();
-    const fresh = bytes === 0 ? undefined : this.#segment.heap.allocate(bytes);
+    const fresh = bytes === 0 ? undefined : this.#segment.heap.tryAllocate(bytes);
     fresh?.write(new Uint8Array(fresh.byteLength).fill(slot));
     slots[slot] = fresh?.offset ?? 0;
     this.#ledger.set("slots", slots);

@@ -153,7 +153,7 @@ export function openForEver(name: string): never {
   for (;;) {
     const segment = Segment.openOrCreate(name, { bytes: 65536 * 2 });
     segment.counter("opened").add(1);
-    segment.heap.allocate(100)?.free();
+    segment.heap.allocate(100).free();
     segment.close();
   }
 }

@@ -7,7 +7,7 @@
  * A runtime takes longer to start than the time between two kills. So some are always started ahead: they wait for work, and
  * the next one begins as soon as a place is free. Those who work are nice to those who start.
  */
-import { type Block, MiB, Segment } from "isthmus";
+import { MiB, Segment } from "isthmus";
 import { Agent } from "../../lib/processes.js";
 import { presentRuntimes, type Runtime } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
@@ -192,7 +192,7 @@ export async function soak(seconds: number, seed: number): Promise<Report> {
     segment.lock("twins");
     const stop = segment.event("stop");
     const worked = segment.counter("worked");
-    segment.counter("twins at").exchange((segment.heap.allocate(8) as Block).offset);
+    segment.counter("twins at").exchange(segment.heap.allocate(8).offset);
     const others = segment.heap.stats.blocks - bank.blocks;
     crowd.fill();
     await until("everyone is at work", () => crowd.full || crowd.problems.length > 0);

@@ -27,7 +27,7 @@ function prepare(name: string, segment: Segment): Ground {
   const blocks = Array.from({ length: 5 }, () =>
     segment.heap.allocate(BLOCK_BYTES - layout.BLOCK_HEADER_BYTES),
   );
-  const headers = blocks.map((block) => (block?.offset ?? 0) - layout.BLOCK_HEADER_BYTES);
+  const headers = blocks.map((block) => block.offset - layout.BLOCK_HEADER_BYTES);
   for (const index of [1, 3]) blocks[index]?.free();
   const [, second, used, first, before] = headers as [number, number, number, number, number];
   return {

@@ -1,5 +1,5 @@
 /** What the function of a transaction may be, and what of its deeds is undone with it. */
-import { type Block, KiB, MiB, Segment, struct } from "isthmus";
+import { KiB, MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { refused } from "../../lib/refusals.js";
@@ -9,7 +9,7 @@ const Account = struct({ balance: "i32" });
 
 function scene() {
   const segment = Segment.createAnonymous({ bytes: MiB });
-  const view = (segment.heap.allocate(64) as Block).view(Account);
+  const view = segment.heap.allocate(64).view(Account);
   view.set("balance", 100);
   return { segment, view, lock: segment.lock("lock"), [Symbol.dispose]: () => segment.close() };
 }

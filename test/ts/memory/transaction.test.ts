@@ -1,5 +1,5 @@
 /** Transactions: all or nothing, whether the function throws or its process is killed. */
-import { type Block, MiB, Segment, struct } from "isthmus";
+import { MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Agent } from "../../lib/processes.js";
@@ -17,7 +17,7 @@ function scene() {
   const segment = Segment.createAnonymous({ bytes: MiB });
   const other = Segment.fromHandle(segment.handle);
   const lock = segment.lock("lock");
-  const block = segment.heap.allocate(64) as Block;
+  const block = segment.heap.allocate(64);
   const view = block.view(Account);
   view.write({ balance: 100, name: "first" });
   segment.root = block;
@@ -37,7 +37,7 @@ test("what a transaction did is there when it ended, and its value is returned",
   const { segment, other, lock, view, block } = all;
   const made = segment.transaction(lock, () => {
     view.set("balance", 1);
-    const fresh = segment.heap.allocate(32) as Block;
+    const fresh = segment.heap.allocate(32);
     fresh.write(Uint8Array.of(9), 3);
     segment.root = fresh;
     block.free();
@@ -63,7 +63,7 @@ test("a function that throws leaves everything as it was, and its error passes t
         view.write({ balance: 2, name: "second" });
         block.write(Uint8Array.of(1, 2, 3, 4, 5), 33);
         segment.root = segment.heap.allocate(1000);
-        (segment.heap.allocate(10) as Block).free();
+        segment.heap.allocate(10).free();
         block.free();
         throw error;
       });
@@ -114,7 +114,7 @@ test("objects are opened before, not inside", () => {
 test("more than the journal holds is TOO_LARGE, and undone", () => {
   using all = scene();
   const { segment, lock, view } = all;
-  const large = segment.heap.allocate(500_000) as Block;
+  const large = segment.heap.allocate(500_000);
   const before = heapOf(segment);
   refused("TOO_LARGE", () =>
     segment.transaction(lock, () => {
@@ -126,7 +126,7 @@ test("more than the journal holds is TOO_LARGE, and undone", () => {
   assert.ok(large.copy().every((byte) => byte === 0));
   refused("TOO_LARGE", () =>
     segment.transaction(lock, () => {
-      for (;;) if (!segment.heap.allocate(8)) throw new Error("the heap was full before the journal");
+      for (;;) if (!segment.heap.tryAllocate(8)) throw new Error("the heap was full before the journal");
     }),
   );
   refused("TOO_LARGE", () =>
@@ -216,7 +216,7 @@ test("a transaction is refused while a death outside of one is not repaired, and
 /** A segment with twins that are both 1, left by a process that died in that way. */
 async function left(when: "inside" | "nested" | "after") {
   const segment = Segment.create(segmentName(`left-${when}`), { bytes: MiB });
-  const block = segment.heap.allocate(Twins.bytes) as Block;
+  const block = segment.heap.allocate(Twins.bytes);
   const view = block.view(Twins);
   view.write({ journaled: 1, plain: 1 });
   segment.root = block;

@@ -52,7 +52,7 @@ for (const before of [BEFORE, 0x00ffffff, 0x7fffffff]) {
         assert.is(segment.latest("large", large).read()?.bytes[0], 100 + turn);
       }
       assert.is(
-        second.transaction(second.lock("lock"), () => second.heap.allocate(10)?.byteLength),
+        second.transaction(second.lock("lock"), () => second.heap.allocate(10).byteLength),
         10,
       );
       assert.is(segment.participants().length, 2);
@@ -72,7 +72,7 @@ test("the count of the heap's changes may pass its end", () => {
     // Who died in the middle of the last change before the end is repaired, too.
     poke32(segment.name, layout.HEAP_CHANGES_OFFSET, BEFORE);
     assert.not(segment.heap.check().ok);
-    segment.heap.allocate(8)?.free();
+    segment.heap.allocate(8).free();
     assert.ok(segment.heap.check().ok);
   });
 });

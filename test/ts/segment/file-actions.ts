@@ -16,7 +16,7 @@ export function prepare(): void {
   const one = segment as OpenSegment;
   one.transaction(one.lock("accounts"), () => {
     if (one.root) return;
-    const block = one.heap.allocate(Accounts.bytes) as Block;
+    const block = one.heap.allocate(Accounts.bytes);
     block.view(Accounts).write({ balances: Array.from({ length: 8 }, () => EACH) });
     one.root = block;
   });
@@ -37,7 +37,7 @@ export function churn(): never {
       (balances[(turn * 5 + 3) % 8] as number) += amount;
       view.set("balances", balances);
     });
-    const block = one.heap.allocate(24 + (turn % 50) * 16);
+    const block = one.heap.tryAllocate(24 + (turn % 50) * 16);
     if (block) kept.push(block);
     if (kept.length < 64) continue;
     for (const each of kept) each.free();

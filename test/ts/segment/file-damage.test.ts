@@ -1,7 +1,7 @@
 /** A file whose heap is damaged is not extended: no writer comes in before the damage is undone, and then nothing is lost. */
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Block, IsthmusError, KiB, Segment, struct } from "isthmus";
+import { IsthmusError, KiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
@@ -31,7 +31,7 @@ const folder = temporaryDirectory();
 function made(name: string): string {
   const path = join(folder, name);
   using segment = Segment.openFile(path, { bytes: BYTES });
-  const block = segment.heap.allocate(Note.bytes) as Block;
+  const block = segment.heap.allocate(Note.bytes);
   block.view(Note).write({ text: "stays" });
   segment.root = block;
   return path;

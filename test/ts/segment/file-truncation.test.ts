@@ -1,7 +1,7 @@
 /** The last one out of a file truncates it to what is used; nobody else does, and nobody else notices. */
 import { existsSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { type Block, KiB, MiB, Segment, struct } from "isthmus";
+import { KiB, MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { HEADER_TOTAL_SIZE_OFFSET } from "../../../protocol/layout.js";
@@ -26,7 +26,7 @@ function size(file: string): number {
 }
 
 function note(segment: Segment, text: string): void {
-  const block = segment.heap.allocate(Note.bytes) as Block;
+  const block = segment.heap.allocate(Note.bytes);
   block.view(Note).write({ text });
   segment.root = block;
 }
@@ -60,7 +60,7 @@ test("what is free at the end is cut, whatever the file was created with", () =>
     small.close();
     const large = checked(Segment.openFile(file, { bytes: 3 * MiB }));
     assert.is(large.bytes, 3 * MiB);
-    (large.heap.allocate(2 * MiB, { zero: true }) as Block).free();
+    large.heap.allocate(2 * MiB, { zero: true }).free();
     large.close();
     assert.is(size(file), pages * PAGE);
   }
@@ -69,8 +69,8 @@ test("what is free at the end is cut, whatever the file was created with", () =>
 test("only what lies behind the last block in use is cut", () => {
   const file = made(4 * MiB);
   const segment = Segment.openFile(file, { bytes: 4 * MiB });
-  const filler = segment.heap.allocate(2 * MiB) as Block;
-  const last = segment.heap.allocate(1000) as Block;
+  const filler = segment.heap.allocate(2 * MiB);
+  const last = segment.heap.allocate(1000);
   last.write(new Uint8Array(1000).fill(7));
   filler.free();
   segment.close();
@@ -92,10 +92,10 @@ test("at every distance of the last block from the end of a page, the heap stays
   const file = made(256 * KiB);
   for (let bytes = 0; bytes <= 64; bytes += 8) {
     const segment = Segment.openFile(file, { bytes: 256 * KiB });
-    const first = segment.heap.allocate(8) as Block;
+    const first = segment.heap.allocate(8);
     const room = PAGE - (first.offset % PAGE);
     first.free();
-    const block = segment.heap.allocate(room + PAGE - 64 + bytes) as Block;
+    const block = segment.heap.allocate(room + PAGE - 64 + bytes);
     segment.close();
     const again = checked(Segment.openFile(file));
     assert.is(again.heap.blockAt(block.offset)?.byteLength, block.byteLength);
@@ -107,7 +107,7 @@ test("at every distance of the last block from the end of a page, the heap stays
 
 test("views of the bytes that are cut read zeros, as all views do after close", () => {
   const segment = Segment.openFile(path(), { bytes: 4 * MiB });
-  const block = segment.heap.allocate(3 * MiB) as Block;
+  const block = segment.heap.allocate(3 * MiB);
   const view = block.bytes.fill(7);
   block.free();
   segment.close();
@@ -214,8 +214,7 @@ test("opening and closing by turns wears nothing out", () => {
   const file = made(MiB);
   for (let turn = 1; turn <= 50; turn++) {
     const segment = checked(Segment.openFile(file, { bytes: ((turn % 7) + 1) * 256 * KiB }));
-    const block = segment.heap.allocate((turn % 5) * 100 * KiB);
-    block?.free();
+    segment.heap.allocate((turn % 5) * 100 * KiB).free();
     segment.close();
     assert.is(size(file), 2 * PAGE);
   }

@@ -41,7 +41,7 @@ function refuses(code: IsthmusErrorCode, open: () => Segment): IsthmusError {
 }
 
 function note(segment: Segment, text: string): void {
-  const block = segment.heap.allocate(Note.bytes) as Block;
+  const block = segment.heap.allocate(Note.bytes);
   block.view(Note).write({ text });
   segment.root = block;
 }
@@ -145,7 +145,7 @@ test("a file of which more is used than asked for stays as large", () => {
   const file = path();
   const last = looked(
     () => Segment.openFile(file, { bytes: 2 * MiB }),
-    (segment) => (segment.heap.allocate(2 * MiB - 400 * KiB) as Block).offset,
+    (segment) => segment.heap.allocate(2 * MiB - 400 * KiB).offset,
   );
   const { size } = statSync(file);
   assert.ok(size > MiB);
@@ -166,8 +166,8 @@ test("a smaller file is extended, and its heap with it, whatever lies at its end
       () => Segment.openFile(file, { bytes: 128 * KiB }),
       (segment) => {
         note(segment, "stays");
-        while (full && segment.heap.allocate(1 * KiB));
-        while (full && segment.heap.allocate(0));
+        while (full && segment.heap.tryAllocate(1 * KiB));
+        while (full && segment.heap.tryAllocate(0));
       },
     );
     for (const bytes of [192 * KiB, 1 * MiB, 5 * MiB]) {
@@ -188,7 +188,7 @@ test("a smaller file is extended, and its heap with it, whatever lies at its end
     looked(
       () => Segment.openFile(file, { bytes: 5 * MiB }),
       (segment) => {
-        const block = segment.heap.allocate(4 * MiB) as Block;
+        const block = segment.heap.allocate(4 * MiB);
         assert.is(block.bytes.length, 4 * MiB);
         block.free();
         segment
@@ -213,7 +213,7 @@ test("while somebody has it open the size stays, and the second opener is told t
   }
   const segment = Segment.openFile(file, { bytes: 2 * MiB });
   // Both live, and both use it; what one has allocated at the end the other reads.
-  const { offset } = segment.heap.allocate(400 * KiB) as Block;
+  const { offset } = segment.heap.allocate(400 * KiB);
   await agent.call("fill", offset, 7);
   assert.ok(
     segment.heap

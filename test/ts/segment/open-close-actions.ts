@@ -55,8 +55,8 @@ export const kinds: Record<string, (first: Segment) => void> = {
   "raw bytes": () =>
     inside((segment) => {
       const block = segment.heap.allocate(64);
-      if (Segment.containing(block?.bytes as Uint8Array) !== segment) throw new Error("it was not found");
-      block?.free();
+      if (Segment.containing(block.bytes) !== segment) throw new Error("it was not found");
+      block.free();
     }),
   "ends of a ring": () =>
     inside((segment) => {

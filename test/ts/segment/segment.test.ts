@@ -181,7 +181,7 @@ test("of gives the open segment that a block, its view or its bytes lie in", () 
   for (const thing of [block, block.view(Word), block.bytes, new DataView(block.bytes.buffer)]) {
     assert.is(Segment.containing(thing), segment);
   }
-  assert.is(Segment.containing(other.heap.allocate(8)?.bytes as Uint8Array), other);
+  assert.is(Segment.containing(other.heap.allocate(8).bytes as Uint8Array), other);
   assert.is(Segment.containing(new Uint8Array(8)), undefined);
   assert.throws(() => Segment.containing(7 as never), /viewOrBlock must be/);
   segment.close();

@@ -1,0 +1,65 @@
+/**
+ * Arrays of bytes as users pass them: of any realm, over private or shared memory, of fixed or changing length. Only the
+ * engine's own getters are asked, because a subclass, or a property of the array itself, may say something else.
+ */
+
+/**
+ * A copy of bytes in private memory: `Uint8Array<ArrayBuffer>` where TypeScript distinguishes private from shared memory (5.7
+ * and later), `Uint8Array` before. Web APIs such as `crypto.subtle.digest`, `Response` and `Blob` take only private bytes.
+ */
+export type PrivateBytes = ReturnType<Uint8Array["slice"]>;
+
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+
+/** A getter of the engine. It is called by `call` where it stands: engines inline that, unlike one function for all getters. */
+function getter<T>(prototype: object, name: PropertyKey): (this: unknown) => T {
+  return Object.getOwnPropertyDescriptor(prototype, name)?.get as (this: unknown) => T;
+}
+
+const kind = getter<string | undefined>(typedArray, Symbol.toStringTag);
+const elements = getter<number>(typedArray, "length");
+const arrayBuffer = getter<ArrayBufferLike>(typedArray, "buffer");
+const arrayOffset = getter<number>(typedArray, "byteOffset");
+const arrayBytes = getter<number>(typedArray, "byteLength");
+const viewBuffer = getter<ArrayBufferLike>(DataView.prototype, "buffer");
+const viewOffset = getter<number>(DataView.prototype, "byteOffset");
+const viewBytes = getter<number>(DataView.prototype, "byteLength");
+const { indexOf } = typedArray as Float64Array;
+
+/** Whether a value is a Uint8Array, of any realm; a subclass is one, too. */
+export function isUint8Array(value: unknown): value is Uint8Array {
+  return kind.call(value) === "Uint8Array";
+}
+
+/** Whether a value is a DataView, of any realm. */
+export function isDataView(value: unknown): value is DataView {
+  return ArrayBuffer.isView(value) && kind.call(value) === undefined;
+}
+
+/** Whether an array of bytes says its true length: a subclass, or a property of its own, may say another one. */
+export function isHonest(bytes: Uint8Array): boolean {
+  return elements.call(bytes) === bytes.length;
+}
+
+/** Elements of a typed array. 0 when its memory is gone: see `isDetached`. */
+export function trueLength(array: ArrayBufferView): number {
+  return elements.call(array);
+}
+
+/** Whether the memory behind a view is gone: its buffer was transferred, or became smaller than where the view begins or ends. */
+export function isDetached(view: ArrayBufferView): boolean {
+  try {
+    if (isDataView(view)) viewBytes.call(view);
+    else if (elements.call(view) === 0) indexOf.call(view as Float64Array, 0); // the engine's methods throw then
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** The bytes under a view that is not detached. */
+export function bytesUnder(view: ArrayBufferView): Uint8Array {
+  return isDataView(view)
+    ? new Uint8Array(viewBuffer.call(view), viewOffset.call(view), viewBytes.call(view))
+    : new Uint8Array(arrayBuffer.call(view), arrayOffset.call(view), arrayBytes.call(view));
+}

@@ -1,0 +1,127 @@
+import { IsthmusError } from "../errors.js";
+import { StructView } from "../memory/view.js";
+import type { Attachment, Lease } from "../segment/attachment.js";
+import type { Fields, Struct } from "../struct/struct.js";
+
+/** @internal Where a claimed value is put together, and what happens at the end of the claim. */
+export interface ClaimedSlot {
+  /** The memory in which the value lies: the segment's, or private memory. */
+  readonly memory: DataView;
+  /** Where in this memory: bytes. */
+  readonly offset: number;
+  /** The memory is that of the segment. */
+  readonly shared: boolean;
+  commit(): void;
+  abort(): void;
+}
+
+/**
+ * The next value of a `Latest`, being put together in place: `latest.claim()`. Readers see the value before it until `commit`.
+ * What ends without `commit`, by `abort`, at the end of a `using` block, or because the segment is closed or the process dies,
+ * was never written.
+ *
+ * @example
+ * ```ts
+ * import { Segment, struct } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 65536 * 2 });
+ * const cloud = segment.latest("cloud", struct({ count: "u32", points: ["f32", 3000] }));
+ * using value = cloud.claim();
+ * value.view.set("count", 2);
+ * value.view.array("points").fill(0).set([1, 2, 3, 4, 5, 6]);
+ * value.commit();
+ * console.log(cloud.read()?.count, cloud.version);
+ * ```
+ */
+export class LatestClaim<F extends Fields> {
+  /** The fields, to be written in place; as those of a block, but outside of transactions. Throws CLOSED after the end. */
+  readonly view: StructView<F>;
+  readonly #attachment: Attachment;
+  readonly #slot: ClaimedSlot;
+  readonly #bytes: number;
+  #open = true;
+
+  /** @internal */
+  constructor(lease: Lease, layout: Struct<F>, slot: ClaimedSlot) {
+    const { attachment } = lease;
+    this.#attachment = attachment;
+    this.#slot = slot;
+    this.#bytes = layout.bytes;
+    const { memory, offset } = slot;
+    const u8 = new Uint8Array(memory.buffer);
+    this.view = new StructView(
+      {
+        memory,
+        offset,
+        check: () => this.#check(),
+        changing() {},
+        copyIn: (bytes, at) => u8.set(bytes, at),
+        shareMemory: () => this.#shareMemory(),
+      },
+      layout,
+    );
+    attachment.parts.add(this);
+  }
+
+  #check(): void {
+    this.#attachment.check(true);
+    if (!this.#open) {
+      throw new IsthmusError("CLOSED", "the claim has ended; write the next value with another one");
+    }
+  }
+
+  #shareMemory(): void {
+    if (this.#slot.shared) this.#attachment.rawBytesGiven = true;
+  }
+
+  /** @internal Whether it is in the way of other writes to the value whose slot lies between two offsets of the segment. */
+  occupies(begin: number, end: number): boolean {
+    return this.#slot.shared && this.#slot.offset >= begin && this.#slot.offset < end;
+  }
+
+  /**
+   * The bytes of the value, as `view.layout` lays them out; in shared memory when the value has more than 256 bytes. They are
+   * not to be used after the end: they become those of another value then.
+   *
+   * @throws {IsthmusError} CLOSED after the end, or when the segment was closed; EVICTED: this participant was removed
+   */
+  get bytes(): Uint8Array {
+    this.#check();
+    this.#shareMemory();
+    const { buffer } = this.#slot.memory;
+    return new Uint8Array(buffer, this.#slot.offset, this.#bytes);
+  }
+
+  /**
+   * Makes the value the newest one. Fields that were not written hold whatever an older value left there.
+   *
+   * @throws {IsthmusError} CLOSED after the end, or when the segment was closed; EVICTED: this participant was removed
+   */
+  commit(): void {
+    this.#check();
+    this.#end();
+    this.#slot.commit();
+  }
+
+  /** Gives the claim up: nothing was written. Does nothing after the end. Never throws. */
+  abort(): void {
+    if (!this.#open) return;
+    this.#end();
+    if (!this.#attachment.closed) this.#slot.abort();
+  }
+
+  #end(): void {
+    this.#open = false;
+    this.#attachment.parts.delete(this);
+  }
+
+  /** As `abort`. Never throws. */
+  close(): void {
+    this.abort();
+  }
+
+  /** As `abort`. Never throws. */
+  [Symbol.dispose](): void {
+    this.abort();
+  }
+}

@@ -1,0 +1,57 @@
+/** The blocks of the heap as they are at one moment. */
+import { HEAP_CHANGES_OFFSET } from "../../protocol/layout.js";
+import { ERRORS_END, failure, IsthmusError } from "../errors.js";
+import type { Attachment } from "../segment/attachment.js";
+import { withWriteLock } from "./write-lock.js";
+
+/** So often the heap is walked without a lock; who cannot take the lock tries longer. */
+const TURNS_MAX = 20;
+const READ_ONLY_TURNS_MAX = 1000;
+
+/** Offsets of the bytes of all blocks that users have; undefined when a size on the way is impossible. */
+function walk({ core }: Attachment): number[] | undefined {
+  const found: number[] = [];
+  for (let offset = 0; ; ) {
+    offset = core.heapNext(offset) >>> 0;
+    if (offset === 0) return found;
+    if (offset < ERRORS_END) return undefined;
+    found.push(offset);
+  }
+}
+
+/**
+ * Walks the heap without a lock, and believes what it saw when nobody changed the heap meanwhile. Where somebody always does, or
+ * died in the middle of a change, it takes the write lock, which also repairs what the dead one has left.
+ *
+ * @throws {IsthmusError} CORRUPT; BUSY
+ */
+export function blockOffsets(attachment: Attachment): number[] {
+  const { i32, readOnly, inTransaction } = attachment;
+  for (let turn = 0; turn < (readOnly ? READ_ONLY_TURNS_MAX : TURNS_MAX); turn++) {
+    const changes = Atomics.load(i32, HEAP_CHANGES_OFFSET >>> 2);
+    if (changes % 2 !== 0 && !inTransaction) continue;
+    const found = walk(attachment);
+    if (Atomics.load(i32, HEAP_CHANGES_OFFSET >>> 2) !== changes) continue;
+    if (found) return found;
+    throw damaged();
+  }
+  if (!readOnly && !inTransaction) return lockedWalk(attachment);
+  throw new IsthmusError("BUSY", "the heap was changed all the time, or is half changed; try again later");
+}
+
+function lockedWalk(attachment: Attachment): number[] {
+  const { core } = attachment;
+  const begun = withWriteLock(attachment, "listing the blocks", () => core.transactionBegin());
+  if (begun !== 0) throw failure(begun, "listing the blocks failed: close the segment and open it again");
+  try {
+    const found = walk(attachment);
+    if (found) return found;
+    throw damaged();
+  } finally {
+    core.transactionEnd(1);
+  }
+}
+
+function damaged(): IsthmusError {
+  return new IsthmusError("CORRUPT", "a block of the heap has an impossible size; see heap.check()");
+}

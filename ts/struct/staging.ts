@@ -1,0 +1,47 @@
+import type { Codec } from "./codecs.js";
+
+/** Larger values are put together in memory that is not kept. Bytes. */
+const KEPT_BYTES_MAX = 65536;
+
+/** Private bytes in which a value was put together. */
+export interface Staged {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+/**
+ * Puts values of one type together in private memory before anything shared changes. Getters of a value run meanwhile, and they
+ * may throw, write, or close the segment: whoever copies the bytes on checks afterwards whether that is still possible.
+ */
+export class Staging {
+  readonly #codec: Codec;
+  /** Memory for the next value; none while a getter of a value runs, which may write a value of the same type. */
+  #idle: Staged | undefined;
+
+  constructor(codec: Codec) {
+    this.#codec = codec;
+  }
+
+  /**
+   * The bytes of a value.
+   *
+   * @param path names the value in errors
+   * @returns memory to be given to `done` when its bytes were copied
+   */
+  stage(value: unknown, path: string): Staged {
+    const staged = this.#idle ?? this.#allocate();
+    this.#idle = undefined;
+    this.#codec.write(staged.view, 0, value, path);
+    return staged;
+  }
+
+  #allocate(): Staged {
+    const bytes = new Uint8Array(this.#codec.bytes);
+    return { bytes, view: new DataView(bytes.buffer) };
+  }
+
+  /** The bytes were copied: the memory serves for the next value. */
+  done(staged: Staged): void {
+    if (staged.bytes.length <= KEPT_BYTES_MAX) this.#idle = staged;
+  }
+}

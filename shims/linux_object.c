@@ -202,7 +202,7 @@ int isthmus_object_info(isthmus_object *object, isthmus_info *out, isthmus_failu
 
 int isthmus_object_storage(isthmus_object *object, isthmus_storage *out, isthmus_failure *failure) {
   if (storage_of_descriptor(object->descriptor, out) == 0) return ISTHMUS_OK;
-  return refuse_errno(failure, "fstatfs");
+  return refuse_errno(failure, "statx");
 }
 
 void isthmus_touch(isthmus_object *object) {

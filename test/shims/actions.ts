@@ -1,6 +1,14 @@
 /** What the tests of the shim ask of another process, in whatever runtime; see test/lib/agent.ts. */
 import { spawn } from "node:child_process";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import {
+  closeSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeSync,
+} from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -182,4 +190,19 @@ export function cycle(name: string, times: number): void {
     if (time % 2) native.publish(staged, true);
     for (const object of [named.object, anonymous.object, again.object, staged]) native.close(object);
   }
+}
+
+/** Makes a file of that size in which nothing was written but `content`, at `at`. */
+export function makeSparse(file: string, bytes: number, at: number, content: string): void {
+  const descriptor = openSync(file, "w");
+  ftruncateSync(descriptor, bytes);
+  if (content) writeSync(descriptor, content, at);
+  closeSync(descriptor);
+}
+
+/** What the file holds there, and whether there are zeros everywhere else. */
+export function lookAt(file: string, at: number, length: number): { content: string; zeros: boolean } {
+  const bytes = readFileSync(file);
+  const content = bytes.toString("latin1", at, at + length);
+  return { content, zeros: bytes.fill(0, at, at + length).every((byte) => byte === 0) };
 }

@@ -19,11 +19,14 @@ import * as errors from "../../protocol/errors.js";
 import { Agent } from "../lib/processes.js";
 import { node } from "../lib/runtimes.js";
 import { segmentName, segmentPath, temporaryDirectory } from "../lib/segments.js";
+import { resources } from "./actions.js";
 import { LOCAL, native, open, PAGE_BYTES, refuses, rejects } from "./objects.js";
 
 /** Of these processes: other tests run at the same time. */
 const stagedFiles = (...pids: number[]) =>
   readdirSync("/dev/shm").filter((file) => pids.some((pid) => file.startsWith(`.isthmus.${pid}.`)));
+
+const stagedPath = (suffix: string) => `/dev/shm/.isthmus.${suffix}`;
 
 test("what does not exist is NOT_FOUND", () => {
   refuses(errors.NOT_FOUND, () => native.openNamed(segmentName(), LOCAL, false, false, 0), "open");
@@ -113,6 +116,36 @@ test("a staged object goes with its close, and after its maker's death with the 
   await agent.kill();
   native.list(LOCAL);
   assert.is(stagedFiles(agent.pid).length, 0);
+});
+
+test("sweeping leaves no descriptor open, neither of what it removes nor of what it leaves alone", () => {
+  const kept = native.openStaged(segmentName(), LOCAL, 0o600);
+  native.list(LOCAL);
+  const before = resources().descriptors;
+  for (let round = 0; round < 20; round++) {
+    const left = stagedPath(`${process.pid}.${round}`);
+    writeFileSync(left, "", { mode: 0o600 });
+    // Another process that sweeps at the same time may have its lock for a moment.
+    for (let turn = 0; existsSync(left); turn++) {
+      assert.ok(turn < 10_000, "nobody has its lock");
+      native.list(LOCAL);
+    }
+  }
+  assert.is(resources().descriptors, before);
+  assert.is(stagedFiles(process.pid).length, 1);
+  native.close(kept);
+});
+
+test("a name that its maker died giving has a second one, until somebody opens it", () => {
+  const name = segmentName();
+  native.close(open(name));
+  const left = stagedPath(`${process.pid}.second`);
+  linkSync(segmentPath(name), left);
+  native.close(open(name));
+  assert.not(existsSync(left));
+  linkSync(segmentPath(name), `${segmentPath(name)}.second`);
+  refuses(errors.ACCESS_DENIED, () => open(name), "open");
+  rmSync(`${segmentPath(name)}.second`);
 });
 
 test("a file opened by a relative path stays linked when the process moves", () => {

@@ -1,5 +1,5 @@
 /** Mapping, sleeping and waking: between objects of one process, between processes, in every runtime. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -7,6 +7,7 @@ import * as errors from "../../protocol/errors.js";
 import { Agent } from "../lib/processes.js";
 import { node, presentRuntimes } from "../lib/runtimes.js";
 import { segmentName, segmentPath } from "../lib/segments.js";
+import { unless } from "../lib/skips.js";
 import { until } from "../lib/watchdog.js";
 import { LOCAL, mapped, native, open, PAGE_BYTES, refuses, rejects } from "./objects.js";
 
@@ -144,6 +145,37 @@ test("now is the system's monotonic clock, in milliseconds", () => {
     now * 1e6 >= Number(before) - 1e3 && now * 1e6 <= Number(after) + 1e3,
     `${before} ${now} ${after}`,
   );
+});
+
+/** How often the system has put a thread of this process to sleep. */
+function voluntarySwitches(): number {
+  const [, count] =
+    /^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync("/proc/thread-self/status", "utf8")) ?? [];
+  return Number(count);
+}
+
+test("the unit of a wait is the millisecond: a thread that nobody wakes sleeps a few times, not thousands", () => {
+  const { object } = mapped(open(segmentName()));
+  const before = voluntarySwitches();
+  let waits = 0;
+  for (const end = native.now() + 600; native.now() < end; waits++) native.wait(object, 0, 0, 100);
+  assert.ok(waits < 100, `${waits} waits`);
+  assert.ok(voluntarySwitches() - before < 300, `${voluntarySwitches() - before} switches`);
+  native.close(object);
+});
+
+/** A regular file of 4 KiB that cannot be mapped: older kernels notice that when the pages that were there are gone. */
+const UNMAPPABLE = "/sys/kernel/uevent_seqnum";
+const withSys = unless(existsSync(UNMAPPABLE) ? undefined : `there is no ${UNMAPPABLE}`, test);
+
+withSys("a mapping that the system refuses leaves no hole behind", () => {
+  const object = native.openFile(UNMAPPABLE, false, true, 0);
+  assert.is(native.info(object).bytes, 4096);
+  const memory = new Uint8Array(new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer);
+  refuses(errors.NOT_SUPPORTED, () => native.map(object, memory.subarray(0, 4096), true), "mmap");
+  memory[0] = 7; // ends the process where there is a hole
+  assert.is(memory[0], 7);
+  native.close(object);
 });
 
 test("a sleeper in another process is woken, not found by polling", async () => {

@@ -1,12 +1,26 @@
 /** The only file that knows which runtime it runs in. Every other file asks here. */
 import { readFileSync } from "node:fs";
 import process from "node:process";
-import { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } from "node:timers";
+import * as timers from "node:timers";
 import { RUNTIME_BUN, RUNTIME_DENO, RUNTIME_NODE } from "../../protocol/layout.js";
 import { IsthmusError } from "../errors.js";
 import { coreFile, plainCoreFile } from "./files.cjs";
+import { native } from "./region.js";
 
-export { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout };
+/*
+ * Test frameworks replace timers and clocks. What is here keeps to real time:
+ *
+ * - Timers are those that `node:timers` had when this package was loaded. Jest and Vitest replace the globals only, so the
+ *   calls that await go on in real time whatever comes first. A framework that also replaces the functions of the module
+ *   (sinon does so for CommonJS) must do so after this package was loaded; otherwise these calls wait until the test moves
+ *   its clock.
+ * - Timeouts are measured by the clock of the system. Calls that block end in real time in any case.
+ */
+export const setTimeout: typeof timers.setTimeout = timers.setTimeout;
+export const clearTimeout: typeof timers.clearTimeout = timers.clearTimeout;
+export const setInterval: typeof timers.setInterval = timers.setInterval;
+export const clearInterval: typeof timers.clearInterval = timers.clearInterval;
+export const setImmediate: typeof timers.setImmediate = timers.setImmediate;
 
 const versions: Record<string, string | undefined> = process.versions;
 
@@ -15,17 +29,16 @@ export const runtime = versions.bun ? RUNTIME_BUN : versions.deno ? RUNTIME_DENO
 
 export const pid: number = process.pid;
 
-const clock = performance;
-const readClock = clock.now;
-
-/** Milliseconds since some moment, by the clock as it was when the package was loaded: test frameworks replace it later. */
+/** Milliseconds since some moment, by the clock of the system. */
 export function monotonicMs(): number {
-  return readClock.call(clock);
+  return native.now();
 }
 
-/** Nanoseconds since 1970, as precisely as a double holds them. */
+const readDate = Date.now;
+
+/** Nanoseconds since 1970, as precisely as a double holds them; by the clock as it was when this package was loaded. */
 export function nowNs(): number {
-  return Date.now() * 1e6;
+  return readDate() * 1e6;
 }
 
 const nothing = new Int32Array(new SharedArrayBuffer(4));

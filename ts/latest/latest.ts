@@ -8,7 +8,8 @@ import { ringAdvice } from "../ring/errors.js";
 import type { Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
 import { type Fields, type Struct, type StructInput, type StructValue, structOf } from "../struct/struct.js";
-import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
+import { Queue } from "../wait/queue.js";
+import { type Condition, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
 import { type ClaimedSlot, LatestClaim } from "./claim.js";
 import { LatestValues } from "./values.js";
 
@@ -62,6 +63,8 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   /** How often `#own` was filled. */
   #copies = 0;
   #seen = 0;
+  /** Calls of `next` that wait: each value goes to the first of them. */
+  readonly #queue = new Queue<QueuedWait>();
 
   /** @internal */
   constructor(lease: Lease, name: string, layout: Struct<F>) {
@@ -333,7 +336,8 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     const { attachment } = this.#lease;
     return {
       what: `waiting for a value of "${this.name}"`,
-      waiters: attachment.readOnly ? 0 : attachment.core.latestWaiters(this.#offset) >>> 0,
+      waiters: attachment.core.latestWaiters(this.#offset) >>> 0,
+      version: () => attachment.core.latestVersion(this.#offset),
       attempt: () => {
         if (attachment.core.latestVersion(this.#offset) === seen()) return NOT_YET;
         return this.read() ?? NOT_YET;
@@ -363,11 +367,8 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   async next(options?: WaitOptions): Promise<StructValue<F>> {
     const how = waiting(options);
     this.#lease.attachment.check(false);
-    return wait(
-      this.#lease.attachment,
-      this.#newer(() => this.#seen),
-      how,
-    );
+    const condition = { ...this.#newer(() => this.#seen), queue: this.#queue };
+    return wait(this.#lease.attachment, condition, how);
   }
 
   /**

@@ -12,7 +12,8 @@ import {
 import type { Core } from "../core.js";
 import { IsthmusError } from "../errors.js";
 import type { Lease } from "../segment/attachment.js";
-import { type Condition, NOT_YET, nudge, wait, waitSync } from "../wait/wait.js";
+import { Queue } from "../wait/queue.js";
+import { type Condition, lookAgain, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
 import { RingCursor } from "./cursor.js";
 import type { RingGeometry } from "./end.js";
 import { attachEnd, EndPart, ringCloseConsumer } from "./end.js";
@@ -52,7 +53,7 @@ export class Consumer {
   #peeked = false;
   #draining = false;
   /** Receives that wait, in their order. */
-  readonly #queue: object[] = [];
+  readonly #queue = new Queue<QueuedWait>();
   readonly #part: EndPart;
 
   /** @internal */
@@ -80,7 +81,7 @@ export class Consumer {
   #releasePeeked(): void {
     if (this.#draining) throw new IsthmusError("BUSY", "drain releases its records itself");
     this.#peek(false);
-    if (this.#queue.length > 0) nudge();
+    if (this.#queue.length > 0) lookAgain(this.#lease.attachment, this.#waitersData);
     this.#cursor.takeAndRelease();
   }
 
@@ -150,9 +151,7 @@ export class Consumer {
   async receive(options?: WaitOptions): Promise<Uint8Array | undefined> {
     const how = waiting(options);
     this.#usable();
-    const place = {};
-    this.#queue.push(place);
-    return wait(this.#lease.attachment, this.#data(place), how);
+    return wait(this.#lease.attachment, this.#data(this.#queue), how);
   }
 
   /**
@@ -171,28 +170,21 @@ export class Consumer {
         `ring "${this.#geometry.name}": receives that wait come first; await them`,
       );
     }
-    return waitSync(this.#lease.attachment, this.#data(undefined), how);
+    return waitSync(this.#lease.attachment, this.#data(), how);
   }
 
-  #data(place: object | undefined): Condition<Uint8Array | undefined> {
+  #data(queue?: Queue<QueuedWait>): Condition<Uint8Array | undefined> {
     return {
       what: `waiting for a record in ring "${this.#geometry.name}"`,
       waiters: this.#waitersData,
+      queue,
       attempt: () => {
         // A record that was peeked at since comes first, and is released soon.
-        if (place !== undefined && (this.#queue[0] !== place || this.#peeked)) {
-          if (!this.#cursor.closed) return NOT_YET;
-        }
-        const record = this.tryReceive() ?? this.#checkProducer();
-        if (record !== NOT_YET && place !== undefined) this.#queue.shift();
-        return record;
+        if (queue && this.#peeked && !this.#cursor.closed) return NOT_YET;
+        return this.tryReceive() ?? this.#checkProducer();
       },
       recheck: () => {
         if (this.#core.ringProducerState(this.#ring) === END_LIVE) this.#lease.attachment.markSuspectDead();
-      },
-      failed: () => {
-        const index = place === undefined ? -1 : this.#queue.indexOf(place);
-        if (index >= 0) this.#queue.splice(index, 1);
       },
     };
   }
@@ -268,7 +260,7 @@ export class Consumer {
       // Damaged or evicted: nothing can be released, and the end is given up all the same.
     }
     this.#cursor.closed = true;
-    if (this.#queue.length > 0) nudge();
+    if (this.#queue.length > 0) lookAgain(this.#lease.attachment, this.#waitersData);
     this.#cursor.record.valid = false;
     this.#part.done();
     ringCloseConsumer(this.#lease.attachment, this.#ring);

@@ -14,7 +14,8 @@ import type { Core } from "../core.js";
 import { ERRORS_END } from "../errors.js";
 import { LARGE_BYTES_MIN } from "../host/copy.js";
 import type { Lease } from "../segment/attachment.js";
-import { type Condition, NOT_YET, nudge, wait, waitSync } from "../wait/wait.js";
+import { Queue } from "../wait/queue.js";
+import { type Condition, lookAgain, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
 import { Claim } from "./claim.js";
 import type { RingGeometry } from "./end.js";
 import { attachEnd, EndPart, recordBytes, ringCloseProducer } from "./end.js";
@@ -51,7 +52,7 @@ export class Producer {
   /** Records until the time of sending is written again, and whether this turn of the event loop has written it. */
   readonly #stamp: Stamp;
   /** Sends that wait for room, in their order. */
-  readonly #queue: object[] = [];
+  readonly #queue = new Queue<QueuedWait>();
   readonly #part: EndPart;
   #serving = false;
 
@@ -137,10 +138,10 @@ export class Producer {
     const payload = bytesOf("bytes", bytes);
     const how = waiting(options);
     if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state === "closed");
-    const place = {};
-    this.#queue.push(place);
-    this.#room = 0; // everyone asks for room from now on, and comes after those who wait
-    return wait(this.#lease.attachment, this.#roomFor(payload, place), how);
+    const condition = this.#roomFor(payload, this.#queue);
+    const sent = wait(this.#lease.attachment, condition, how);
+    if (this.#queue.length > 0) this.#room = 0; // everyone asks for room from now on, and comes after those who wait
+    return sent;
   }
 
   /**
@@ -155,26 +156,22 @@ export class Producer {
     const how = waitingSync(options);
     if (this.#queue.length === 0 && options === undefined && this.trySend(payload)) return;
     if (this.#queue.length > 0 && this.#state === "open") throw sendsWait(this.#geometry);
-    waitSync(this.#lease.attachment, this.#roomFor(payload, undefined), how);
+    waitSync(this.#lease.attachment, this.#roomFor(payload), how);
   }
 
-  #roomFor(payload: Uint8Array, place: object | undefined): Condition<void> {
+  #roomFor(payload: Uint8Array, queue?: Queue<QueuedWait>): Condition<void> {
     return {
       what: `waiting for room in ring "${this.#geometry.name}"`,
       waiters: this.#waitersRoom,
+      queue,
       attempt: () => {
-        if (place !== undefined && this.#queue[0] !== place && this.#state === "open") return NOT_YET;
-        if (place === undefined ? this.trySend(payload) : this.#serve(payload)) {
-          return undefined;
-        }
+        if (queue ? this.#serve(payload) : this.trySend(payload)) return undefined;
         return this.#checkConsumer();
       },
       recheck: () => {
         if (this.#core.ringConsumerState(this.#ring) === END_LIVE) this.#lease.attachment.markSuspectDead();
       },
       failed: (gaveUp) => {
-        const index = place === undefined ? -1 : this.#queue.indexOf(place);
-        if (index >= 0) this.#queue.splice(index, 1);
         if (gaveUp && this.#state !== "closed") this.#core.countDrop();
       },
     };
@@ -184,13 +181,11 @@ export class Producer {
   #serve(payload: Uint8Array): boolean {
     this.#serving = true;
     try {
-      if (!this.trySend(payload)) return false;
+      return this.trySend(payload);
     } finally {
       this.#serving = false;
-      this.#room = 0;
+      if (this.#queue.length > 0) this.#room = 0;
     }
-    this.#queue.shift();
-    return true;
   }
 
   #checkConsumer(): typeof NOT_YET {
@@ -295,7 +290,7 @@ export class Producer {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#stamp.ended = true;
-    if (this.#queue.length > 0) nudge();
+    if (this.#queue.length > 0) lookAgain(this.#lease.attachment, this.#waitersRoom);
     this.#part.done();
     ringCloseProducer(this.#lease.attachment, this.#ring);
   }

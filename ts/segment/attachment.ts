@@ -69,7 +69,8 @@ const open = new Set<Attachment>();
 let heart: ReturnType<typeof setInterval> | undefined;
 let exitHooked = false;
 
-function beatAll(): void {
+/** Shows that this thread lives: for all segments that it has open. */
+export function beatAll(): void {
   const now = nowNs();
   for (const attachment of open) attachment.beat(now);
 }
@@ -98,7 +99,7 @@ export class Attachment {
   scratchUses = 0;
   /** Rings, ends and values that must be closed before the memory goes. */
   readonly parts = new Set<Closable>();
-  /** How many promises sleep, by the set of waiters that they are armed in. */
+  /** The sets of waiters that promises of this opener sleep behind. */
   readonly sleepers = new Map<number, number>();
   slot = -1;
   closed = false;

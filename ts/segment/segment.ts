@@ -640,7 +640,7 @@ export class Segment {
     attachment.check(false);
     const condition = {
       what: `waiting for object ${JSON.stringify(name)}`,
-      waiters: attachment.readOnly ? 0 : DIRECTORY_WAITERS_OFFSET,
+      waiters: DIRECTORY_WAITERS_OFFSET,
       // Through the lease, which keeps the segment open while somebody waits.
       attempt: () => findObject(this.#attachment, name) ?? NOT_YET,
       recheck: () => {},

@@ -80,9 +80,10 @@ export class SharedEvent extends Signal {
 
   #signaled(): Condition<undefined> {
     const begin = this.#word;
-    return this.condition("event", () => {
+    const condition = this.condition("event", () => {
       const word = this.#word;
       return (word & EVENT_SIGNALED) !== 0 || word !== begin ? undefined : NOT_YET;
     });
+    return { ...condition, version: () => this.#word };
   }
 }

@@ -10,7 +10,8 @@ import {
 } from "../arguments.js";
 import { failure } from "../errors.js";
 import type { Lease } from "../segment/attachment.js";
-import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
+import { Queue } from "../wait/queue.js";
+import { type Condition, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
 import { Signal } from "./signal.js";
 
 const COUNT_MAX = 2 ** 31 - 1;
@@ -37,6 +38,9 @@ export interface SemaphoreOptions {
  * ```
  */
 export class Semaphore extends Signal {
+  /** Calls of `acquire` that wait, in their order. */
+  readonly #queue = new Queue<QueuedWait>();
+
   /** @internal */
   constructor(lease: Lease, name: string, given: SemaphoreOptions) {
     const { initial } = options<SemaphoreOptions>("options", given, ["initial"]);
@@ -68,7 +72,7 @@ export class Semaphore extends Signal {
    * @throws the signal's reason, when it is aborted
    */
   async acquire(given?: WaitOptions): Promise<void> {
-    return wait(this.attachment(true), this.#one(), waiting(given));
+    return wait(this.attachment(true), { ...this.#one(), queue: this.#queue }, waiting(given));
   }
 
   /**

@@ -36,8 +36,7 @@ export class Signal {
 
   /** @internal */
   protected condition(what: string, attempt: () => undefined | typeof NOT_YET): Condition<undefined> {
-    const { attachment } = this.lease;
-    const waiters = attachment.readOnly ? 0 : attachment.core.signalWaiters(this.offset) >>> 0;
+    const waiters = this.lease.attachment.core.signalWaiters(this.offset) >>> 0;
     return { what: `waiting for ${what} "${this.name}"`, waiters, attempt, recheck: () => {} };
   }
 }

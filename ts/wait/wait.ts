@@ -1,107 +1,45 @@
-/** Waiting for shared state, blocking or not; what is pending without blocking is in `pending.ts`. */
-import { RECHECK_MS } from "../../protocol/limits.js";
-import type { AbortSource, Waiting } from "../arguments.js";
-import { IsthmusError } from "../errors.js";
-import { native } from "../host/region.js";
-import { monotonicMs, sleepMs } from "../host/runtime.js";
+/** Waiting for shared state. What waits with a promise is in `pending.ts` and `group.ts`, what blocks in `blocking.ts`. */
+import type { Waiting } from "../arguments.js";
 import type { Attachment } from "../segment/attachment.js";
-import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
-import { disarm, enqueue, nudge } from "./pending.js";
+import { type Condition, NOT_YET, type QueuedWait, timedOut } from "./condition.js";
+import { enqueue } from "./pending.js";
+import { nextTurn, turnIsDue } from "./turn.js";
 
-export { type Condition, NOT_YET, nudge };
+export { waitSync } from "./blocking.js";
+export { lookAgain } from "./group.js";
+export { type Condition, NOT_YET, type QueuedWait };
 
-/** Looks at a condition before the thread sleeps: within these bounds, for longer when that helped lately. */
-const SPINS_MIN = 16;
-const SPINS_MAX = 2048;
-
-let spins = SPINS_MAX;
-
-/** Looks again for a short while before sleeping. */
-function spin<T>(condition: Condition<T>): T | typeof NOT_YET {
-  for (let i = 0; i < spins; i++) {
-    const value = condition.attempt();
-    if (value === NOT_YET) continue;
-    spins = Math.min(SPINS_MAX, spins * 2);
-    return value;
-  }
-  spins = Math.max(SPINS_MIN, spins >>> 1);
-  return NOT_YET;
-}
-
-/** Blocks the thread until the condition gives a value. */
-export function waitSync<T>(attachment: Attachment, condition: Condition<T>, { timeoutMs }: Waiting): T {
-  try {
-    return block(attachment, condition, timeoutMs);
-  } catch (error) {
-    condition.failed?.(gaveUp(error, undefined));
-    throw error;
-  }
-}
-
-function gaveUp(error: unknown, signal: AbortSource | undefined): boolean {
-  if (error instanceof IsthmusError && error.code === "TIMED_OUT") return true;
-  return signal?.aborted === true && error === signal.reason;
-}
-
-function block<T>(attachment: Attachment, condition: Condition<T>, timeoutMs: number): T {
-  let value = condition.attempt();
-  if (value !== NOT_YET) return value;
-  if (timeoutMs === 0) throw timedOut(condition.what, timeoutMs);
-  value = spin(condition);
-  if (value !== NOT_YET) return value;
-  const begin = monotonicMs();
-  let checked = begin;
-  for (;;) {
-    value = sleepOnce(attachment, condition, Math.min(RECHECK_MS, begin + timeoutMs - monotonicMs()));
-    if (value !== NOT_YET) return value;
-    const now = monotonicMs();
-    if (now - checked >= RECHECK_MS / 2) {
-      checked = now;
-      condition.recheck();
-      attachment.beat();
-    }
-    if (now - begin < timeoutMs) continue;
-    value = condition.attempt();
-    if (value !== NOT_YET) return value;
-    throw timedOut(condition.what, timeoutMs);
-  }
-}
-
-function sleepOnce<T>(
-  attachment: Attachment,
-  condition: Condition<T>,
-  milliseconds: number,
-): T | typeof NOT_YET {
-  if (condition.waiters === 0) {
-    sleepMs(Math.max(0.1, Math.min(POLL_MS, milliseconds)));
-    return condition.attempt();
-  }
-  const bell = Atomics.load(attachment.i32, attachment.doorbell >>> 2);
-  attachment.core.waitersArm(condition.waiters);
-  let value = condition.attempt();
-  if (value === NOT_YET && milliseconds > 0) {
-    native.wait(attachment.region.object, attachment.doorbell, bell, milliseconds);
-    value = condition.attempt();
-  }
-  disarm(attachment, condition.waiters);
-  return value;
-}
-
-/** Waits without blocking. */
+/**
+ * Waits without blocking. Resolves at once when what is waited for is there and the event loop has had a turn lately; else in a
+ * later turn.
+ */
 export async function wait<T>(
   attachment: Attachment,
   condition: Condition<T>,
   { timeoutMs, signal }: Waiting,
 ): Promise<T> {
+  let looked = false;
+  let gaveUp = false;
   try {
-    if (signal?.aborted) throw signal.reason;
-    const value = condition.attempt();
-    if (value !== NOT_YET) return value;
-    if (timeoutMs === 0) throw timedOut(condition.what, timeoutMs);
-    return await enqueue(attachment, condition, timeoutMs, signal);
+    const due = turnIsDue();
+    if (due && (timeoutMs === 0 || signal?.aborted)) await nextTurn();
+    if (signal?.aborted) {
+      gaveUp = true;
+      throw signal.reason;
+    }
+    if (!condition.queue?.length && (!due || timeoutMs === 0)) {
+      if (attachment.closed) attachment.check(false);
+      const value = condition.attempt();
+      if (value !== NOT_YET) return value;
+      looked = true;
+    }
+    if (timeoutMs === 0) {
+      gaveUp = true;
+      throw timedOut(condition.what, timeoutMs);
+    }
   } catch (error) {
-    condition.failed?.(gaveUp(error, signal));
-    nudge(); // whoever waits behind may be the first now
+    condition.failed?.(gaveUp);
     throw error;
   }
+  return await enqueue(attachment, condition, timeoutMs, signal, looked);
 }

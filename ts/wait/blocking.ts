@@ -1,6 +1,6 @@
 /**
- * Waiting that blocks the thread: it looks a few thousand times, arms the bit of this participant, and sleeps on the doorbell until
- * it rings, RECHECK_MS have passed, or the time is over. See `assembly/waiters.ts`.
+ * Waiting that blocks the thread: it looks up to SPINS_MAX times, arms the bit of this participant, and sleeps on the doorbell
+ * until it rings, RECHECK_MS have passed, or the time is over. See `assembly/waiters.ts`.
  */
 import { RECHECK_MS } from "../../protocol/limits.js";
 import type { Waiting } from "../arguments.js";

@@ -1,20 +1,24 @@
 /**
- * Groups of waits. A group is what waits in one attachment for one set of waiters; its members share the bit of this participant in
- * that set. Of a queue only the first wait is a member, so that what a change costs does not depend on how many wait.
+ * Groups of waits. A group is what waits in one attachment for one set of waiters; its members share the bit of this
+ * participant in that set. Of a queue only the first wait is a member, so that what a change costs does not depend on how
+ * many wait.
  *
  * Everything sleeps in one place, on the doorbell of its attachment; see `assembly/waiters.ts` for the other half.
  *
- * | state  | armed | looked at                                                              | ends                                          |
- * | ------ | ----- | ---------------------------------------------------------------------- | --------------------------------------------- |
- * | awake  | no    | in each turn of the event loop                                         | after `turnsMost` turns: it falls asleep      |
- * | asleep | yes   | when the doorbell has rung and its bit was taken; every RECHECK_MS     | with its last member: then the arm is taken back |
+ * | state  | armed | looked at                                               | ends                                           |
+ * | ------ | ----- | ------------------------------------------------------- | ---------------------------------------------- |
+ * | awake  | no    | in each turn of the event loop                          | after `turnsMost` turns: it falls asleep       |
+ * | asleep | yes   | when its bit was taken and a bell rings; every RECHECK_MS | with its last member: the arm is taken back  |
  *
- * The order of steps when a bell rings: read the doorbell, look whether the bit of the group was taken, arm it again, look. A
+ * When a bell rings: read the doorbell, look whether the bit of the group was taken, arm it again, look at the members. A
  * notifier takes the bit before it rings. So either this look sees the bit taken, or another bell is to come.
  *
- * Before a group sleeps it is looked at in a few turns, which serve everything else meanwhile. Being woken costs two hops between
- * threads, about as long as TURNS_MAX turns of an idle loop take. On busy cores looking takes time away from the very peer that is
- * waited for: then it fails, becomes one turn, and is tried again once in PROBE_WAITS short waits.
+ * A wait that joins a group which sleeps has looked just before, while the bit was armed or its bell was on the way: it needs
+ * no look of its own.
+ *
+ * Before a group sleeps it is looked at in a few turns, which serve everything else meanwhile. Being woken costs two hops
+ * between threads, about as long as TURNS_MAX turns of an idle loop take. On busy cores looking takes time away from the very
+ * peer that is waited for: then it fails, becomes one turn, and is tried again once in PROBE_WAITS short waits.
  *
  * A read-only opener has no bit and no doorbell. Its groups sleep without an arm and are looked at every POLL_MS.
  */

@@ -5,18 +5,18 @@
  *        |              |                                      ^
  *        +--------------+--------------------------------------+
  *
- * | state          | what it does                                                          | how it goes on                       |
- * | -------------- | --------------------------------------------------------------------- | ------------------------------------ |
- * | queued         | stands behind others in the queue of its condition; nobody looks at it | the one before it ends               |
- * | due for a look | is looked at in the next microtask, or in the next turn               | nothing was there: it joins its group |
- * | group member   | is looked at when its group is; see `group.ts`                        | what it waits for comes              |
- * | ended          | its promise is settled, and nothing refers to it any more             |                                      |
+ * | state          | what it means                                         | how it goes on                        |
+ * | -------------- | ----------------------------------------------------- | ------------------------------------- |
+ * | queued         | it stands behind others in the queue of its condition | the one before it ends                |
+ * | due for a look | it is looked at in the next microtask or turn         | nothing was there: it joins its group |
+ * | group member   | it is looked at when its group is; see `group.ts`     | a look gives something                |
+ * | ended          | its promise is settled, and nothing refers to it      |                                       |
  *
- * Whoever calls `settle` or `fail` first ends it: a look that gave a value or threw, its timer, its signal, or the closing of its
+ * Whoever settles or fails it first ends it: a look that gave a value or threw, its timer, its signal, or the closing of its
  * segment. Ending takes everything back in one step (timer, listener, place in the queue, membership), before anybody is told.
  *
- * A look may run code of the user (a codec, a getter). What would fail the wait meanwhile is kept until the look has ended: a value
- * that was taken reaches its caller.
+ * A look may run code of the user (a codec, a getter). What would fail the wait meanwhile is kept until the look has ended: a
+ * value that was taken reaches its caller.
  */
 import type { AbortSource } from "../arguments.js";
 import { IsthmusError } from "../errors.js";

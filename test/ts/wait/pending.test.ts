@@ -9,7 +9,7 @@ import { segmentName } from "../../lib/segments.js";
 import { codeWithin, within } from "../../lib/watchdog.js";
 import { native } from "../../shims/objects.js";
 
-/** As `TURNS_MAX` of `ts/wait/pending.ts`, and more: whoever waits that long sleeps. */
+/** As `TURNS_MAX` of `ts/wait/group.ts`, and more: whoever waits that long sleeps. */
 const TURNS = 64;
 
 async function turns(count: number): Promise<void> {

@@ -1,19 +1,14 @@
 import { BUSY, CORRUPT } from "../../protocol/errors.js";
-import { BLOCK_GENERATION_OFFSET, BLOCK_HEADER_BYTES } from "../../protocol/layout.js";
 import { bytesOf, callback, integer } from "../arguments.js";
 import { brand } from "../brand.js";
 import { type PrivateBytes, trueLength } from "../bytes.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import { type Fields, type Struct, structOf } from "../struct/struct.js";
+import { generationAt } from "./generation.js";
 import { beforeWriting, freeLater } from "./transaction.js";
 import { type Place, StructView } from "./view.js";
 import { withWriteLock } from "./write-lock.js";
-
-/** @internal The word of a block in use that tells it from every other that was or will be at its offset; even for none. */
-export function generationAt(attachment: Attachment, offset: number): number {
-  return attachment.u32[(offset - BLOCK_HEADER_BYTES + BLOCK_GENERATION_OFFSET) >>> 2];
-}
 
 /**
  * What `block.as` takes: the constructor of a typed array, or DataView. All of them are also those of other realms.
@@ -50,7 +45,8 @@ export class Block {
   /** Bytes of the block. The object that `allocate` gave has what was asked for, others what the heap rounded that up to. */
   readonly byteLength: number;
   readonly #lease: Lease;
-  readonly #generation: number;
+  /** @internal */
+  readonly generation: number;
   #bytes: Uint8Array | undefined;
 
   static {
@@ -60,7 +56,7 @@ export class Block {
   /** @internal */
   constructor(lease: Lease, offset: number, byteLength: number, generation: number) {
     this.#lease = lease;
-    this.#generation = generation;
+    this.generation = generation;
     this.offset = offset;
     this.byteLength = Math.min(byteLength, lease.attachment.bytes - offset);
   }
@@ -69,11 +65,11 @@ export class Block {
     return this.#lease.attachment;
   }
 
-  /** Throws when the segment cannot be used that way, or the block was freed. */
-  #check(writing: boolean): void {
+  /** @internal Throws when the segment cannot be used that way, or the block was freed. */
+  check(writing: boolean): void {
     const { attachment } = this.#lease;
     attachment.check(writing);
-    if (generationAt(attachment, this.offset) !== this.#generation) throw this.#gone();
+    if (generationAt(attachment, this.offset) !== this.generation) throw this.#gone();
   }
 
   #gone(): IsthmusError {
@@ -91,7 +87,7 @@ export class Block {
    * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed
    */
   get layout(): number | undefined {
-    this.#check(false);
+    this.check(false);
     return this.#attachment.core.heapLayout(this.offset) >>> 0 || undefined;
   }
 
@@ -105,7 +101,7 @@ export class Block {
    *   such bytes would end the process: use `copy`; EVICTED: this participant was removed
    */
   get bytes(): Uint8Array {
-    this.#check(true);
+    this.check(true);
     this.#attachment.rawBytesGiven = true;
     this.#bytes ??= this.#attachment.u8.subarray(this.offset, this.offset + this.byteLength);
     return this.#bytes;
@@ -121,7 +117,7 @@ export class Block {
    */
   as<T extends ArrayBufferView>(type: ViewConstructor<T>): T {
     callback("type", type);
-    this.#check(true);
+    this.check(true);
     const element = type.BYTES_PER_ELEMENT ?? 1;
     const made = viewOver(type, this.buffer, this.offset, Math.floor(this.byteLength / element));
     this.#attachment.rawBytesGiven = true;
@@ -135,7 +131,7 @@ export class Block {
    * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed
    */
   copy(): PrivateBytes {
-    this.#check(false);
+    this.check(false);
     return this.#attachment.u8.slice(this.offset, this.offset + this.byteLength) as PrivateBytes;
   }
 
@@ -155,7 +151,7 @@ export class Block {
     if (length > this.byteLength - at) {
       throw new RangeError(`bytes must fit: ${length} at ${at} do not, the block has ${this.byteLength}`);
     }
-    this.#check(true);
+    this.check(true);
     beforeWriting(this.#attachment, this.offset + at, length);
     this.#attachment.copyIn(source, this.offset + at);
   }
@@ -173,7 +169,7 @@ export class Block {
   view<F extends Fields>(layout: Struct<F>): StructView<F> {
     const own = structOf("layout", layout);
     const attachment = this.#attachment;
-    this.#check(false);
+    this.check(false);
     if (own.bytes > this.byteLength) {
       throw new RangeError(`layout takes ${own.bytes} bytes, the block has ${this.byteLength}`);
     }
@@ -194,7 +190,7 @@ export class Block {
     return {
       memory: attachment.view,
       offset,
-      check: (writing) => this.#check(writing),
+      check: (writing) => this.check(writing),
       changing: (at, bytes) => beforeWriting(attachment, at, bytes),
       copyIn: attachment.copyIn,
       shareMemory() {
@@ -226,7 +222,7 @@ export class Block {
    */
   free(): void {
     const attachment = this.#attachment;
-    this.#check(true);
+    this.check(true);
     if (freeLater(attachment, this)) return;
     let result = attachment.core.heapFree(this.offset) >>> 0;
     if (result === BUSY) result = this.#freeLater();

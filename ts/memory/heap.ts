@@ -15,8 +15,9 @@ import { BLOCK_ALIGNMENT_MAX } from "../../protocol/limits.js";
 import { flag, integer, options } from "../arguments.js";
 import { codeName, ERRORS_END, failure, IsthmusError } from "../errors.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
-import { Block, generationAt } from "./block.js";
-import { blockOffsets } from "./walk.js";
+import { Block } from "./block.js";
+import { generationAt } from "./generation.js";
+import { type BlockList, listBlocks } from "./walk.js";
 import { withWriteLock } from "./write-lock.js";
 
 /** How a block is to be. */
@@ -185,13 +186,13 @@ export class Heap {
    */
   blocks(): IterableIterator<Block> {
     this.#attachment.check(false);
-    return this.#blocksAt(blockOffsets(this.#attachment));
+    return this.#blocksOf(listBlocks(this.#attachment));
   }
 
-  *#blocksAt(offsets: readonly number[]): Generator<Block, void, undefined> {
-    for (const offset of offsets) {
+  *#blocksOf({ offsets, generations }: BlockList): Generator<Block, void, undefined> {
+    for (const [index, offset] of offsets.entries()) {
       const block = this.blockAt(offset);
-      if (block) yield block;
+      if (block?.generation === generations[index]) yield block;
     }
   }
 

@@ -2,20 +2,31 @@
 import { HEAP_CHANGES_OFFSET } from "../../protocol/layout.js";
 import { ERRORS_END, failure, IsthmusError } from "../errors.js";
 import type { Attachment } from "../segment/attachment.js";
+import { generationAt } from "./generation.js";
 import { withWriteLock } from "./write-lock.js";
 
 /** So often the heap is walked without a lock; who cannot take the lock tries longer. */
 const TURNS_MAX = 20;
 const READ_ONLY_TURNS_MAX = 1000;
 
-/** Offsets of the bytes of all blocks that users have; undefined when a size on the way is impossible. */
-function walk({ core }: Attachment): number[] | undefined {
-  const found: number[] = [];
+/** The blocks of one moment. */
+export interface BlockList {
+  /** Where the bytes of each begin. */
+  readonly offsets: number[];
+  /** What tells each from those that are at its offset later. */
+  readonly generations: number[];
+}
+
+/** All blocks that users have; undefined when a size on the way is impossible. */
+function walk(attachment: Attachment): BlockList | undefined {
+  const offsets: number[] = [];
+  const generations: number[] = [];
   for (let offset = 0; ; ) {
-    offset = core.heapNext(offset) >>> 0;
-    if (offset === 0) return found;
+    offset = attachment.core.heapNext(offset) >>> 0;
+    if (offset === 0) return { offsets, generations };
     if (offset < ERRORS_END) return undefined;
-    found.push(offset);
+    offsets.push(offset);
+    generations.push(generationAt(attachment, offset));
   }
 }
 
@@ -25,7 +36,7 @@ function walk({ core }: Attachment): number[] | undefined {
  *
  * @throws {IsthmusError} CORRUPT; BUSY
  */
-export function blockOffsets(attachment: Attachment): number[] {
+export function listBlocks(attachment: Attachment): BlockList {
   const { i32, readOnly, inTransaction } = attachment;
   for (let turn = 0; turn < (readOnly ? READ_ONLY_TURNS_MAX : TURNS_MAX); turn++) {
     const changes = Atomics.load(i32, HEAP_CHANGES_OFFSET >>> 2);
@@ -39,7 +50,7 @@ export function blockOffsets(attachment: Attachment): number[] {
   throw new IsthmusError("BUSY", "the heap was changed all the time, or is half changed; try again later");
 }
 
-function lockedWalk(attachment: Attachment): number[] {
+function lockedWalk(attachment: Attachment): BlockList {
   const { core } = attachment;
   const begun = withWriteLock(attachment, "listing the blocks", () => core.transactionBegin());
   if (begun !== 0) throw failure(begun, "listing the blocks failed: close the segment and open it again");

@@ -578,6 +578,7 @@ export class Segment {
           "the same block of this one, if it is the same segment",
       );
     }
+    block?.check(true);
     const result = withWriteLock(attachment, "setting the root", () =>
       attachment.core.heapSetRoot(block?.offset ?? 0),
     );

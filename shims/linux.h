@@ -85,6 +85,8 @@ int set_byte_lock(int descriptor, uint64_t byte, int type);
 
 /* linux_name.c */
 int path_of_name(const char *name, char path[PATH_BYTES_MAX], isthmus_failure *failure);
+/* As refuse_errno; but where there is no place for names at all, what is not found is NOT_SUPPORTED. */
+int refuse_name(isthmus_failure *failure, const char *call);
 int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, isthmus_failure *failure);
 
 /* Fails with EEXIST where there is something already. */

@@ -35,6 +35,17 @@ int path_of_name(const char *name, char path[PATH_BYTES_MAX], isthmus_failure *f
   return ISTHMUS_OK;
 }
 
+static bool place_is_absent(void) {
+  isthmus_storage ignored;
+  return storage_of_path(PLACE, &ignored) != 0 && errno == ENOENT;
+}
+
+int refuse_name(isthmus_failure *failure, const char *call) {
+  refuse_errno(failure, call);
+  if (failure->status == ISTHMUS_NOT_FOUND && place_is_absent()) failure->status = ISTHMUS_NOT_SUPPORTED;
+  return failure->status;
+}
+
 static void staged_path(char path[PATH_BYTES_MAX]) {
   static _Atomic uint32_t counter;
   uint64_t random = 0;
@@ -168,7 +179,7 @@ int isthmus_unlink(const char *name, uint32_t name_space, isthmus_failure *failu
   (void)name_space;
   char path[PATH_BYTES_MAX];
   if (path_of_name(name, path, failure) != ISTHMUS_OK) return failure->status;
-  return unlink(path) == 0 ? ISTHMUS_OK : refuse_errno(failure, "unlink");
+  return unlink(path) == 0 ? ISTHMUS_OK : refuse_name(failure, "unlink");
 }
 
 int isthmus_remove(isthmus_object *object, bool *removed, isthmus_failure *failure) {

@@ -72,12 +72,16 @@ static int open_path(const char *path, isthmus_options options, int *out, bool *
  */
 static int open_place(const char *path, isthmus_options options, int *out, bool *created,
                       isthmus_failure *failure) {
-  if (!options.create || options.read_only) return open_path(path, options, out, created, failure);
+  if (!options.create || options.read_only) {
+    if (open_path(path, options, out, created, failure) == ISTHMUS_OK) return ISTHMUS_OK;
+    errno = failure->os_error;
+    return refuse_name(failure, failure->call);
+  }
   *created = false;
   for (int attempt = 0; attempt < 1000; attempt++) {
     *out = open_again(path, O_RDWR | O_CLOEXEC, 0);
     if (*out >= 0) return ISTHMUS_OK;
-    if (errno != ENOENT) return refuse_errno(failure, "open");
+    if (errno != ENOENT) return refuse_name(failure, "open");
     char staged[PATH_BYTES_MAX];
     if (open_staged_file(options.mode, staged, out, failure) != ISTHMUS_OK) return failure->status;
     if (rename_to_new(staged, path) == 0) {

@@ -115,7 +115,7 @@ function unifiedLimit(who: string, at: string, read: Read, swapFree: number): Me
   const slowBytes = numberIn(read(path.join(at, "memory.high"))) ?? Infinity;
   const reclaimable = ["active_file", "inactive_file", "slab_reclaimable"];
   const used = numberIn(read(path.join(at, "memory.current"))) ?? 0;
-  const swapMax = numberIn(read(path.join(at, "memory.swap.max"))) ?? 0;
+  const swapMax = numberIn(read(path.join(at, "memory.swap.max"))) ?? Infinity;
   const swapUsed = numberIn(read(path.join(at, "memory.swap.current"))) ?? 0;
   const swap = Math.max(0, Math.min(swapFree, swapMax - swapUsed));
   const kept = Math.max(0, used - sumOf(read(path.join(at, "memory.stat")), reclaimable));
@@ -149,7 +149,7 @@ function groupLimits(read: Read, swapFree: number): MemoryLimit[] {
     const inside =
       root === "/" ? group : group === root || group.startsWith(`${root}/`) ? group.slice(root.length) : "/";
     for (let at = inside || "/"; ; at = path.posix.dirname(at)) {
-      const who = `cgroup ${path.posix.join(root, at)}`;
+      const who = `cgroup ${at === "/" ? root : path.posix.join(root, at)}`;
       const limit = (unified ? unifiedLimit : olderLimit)(who, path.join(point, at), read, swapFree);
       if (limit) found.push(limit);
       if (at === "/") break;

@@ -147,10 +147,25 @@ export class Attachment {
         return;
       }
     }
-    throw new IsthmusError(
-      "TOO_MANY_PARTICIPANTS",
-      `all ${slots} participant slots of segment "${this.name}" have live owners. ` +
-        `Close segments that are not needed, or create it with { participants: n }, up to 1024`,
+    throw new IsthmusError("TOO_MANY_PARTICIPANTS", this.#crowdedText(slots));
+  }
+
+  /** Why there is no slot left: often one process opens the segment again and again, instead of once. */
+  #crowdedText(slots: number): string {
+    let here = 0;
+    const processes = new Set<number>();
+    for (let slot = 0; slot < slots; slot++) {
+      const owner = this.u32[(PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_PID_OFFSET) >>> 2];
+      processes.add(owner);
+      if (owner === pid) here++;
+    }
+    const whose =
+      here > 1
+        ? `${here} of them belong to this very process, which should open the segment once per thread, keep it, and close it`
+        : `they belong to ${processes.size} processes`;
+    return (
+      `all ${slots} participant slots of segment "${this.name}" have live owners; ${whose}. Close what is not needed, or ` +
+      `create the segment with { participants: n }, up to ${PARTICIPANTS_MAX}`
     );
   }
 

@@ -9,6 +9,7 @@ import {
   ENTRY_PARAMETERS_OFFSET,
   ENTRY_TYPE_OFFSET,
   FLAG_WAKE,
+  HEADER_DIRECTORY_ENTRIES_OFFSET,
   OBJECT_COUNTER,
   OBJECT_EVENT,
   OBJECT_LATEST,
@@ -211,16 +212,27 @@ function insert(
 
 function insertFailed(attachment: Attachment, name: string, status: number): IsthmusError {
   const code = codeName(status);
-  if (code === "SEGMENT_FULL") {
-    return failure(
-      status,
-      `segment "${attachment.name}" (${attachment.bytes} bytes) has no room for object "${name}"; ` +
-        "create a larger segment",
-    );
-  }
+  if (code === "SEGMENT_FULL") return failure(status, noRoomText(attachment, name));
   if (code === "EVICTED")
     return failure(status, "this participant was removed; close the segment and open it again");
   return failure(status, `the directory of segment "${attachment.name}" is damaged; replace the segment`);
+}
+
+/** Either the directory is full or the heap: which, and with which numbers. */
+function noRoomText(attachment: Attachment, name: string): string {
+  const { core, view, bytes } = attachment;
+  const segment = `segment "${attachment.name}"`;
+  const most = view.getUint32(HEADER_DIRECTORY_ENTRIES_OFFSET, true);
+  if (core.directoryCount() >= most) {
+    return (
+      `${segment} has ${most} named objects, which is all that one of ${bytes} bytes can have, and no room for another one, ` +
+      `"${name}". Create a larger segment, or use fewer names: blocks of the heap need none`
+    );
+  }
+  return (
+    `${segment} (${bytes} bytes) has no room in its heap for object "${name}", though ${most - core.directoryCount()} more ` +
+    "names are possible; create a larger segment, or free blocks"
+  );
 }
 
 function withArticle(type: string | undefined): string {

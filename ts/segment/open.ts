@@ -18,10 +18,12 @@ import {
   OUT_OF_SHARED_MEMORY,
   VERSION_MISMATCH,
 } from "../../protocol/errors.js";
+import { LAYOUT_FINGERPRINT } from "../../protocol/fingerprint.js";
 import {
   ABI_VERSION,
   HEADER_ABI_VERSION_OFFSET,
   HEADER_BYTES,
+  HEADER_FINGERPRINT_OFFSET,
   HEADER_MAGIC_OFFSET,
   HEADER_STATE_OFFSET,
   HEADER_TOTAL_SIZE_OFFSET,
@@ -277,9 +279,12 @@ export function notFound(location: Location): IsthmusError {
   return failure(NOT_FOUND, `there is no ${location.described}; ${location.notFoundAdvice}`);
 }
 
+const hex = (number: number): string => number.toString(16).padStart(8, "0");
+
 function invalid(location: Location, status: number, attachment?: Attachment): IsthmusError {
   const what = location.described;
   const version = attachment?.view.getUint16(HEADER_ABI_VERSION_OFFSET, true);
+  const fingerprint = hex(attachment?.view.getUint32(HEADER_FINGERPRINT_OFFSET, true) ?? 0);
   const reasons = new Map<number, string>([
     [
       BAD_MAGIC,
@@ -289,7 +294,11 @@ function invalid(location: Location, status: number, attachment?: Attachment): I
       VERSION_MISMATCH,
       `${what} has protocol version ${version}, this package has ${ABI_VERSION}; use the same release`,
     ],
-    [LAYOUT_MISMATCH, `${what} was made by a core with other offsets; use the same release on both sides`],
+    [
+      LAYOUT_MISMATCH,
+      `${what} was made by a core with other offsets: the fingerprint of its layout is ${fingerprint}, that of this package ` +
+        `${hex(LAYOUT_FINGERPRINT)}; use the same release on both sides`,
+    ],
     [INITIALIZING, `${what} was never finished by its creator; open it for writing, or create it again`],
     [BROKEN, `${what} was declared broken; ${location.remedy}`],
     [CORRUPT, `the header of ${what} contradicts itself or its size; ${location.remedy}`],

@@ -65,8 +65,8 @@ import { blockCut, blockFree, heapWhole } from "./heap";
 import { heapEnd, heapEndMin, payload, segmentBytes, setGeometry } from "./instance";
 import { change, journalCommit, journalRollBack } from "./journal";
 import { slotOffset } from "./participants";
-import { publishEntry } from "./right";
 import { add32, load32, load64, store64 } from "./word";
+import { publishEntry } from "./write-lock";
 
 /** Whether the mapped bytes are a segment of this release, whose creation was finished. */
 function isOurs(slots: u32): bool {
@@ -101,7 +101,7 @@ export function adopt(bytes: f64): bool {
   publishEntry();
   store<u64>(HEADER_PAYLOAD_SIZE_OFFSET, total - payload);
   store64(HEADER_TOTAL_SIZE_OFFSET, total); // pairs with the load in validate
-  store64(SEGMENT_LOCK_OFFSET, 0); // pairs with the load in takeRight
+  store64(SEGMENT_LOCK_OFFSET, 0); // pairs with the load in takeWriteLock
   freeSlots(slots);
   return total == mapped || grow(mapped, slots, first);
 }

@@ -1,5 +1,5 @@
 /**
- * Blocks, and the lists of the free ones: what the heap (`heap.ts`, with the drawing) is made of. Called with the right to
+ * Blocks, and the lists of the free ones: what the heap (`heap.ts`, with the drawing) is made of. Called with the write lock to
  * change things; every change goes through the journal, so that a death leaves nothing half done.
  *
  * Every offset that is read here is checked before it is used. What is impossible sets `corrupt`: then the change must not be

@@ -1,23 +1,23 @@
 /**
- * The directory: named objects. Reading is wait-free; inserting takes the right to change things (`right.ts`).
+ * The directory: named objects. Reading is wait-free; inserting takes the write lock (`write-lock.ts`).
  *
  *     the first block of the heap:  | entry 0 | entry 1 | ... | count - 1 | not published |      each 128 bytes
  *
  * | word            | written by                                  | read by                                     |
  * | --------------- | ------------------------------------------- | ------------------------------------------- |
- * | entries ≥ count | the holder of the right                     | nobody else                                 |
+ * | entries ≥ count | the holder of the write lock                     | nobody else                                 |
  * | next            | the holder, through the journal             | the holder, and who takes over from him     |
  * | count           | the holder                                  | everyone, before they look at entries       |
  * | scratch         | the participant itself (the name)           | itself                                      |
  *
  * To insert:
- *  1. take the right; not inside a transaction, whose commit must not come before its end
- *  2. look for the name; found: give the right back, return that entry
+ *  1. take the write lock; not inside a transaction, whose commit must not come before its end
+ *  2. look for the name; found: release the write lock, return that entry
  *  3. allocate a block for the object, initialise it
  *  4. write the entry behind the last
  *  5. next = count + 1 (through the journal), and commit: the block is taken, the entry stands
  *  6. count = next: readers see the object from now on, and nothing about it ever changes
- *  7. give the right back
+ *  7. release the write lock
  *
  * If a participant dies: before the commit the next holder rolls back, and nothing was taken. Between 5 and 6 the next holder
  * finds next = count + 1 and publishes the entry. After 6 the object exists.
@@ -45,9 +45,9 @@ import { directoryEntries, directoryOffset } from "./instance";
 import { change, journalCommit } from "./journal";
 import { objectBytes, objectInitialise } from "./objects";
 import { scratch } from "./participants";
-import { giveRight, outsideTransaction, publishEntry, takeRight } from "./right";
 import { waitersAny } from "./waiters";
 import { load32 } from "./word";
+import { outsideTransaction, publishEntry, releaseWriteLock, takeWriteLock } from "./write-lock";
 
 function entryOffset(index: u32): usize {
   return directoryOffset() + index * ENTRY_BYTES;
@@ -94,12 +94,12 @@ export function directoryInsert(
   const existing = find(nameHash, nameBytes, directoryCount());
   if (existing != 0) return u32(existing);
   let failed = outsideTransaction();
-  if (failed == 0) failed = takeRight();
+  if (failed == 0) failed = takeWriteLock();
   if (failed != 0) return failed;
   heapChanging();
   const result = insertWithRight(type, nameHash, nameBytes, parametersHash, first, second);
   if (result != CORRUPT) heapWhole();
-  giveRight(result != CORRUPT);
+  releaseWriteLock(result != CORRUPT);
   return result;
 }
 

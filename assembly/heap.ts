@@ -1,5 +1,5 @@
 /**
- * The heap: blocks of any size, allocated and freed in constant time. Called with the right to change things (`right.ts`).
+ * The heap: blocks of any size, allocated and freed in constant time. Called with the write lock (`write-lock.ts`).
  *
  *     payload                                                                        end of segment
  *     +-----------------+-----------------+-----------------------------------------+--------+
@@ -13,7 +13,7 @@
  *
  * | word                     | written by                                   | read by                                |
  * | ------------------------ | -------------------------------------------- | -------------------------------------- |
- * | all of the above         | the holder of the right, through the journal | the holder; `heapCheck`, by anyone      |
+ * | all of the above         | the holder of the write lock, through the journal | the holder; `heapCheck`, by anyone      |
  * | changes                  | the holder, before and after                 | `heapCheck`: odd or changed = not still |
  *
  * To allocate:                                             To free:
@@ -26,7 +26,7 @@
  * Rounding up wastes at most 1/16 of a request in what is searched for, never in what is given: the rest is cut off. No two
  * free blocks are ever neighbours.
  *
- * If a participant dies: the next holder of the right rolls the journal back; no step is ever seen half done.
+ * If a participant dies: the next holder of the write lock rolls the journal back; no step is ever seen half done.
  *
  * Every offset that is read is checked before it is used (see `blocks.ts`, which has the lists): whatever the bytes are, a call
  * ends with a result or CORRUPT.
@@ -174,8 +174,9 @@ export function isBlockInUse(offset: u32): bool {
 }
 
 /**
- * As `isBlockInUse`, and the block before it agrees, too. Only with the right: where a free block before it ends changes while
- * others allocate. It makes bytes of a user that look like a block by chance not pass: the block that has them ends elsewhere.
+ * As `isBlockInUse`, and the block before it agrees, too. Only with the write lock: where a free block before it ends
+ * changes while others allocate. It makes bytes of a user that look like a block by chance not pass: the block that has
+ * them ends elsewhere.
  */
 export function isBlockWhole(offset: u32): bool {
   if (!isBlockInUse(offset)) return false;

@@ -43,16 +43,15 @@ export {
 } from "./memory";
 export {
   beat,
-  bury,
   doorbell,
   join,
   leave,
+  markDead,
   scratch,
   selfCheck,
   suspectSlot,
   watchSlot,
 } from "./participants";
-export { transactionBegin, transactionEnd, transactionNote } from "./right";
 export {
   claimed,
   ringAttachConsumer,
@@ -90,3 +89,4 @@ export {
   signalWaiters,
 } from "./signal";
 export { waitersAny, waitersArm, waitersDisarm, waitersTake } from "./waiters";
+export { transactionBegin, transactionEnd, transactionNote } from "./write-lock";

@@ -59,9 +59,9 @@ import {
 } from "../protocol/layout";
 import { participants, self, selfSlot, setSuspect, waitersBytes } from "./instance";
 import { isLive, selfCheck, slotOffset } from "./participants";
-import { repair } from "./right";
 import { waitersAny, waitersArmed } from "./waiters";
 import { and32, load32, load64, or32, store32, swap32, swap64 } from "./word";
+import { repair } from "./write-lock";
 
 const OWNER: u64 = ~u64(0xffff);
 

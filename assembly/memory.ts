@@ -1,5 +1,5 @@
 /**
- * What hosts call to use the heap: each takes the right, changes, and gives it back. Blocking on the living only.
+ * What hosts call to use the heap: each takes the write lock, changes, and gives it back. Blocking on the living only.
  */
 import { CORRUPT, NOT_FOUND, TOO_LARGE } from "../protocol/errors";
 import {
@@ -23,18 +23,18 @@ import {
 } from "./heap";
 import { heapEnd, payload } from "./instance";
 import { change, journalNote, journalRoom } from "./journal";
-import { giveRight, takeRight } from "./right";
 import { load32, store32 } from "./word";
+import { releaseWriteLock, takeWriteLock } from "./write-lock";
 
 /** What is not to stay is undone first: only then is the heap whole. */
 function ended(keep: bool): void {
   if (keep) heapWhole();
-  giveRight(keep);
+  releaseWriteLock(keep);
 }
 
 /** Allocates. Offset of the bytes; SEGMENT_FULL, TOO_LARGE, BUSY (the suspect is set), EVICTED, or CORRUPT. */
 export function heapAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
-  const failed = takeRight();
+  const failed = takeWriteLock();
   if (failed != 0) return failed;
   heapChanging();
   const offset = blockAllocate(bytes, alignment, nextGeneration());
@@ -45,7 +45,7 @@ export function heapAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
 
 /** Frees; a root that is freed is no root any more. 0, or an error as above. */
 export function heapFree(offset: u32): u32 {
-  const failed = takeRight();
+  const failed = takeWriteLock();
   if (failed != 0) return failed;
   heapChanging();
   const result = blockFree(offset);
@@ -100,15 +100,15 @@ export function heapLayout(offset: u32): u32 {
 }
 
 /**
- * Gives the bytes of a block in use a layout, unless they have one. Without the right it could be freed meanwhile, and the word
- * is a link of the lists then. 0, NOT_FOUND when there is no such block, TOO_LARGE when a transaction has left no room in the
- * journal, or an error as above.
+ * Gives the bytes of a block in use a layout, unless they have one. Without the write lock it could be freed meanwhile, and
+ * the word is a link of the lists then. 0, NOT_FOUND when there is no such block, TOO_LARGE when a transaction has left no
+ * room in the journal, or an error as above.
  */
 export function heapSetLayout(offset: u32, hash: u32): u32 {
-  const failed = takeRight();
+  const failed = takeWriteLock();
   if (failed != 0) return failed;
   const result = setLayout(offset, hash);
-  giveRight(true);
+  releaseWriteLock(true);
   return result;
 }
 
@@ -131,13 +131,13 @@ export function heapRoot(): u32 {
  * no room in the journal, or an error as above.
  */
 export function heapSetRoot(offset: u32): u32 {
-  const failed = takeRight();
+  const failed = takeWriteLock();
   if (failed != 0) return failed;
   let result: u32 = 0;
   if (offset != 0 && !isBlockWhole(offset)) result = NOT_FOUND;
   else if (!journalRoom()) result = TOO_LARGE;
   else changeRoot(offset);
-  giveRight(true);
+  releaseWriteLock(true);
   return result;
 }
 

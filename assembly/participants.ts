@@ -11,7 +11,7 @@
  * | word            | written by                                             | read by                        |
  * | --------------- | ------------------------------------------------------ | ------------------------------ |
  * | word of a slot  | who holds the kernel lock of the slot (join, leave);   | everyone who meets its token   |
- * |                 | who has proof that nobody holds it (bury)              |                                |
+ * |                 | who has proof that nobody holds it (dead)              |                                |
  * | pid, runtime …  | the owner, before the word says LIVE                   | tools                          |
  * | heartbeat       | the owner                                              | tools: "stalled", never "dead" |
  * | scratch         | the owner, and its host                                | the owner                      |
@@ -24,14 +24,14 @@
  *  2. The host calls `suspectSlot`, which remembers the word of that slot if the suspect is still in it; if it is not,
  *     somebody else has been here, and the host tries again. Or it calls `watchSlot` for a slot of its choice.
  *  3. The host asks the shim whether the kernel lock of the slot is held.
- *  4. If it is not, the host calls `bury`: the remembered word becomes DEAD. Since an owner takes the kernel lock before
+ *  4. If it is not, the host calls `markDead`: the remembered word becomes DEAD. Since an owner takes the kernel lock before
  *     it writes LIVE, and writes FREE before it lets go, the remembered owner is dead. Then the host tries again.
  *
  * From then on every rule of the core reads: is the word of the slot still "LIVE, this generation"?
  *
  * If a participant dies: during join before the word says LIVE: the old word stands, its owner is dead or gone either way,
- * and the slot is free in the kernel. After it, or during leave before FREE: LIVE without a kernel lock, buried by whoever
- * meets it, or overwritten by the next join. During bury: done or not done; anyone repeats it.
+ * and the slot is free in the kernel. After it, or during leave before FREE: LIVE without a kernel lock, marked dead by whoever
+ * meets it, or overwritten by the next join. During `markDead`: done or not done; anyone repeats it.
  *
  * Source of the idea: liveness by kernel-held file locks is LMDB's and iceoryx2's; the generation in the slot is Aeron's.
  */
@@ -61,7 +61,7 @@ import { add32, load64, store32, store64, swap64 } from "./word";
 const STATE_MASK: u64 = 3;
 const LOW_BITS: u64 = 0xffff;
 
-/** The word that `watchSlot` saw, and where: only this one may be buried. What slot the word names may be damaged. */
+/** The word that `watchSlot` saw, and where: only this one may be marked dead. What slot the word names may be damaged. */
 let watched: u64 = 0;
 let watchedSlot: u32 = 0;
 
@@ -128,10 +128,10 @@ export function leave(alone: bool): void {
   store32(HEADER_CLEAN_OFFSET, 1);
 }
 
-/** The slot of the owner that stood in the way, remembered for `bury`; or SUSPECT_…. */
+/** The slot of the owner that stood in the way, remembered for `markDead`; or SUSPECT_…. */
 export function suspectSlot(): u32 {
   if (suspect == 0) return SUSPECT_NONE;
-  // Another participant may have buried it since, and a new owner may be in its slot: that one is not the suspect.
+  // Another participant may have marked dead it since, and a new owner may be in its slot: that one is not the suspect.
   if (!isLive(suspect)) return SUSPECT_GONE;
   const slot = slotOf(suspect);
   if (slot == selfSlot) return SUSPECT_NONE;
@@ -150,7 +150,7 @@ export function watchSlot(slot: u32): bool {
 }
 
 /** Declares the remembered owner dead. The caller has seen its kernel lock free after `watchSlot`. */
-export function bury(): bool {
+export function markDead(): bool {
   if (watched == 0) return false;
   const at = slotOffset(watchedSlot) + PARTICIPANT_WORD_OFFSET;
   const done = swap64(at, watched, (watched & ~STATE_MASK) | SLOT_DEAD); // pairs with the load in isLive

@@ -75,7 +75,7 @@ export const STATE_BROKEN = 2;
 
 // --- segment lock and directory count ------------------------------------------------------------------------------
 
-/** u64: token of the participant that has the right to change heap, directory and root, or 0 */
+/** u64: token of the participant that has the write lock, or 0 */
 export const SEGMENT_LOCK_OFFSET = 128;
 /** u32: published entries of the directory; storing it commits an insert */
 export const DIRECTORY_COUNT_OFFSET = SEGMENT_LOCK_OFFSET + 8;
@@ -279,7 +279,7 @@ export const OWNER_CLOSED = 1;
 
 /** What `suspectSlot` returns instead of a slot: nobody but ourselves was in the way. */
 export const SUSPECT_NONE = 0x10000;
-/** Whoever was in the way has left its slot meanwhile, or was buried: the operation can be tried again at once. */
+/** Whoever was in the way has left its slot meanwhile, or was marked dead: the operation can be tried again at once. */
 export const SUSPECT_GONE = 0x10001;
 
 /** Nobody ever held the end. */

@@ -26,7 +26,7 @@ export interface Core {
   selfCheck(): number;
   suspectSlot(): number;
   watchSlot(slot: number): number;
-  bury(): number;
+  markDead(): number;
   beat(nowNs: number): void;
   doorbell(slot: number): number;
 

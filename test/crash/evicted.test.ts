@@ -1,6 +1,6 @@
 /**
  * One that is removed alive before any access of a change that it makes, while another one goes on, gets EVICTED and leaves
- * nothing: unless it has the right or the writer's word in its hands at that moment. Of those docs/recovery.md says more.
+ * nothing: unless it has the write lock or the writer's word in its hands at that moment. Of those docs/recovery.md says more.
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";

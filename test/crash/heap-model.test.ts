@@ -106,7 +106,7 @@ class Heap {
     if (backFirst) back();
     assert.ok(
       this.lane.play(other, repair(backFirst ? [] : [SLOTS[by] as number])),
-      "the right is not to be had",
+      "the write lock is not to be had",
     );
     if (!backFirst) back();
     return undefined;

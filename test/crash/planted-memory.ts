@@ -20,7 +20,7 @@ import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import type { CrashLane } from "../lib/crash.js";
 import { allocate, begin, free, repair, writeNoted } from "../lib/hosts/heap.js";
 import { acquire } from "../lib/hosts/lock.js";
-import { bury, insertOnce, openObject, ringWish } from "../lib/hosts/segment.js";
+import { insertOnce, markDead, openObject, ringWish } from "../lib/hosts/segment.js";
 import { call, type Script } from "../lib/script.js";
 import { FILLS, type Fill, populate, SLOTS, someoneDied } from "./cases/ground.js";
 import { prepareHeap } from "./cases/heap.js";
@@ -79,7 +79,7 @@ export function insertChanges(lane: CrashLane): number {
   return lane.sitesWriting(HEAP_CHANGES_OFFSET, 0, insertOnce(ringWish("ring", 64)))[0] as number;
 }
 
-/** The compare-exchange that takes the right to change things. */
+/** The compare-exchange that takes the write lock. */
 export function right(lane: CrashLane): number {
   populate(lane, FILLS[0] as Fill);
   return lane.sitesWriting(SEGMENT_LOCK_OFFSET, 0, allocate({ bytes: 64 }))[0] as number;
@@ -128,7 +128,7 @@ export function sharedGeneration(lane: CrashLane): number {
 export function forgotten(lane: CrashLane): number {
   const lock = lockOf(lane);
   someoneDied(lane, LOST_SLOT, () => lane.play(2, acquire(lock, "shared", [])));
-  lane.play(1, bury(LOST_SLOT));
+  lane.play(1, markDead(LOST_SLOT));
   return lane.siteWriting(generation(lane, lock, LOST_SLOT), 0, acquire(lock, "exclusive", []));
 }
 

@@ -127,9 +127,9 @@ export function slotInvalid(lane: CrashLane): number {
   return lane.siteWriting(latest + LATEST_VERSIONS_OFFSET, 0, call("latestBegin", latest, 16));
 }
 
-/** The compare-exchange of `bury`. */
+/** The compare-exchange of `markDead`. */
 export function burial(lane: CrashLane): number {
-  const site = lane.arena.sites.findIndex((one) => one.func === "bury" && one.kind === "cmpxchg");
-  if (site < 0) throw new Error("bury has no compare-exchange");
+  const site = lane.arena.sites.findIndex((one) => one.func === "markDead" && one.kind === "cmpxchg");
+  if (site < 0) throw new Error("markDead has no compare-exchange");
   return site;
 }

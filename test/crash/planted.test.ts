@@ -62,7 +62,7 @@ const PLANTED: Planted[] = [
     noticedBy: "latest, 16 bytes: write, fresh memory",
   },
   {
-    bug: "the dead are not buried",
+    bug: "the dead are not marked dead",
     site: sites.burial,
     how: "drop",
     noticedBy: "ends, attach after a death, fresh memory",

@@ -238,7 +238,7 @@ function useParticipants(call: Call): void {
   call("selfCheck");
   call("beat", NOW_NS);
   call("suspectSlot");
-  for (const slot of [SLOT + 1, OTHER_SLOT]) if (call("watchSlot", slot)) call("bury");
+  for (const slot of [SLOT + 1, OTHER_SLOT]) if (call("watchSlot", slot)) call("markDead");
   call("isStale");
   call("countDrop");
 }

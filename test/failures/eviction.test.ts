@@ -267,7 +267,7 @@ function serve(segment: Segment, kind: string): () => void {
 }
 
 /**
- * Stops it where it has neither the right to change things nor a latest value in its hands: docs/recovery.md says what an
+ * Stops it where it has neither the write lock nor a latest value in its hands: docs/recovery.md says what an
  * operator has to do with one that has.
  */
 async function stopOutside(agent: Agent, segment: Segment, slot: number, kind: string): Promise<void> {

@@ -74,10 +74,10 @@ const PLANTED: Planted[] = [
     noticedBy: "directory, two names",
   },
   {
-    bug: "the dead are buried by load and store",
+    bug: "the dead are marked dead by load and store",
     site: sites.burial,
     how: "split",
-    noticedBy: "participants, a slot is taken while its dead owner is buried",
+    noticedBy: "participants, a slot is taken while its dead owner is marked dead",
   },
   {
     bug: "a value is current before its bytes",
@@ -98,7 +98,7 @@ const PLANTED: Planted[] = [
     noticedBy: "directory, the same name twice",
   },
   {
-    bug: "the right to change things is taken by load and store",
+    bug: "the write lock is taken by load and store",
     site: memory.right,
     how: "split",
     noticedBy: "heap, two take",

@@ -77,7 +77,7 @@ for (const runtime of presentRuntimes()) {
 }
 
 test("without futex_waitv a thread per word does the same", async () => {
-  if (!canFilter) return console.log("  (needs python3 and the right to filter system calls)");
+  if (!canFilter) return console.log("  (needs python3 and the write lock to filter system calls)");
   const agent = await Agent.start(node, "shims/actions.ts", { through: withoutWaitv });
   assert.is((await agent.call<{ wordsPerWatcher: number }>("invoke", "limits")).wordsPerWatcher, 1);
   await rings(agent);

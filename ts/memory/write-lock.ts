@@ -4,13 +4,13 @@ import { monotonicMs, sleepMs } from "../host/runtime.js";
 import type { Attachment } from "../segment/attachment.js";
 
 /**
- * How long a live participant may hold the right to change things before others give up: it has it for microseconds, in a
+ * How long a live participant may hold the write lock before others give up: it has it for microseconds, in a
  * transaction for as long as the user's function runs. Milliseconds.
  */
 const WRITE_LOCK_TIMEOUT_MS = 5000;
 
 /**
- * Calls a function of the core that takes the right to change things, again and again while a live participant has it.
+ * Calls a function of the core that takes the write lock, again and again while a live participant has it.
  *
  * @returns its result, never BUSY
  * @throws {IsthmusError} BUSY when it had it for 5 seconds

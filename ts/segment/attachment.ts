@@ -248,7 +248,7 @@ export class Attachment {
   }
 
   /**
-   * Asks the kernel about the owner that stood in the way of the last core call, and buries it if it died. True when it is out
+   * Asks the kernel about the owner that stood in the way of the last core call, and marks it dead if it died. True when it is out
    * of the way, by our doing or somebody else's.
    */
   markSuspectDead(): boolean {
@@ -256,7 +256,7 @@ export class Attachment {
     const slot = this.core.suspectSlot();
     if (slot >= SUSPECT_NONE) return slot === SUSPECT_GONE;
     if (this.held(slot)) return false;
-    this.core.bury(); // in vain when somebody else did so since
+    this.core.markDead(); // in vain when somebody else did so since
     return true;
   }
 

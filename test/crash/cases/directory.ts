@@ -157,7 +157,7 @@ function inserting(wish: ObjectWish, before: Before, fill: Fill): CrashCase {
     },
     *goOn(lane, by, dead) {
       const slots = [...slotsOf(dead), LOST_SLOT];
-      assert.ok(yield* repair(slots), "the right is not to be had");
+      assert.ok(yield* repair(slots), "the write lock is not to be had");
       lane.settled(by);
       const { view } = lane;
       yield* check();

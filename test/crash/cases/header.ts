@@ -28,10 +28,10 @@ import {
 } from "../../../protocol/layout.js";
 import type { CrashCase } from "../../lib/crash.js";
 import {
-  bury,
   createSegment,
   joinSegment,
   leaveSegment,
+  markDead,
   NOW_NS,
   openObject,
   ringWish,
@@ -127,7 +127,7 @@ function harmless(
       const value = view.getUint32(counter, true);
       assert.ok(value <= most && (!finished || value === most), `the counter at ${counter} is ${value}`);
       repair();
-      for (const slot of slotsOf(dead)) yield* bury(slot);
+      for (const slot of slotsOf(dead)) yield* markDead(slot);
       yield* livesIn(view, SLOTS[by] as number);
       assert.equal(yield* call("validate", SEGMENT_BYTES, 1), 0);
     },

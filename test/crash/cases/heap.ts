@@ -97,7 +97,7 @@ export function heapCase(one: HeapOperation): CrashCase {
     operation: () => one.run(ground),
     *goOn(lane, by, dead, finished) {
       if (one.survivorsLive) lane.settled(by);
-      assert.ok(yield* repair([...slotsOf(dead), LOST_SLOT]), "the right is not to be had");
+      assert.ok(yield* repair([...slotsOf(dead), LOST_SLOT]), "the write lock is not to be had");
       lane.settled(by);
       yield* check();
       const now = picture(lane.view, ground.payload);

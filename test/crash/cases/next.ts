@@ -72,7 +72,7 @@ function nextCase(one: HeapOperation, index: number): CrashCase {
     },
     operation: () => one.run(ground),
     *recover(lane, dead) {
-      assert.ok(yield* repair([...slotsOf(dead), ...LOST]), "the right is not to be had");
+      assert.ok(yield* repair([...slotsOf(dead), ...LOST]), "the write lock is not to be had");
       yield* check();
       next = NEXT[turn++ % NEXT.length] as Next;
       before = picture(lane.view, ground.payload);
@@ -80,7 +80,7 @@ function nextCase(one: HeapOperation, index: number): CrashCase {
     },
     *goOn({ view }, by, dead) {
       if (by === 1) return yield* next(ground);
-      assert.ok(yield* repair([...slotsOf(dead), ...LOST]), "the right is not to be had");
+      assert.ok(yield* repair([...slotsOf(dead), ...LOST]), "the write lock is not to be had");
       yield* check();
       const now = picture(view, ground.payload);
       const died = dead.includes(1);

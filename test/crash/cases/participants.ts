@@ -8,7 +8,7 @@ import {
 } from "../../../protocol/layout.js";
 import { PARTICIPANTS_MIN } from "../../../protocol/limits.js";
 import type { CrashCase, CrashLane } from "../../lib/crash.js";
-import { bury, joinSegment, leaveSegment } from "../../lib/hosts/segment.js";
+import { joinSegment, leaveSegment, markDead } from "../../lib/hosts/segment.js";
 import { type Fill, onEachFill, populate, SLOTS, slotsOf, someoneDied } from "./ground.js";
 import { livesIn, slotAt, slotState } from "./slots.js";
 
@@ -19,10 +19,10 @@ const HISTORIES: [name: string, make: (lane: CrashLane) => void][] = [
   ["free slot", () => {}],
   ["slot of a dead one", (lane) => someoneDied(lane, LOST_SLOT, () => {})],
   [
-    "slot of a buried one",
+    "slot of a marked dead one",
     (lane) => {
       someoneDied(lane, LOST_SLOT, () => {});
-      lane.play(2, bury(LOST_SLOT));
+      lane.play(2, markDead(LOST_SLOT));
     },
   ],
 ];
@@ -40,7 +40,7 @@ function joining(history: (typeof HISTORIES)[number], fill: Fill): CrashCase {
       if (finished && by === 1) assert.equal(recoveries, history === HISTORIES[0] ? 0 : 1, "recoveries");
       const old = view.getBigUint64(slotAt(LOST_SLOT), true);
       assert.equal(view.getUint32(HEADER_CLEAN_OFFSET, true), 0, "clean, though participants live");
-      if (dead.includes(0)) yield* bury(LOST_SLOT);
+      if (dead.includes(0)) yield* markDead(LOST_SLOT);
       yield* joinSegment(LOST_SLOT);
       yield* livesIn(view, LOST_SLOT);
       assert.ok(view.getBigUint64(slotAt(LOST_SLOT), true) >> 32n > old >> 32n, "a new generation");
@@ -61,7 +61,7 @@ function leaving(fill: Fill): CrashCase {
     before: (lane) => populate(lane, fill),
     operation: () => leaveSegment(),
     *goOn({ view }, by, dead) {
-      for (const slot of slotsOf(dead)) yield* bury(slot);
+      for (const slot of slotsOf(dead)) yield* markDead(slot);
       yield* livesIn(view, SLOTS[by] as number);
       yield* leaveSegment();
       assert.equal(slotState(view, SLOTS[by] as number), SLOT_FREE);
@@ -86,7 +86,7 @@ function leavingLast(fill: Fill): CrashCase {
         assert.equal(view.getUint32(HEADER_CLEAN_OFFSET, true), 1, "left, but not clean");
       yield* joinSegment(SLOTS[by] as number);
       assert.equal(view.getUint32(HEADER_CLEAN_OFFSET, true), 0, "clean, though participants live");
-      for (const slot of slotsOf(dead)) yield* bury(slot);
+      for (const slot of slotsOf(dead)) yield* markDead(slot);
       yield* livesIn(view, SLOTS[by] as number);
       yield* leaveSegment();
       if (occupied(view) === 0) assert.equal(view.getUint32(HEADER_CLEAN_OFFSET, true), 1, "clean");
@@ -94,21 +94,21 @@ function leavingLast(fill: Fill): CrashCase {
   };
 }
 
-function burying(fill: Fill): CrashCase {
+function markingDead(fill: Fill): CrashCase {
   return {
-    name: "bury",
+    name: "markDead",
     before: (lane) => {
       populate(lane, fill);
       someoneDied(lane, LOST_SLOT, () => {});
     },
-    operation: () => bury(LOST_SLOT),
+    operation: () => markDead(LOST_SLOT),
     *goOn({ view }, by, dead, finished) {
-      if (finished) assert.equal(slotState(view, LOST_SLOT), SLOT_DEAD, "buried");
+      if (finished) assert.equal(slotState(view, LOST_SLOT), SLOT_DEAD, "marked dead");
       for (const slot of [LOST_SLOT, ...slotsOf(dead)]) {
-        yield* bury(slot);
+        yield* markDead(slot);
         assert.equal(slotState(view, slot), SLOT_DEAD);
       }
-      assert.equal(yield* bury(LOST_SLOT), false, "buried twice");
+      assert.equal(yield* markDead(LOST_SLOT), false, "marked dead twice");
       const recoveries = view.getUint32(HEADER_RECOVERIES_OFFSET, true);
       assert.ok(recoveries >= (dead.includes(0) ? 1 : 0) + (finished ? 1 : 0), "recoveries are counted");
       assert.ok(recoveries <= 4, "recoveries are counted once");
@@ -121,5 +121,5 @@ export const participantCases: CrashCase[] = [
   ...HISTORIES.flatMap((history) => onEachFill((fill) => joining(history, fill))),
   ...onEachFill(leaving),
   ...onEachFill(leavingLast),
-  ...onEachFill(burying),
+  ...onEachFill(markingDead),
 ];

@@ -12,7 +12,7 @@ import { type Ground, type HeapOperation, heapCase, LOST, lost, prepareHeap } fr
 
 /** As `segment.transaction`: frees come last, since what they give back must not be taken before the commit. */
 function* transaction(body: () => Script, keep: boolean, frees: number[] = []): Script {
-  assert.ok(yield* begin(LOST), "the right is not to be had");
+  assert.ok(yield* begin(LOST), "the write lock is not to be had");
   assert.equal((yield* call("transactionBegin")) >>> 0, BUSY, "transactions do not nest");
   yield* body();
   if (keep) for (const block of frees) assert.ok(yield* free(block));

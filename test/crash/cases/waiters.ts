@@ -22,7 +22,7 @@ import {
   type Ring,
   send,
 } from "../../lib/hosts/ring.js";
-import { bury, notify, ringWish } from "../../lib/hosts/segment.js";
+import { markDead, notify, ringWish } from "../../lib/hosts/segment.js";
 import { call, type Script, write } from "../../lib/script.js";
 import { useRing } from "./directory.js";
 import { FILLS, type Fill, onEachFill, populate, SLOTS, slotsOf, someoneDied } from "./ground.js";
@@ -173,9 +173,9 @@ function* closeBoth(ring: Ring): Script {
   yield* call("ringCloseProducer", ring.ring);
 }
 
-/** What the other ends say, buried first. */
+/** What the other ends say, marked dead first. */
 function* report(ring: Ring, expected: number): Script {
-  yield* bury(LOST_SLOT);
+  yield* markDead(LOST_SLOT);
   assert.equal(yield* call("ringProducerState", ring.ring), expected);
   yield* call("ringProducerReported", ring.ring);
   assert.equal(yield* call("ringConsumerState", ring.ring), expected);
@@ -185,7 +185,7 @@ function* report(ring: Ring, expected: number): Script {
 /** What survivor 1 finds; survivor 2 comes after it has used the ring. */
 function* reported(ring: Ring, by: number, expected: number, finished: boolean): Script {
   if (by !== 1) return;
-  yield* bury(LOST_SLOT);
+  yield* markDead(LOST_SLOT);
   for (const name of ["ringProducerState", "ringConsumerState"]) {
     const state = yield* call(name, ring.ring);
     assert.ok(state === END_REPORTED || (state === expected && !finished), `${name} is ${state}`);

@@ -1,4 +1,4 @@
-/** Inserts and attaches that race: one name is one object, an end has one holder, a death is buried once. */
+/** Inserts and attaches that race: one name is one object, an end has one holder, a death is marked dead once. */
 import { strict as assert } from "node:assert";
 import {
   DIRECTORY_WAITERS_OFFSET,
@@ -19,11 +19,11 @@ import {
   type Ring,
 } from "../../lib/hosts/ring.js";
 import {
-  bury,
   insertOnce,
   joinSegment,
   latestWish,
   leaveSegment,
+  markDead,
   notify,
   type ObjectWish,
   openObject,
@@ -160,11 +160,11 @@ function died(world: World, slots: number[]): void {
 }
 
 /** Both find somebody dead: the same one, or each another. */
-function burying(name: string, slots: [number, number]): Explored {
+function markingDead(name: string, slots: [number, number]): Explored {
   const dead = [...new Set(slots)];
-  let buried = 0;
-  function* buryOne(slot: number): Script {
-    if (yield* bury(slot)) buried++;
+  let marked = 0;
+  function* markOneDead(slot: number): Script {
+    if (yield* markDead(slot)) marked++;
   }
   return {
     name: `participants, ${name}`,
@@ -174,11 +174,11 @@ function burying(name: string, slots: [number, number]): Explored {
       died(world, dead);
     },
     scripts: () => {
-      buried = 0;
-      return slots.map(buryOne);
+      marked = 0;
+      return slots.map(markOneDead);
     },
     after: (world) => {
-      assert.equal(buried, dead.length, "buried");
+      assert.equal(marked, dead.length, "marked dead");
       assert.equal(world.arena.view.getUint32(HEADER_RECOVERIES_OFFSET, true), dead.length, "recoveries");
     },
   };
@@ -230,24 +230,24 @@ function counting(
 }
 
 /**
- * One was seen dead, and before it is buried its slot gets a new owner, who must stay alive. Joining is serialised by the
- * kernel's creation lock, burying is not; `held` is the kernel lock of the slot.
+ * One was seen dead, and before it is marked dead its slot gets a new owner, who must stay alive. Joining is serialised by the
+ * kernel's creation lock, marking dead is not; `held` is the kernel lock of the slot.
  */
-function buryingTooLate(sweepers: 1 | 2): Explored {
+function markingDeadTooLate(sweepers: 1 | 2): Explored {
   let held = false;
   function* rejoin(): Script {
     yield* wake(0); // a system call: others may run before it
     held = true;
     yield* joinSegment(LOST_SLOT);
-    assert.equal(yield* call("selfCheck"), 0, "the new owner was buried");
+    assert.equal(yield* call("selfCheck"), 0, "the new owner was marked dead");
   }
-  function* buryIfFree(): Script {
+  function* markDeadIfFree(): Script {
     if (!(yield* call("watchSlot", LOST_SLOT))) return;
     yield* wake(0);
-    if (!held) yield* call("bury");
+    if (!held) yield* call("markDead");
   }
   return {
-    name: `participants, a slot is taken while its dead owner is buried${sweepers > 1 ? " by two" : ""}`,
+    name: `participants, a slot is taken while its dead owner is marked dead${sweepers > 1 ? " by two" : ""}`,
     preemptions: 3,
     before: (world) => {
       populate(world);
@@ -255,9 +255,9 @@ function buryingTooLate(sweepers: 1 | 2): Explored {
     },
     scripts: () => {
       held = false;
-      return [buryIfFree(), rejoin(), ...(sweepers > 1 ? [buryIfFree()] : [])];
+      return [markDeadIfFree(), rejoin(), ...(sweepers > 1 ? [markDeadIfFree()] : [])];
     },
-    after: (world) => assert.equal(world.play(1, call("selfCheck")), 0, "the new owner was buried"),
+    after: (world) => assert.equal(world.play(1, call("selfCheck")), 0, "the new owner was marked dead"),
   };
 }
 
@@ -275,10 +275,10 @@ export const directoryScenarios: Explored[] = [
   attaching("two attach after a close", attachProducer, held(attachProducer, true)),
   attaching("two attach after a death", attachConsumer, held(attachConsumer, false)),
   handingOver(),
-  burying("two bury the same one", [LOST_SLOT, LOST_SLOT]),
-  burying("two bury two", [LOST_SLOT, LOST_SLOT + 1]),
-  buryingTooLate(1),
-  buryingTooLate(2),
+  markingDead("two mark the same one dead", [LOST_SLOT, LOST_SLOT]),
+  markingDead("two mark two dead", [LOST_SLOT, LOST_SLOT + 1]),
+  markingDeadTooLate(1),
+  markingDeadTooLate(2),
   arming("two arm while one notifies", false),
   arming("one disarms while another is notified", true),
   counting("two drops", HEADER_DROPS_OFFSET, () => call("countDrop")),

@@ -15,7 +15,7 @@ import {
   take,
   wakeThem,
 } from "../../lib/hosts/lock.js";
-import { bury, joinSegment, leaveSegment, openObject, waitFor } from "../../lib/hosts/segment.js";
+import { joinSegment, leaveSegment, markDead, openObject, waitFor } from "../../lib/hosts/segment.js";
 import { attempt, call, type Script } from "../../lib/script.js";
 import { type Explored, OBSERVER, populate, SLOTS } from "./ground.js";
 
@@ -293,7 +293,7 @@ function reborn(): Explored {
       world.play(OBSERVER, leaveSegment());
       world.play(OBSERVER, joinSegment(LOST_SLOT));
       world.play(OBSERVER, acquire(lock, "shared", []));
-      world.play(1, bury(LOST_SLOT));
+      world.play(1, markDead(LOST_SLOT));
       world.play(1, acquire(lock, "shared", []));
     },
     scripts: (world) => {

@@ -12,7 +12,7 @@ import {
   receiveStretch,
   send,
 } from "../../lib/hosts/ring.js";
-import { bury } from "../../lib/hosts/segment.js";
+import { markDead } from "../../lib/hosts/segment.js";
 import { attempt, call, type Script, until } from "../../lib/script.js";
 import { type Explored, SLOTS } from "./ground.js";
 import { type Ends, NEAR_END, prepareRing } from "./ring.js";
@@ -31,7 +31,7 @@ function* receiveToTheEnd(view: DataView, ends: Ends, expected: number, dead: ()
         assert.equal(numberOf(payload), ++last, "order");
         continue;
       }
-      if (dead()) yield* bury(SLOTS[0]);
+      if (dead()) yield* markDead(SLOTS[0]);
       const state = yield* call("ringProducerState", consumer.ring);
       if (state !== END_CLOSED && state !== END_DEAD) return undefined;
       const late = yield* receive(view, consumer);
@@ -136,20 +136,20 @@ function consumerDies(inStretches: boolean): Explored {
   };
 }
 
-/** One takes the end of a dead producer, another buries the dead at the same time: the end is free, whoever was first. */
+/** One takes the end of a dead producer, another marks the dead at the same time: the end is free, whoever was first. */
 function buriedMeanwhile(): Explored {
   let ends: Ends;
   function* heir(): Script {
     assert.ok(yield* attachProducer(ends.producer, [SLOTS[0]]), "busy, but its holder is dead");
   }
   function* undertaker(): Script {
-    yield* bury(SLOTS[0]);
+    yield* markDead(SLOTS[0]);
   }
   function* dead(): Script {
     yield* until(() => true); // it does nothing any more
   }
   return {
-    name: "ends, a dead producer is buried while its heir attaches",
+    name: "ends, a dead producer is marked dead while its heir attaches",
     preemptions: 2,
     before: (world) => {
       ends = prepareRing(world, 64);

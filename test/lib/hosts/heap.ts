@@ -13,14 +13,14 @@ import {
 import { call, type Script, variable, write } from "../script.js";
 import { CoreError, offsetOf, overcome } from "./segment.js";
 
-/** Takes the right, past the dead, and with it whatever a dead holder has left; false while a live participant has it. */
+/** Takes the write lock, past the dead, and with it whatever a dead holder has left; false while a live participant has it. */
 export function* begin(dead: readonly number[] = []): Script<boolean> {
   const status = yield* overcome(dead, () => call("transactionBegin"));
   if (status) throw new CoreError("transactionBegin", status);
   return status === 0;
 }
 
-/** Puts the heap and the directory in order after a death; false while a live participant has the right. */
+/** Puts the heap and the directory in order after a death; false while a live participant has the write lock. */
 export function* repair(dead: readonly number[]): Script<boolean> {
   if (!(yield* begin(dead))) return false;
   yield* call("transactionEnd", 1);
@@ -33,14 +33,14 @@ export interface BlockWish {
   zero?: boolean;
 }
 
-/** Offset of a new block's bytes; `undefined` while a live participant has the right. */
+/** Offset of a new block's bytes; `undefined` while a live participant has the write lock. */
 export function* allocate(wish: BlockWish, dead: readonly number[] = []): Script<number | undefined> {
   const { bytes, alignment = 8, zero = false } = wish;
   const result = yield* overcome(dead, () => call("heapAllocate", bytes, alignment, zero ? 1 : 0));
   return result === undefined ? undefined : offsetOf("heapAllocate", result);
 }
 
-/** False while a live participant has the right. */
+/** False while a live participant has the write lock. */
 export function* free(offset: number, dead: readonly number[] = []): Script<boolean> {
   const status = yield* overcome(dead, () => call("heapFree", offset));
   if (status) throw new CoreError("heapFree", status);

@@ -66,23 +66,23 @@ export function* overcome(
   dead: readonly number[],
   operation: () => Script<number>,
 ): Script<number | undefined> {
-  for (let buried = 0; buried <= dead.length; ) {
+  for (let marked = 0; marked <= dead.length; ) {
     const result = (yield* operation()) >>> 0;
     if (result !== BUSY) return result;
     const slot = yield* call("suspectSlot");
     if (slot === SUSPECT_NONE) return undefined;
     if (slot === SUSPECT_GONE) continue;
     if (!dead.includes(slot)) return undefined;
-    yield* call("bury");
-    buried++;
+    yield* call("markDead");
+    marked++;
   }
   return undefined;
 }
 
 /** Declares a participant dead whose kernel lock is free, without meeting its token first. */
-export function* bury(slot: number): Script<boolean> {
+export function* markDead(slot: number): Script<boolean> {
   if ((yield* call("watchSlot", slot)) === 0) return false;
-  return (yield* call("bury")) !== 0;
+  return (yield* call("markDead")) !== 0;
 }
 
 // --- waiters ---

@@ -1,6 +1,6 @@
 /**
- * The right to change the heap and the directory: one lock per segment, whose owner is named by the lock itself. Blocking on
- * the living, never on the dead.
+ * The write lock of the heap and the directory: one lock per segment, whose word names its owner. It waits for the living, never
+ * for the dead.
  *
  * | word         | written by                                             | read by                        |
  * | ------------ | ------------------------------------------------------ | ------------------------------ |
@@ -11,10 +11,10 @@
  *     the journal
  *  2. change words, noting their old values in the journal
  *  3. commit: empty the journal
- *  4. give: the lock becomes 0
+ *  4. release: the lock becomes 0
  *
  * A transaction is the same with the host's own writes in step 2: `transactionBegin` takes, and all functions that would take
- * and give find the right in our hands and leave it there until `transactionEnd`.
+ * and release find that we hold the write lock, and keep it until `transactionEnd`.
  *
  * If a participant dies: after 1 or 2 the lock names a dead participant with a journal: the next one takes over and rolls back.
  * After 3 the same with an empty journal. While rolling back: the next one begins rolling back again. Whoever takes over also
@@ -33,13 +33,13 @@ import { journalCommit, journalCount, journalLeft, journalNote, journalRollBack 
 import { isLive, selfCheck } from "./participants";
 import { load32, load64, store32, swap64 } from "./word";
 
-/** The right is in our hands until the end of a transaction. */
+/** We hold the write lock until the end of a transaction. */
 let keeping: bool = false;
 /** A change inside the transaction failed half-way. */
 let doomed: bool = false;
 
 /** 0, BUSY (the suspect is set), or EVICTED. */
-export function takeRight(): u32 {
+export function takeWriteLock(): u32 {
   if (keeping) return selfCheck();
   const failed = selfCheck();
   if (failed != 0) return failed;
@@ -50,7 +50,7 @@ export function takeRight(): u32 {
     setSuspect(load64(SEGMENT_LOCK_OFFSET));
     return BUSY;
   }
-  // Removed before the CAS: what the lock names counts as dead, and the next one takes the right over.
+  // Removed before the CAS: what the lock names counts as dead, and the next one takes the write lock over.
   const removed = selfCheck();
   if (removed != 0) return removed;
   recover();
@@ -78,7 +78,7 @@ export function publishEntry(): void {
 }
 
 /** Ends a change: it stays when `keep`, else it never happened. Inside a transaction that fate is shared by all of it. */
-export function giveRight(keep: bool): void {
+export function releaseWriteLock(keep: bool): void {
   if (keeping) {
     if (!keep) doomed = true;
     return;
@@ -86,13 +86,13 @@ export function giveRight(keep: bool): void {
   if (load64(SEGMENT_LOCK_OFFSET) != self) return; // we were removed, and somebody else has taken over
   if (!keep) undo();
   journalCommit();
-  swap64(SEGMENT_LOCK_OFFSET, self, 0); // pairs with the load in takeRight
+  swap64(SEGMENT_LOCK_OFFSET, self, 0); // pairs with the load in takeWriteLock
 }
 
 /** Undoes what a dead participant has begun, without changing anything. 0, BUSY (the suspect is set), or EVICTED. */
 export function repair(): u32 {
-  const failed = takeRight();
-  if (failed == 0) giveRight(true);
+  const failed = takeWriteLock();
+  if (failed == 0) releaseWriteLock(true);
   return failed;
 }
 
@@ -105,7 +105,7 @@ export function outsideTransaction(): u32 {
 /** Begins a transaction. 0, BUSY, or EVICTED. */
 export function transactionBegin(): u32 {
   if (outsideTransaction() != 0) return BUSY;
-  const failed = takeRight();
+  const failed = takeWriteLock();
   if (failed == 0) keeping = true;
   doomed = false;
   return failed;
@@ -116,7 +116,7 @@ export function transactionEnd(keep: bool): bool {
   if (!keeping) return false;
   keeping = false;
   const stays = keep && !doomed && selfCheck() == 0;
-  giveRight(stays);
+  releaseWriteLock(stays);
   return stays;
 }
 

@@ -248,8 +248,8 @@ export class Attachment {
   }
 
   /**
-   * Asks the kernel about the owner that stood in the way of the last core call, and marks it dead if it died. True when it is out
-   * of the way, by our doing or somebody else's.
+   * Asks the kernel about the owner that stood in the way of the last core call, and marks it dead if it died. True when it
+   * is out of the way, by our doing or somebody else's.
    */
   markSuspectDead(): boolean {
     if (this.readOnly) return false;

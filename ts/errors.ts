@@ -41,8 +41,14 @@ const names = new Map<number, IsthmusErrorCode>(
 /** @internal Results of the core below this are errors, never offsets. */
 export const ERRORS_END = 128;
 
+/** What makes an error ours, in whichever realm and by whichever copy of the package it was made. */
+const MARK = Symbol.for("isthmus.IsthmusError");
+
 /**
  * A failure that the environment or a peer caused. Misuse of an argument is a `TypeError` or a `RangeError` instead.
+ *
+ * `error instanceof IsthmusError` also holds for an error of another copy or release of the package, and of another realm
+ * (Jest and `vm` have several).
  *
  * @example
  * ```ts
@@ -86,7 +92,15 @@ export class IsthmusError extends Error {
       this.errno = system.errno;
     }
   }
+
+  /** @internal */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // A subclass knows its own instances.
+    if (!Object.is(this, IsthmusError)) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return typeof value === "object" && value !== null && MARK in value;
+  }
 }
+Object.defineProperty(IsthmusError.prototype, MARK, { value: true });
 
 /** @internal */
 export function codeName(status: number): IsthmusErrorCode {

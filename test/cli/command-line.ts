@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { root } from "../lib/paths.js";
 import { type Ended, finished, start } from "../lib/processes.js";
 
-export const main = join(root, "dist/esm/ts/cli/main.js");
+export const main = join(root, "dist/ts/cli/main.js");
 
 /** The environment without what forces or forbids colours. */
 function plainEnvironment(): NodeJS.ProcessEnv {

@@ -91,7 +91,7 @@ test("one thing that cannot be tidied does not keep the others", async () => {
   const file = join(temporaryDirectory(), "tidied");
   const program = `
     import { writeFileSync } from "node:fs";
-    import { atTheEnd } from ${JSON.stringify(pathToFileURL(join(root, "dist/esm/ts/cli/demo/ending.js")).href)};
+    import { atTheEnd } from ${JSON.stringify(pathToFileURL(join(root, "dist/ts/cli/demo/ending.js")).href)};
     const write = () => writeFileSync(${JSON.stringify(file)}, "", { flag: "a" });
     const fail = () => { throw new Error("the terminal is gone"); };
     for (const each of [fail, write, fail]) atTheEnd(each);

@@ -120,7 +120,7 @@ test("the demo works where npm installed it in an empty folder, with Node in the
   const folder = installedCopy();
   const long = join(folder, "x".repeat(100));
   mkdirSync(long);
-  const installed = join(folder, "node_modules/isthmus/dist/esm/ts/cli/main.js");
+  const installed = join(folder, "node_modules/isthmus/dist/ts/cli/main.js");
   const options = {
     cwd: folder,
     // No socket fits into a folder with such a path.
@@ -164,7 +164,7 @@ test("a runtime behind a launcher is started without it, so that a kill reaches 
     const script = `#!/bin/sh\necho ${name} >> "${log}"\n"${command}" "$@"\nexit $?\n`;
     writeFileSync(join(bin, name), script, { mode: 0o755 });
   }
-  const installed = join(folder, "node_modules/isthmus/dist/esm/ts/cli/main.js");
+  const installed = join(folder, "node_modules/isthmus/dist/ts/cli/main.js");
   const child = start(process.execPath, [installed, "demo", "--json"], {
     cwd: folder,
     env: { ...process.env, PATH: "/nowhere" },
@@ -188,7 +188,7 @@ test("the last stage drops what comes twice, and names exactly what is missing",
   const name = segmentName("hasher");
   using segment = Segment.create(name, { bytes: 18 * MiB });
   using producer = segment.ring("relayed", { bytes: 8 * MiB }).producer();
-  const stage = join(root, "dist/esm/ts/cli/demo/hasher.js");
+  const stage = join(root, "dist/ts/cli/demo/hasher.js");
   const child = start(process.execPath, [stage], { stdio: ["pipe", "pipe", "inherit"] });
   const reports: { kind: string; outcome?: Transfer["outcome"] }[] = [];
   const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream });

@@ -43,7 +43,7 @@ interface Limits {
   memoryLimitFinding(limits: MemoryLimit[], sharedBytes: number): Finding;
 }
 
-const part = (name: string) => import(pathToFileURL(join(root, `dist/esm/ts/cli/doctor/${name}.js`)).href);
+const part = (name: string) => import(pathToFileURL(join(root, `dist/ts/cli/doctor/${name}.js`)).href);
 const system = (await part("system")) as System;
 const limits = (await part("limits")) as Limits;
 

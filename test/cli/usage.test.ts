@@ -8,7 +8,7 @@ import { root } from "../lib/paths.js";
 import { isthmus, jsonOf, shell } from "./command-line.js";
 
 const commands = ["demo", "ls", "inspect", "layout", "unlink", "prune", "doctor"];
-const print = (await import(pathToFileURL(join(root, "dist/esm/ts/cli/print.js")).href)) as {
+const print = (await import(pathToFileURL(join(root, "dist/ts/cli/print.js")).href)) as {
   tableLines(titles: string[], rows: string[][], columns: number): string[];
 };
 const introducer = String.fromCharCode(27);

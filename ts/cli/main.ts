@@ -39,7 +39,7 @@ function parsed(args: string[]): { flags: Set<string>; words: string[] } {
 }
 
 function version(): string {
-  const file = new URL("../../../../package.json", import.meta.url);
+  const file = new URL("../../../package.json", import.meta.url);
   return JSON.parse(readFileSync(file, "utf8")).version;
 }
 

@@ -2,13 +2,15 @@
  * What a refusal of the operating system means, and what to do about it. The number of the error alone often says too little:
  * these functions look at the limits of this process, at the file, or at the place of named segments, and name what they find.
  */
-import * as fs from "node:fs";
-import path from "node:path";
-import process from "node:process";
 import type { IsthmusErrorCode } from "../errors.js";
+import { builtin } from "./builtin.cjs";
 import { errnoName } from "./errno.js";
 import { bytesText, limitOption, type MemoryLimit, type ProcessLimit, processLimit } from "./limits.js";
 import type { NativeError, NativeStorage } from "./native.js";
+
+const fs = builtin("node:fs");
+const path = builtin("node:path");
+const process = builtin("node:process");
 
 /** What a refusal usually means where nothing more is known. */
 const general = new Map<IsthmusErrorCode, string>([

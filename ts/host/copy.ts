@@ -1,6 +1,6 @@
 /** Copying large payloads into and out of shared memory as fast as the runtime can. */
-import { Buffer } from "node:buffer";
 import { RUNTIME_NODE } from "../../protocol/layout.js";
+import { builtin } from "./builtin.cjs";
 import { runtime } from "./runtime.js";
 
 /**
@@ -10,17 +10,21 @@ import { runtime } from "./runtime.js";
  */
 export const LARGE_BYTES_MIN = 4096;
 
+function bufferOver({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return builtin("node:buffer").Buffer.from(buffer, byteOffset, byteLength);
+}
+
 /** A function that copies a source of at least LARGE_BYTES_MIN bytes to the start of this target. */
 export function copierTo(target: Uint8Array): (source: Uint8Array) => void {
   if (runtime !== RUNTIME_NODE) return (source) => target.set(source);
-  const buffer = Buffer.from(target.buffer, target.byteOffset, target.byteLength);
+  const buffer = bufferOver(target);
   return (source) => buffer.fill(source, 0, source.length);
 }
 
 /** A function that copies a source of any length to a place in this shared memory. */
 export function copierInto(shared: Uint8Array): (source: Uint8Array, at: number) => void {
   if (runtime !== RUNTIME_NODE) return (source, at) => shared.set(source, at);
-  const buffer = Buffer.from(shared.buffer, shared.byteOffset, shared.byteLength);
+  const buffer = bufferOver(shared);
   return (source, at) => {
     if (source.length < LARGE_BYTES_MIN) shared.set(source, at);
     else buffer.fill(source, at, at + source.length);

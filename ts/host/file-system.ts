@@ -1,11 +1,11 @@
 /** What opening a segment in a file asks of the file system beyond the shim. */
-import { resolve } from "node:path";
 import { IsthmusError } from "../errors.js";
+import { builtin } from "./builtin.cjs";
 
 /** Stays right when the process moves to another directory. */
 export function absolutePath(path: string): string {
   try {
-    return resolve(path);
+    return builtin("node:path").resolve(path);
   } catch (error) {
     // There is no other reason than this: the path is known to be a string.
     throw new IsthmusError(

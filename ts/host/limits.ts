@@ -2,8 +2,10 @@
  * The limits that the system sets to this process, read from the files in which Linux shows them. Errors name the limit that was
  * met, and `isthmus doctor` names it before: both ask here. A system without these files has no limit that is known.
  */
-import { readFileSync } from "node:fs";
-import path from "node:path";
+import { builtin } from "./builtin.cjs";
+
+const { readFileSync } = builtin("node:fs");
+const path = builtin("node:path");
 
 /** The text of a file; undefined when it cannot be read. */
 export type Read = (file: string) => string | undefined;

@@ -1,31 +1,233 @@
 /**
- * Finds and loads the shim of this platform. CommonJS in both builds, because `__dirname` and `require` work there in
- * Node, Bun and Deno alike.
+ * Finds and loads the shim of this platform, at the first use. CommonJS in every build, because `__dirname` and `require`
+ * work there in Node, Bun and Deno alike. It looks in this order:
+ *
+ * 1. the folder that the environment variable ISTHMUS_PREBUILDS names, and then nowhere else
+ * 2. `prebuilds` of the package, by a literal path for each platform: tools that copy the files of a program see those
+ * 3. what `node-gyp-build` finds: a shim that was built from its source
+ * 4. the copy in the JavaScript, written to a private folder for as long as it takes to load it
  */
-import type { NOT_SUPPORTED } from "../../protocol/errors.js" with { "resolution-mode": "import" };
+import type { NOT_SUPPORTED, SYSTEM } from "../../protocol/errors.js" with { "resolution-mode": "import" };
+import { builtin } from "./builtin.cjs";
 import type { Native, NativeError } from "./native.js" with { "resolution-mode": "import" };
 
-import fs = require("node:fs");
-import path = require("node:path");
-
-interface Loader {
-  (root: string): unknown;
-  path(root: string): string;
-}
-
-/** The compiler checks it against the table; a CommonJS file cannot import the table itself. */
+/** The compiler checks them against the table; a CommonJS file cannot import the table itself. */
 const STATUS: typeof NOT_SUPPORTED = 24;
+const SYSTEM_STATUS: typeof SYSTEM = 25;
 
-/** The package's root: where `prebuilds` is, however deep the build put this file. */
-function packageRoot(): string {
-  for (let at = __dirname; at !== path.dirname(at); at = path.dirname(at)) {
-    if (fs.existsSync(path.join(at, "prebuilds"))) return at;
-  }
-  throw notSupported(`Isthmus is not completely installed: no folder 'prebuilds' above ${__dirname}`);
-}
+const FOLDER_VARIABLE = "ISTHMUS_PREBUILDS";
 
 function notSupported(message: string, cause?: unknown): NativeError {
   return Object.assign(new Error(message, { cause }), { status: STATUS, syscall: "dlopen", errno: 0 });
+}
+
+const messageOf = (cause: unknown): string => String((cause as Error)?.message ?? cause);
+
+function platform(): string {
+  const { platform, arch } = builtin("node:process");
+  return `${platform}-${arch}`;
+}
+
+/** The files of the package. A platform without one is listed as well, because tools read this list and not the folder. */
+function packagedFiles(): Record<string, string | undefined> {
+  if (typeof __dirname !== "string") return {}; // in an ES module that a bundler made
+  return {
+    "linux-x64": `${__dirname}/../../../prebuilds/linux-x64/isthmus.node`,
+    "linux-arm64": `${__dirname}/../../../prebuilds/linux-arm64/isthmus.node`,
+    "darwin-x64": `${__dirname}/../../../prebuilds/darwin-x64/isthmus.node`,
+    "darwin-arm64": `${__dirname}/../../../prebuilds/darwin-arm64/isthmus.node`,
+    "win32-x64": `${__dirname}/../../../prebuilds/win32-x64/isthmus.node`,
+    "win32-arm64": `${__dirname}/../../../prebuilds/win32-arm64/isthmus.node`,
+  };
+}
+
+type Embedded = { deflated: string; sha256: string };
+
+function embeddedShims(): Record<string, Embedded | undefined> {
+  return (require("./embedded-shims.cjs") as typeof import("./embedded-shims.cjs")).shims;
+}
+
+/** A denied look counts as absent: what follows says why. */
+function exists(file: string): boolean {
+  try {
+    return builtin("node:fs").existsSync(file);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What the runtime was told not to load, and what to do; undefined for other failures. None of the other places would make a
+ * difference then.
+ */
+function denial(cause: unknown): string | undefined {
+  const { code, name } = cause as NodeJS.ErrnoException;
+  const process = builtin("node:process") as NodeJS.Process & { permission?: object };
+  if (code === "ERR_DLOPEN_DISABLED" && process.permission) {
+    return "Node's permission model (--permission) denies native addons: add --allow-addons";
+  }
+  if (code === "ERR_DLOPEN_DISABLED") {
+    return "Node was told to load no native addons: leave out --no-addons, also in NODE_OPTIONS and execArgv";
+  }
+  if (name === "NotCapable" || name === "PermissionDenied") {
+    return `Deno denies native code: add --allow-ffi (${messageOf(cause)})`;
+  }
+  return undefined;
+}
+
+/**
+ * Loads a file as `require` would, which bundlers replace by something else. The module is an object of the runtime's own
+ * realm: what all copies of the package share must keep none of them alive.
+ */
+function load(file: string): Native {
+  const { Module } = builtin("node:module");
+  const module = new Module(file);
+  builtin("node:process").dlopen(module, file);
+  if (typeof module.exports?.openNamed !== "function") throw new Error("it is not the shim of Isthmus");
+  return module.exports as Native;
+}
+
+/** Loads it once for all copies of the package in this thread: `key` names the binary. */
+function shared(key: string, make: () => Native): Native {
+  const known = builtin("node:process") as unknown as Record<symbol, Native | undefined>;
+  const symbol = Symbol.for(`isthmus.shim ${key}`);
+  const found = known[symbol];
+  if (found) return found;
+  const made = make();
+  Object.defineProperty(known, symbol, { value: made });
+  return made;
+}
+
+/** The loader of the system says in words only that this process has too many files open. */
+function outOfDescriptors(cause: unknown): NativeError | undefined {
+  const message = messageOf(cause);
+  if (!/too many open files/i.test(message)) return undefined;
+  const { EMFILE } = builtin("node:os").constants.errno;
+  const status = SYSTEM_STATUS;
+  return Object.assign(new Error(message, { cause }), { status, syscall: "dlopen", errno: EMFILE });
+}
+
+/** What the message of the system's loader means, for people. */
+function meaning(message: string): string {
+  if (/failed to map segment|not permitted/i.test(message)) {
+    return "the file system it lies on forbids programs (noexec)";
+  }
+  if (/ELF|too short|mach-o|incompatible|Win32/i.test(message)) return "it is damaged, or for another system";
+  return "";
+}
+
+function failureText(what: string, cause: unknown): string {
+  const message = messageOf(cause);
+  const meant = meaning(message);
+  return meant ? `${what} cannot be loaded: ${meant} (${message})` : `${what} cannot be loaded: ${message}`;
+}
+
+/** One line per place, for the error that says where was looked in vain. */
+class Attempts {
+  readonly failures: string[] = [];
+
+  /** The shim in this file, or undefined. Throws at once when the runtime was told to load none. */
+  file(given: string): Native | undefined {
+    const file = builtin("node:path").resolve(given);
+    try {
+      return shared(file, () => load(file));
+    } catch (cause) {
+      const denied = denial(cause);
+      if (denied) throw notSupported(denied, cause);
+      const exhausted = outOfDescriptors(cause);
+      if (exhausted) throw exhausted;
+      this.failures.push(exists(file) ? failureText(file, cause) : `there is no file ${file}`);
+      return undefined;
+    }
+  }
+
+  /** The shim that was built from its source. Only where this lies in the package: elsewhere it would find other addons. */
+  built(): Native | undefined {
+    if (typeof __dirname !== "string") return undefined;
+    const path = builtin("node:path");
+    const root = path.resolve(__dirname, "../../..");
+    try {
+      const manifest = builtin("node:fs").readFileSync(path.join(root, "package.json"), "utf8");
+      if (JSON.parse(manifest).name !== "isthmus") return undefined;
+      const { path: find } = require("node-gyp-build") as { path(root: string): string };
+      return this.file(find(root));
+    } catch (cause) {
+      if ((cause as Partial<NativeError>)?.status === STATUS) throw cause;
+      return undefined; // nothing was built, or it may not be read
+    }
+  }
+
+  /** The copy in the JavaScript. */
+  embedded({ deflated, sha256 }: Embedded): Native {
+    return shared(sha256, () => this.#unpacked(deflated));
+  }
+
+  #unpacked(deflated: string): Native {
+    const bytes = builtin("node:zlib").inflateRawSync(builtin("node:buffer").Buffer.from(deflated, "base64"));
+    for (const folder of privateFolders()) {
+      const shim = this.#loadFrom(folder, bytes);
+      if (shim) return shim;
+    }
+    throw notSupported(`the native part for ${platform()} cannot be loaded: ${this.failures.join("; ")}`);
+  }
+
+  #loadFrom(parent: string, bytes: Uint8Array): Native | undefined {
+    const fs = builtin("node:fs");
+    let folder: string | undefined;
+    try {
+      folder = fs.mkdtempSync(`${parent}/isthmus-`); // nobody else can enter it: mode 0700
+      const file = `${folder}/isthmus.node`;
+      fs.writeFileSync(file, bytes, { flag: "wx", mode: 0o500 });
+      return load(file);
+    } catch (cause) {
+      const denied = denial(cause);
+      if (denied && folder) throw notSupported(denied, cause);
+      this.failures.push(failureText(`the copy in ${folder ?? parent}`, cause));
+      return undefined;
+    } finally {
+      if (folder) remove(folder);
+    }
+  }
+}
+
+/** Folders that may take a file to be loaded: some systems forbid programs in the one for temporary files. */
+function privateFolders(): string[] {
+  const { env } = builtin("node:process");
+  const asked = [
+    () => builtin("node:os").tmpdir(),
+    () => "/tmp",
+    () => "/var/tmp",
+    () => env.XDG_RUNTIME_DIR,
+    () => env.XDG_CACHE_HOME,
+    () => env.HOME,
+    () => "/dev/shm",
+  ];
+  const folders = asked.map((ask) => {
+    try {
+      return ask();
+    } catch {
+      return undefined; // Deno without --allow-env
+    }
+  });
+  const { isAbsolute } = builtin("node:path");
+  return [...new Set(folders)].filter((folder) => folder !== undefined && isAbsolute(folder)) as string[];
+}
+
+/** A loaded file stays mapped without its name. Where the system keeps it from being removed, it stays. */
+function remove(folder: string): void {
+  try {
+    builtin("node:fs").rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // There is nothing to do about it.
+  }
+}
+
+function chosenFolder(): string | undefined {
+  try {
+    return builtin("node:process").env[FOLDER_VARIABLE] || undefined;
+  } catch {
+    return undefined; // Deno without --allow-env
+  }
 }
 
 /**
@@ -33,19 +235,25 @@ function notSupported(message: string, cause?: unknown): NativeError {
  * @throws NativeError with status NOT_SUPPORTED when there is no binary for this platform or it cannot be loaded.
  */
 export function loadNative(): Native {
-  const root = packageRoot();
-  const wanted = `${process.platform}-${process.arch}`;
-  const load = require("node-gyp-build") as Loader;
-  let file: string;
-  try {
-    file = load.path(root);
-  } catch (cause) {
-    const there = fs.readdirSync(path.join(root, "prebuilds")).sort().join(", ");
-    throw notSupported(`Isthmus has no native part for ${wanted}; it supports ${there}`, cause);
+  if (typeof WebAssembly !== "object") {
+    throw notSupported("this runtime has no WebAssembly: leave out --jitless, also in NODE_OPTIONS");
   }
-  try {
-    return require(file) as Native;
-  } catch (cause) {
-    throw notSupported(`${file} for ${wanted} cannot be loaded: ${(cause as Error).message}`, cause);
-  }
+  const wanted = platform();
+  const attempts = new Attempts();
+  const folder = chosenFolder();
+  const file = folder
+    ? builtin("node:path").resolve(folder, wanted, "isthmus.node")
+    : packagedFiles()[wanted];
+  const found = file === undefined ? undefined : attempts.file(file);
+  if (found) return found;
+  if (folder) throw notSupported(`${FOLDER_VARIABLE} names ${folder}, but ${attempts.failures.join("; ")}`);
+  const built = attempts.built();
+  if (built) return built;
+  const shims = embeddedShims();
+  const shim = shims[wanted];
+  if (shim) return attempts.embedded(shim);
+  throw notSupported(
+    `Isthmus has no native part for ${wanted}; it has one for ${Object.keys(shims).sort().join(", ")}. ` +
+      `A folder with ${wanted}/isthmus.node can be named by ${FOLDER_VARIABLE}`,
+  );
 }

@@ -4,27 +4,47 @@ import { addressAdvice, memoryAdvice } from "./advice.js";
 import { memoryShortage } from "./limits.js";
 import { loadNative } from "./native.cjs";
 import type { Native, NativeError, NativeInfo, NativeStorage } from "./native.js";
-
-/** The shim of this platform. */
-export const native: Native = attempt("loading the shim", loadNative);
-
-const BELLS = Symbol.for("isthmus.bells");
+import { type EventEmitter, emitter } from "./process.js";
 
 /**
- * Calls the function when a bell rings, as `Native.setBell` describes. All such functions are kept with the shim, which takes
- * one: the builds of this package for ESM and for CommonJS may run side by side, each with modules of its own.
+ * The shim of this platform. It is loaded with the first use of any of its functions, whose name is all that this stands
+ * for until then: importing the package loads nothing and cannot fail.
  */
-export function onBell(look: () => void): void {
-  const shim = native as Native & { [BELLS]?: Set<() => void> };
-  let looks = shim[BELLS];
-  if (!looks) {
-    const all = new Set<() => void>();
-    native.setBell(() => {
-      for (const one of all) one();
-    });
-    looks = shim[BELLS] = all;
-  }
-  looks.add(look);
+export let native: Native = new Proxy({} as Native, {
+  get: (_, name) => {
+    native = attempt("loading the shim", loadNative);
+    return native[name as keyof Native];
+  },
+});
+
+const BELL = Symbol.for("isthmus.bell");
+
+/** What this copy of the package does when a bell rings, while it does something. */
+let look: (() => void) | undefined;
+
+/**
+ * The shim takes one function for its bell, and several copies of the package may use one shim. So the bell is an emitter,
+ * and of the runtime's own realm: it keeps no copy alive, and so none of the realms (in Jest, say) that the copies lie in.
+ */
+function bell(): EventEmitter {
+  const shim = native as Native & { [BELL]?: EventEmitter };
+  if (shim[BELL]) return shim[BELL];
+  const made = emitter();
+  native.setBell(made.emit.bind(made, "bell"));
+  shim[BELL] = made;
+  return made;
+}
+
+/** Calls the function when a bell rings, as `Native.setBell` describes, until every region of this copy is closed. */
+export function onBell(callback: () => void): void {
+  if (look) return;
+  bell().on("bell", callback);
+  look = callback;
+}
+
+function offBell(): void {
+  if (look) bell().off("bell", look);
+  look = undefined;
 }
 
 /**
@@ -184,5 +204,6 @@ export class Region {
     native.close(this.object);
     if (this.memory) mapped.delete(this.memory);
     this.memory = undefined;
+    if (mapped.size === 0) offBell();
   }
 }

@@ -1,10 +1,8 @@
 /** The only file that knows which runtime it runs in. Every other file asks here. */
-import { readFileSync } from "node:fs";
-import process from "node:process";
-import * as timers from "node:timers";
 import { RUNTIME_BUN, RUNTIME_DENO, RUNTIME_NODE } from "../../protocol/layout.js";
 import { IsthmusError } from "../errors.js";
-import { coreFile, plainCoreFile } from "./files.cjs";
+import { builtin } from "./builtin.cjs";
+import { coreBytes } from "./core-bytes.cjs";
 import { native } from "./region.js";
 
 /*
@@ -16,12 +14,9 @@ import { native } from "./region.js";
  *   its clock.
  * - Timeouts are measured by the clock of the system. Calls that block end in real time in any case.
  */
-export const setTimeout: typeof timers.setTimeout = timers.setTimeout;
-export const clearTimeout: typeof timers.clearTimeout = timers.clearTimeout;
-export const setInterval: typeof timers.setInterval = timers.setInterval;
-export const clearInterval: typeof timers.clearInterval = timers.clearInterval;
-export const setImmediate: typeof timers.setImmediate = timers.setImmediate;
+export const { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } = builtin("node:timers");
 
+const process = builtin("node:process");
 const versions: Record<string, string | undefined> = process.versions;
 
 /** RUNTIME_… of this environment. */
@@ -48,11 +43,6 @@ export function sleepMs(milliseconds: number): void {
   Atomics.wait(nothing, 0, 0, milliseconds);
 }
 
-/** Calls back when this environment ends in good order. */
-export function onExit(callback: () => void): void {
-  process.on("exit", callback);
-}
-
 /**
  * JavaScriptCore makes an atomic load by adding zero. In memory mapped read-only that is a trap in Wasm, and the end of the
  * process in JavaScript.
@@ -64,27 +54,40 @@ export function fence(): void {
   Atomics.add(nothing, 0, 0);
 }
 
-const compiled = new Map<string, WebAssembly.Module>();
+const compiled = new Map<boolean, WebAssembly.Module>();
 
 /** The core, compiled once per environment; for read-only memory, one that never writes when it loads. */
 export function coreModule(readOnly: boolean): WebAssembly.Module {
-  const file = readOnly && atomicLoadsWrite ? plainCoreFile : coreFile;
-  const known = compiled.get(file);
+  const plain = readOnly && atomicLoadsWrite;
+  const known = compiled.get(plain);
   if (known) return known;
-  const module = new WebAssembly.Module(contentOf(file));
-  compiled.set(file, module);
+  const module = compile(contentOf(plain));
+  compiled.set(plain, module);
   return module;
 }
 
-function contentOf(file: string): Uint8Array<ArrayBuffer> {
+/** The code that holds the core is loaded late, and that takes a file descriptor where it was not bundled. */
+function contentOf(plain: boolean): Uint8Array<ArrayBuffer> {
   try {
-    return readFileSync(file);
+    return coreBytes(plain);
   } catch (error) {
     const { message, syscall = "", errno = 0 } = error as NodeJS.ErrnoException;
     throw new IsthmusError(
       "SYSTEM",
       `the core cannot be read (${message}): is the package completely installed, and may this process open more files?`,
       { syscall, errno: Math.abs(errno) },
+    );
+  }
+}
+
+function compile(bytes: Uint8Array<ArrayBuffer>): WebAssembly.Module {
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (error) {
+    throw new IsthmusError(
+      "NOT_SUPPORTED",
+      `this runtime or realm does not compile Wasm (${(error as Error).message}): a policy may forbid it, such as ` +
+        "codeGeneration: { wasm: false } of a vm context",
     );
   }
 }

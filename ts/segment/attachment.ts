@@ -14,17 +14,9 @@ import { HEARTBEAT_MS, PARTICIPANTS_MAX } from "../../protocol/limits.js";
 import { type Core, instantiate } from "../core.js";
 import { IsthmusError } from "../errors.js";
 import { copierInto } from "../host/copy.js";
+import { offExit, onExit } from "../host/process.js";
 import { native, type Region } from "../host/region.js";
-import {
-  clearInterval,
-  monotonicMs,
-  nowNs,
-  onExit,
-  pid,
-  runtime,
-  setInterval,
-  sleepMs,
-} from "../host/runtime.js";
+import { clearInterval, monotonicMs, nowNs, pid, runtime, setInterval, sleepMs } from "../host/runtime.js";
 
 /**
  * What the objects of the API hold instead of the attachment. When the last of them was collected without a `close()`, nobody
@@ -67,12 +59,15 @@ function slotOfDoorbell(bell: number): number {
 /** Every open segment of this environment: they beat together and leave together. */
 const open = new Set<Attachment>();
 let heart: ReturnType<typeof setInterval> | undefined;
-let exitHooked = false;
 
 /** Shows that this thread lives: for all segments that it has open. */
 export function beatAll(): void {
   const now = nowNs();
   for (const attachment of open) attachment.beat(now);
+}
+
+function abandonAll(): void {
+  for (const attachment of open) attachment.leave(true);
 }
 
 /**
@@ -171,12 +166,9 @@ export class Attachment {
 
   #begin(): void {
     open.add(this);
-    heart ??= setInterval(beatAll, HEARTBEAT_MS).unref();
-    if (exitHooked) return;
-    exitHooked = true;
-    onExit(() => {
-      for (const attachment of open) attachment.leave(true);
-    });
+    if (heart) return;
+    heart = setInterval(beatAll, HEARTBEAT_MS).unref();
+    onExit(abandonAll);
   }
 
   beat(now = nowNs()): void {
@@ -203,6 +195,7 @@ export class Attachment {
     if (open.size === 0 && heart) {
       clearInterval(heart);
       heart = undefined;
+      offExit(abandonAll);
     }
     if (locked && this.afterLeave) this.#closeAfterLeave();
     else if (locked) this.region.unlock(LOCK_CREATION);

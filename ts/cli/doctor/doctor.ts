@@ -8,7 +8,7 @@ import { type Finding, ok, problem } from "./finding.js";
 import { limitFindings } from "./limits.js";
 import { systemFindings } from "./system.js";
 
-const root = fileURLToPath(new URL("../../../../../", import.meta.url));
+const root = fileURLToPath(new URL("../../../../", import.meta.url));
 
 const NODE_MAJOR_MIN = 18;
 

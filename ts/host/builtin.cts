@@ -1,0 +1,46 @@
+/**
+ * The runtime's own modules, wherever this code was put. A bundler that makes an ES module of it turns `require("node:fs")` into
+ * a call that throws, so there are three ways to a module:
+ *
+ * 1. `process.getBuiltinModule`, which needs no module system (Node 20.16 and 22.3, Bun, Deno)
+ * 2. `provide`: the ESM entry of the package imports what is needed and hands it over
+ * 3. `require` with a literal name, which every tool understands
+ *
+ * Nothing else under `ts/` names a module of the runtime, apart from the command line.
+ */
+interface Builtins {
+  "node:buffer": typeof import("node:buffer");
+  "node:events": typeof import("node:events");
+  "node:fs": typeof import("node:fs");
+  "node:module": typeof import("node:module");
+  "node:os": typeof import("node:os");
+  "node:path": typeof import("node:path");
+  "node:process": typeof import("node:process");
+  "node:timers": typeof import("node:timers");
+  "node:zlib": typeof import("node:zlib");
+}
+
+const literal: { [Name in keyof Builtins]: () => Builtins[Name] } = {
+  "node:buffer": () => require("node:buffer"),
+  "node:events": () => require("node:events"),
+  "node:fs": () => require("node:fs"),
+  "node:module": () => require("node:module"),
+  "node:os": () => require("node:os"),
+  "node:path": () => require("node:path"),
+  "node:process": () => require("node:process"),
+  "node:timers": () => require("node:timers"),
+  "node:zlib": () => require("node:zlib"),
+};
+
+const provided: Partial<Builtins> = {};
+
+/** For the ESM entry, which runs before anything asks. */
+export function provide(modules: Partial<Builtins>): void {
+  Object.assign(provided, modules);
+}
+
+/** A module of the runtime. */
+export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
+  const get = typeof process === "object" ? process.getBuiltinModule : undefined;
+  return (get?.(name) as Builtins[Name] | undefined) ?? provided[name] ?? literal[name]();
+}

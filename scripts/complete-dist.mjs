@@ -1,16 +1,16 @@
 /**
- * Puts into dist/ what no compiler writes, before the tests are compiled against it. There is one build of the library, CommonJS; what is added makes it one for
- * everybody:
+ * Makes dist/ from what the compilers wrote, before the tests are compiled against it. There is one build of the library,
+ * CommonJS, for those who require it and for those who import it:
  *
- * - the kind of modules of each folder: the nearest package.json decides
- * - the command line, ES modules on top of the same build
- * - `index.mjs` and `index.d.mts`: the classes of that build, by name, for those who import
+ * - the files of the library get the ending .cjs, which every runtime and tool takes at its word; their types get .d.cts
+ * - `index.mjs` and `index.d.mts` give the same classes, by name, to those who import
+ * - the command line: ES modules on top of the same build
  * - the core and the shims as JavaScript, so that no file must be found for them when a bundler has moved the code
  */
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
 
@@ -20,23 +20,57 @@ const dist = join(root, "dist");
 /** The runtime's modules that the library uses: Node 18 has no other way to them inside of an ES module. */
 const BUILTINS = ["buffer", "events", "fs", "module", "os", "path", "process", "timers", "zlib"];
 
-function markKinds() {
-  rmSync(join(dist, "ts/cli"), { recursive: true, force: true });
-  cpSync(join(root, "build/cli/ts/cli"), join(dist, "ts/cli"), { recursive: true });
-  writeFileSync(join(dist, "package.json"), '{ "type": "commonjs" }\n');
-  writeFileSync(join(dist, "ts/cli/package.json"), '{ "type": "module" }\n');
+function write(file, text) {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
+
+/** The text with its relative imports of .js files leading to .cjs files, of those files that `isRenamed` takes. */
+function redirected(text, isRenamed = () => true) {
+  return text.replace(/(["'])(\.{1,2}\/[^"']+)\.js\1/g, (whole, quote, path) =>
+    isRenamed(path) ? `${quote}${path}.cjs${quote}` : whole,
+  );
+}
+
+function filesOf(directory, ending) {
+  return readdirSync(directory, { recursive: true }).filter((file) => file.endsWith(ending));
+}
+
+function copyLibrary() {
+  const from = join(root, "build/library");
+  for (const file of [...filesOf(from, ".js"), ...filesOf(from, ".cjs")]) {
+    write(join(dist, file.replace(/\.c?js$/, ".cjs")), redirected(readFileSync(join(from, file), "utf8")));
+  }
+}
+
+/** Only the types that the public face leads to. */
+function copyTypes(file = "ts/index.d.ts", done = new Set()) {
+  if (done.has(file)) return;
+  done.add(file);
+  const text = readFileSync(join(root, "build/types", file), "utf8");
+  write(join(dist, file.replace(/\.ts$/, ".cts")), redirected(text));
+  for (const [, path] of text.matchAll(/["'](\.{1,2}\/[^"']+)\.js["']/g)) {
+    copyTypes(normalize(join(dirname(file), `${path}.d.ts`)), done);
+  }
+}
+
+function copyCommandLine() {
+  const from = join(root, "build/cli/ts/cli");
+  for (const file of filesOf(from, ".js")) {
+    const isOutside = (path) => normalize(join(dirname(file), path)).startsWith("..");
+    write(join(dist, "ts/cli", file), redirected(readFileSync(join(from, file), "utf8"), isOutside));
+  }
 }
 
 /** Both builds of ts/ need it: the one that ships, and the one that the tests look into. */
 function embed(name, text) {
-  for (const build of ["dist", "build"]) {
-    mkdirSync(join(root, build, "ts/host"), { recursive: true });
-    writeFileSync(join(root, build, "ts/host", name), text);
-  }
+  for (const build of ["dist", "build"]) write(join(root, build, "ts/host", name), text);
 }
 
+const deflated = (bytes) => deflateRawSync(bytes, { level: 9 }).toString("base64");
+
 function embedCore() {
-  const core = (name) => readFileSync(join(dist, name)).toString("base64");
+  const core = (name) => deflated(readFileSync(join(dist, name)));
   embed(
     "embedded-core.cjs",
     `exports.core = "${core("core.wasm")}";\nexports.plain = "${core("core-plain.wasm")}";\n`,
@@ -47,14 +81,13 @@ function embedShims() {
   const shims = readdirSync(join(root, "prebuilds")).map((platform) => {
     const bytes = readFileSync(join(root, "prebuilds", platform, "isthmus.node"));
     const sha256 = createHash("sha256").update(bytes).digest("hex");
-    const deflated = deflateRawSync(bytes, { level: 9 }).toString("base64");
-    return `  "${platform}": { deflated: "${deflated}", sha256: "${sha256}" },\n`;
+    return `  "${platform}": { deflated: "${deflated(bytes)}", sha256: "${sha256}" },\n`;
   });
   embed("embedded-shims.cjs", `exports.shims = {\n${shims.join("")}};\n`);
 }
 
 function writeEntry() {
-  const exported = Object.keys(createRequire(import.meta.url)(join(dist, "ts/index.js"))).sort();
+  const exported = Object.keys(createRequire(import.meta.url)(join(dist, "ts/index.cjs"))).sort();
   const builtins = [
     "// Hands the runtime's modules to the CommonJS build: inside of an ES module that a bundler made, Node 18 has no other way.",
     ...BUILTINS.map((name) => `import ${name} from "node:${name}";`),
@@ -69,15 +102,20 @@ function writeEntry() {
     "// Those who import get the classes of the CommonJS build, so that there is one of each in a process.",
     'import "./builtins.mjs";',
     "",
-    `export { ${exported.join(", ")} } from "./ts/index.js";`,
+    `export { ${exported.join(", ")} } from "./ts/index.cjs";`,
     "",
   ];
-  writeFileSync(join(dist, "builtins.mjs"), builtins.join("\n"));
-  writeFileSync(join(dist, "index.mjs"), entry.join("\n"));
-  writeFileSync(join(dist, "index.d.mts"), 'export * from "./ts/index.js";\n');
+  write(join(dist, "builtins.mjs"), builtins.join("\n"));
+  write(join(dist, "index.mjs"), entry.join("\n"));
+  write(join(dist, "index.d.mts"), 'export * from "./ts/index.cjs";\n');
 }
 
-markKinds();
+for (const stale of readdirSync(dist)) {
+  if (!stale.endsWith(".wasm")) rmSync(join(dist, stale), { recursive: true });
+}
+copyLibrary();
+copyTypes();
+copyCommandLine();
 embedCore();
 embedShims();
 writeEntry();

@@ -92,15 +92,15 @@ export class IsthmusError extends Error {
       this.errno = system.errno;
     }
   }
-
-  /** @internal */
-  static override [Symbol.hasInstance](value: unknown): boolean {
-    // A subclass knows its own instances.
-    if (!Object.is(this, IsthmusError)) return Function.prototype[Symbol.hasInstance].call(this, value);
-    return typeof value === "object" && value !== null && MARK in value;
-  }
 }
 Object.defineProperty(IsthmusError.prototype, MARK, { value: true });
+Object.defineProperty(IsthmusError, Symbol.hasInstance, { value: isInstance });
+
+/** For `instanceof`; a subclass, which inherits this, knows its own instances. */
+function isInstance(this: unknown, value: unknown): boolean {
+  if (this !== IsthmusError) return Function.prototype[Symbol.hasInstance].call(this as () => void, value);
+  return typeof value === "object" && value !== null && MARK in value;
+}
 
 /** @internal */
 export function codeName(status: number): IsthmusErrorCode {

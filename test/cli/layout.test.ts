@@ -12,7 +12,7 @@ import { temporaryDirectory } from "../lib/segments.js";
 import { isthmus, jsonOf } from "./command-line.js";
 
 const folder = temporaryDirectory();
-const index = pathToFileURL(join(root, "dist/ts/index.js")).href;
+const index = pathToFileURL(join(root, "dist/index.mjs")).href;
 
 const MODULE = `
 import { struct } from ${JSON.stringify(index)};

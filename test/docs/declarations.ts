@@ -134,11 +134,11 @@ function exportedBy(index: string): string[] {
 /** Every public declaration; members that it inherits are its own. */
 export function publicDeclarations(): Declaration[] {
   const all = new Map<string, Declaration>();
-  for (const file of filesOf("dist/ts", ".d.ts")) {
+  for (const file of filesOf("dist/ts", ".d.cts")) {
     if (/dist\/ts\/(cli|host)\//.test(file)) continue;
     for (const one of declarationsOf(textOf(file))) if (!all.has(one.name)) all.set(one.name, one);
   }
-  return exportedBy(textOf("dist/ts/index.d.ts")).map((name) => {
+  return exportedBy(textOf("dist/ts/index.d.cts")).map((name) => {
     const found = all.get(name);
     if (!found) throw new Error(`${name} is exported and declared nowhere`);
     const members = [...found.members];

@@ -2,6 +2,7 @@
  * What a refusal of the operating system means, and what to do about it. The number of the error alone often says too little:
  * these functions look at the limits of this process, at the file, or at the place of named segments, and name what they find.
  */
+import type { Stats } from "node:fs";
 import type { IsthmusErrorCode } from "../errors.js";
 import { builtin } from "./builtin.cjs";
 import { errnoName } from "./errno.js";
@@ -91,6 +92,7 @@ export function addressAdvice(): string {
 
 /** The advice for this refusal; undefined when there is none. */
 export function adviceFor({ errno, syscall }: NativeError, code: IsthmusErrorCode): string | undefined {
+  if (errno === 0 && syscall === "dlopen") return undefined; // its own message says all
   const name = errnoName(errno);
   if (name === "EMFILE")
     return (
@@ -111,7 +113,7 @@ export function adviceFor({ errno, syscall }: NativeError, code: IsthmusErrorCod
 }
 
 /** What may have the name of a file without being one. */
-function kindOf(stats: fs.Stats): string | undefined {
+function kindOf(stats: Stats): string | undefined {
   if (stats.isDirectory()) return "a folder";
   if (stats.isSymbolicLink()) return "a symbolic link";
   if (stats.isFIFO()) return "a pipe";
@@ -119,7 +121,7 @@ function kindOf(stats: fs.Stats): string | undefined {
   return stats.isFile() ? undefined : "a device";
 }
 
-function statsOf(look: (file: string) => fs.Stats, file: string): fs.Stats | undefined {
+function statsOf(look: (file: string) => Stats, file: string): Stats | undefined {
   try {
     return look(file);
   } catch {

@@ -4,5 +4,6 @@ import { builtin } from "./builtin.cjs";
 /** Decodes the core; with `plain` the one that never writes when it loads (see assembly/word.ts). */
 export function coreBytes(plain: boolean): Uint8Array<ArrayBuffer> {
   const embedded = require("./embedded-core.cjs") as typeof import("./embedded-core.cjs");
-  return builtin("node:buffer").Buffer.from(plain ? embedded.plain : embedded.core, "base64");
+  const deflated = builtin("node:buffer").Buffer.from(plain ? embedded.plain : embedded.core, "base64");
+  return builtin("node:zlib").inflateRawSync(deflated);
 }

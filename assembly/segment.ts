@@ -51,9 +51,11 @@ import {
   HEADER_REFUSALS_OFFSET,
   HEADER_STALE_OFFSET,
   HEADER_STATE_OFFSET,
+  HEADER_TEMPORARY_OFFSET,
   HEADER_TOTAL_SIZE_OFFSET,
   HEADER_VERSION_MISMATCHES_OFFSET,
   MAGIC,
+  MAGIC_TEMPORARY,
   OBJECT_ALIGNMENT,
   STATE_BROKEN,
   STATE_INITIALIZING,
@@ -66,7 +68,7 @@ import { journalCommit } from "./journal";
 import { add32, load32, store32 } from "./word";
 
 /** Makes the mapped bytes a segment. The caller holds LOCK_CREATION and has mapped exactly `bytes`. */
-export function create(bytes: f64, generation: f64, slots: u32, pid: u32, nowNs: f64): u32 {
+export function create(bytes: f64, generation: f64, slots: u32, pid: u32, nowNs: f64, temporary: bool): u32 {
   const total = u64(bytes);
   if (!setGeometry(total, slots, total)) return SEGMENT_FULL;
   store32(HEADER_STATE_OFFSET, STATE_INITIALIZING);
@@ -87,6 +89,7 @@ export function create(bytes: f64, generation: f64, slots: u32, pid: u32, nowNs:
   // The counters follow one another up to the end of the header; the stale flag is the first.
   memory.fill(HEADER_STALE_OFFSET, 0, HEADER_BYTES - HEADER_STALE_OFFSET);
   store<u32>(HEADER_FIRST_PAGES_OFFSET, u32(total / PAGE_BYTES));
+  store<u32>(HEADER_TEMPORARY_OFFSET, temporary ? MAGIC_TEMPORARY : 0);
   heapInitialise();
   if (blockAllocate(directoryEntries * ENTRY_BYTES, OBJECT_ALIGNMENT, 0) != u32(directoryOffset()))
     return SEGMENT_FULL;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISTHMUS_LAYOUT_FINGERPRINT 0x1bf81515u
+#define ISTHMUS_LAYOUT_FINGERPRINT 0x4c7266b4u
 #define ISTHMUS_MAGIC 0x48545349u
 #define ISTHMUS_ABI_VERSION 0x1u
 #define ISTHMUS_HEADER_MAGIC_OFFSET 0x0u
@@ -33,7 +33,9 @@
 #define ISTHMUS_HEADER_DROPS_OFFSET 0x64u
 #define ISTHMUS_HEADER_CLEAN_OFFSET 0x68u
 #define ISTHMUS_HEADER_FIRST_PAGES_OFFSET 0x6cu
+#define ISTHMUS_HEADER_TEMPORARY_OFFSET 0x70u
 #define ISTHMUS_SIZE_DECIDED 0x1u
+#define ISTHMUS_MAGIC_TEMPORARY 0x504d4554u
 #define ISTHMUS_STATE_INITIALIZING 0x0u
 #define ISTHMUS_STATE_READY 0x1u
 #define ISTHMUS_STATE_BROKEN 0x2u
@@ -214,7 +216,8 @@ struct isthmus_header {
   uint32_t drops; /* records that a sender gave up on, because its time was over or it was aborted */
   uint32_t clean; /* 0 while any slot was joined and not left, 1 when the last participant has left */
   uint32_t first_pages; /* pages that the segment had when it was created, whatever it has now; journal and directory are sized by them */
-  uint8_t gap_112[8];
+  uint32_t temporary; /* MAGIC_TEMPORARY when the name goes with the last one who has the segment open, else 0 */
+  uint8_t gap_116[4];
 };
 _Static_assert(offsetof(struct isthmus_header, magic) == 0, "magic");
 _Static_assert(offsetof(struct isthmus_header, abi_version) == 4, "abi_version");
@@ -238,6 +241,7 @@ _Static_assert(offsetof(struct isthmus_header, recoveries) == 96, "recoveries");
 _Static_assert(offsetof(struct isthmus_header, drops) == 100, "drops");
 _Static_assert(offsetof(struct isthmus_header, clean) == 104, "clean");
 _Static_assert(offsetof(struct isthmus_header, first_pages) == 108, "first_pages");
+_Static_assert(offsetof(struct isthmus_header, temporary) == 112, "temporary");
 _Static_assert(sizeof(struct isthmus_header) == 120, "isthmus_header");
 
 struct isthmus_participant {

@@ -64,9 +64,14 @@ export const HEADER_DROPS_OFFSET = HEADER_RECOVERIES_OFFSET + 4;
 export const HEADER_CLEAN_OFFSET = HEADER_DROPS_OFFSET + 4;
 /** u32: pages that the segment had when it was created, whatever it has now; journal and directory are sized by them */
 export const HEADER_FIRST_PAGES_OFFSET = HEADER_CLEAN_OFFSET + 4;
+/** u32: MAGIC_TEMPORARY when the name goes with the last one who has the segment open, else 0 */
+export const HEADER_TEMPORARY_OFFSET = HEADER_FIRST_PAGES_OFFSET + 4;
 
 /** Lowest bit of `total_size` while a file gets another size: the heap ends there already, the journal is not empty yet. */
 export const SIZE_DECIDED = 1;
+
+/** "TEMP" in memory order: a word that no single damaged byte makes of another one, since a name is lost by it. */
+export const MAGIC_TEMPORARY = 0x504d4554;
 
 /** The creation lock is held and the segment is not usable yet. */
 export const STATE_INITIALIZING = 0;

@@ -2,7 +2,14 @@ import { coreModule } from "./host/runtime.js";
 
 /** What `core.wasm` exports; the modules of `assembly/` say what each function promises. Offsets come back as i32. */
 export interface Core {
-  create(bytes: number, generation: number, slots: number, pid: number, nowNs: number): number;
+  create(
+    bytes: number,
+    generation: number,
+    slots: number,
+    pid: number,
+    nowNs: number,
+    temporary: number,
+  ): number;
   validate(bytes: number, count: number): number;
   adopt(bytes: number): number;
   shrink(): number;

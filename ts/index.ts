@@ -17,7 +17,15 @@ export type { Ring, RingOptions, RingStats } from "./ring/ring.js";
 export type { ObjectInfo, ObjectTypeName } from "./segment/directory.js";
 export type { Participant, SegmentHeader, SegmentState } from "./segment/header.js";
 export type { SegmentInfo } from "./segment/list.js";
-export type { Access, CreateOptions, FileOptions, Namespace, OpenOptions } from "./segment/options.js";
+export type {
+  Access,
+  CreateOptions,
+  FileOptions,
+  ListOptions,
+  Namespace,
+  OpenOptions,
+  PruneOptions,
+} from "./segment/options.js";
 export { Segment } from "./segment/segment.js";
 export type { ArrayOf } from "./struct/arrays.js";
 export {

@@ -147,7 +147,7 @@ unless(noNamespaces("--mount"), test)(
       // A file on the small file system, which happens to be the one of shared memory.
       const child = await Agent.start(runtime, ACTIONS, { through: SMALL });
       const open = (file: string, bytes: number) => child.call("openFile", `/dev/shm/${file}`, bytes);
-      const full = (bytes: number) => new RegExp(`${bytes}.*the disk has no room`);
+      const full = (bytes: number) => new RegExp(`${bytes}.*[Tt]he disk has no room`);
       const { message } = await rejected("OUT_OF_SHARED_MEMORY", open("new", 8 * MiB), full(8 * MiB));
       assert.not.match(message, /prune|shm-size/);
       assert.equal(await open("grows", MiB), MiB);

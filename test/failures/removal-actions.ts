@@ -53,6 +53,14 @@ export function unlinkAsReader(name: string): void {
   segment.unlink();
 }
 
+export function openAsReader(name: string): void {
+  kept = Segment.open(name, { access: "read-only" });
+}
+
+export function closeReader(): void {
+  kept?.close();
+}
+
 /** Of these names alone: others on this machine have segments, too. */
 export function prune(...names: string[]): string[] {
   return flawed({ list: () => () => names }, () => Segment.prune());

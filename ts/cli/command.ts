@@ -11,9 +11,19 @@ export interface Invocation {
   /** What stands behind the command's name. */
   names: string[];
   json: boolean;
-  /** As a C header; only `layout` knows it. */
-  c: boolean;
+  /** The options of the command that were given: "" for one that takes no value. */
+  options: ReadonlyMap<CommandOption, string>;
 }
+
+/** Options that some commands have: what stands behind it, and what it does. */
+export const commandOptions = {
+  c: { value: "", text: "print a C header" },
+  prefix: { value: "P", text: "only names that begin with P" },
+  "older-than": { value: "S", text: "only segments that were used last at least S seconds ago" },
+  "dry-run": { value: "", text: "remove nothing, only say what would be removed" },
+} as const;
+
+export type CommandOption = keyof typeof commandOptions;
 
 /** A command once it is loaded. `commands.ts` has its summary. */
 export interface Command {

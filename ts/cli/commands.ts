@@ -1,10 +1,12 @@
 /** Every command, and what --help says of it. */
-import type { Command } from "./command.js";
+import { type Command, type CommandOption, commandOptions } from "./command.js";
 
 interface Entry {
   summary: string;
   /** Placeholder of what the command takes; empty when it takes nothing, with dots when it takes more than one. */
   argument: "NAME" | "NAME..." | "FILE" | "";
+  /** What it knows beside --json. */
+  options?: CommandOption[];
   /** Loaded one at a time: help and `doctor` must work where the API cannot be loaded. */
   load(): Promise<Command>;
 }
@@ -18,6 +20,7 @@ export const commands: Record<string, Entry> = {
   ls: {
     summary: "list the segments of this machine, whoever made them",
     argument: "",
+    options: ["prefix"],
     load: async () => (await import("./ls.js")).ls,
   },
   inspect: {
@@ -28,6 +31,7 @@ export const commands: Record<string, Entry> = {
   layout: {
     summary: "show where the fields of structs lie; with --c as a C header",
     argument: "FILE",
+    options: ["c"],
     load: async () => (await import("./layout.js")).layout,
   },
   unlink: {
@@ -38,6 +42,7 @@ export const commands: Record<string, Entry> = {
   prune: {
     summary: "remove every segment of yours that nobody alive has open",
     argument: "",
+    options: ["prefix", "older-than", "dry-run"],
     load: async () => (await import("./prune.js")).prune,
   },
   doctor: {
@@ -49,7 +54,6 @@ export const commands: Record<string, Entry> = {
 
 const options = [
   ["--json", "print the result as one JSON document"],
-  ["--c", "with layout: print a C header"],
   ["--help, -h", "explain a command, or this overview"],
   ["--version, -V", "print the version"],
   ["--", 'what follows is no option: for a NAME that begins with "-"'],
@@ -59,7 +63,7 @@ export function overview(): string {
   const lines = [
     "Shared memory between processes.",
     "",
-    "Usage: isthmus COMMAND [NAME | FILE] [--json]",
+    "Usage: isthmus COMMAND [NAME | FILE] [OPTIONS] [--json]",
     "       isthmus help COMMAND",
     "",
     "Commands:",
@@ -67,18 +71,37 @@ export function overview(): string {
   for (const [name, { summary, argument }] of Object.entries(commands)) {
     lines.push(`  ${`${name} ${argument}`.padEnd(14)} ${summary}`);
   }
-  lines.push("", "Options:", ...options.map(([name, text]) => `  ${(name as string).padEnd(14)} ${text}`));
+  lines.push(
+    "",
+    "Options of all commands:",
+    ...options.map(([name, text]) => `  ${(name as string).padEnd(14)} ${text}`),
+  );
   lines.push("", "Exit code: 0 done, 1 it failed or found a problem, 2 the command line makes no sense.");
   return lines.join("\n");
 }
 
-/** "isthmus ls [--json]" */
+/** "--prefix P" */
+function withValue(option: CommandOption): string {
+  const { value } = commandOptions[option];
+  return `--${option}${value ? ` ${value}` : ""}`;
+}
+
+/** "isthmus ls [--prefix P] [--json]" */
 export function usageLine(name: string): string {
-  const argument = commands[name]?.argument;
-  return `isthmus ${name}${argument ? ` ${argument}` : ""}${name === "layout" ? " [--c]" : ""} [--json]`;
+  const { argument = "", options: own = [] } = commands[name] ?? {};
+  const words = [`isthmus ${name}`, argument, ...own.map((option) => `[${withValue(option)}]`), "[--json]"];
+  return words.filter(Boolean).join(" ");
 }
 
 export async function explanation(name: string): Promise<string> {
-  const { summary, load } = commands[name] as Entry;
-  return `${summary}\n\nUsage: ${usageLine(name)}\n\n${(await load()).help}`;
+  const { summary, load, options: own = [] } = commands[name] as Entry;
+  const lines = [summary, "", `Usage: ${usageLine(name)}`, ""];
+  for (const option of own) lines.push(`  ${withValue(option).padEnd(16)} ${commandOptions[option].text}`);
+  if (own.length > 0) lines.push("");
+  return [...lines, (await load()).help].join("\n");
+}
+
+/** The commands that have this option. */
+export function commandsWith(option: CommandOption): string[] {
+  return Object.keys(commands).filter((name) => commands[name]?.options?.includes(option));
 }

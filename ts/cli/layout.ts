@@ -17,10 +17,10 @@ export const layout: Command = {
     "With --c the result is a C header whose static asserts prove every offset; with --json, too, it is",
     "{ header: TEXT }. What a module prints when it is loaded goes to stderr.",
   ].join("\n"),
-  async run({ names: [file], json: asJson, c }) {
+  async run({ names: [file], json: asJson, options }) {
     const structs = file.endsWith(".json") ? fromJson(file) : await fromModule(file);
     if (structs.length === 0) throw new Misuse(`${file} has no struct: export what struct(...) gives`);
-    if (c) {
+    if (options.has("c")) {
       const header = cHeader(basename(file), structs);
       if (asJson) json({ header });
       else line(header);

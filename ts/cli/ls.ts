@@ -11,12 +11,15 @@ function useText({ inUse, error }: SegmentInfo): string {
 export const ls: Command = {
   help: [
     "Lists the named segments of all users, on Linux those in /dev/shm; not anonymous ones, none in other files.",
-    "What this user may not read, or what is no segment, is listed with the reason. Takes no lock, writes nothing.",
+    "What this user may not read, or what is no segment, is listed with the reason. It takes no lock in a segment and writes",
+    "to none.",
+    "A temporary segment whose last holder was killed is removed, and not listed.",
     "IN USE says whether somebody alive has it open.",
-    'Of what is not in use, "isthmus prune" removes your own.',
+    'Of those that are not in use, "isthmus prune" removes your own.',
+    "With --json: [{ name, bytes, state, generation, inUse, temporary, error }, ...].",
   ].join("\n"),
-  run({ json: asJson }) {
-    const found = Segment.list();
+  run({ json: asJson, options }) {
+    const found = Segment.list({ prefix: options.get("prefix") });
     if (asJson) {
       json(found);
       return DONE;

@@ -3,27 +3,48 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { DONE, FAILED, type Invocation, MISUSED, Misuse } from "./command.js";
-import { commands, explanation, overview, usageLine } from "./commands.js";
+import {
+  type CommandOption,
+  commandOptions,
+  DONE,
+  FAILED,
+  type Invocation,
+  MISUSED,
+  Misuse,
+} from "./command.js";
+import { commands, commandsWith, explanation, overview, usageLine } from "./commands.js";
 import { json, line, paintError } from "./print.js";
 
-const FLAGS: Record<string, { type: "boolean"; short?: string }> = {
+type Flag = { type: "boolean" | "string"; short?: string };
+
+/** What every command knows. */
+const FLAGS: Record<string, Flag> = {
   json: { type: "boolean" },
-  c: { type: "boolean" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "V" },
 };
 
+for (const [name, { value }] of Object.entries(commandOptions)) {
+  FLAGS[name] = { type: value ? "string" : "boolean" };
+}
+
 /** Whether to print JSON: known before the rest of the command line is, because its faults are told as JSON, too. */
 let asJson = false;
 
-/** The command line in parts; what is no option of any command is refused. */
-function parsed(args: string[]): { flags: Set<string>; words: string[] } {
+interface Parsed {
+  /** The options that were given, with their values; "" for one that takes none. */
+  flags: Map<string, string>;
+  words: string[];
+}
+
+/** The command line in parts; an option that no command has is refused. */
+function parsed(args: string[]): Parsed {
   const { tokens } = parseArgs({ args, options: FLAGS, strict: false, allowPositionals: true, tokens: true });
   const words = tokens.flatMap((token) => (token.kind === "positional" ? token.value : []));
   const command = words[0] !== undefined && Object.hasOwn(commands, words[0]) ? words[0] : undefined;
   const given = tokens.flatMap((token) => (token.kind === "option" ? token : []));
   asJson = given.some(({ name }) => name === "json");
+  const flags = new Map<string, string>();
   for (const { name, index, value } of given) {
     const text = args[index] as string;
     if (!Object.hasOwn(FLAGS, name)) {
@@ -33,9 +54,33 @@ function parsed(args: string[]): { flags: Set<string>; words: string[] } {
           : "";
       throw new Misuse(`there is no option ${text}${advice}`, command);
     }
-    if (value !== undefined) throw new Misuse(`--${name} takes no value, got ${text}`, command);
+    const takesValue = FLAGS[name]?.type === "string";
+    if (takesValue && value === undefined) throw new Misuse(`--${name} needs a value`, command);
+    if (!takesValue && value !== undefined)
+      throw new Misuse(`--${name} takes no value, got ${text}`, command);
+    if (flags.has(name) && takesValue) throw new Misuse(`--${name} was given twice`, command);
+    flags.set(name, value ?? "");
   }
-  return { flags: new Set(given.map(({ name }) => name)), words };
+  return { flags, words };
+}
+
+/** The options of this command; one that another command has is refused. */
+function optionsOf(command: string, flags: ReadonlyMap<string, string>): Map<CommandOption, string> {
+  const found = new Map<CommandOption, string>();
+  for (const option of Object.keys(commandOptions) as CommandOption[]) {
+    const value = flags.get(option);
+    if (value === undefined) continue;
+    const owners = commandsWith(option);
+    if (!owners.includes(command)) {
+      const names = owners.map((name) => `"${name}"`).join(" and ");
+      throw new Misuse(
+        `"${command}" has no option --${option}; ${names} ${owners.length > 1 ? "have" : "has"}`,
+        command,
+      );
+    }
+    found.set(option, value);
+  }
+  return found;
 }
 
 function version(): string {
@@ -84,9 +129,7 @@ async function run(): Promise<number> {
   if (flags.has("help")) return help([name]);
   const command = known(name);
   checkNames(command, names);
-  if (flags.has("c") && command !== "layout")
-    throw new Misuse(`"${command}" has no option --c; "layout" has`, command);
-  const invocation: Invocation = { names, json: asJson, c: flags.has("c") };
+  const invocation: Invocation = { names, json: asJson, options: optionsOf(command, flags) };
   return (await commands[command]?.load())?.run(invocation) ?? FAILED;
 }
 

@@ -24,6 +24,11 @@ export const runtime = versions.bun ? RUNTIME_BUN : versions.deno ? RUNTIME_DENO
 
 export const pid: number = process.pid;
 
+/** The user that this process acts as now; undefined where the system has no such number. */
+export function userId(): number | undefined {
+  return process.geteuid?.();
+}
+
 /** Milliseconds since some moment, by the clock of the system. */
 export function monotonicMs(): number {
   return native.now();

@@ -67,7 +67,7 @@ export function beatAll(): void {
 }
 
 function abandonAll(): void {
-  for (const attachment of open) attachment.leave(true);
+  for (const attachment of open) attachment.endAtExit();
 }
 
 /**
@@ -111,6 +111,8 @@ export class Attachment {
   onClosed: (() => void) | undefined;
   /** Called after leaving, with LOCK_CREATION held; then the region is closed, which gives up all locks in one step. */
   afterLeave: ((attachment: Attachment) => void) | undefined;
+  /** Called by a reader after its region was closed. */
+  afterClose: (() => void) | undefined;
 
   constructor(region: Region, name: string, bytes: number) {
     this.region = region;
@@ -135,6 +137,7 @@ export class Attachment {
         if ((this.core.watchSlot(slot) !== 0) !== dead) continue;
         if (!this.region.lock(LOCK_PARTICIPANTS + slot, false)) continue;
         this.core.join(slot, pid, runtime, nowNs());
+        this.core.beat(nowNs());
         this.slot = slot;
         this.doorbell = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
         this.scratch = this.core.scratch() >>> 0;
@@ -165,10 +168,21 @@ export class Attachment {
   }
 
   #begin(): void {
+    this.leaveAtExit();
+  }
+
+  /** Leaves also when the environment ends without `close`. A participant does so from the time when it joins. */
+  leaveAtExit(): void {
     open.add(this);
     if (heart) return;
     heart = setInterval(beatAll, HEARTBEAT_MS).unref();
     onExit(abandonAll);
+  }
+
+  /** A region need not be closed when the process ends, but a reader can only leave by closing. */
+  endAtExit(): void {
+    if (this.readOnly) this.close(true);
+    else this.leave(true);
   }
 
   beat(now = nowNs()): void {
@@ -186,19 +200,23 @@ export class Attachment {
       if (abandoned && part.abandon) part.abandon();
       else part.close();
     }
+    this.core.beat(nowNs()); // the header says when the segment was used last
     const locked = this.#lockCreation();
     this.core.leave(locked ? 1 : 0);
     this.region.touch();
     this.region.unlock(LOCK_PARTICIPANTS + this.slot);
     this.slot = -1;
-    open.delete(this);
-    if (open.size === 0 && heart) {
-      clearInterval(heart);
-      heart = undefined;
-      offExit(abandonAll);
-    }
+    this.#endBeating();
     if (locked && this.afterLeave) this.#closeAfterLeave();
     else if (locked) this.region.unlock(LOCK_CREATION);
+  }
+
+  #endBeating(): void {
+    open.delete(this);
+    if (open.size > 0 || !heart) return;
+    clearInterval(heart);
+    heart = undefined;
+    offExit(abandonAll);
   }
 
   #lockCreation(): boolean {
@@ -223,8 +241,10 @@ export class Attachment {
   /** From here on only the collector can give back the addresses of the mapping, and nothing of ours keeps them from it. */
   #closeRegion(): void {
     this.region.close();
+    this.#endBeating();
     forgotten.unregister(this);
     this.onClosed?.();
+    this.afterClose?.();
   }
 
   close(abandoned = false): void {

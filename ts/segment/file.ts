@@ -1,19 +1,31 @@
 /**
- * Segments in files: they outlive the processes and the machine's uptime. The first open decides the size; a file that is
- * larger than asked for stays so; a smaller one is extended by a writer whom nobody shares it with; the last writer out
- * truncates it to what is used.
+ * Segments in files. They outlive processes and restarts of the machine. A file that is larger than asked for stays as
+ * large. A smaller one is extended by a writer if nobody else has it open, else it stays as it is. The last writer that
+ * leaves truncates it to what is used.
  *
- * A writer holds LOCK_CREATION here, as everywhere while it enters. If it gets LOCK_HOLDERS alone, nobody else lives in
- * the segment and nobody can enter: then it adopts the file (`assembly/adopt.ts`), which undoes what the dead have left and
- * gives the heap the bytes by which the file has grown. Readers take LOCK_HOLDERS shared before they look: they wait
- * meanwhile, and nobody changes the size of what they hold.
+ * A writer that opens holds LOCK_CREATION:
+ *  1. it tries to take LOCK_HOLDERS alone. If it cannot, somebody else has the file open: go to 5
+ *  2. it brings all bytes of the file to the disk, because a copied file may have holes, and writing to a hole of a full disk
+ *     raises SIGBUS
+ *  3. it adopts the file (`assembly/adopt.ts`): undoes what dead processes left half done, and gives bytes that the file has
+ *     beyond its segment to the heap
+ *  4. if more bytes were asked for, it extends the file, and adopts those as well
+ *  5. it gives LOCK_HOLDERS back and joins as in `open.ts`
  *
- * To truncate, with LOCK_CREATION held from leaving the slot until the mapping is gone, and LOCK_HOLDERS alone:
+ * A reader takes LOCK_HOLDERS shared before it looks at the file, so it waits for such a writer, and nobody changes the size
+ * of a file that it has open.
+ *
+ * The last writer that leaves truncates. It holds LOCK_CREATION from giving back its slot until its mapping is gone, and takes
+ * LOCK_HOLDERS alone:
  *  1. the heap gives up what is free at its end, and the header says the smaller size
- *  2. the storage has that: else a power cut could leave a short file whose header says the larger size
- *  3. private pages take the place of the mapping: nobody can touch what vanishes
- *  4. the file gets the smaller size
- * Who dies after 1, 2 or 3 leaves a file that is longer than its header says: the next writer gives the rest to the heap.
+ *  2. it flushes that to the disk: else a power cut could leave a short file whose header says the larger size
+ *  3. it puts private pages in place of the mapping, so that nobody touches bytes that vanish
+ *  4. it gives the file the smaller size
+ *
+ * | a process dies            | the state then                           | repaired by                             |
+ * | ------------------------- | ---------------------------------------- | --------------------------------------- |
+ * | in opening's 2 to 4       | the file may be longer than its segment  | the next writer that is alone adopts it |
+ * | after truncating's 1 to 3 | the file is longer than its segment      | the next writer that is alone adopts it |
  */
 import { ACCESS_DENIED, BAD_MAGIC, NOT_FOUND, OUT_OF_SHARED_MEMORY } from "../../protocol/errors.js";
 import {
@@ -34,14 +46,15 @@ import type { NativeError } from "../host/native.js";
 import { native, type Region } from "../host/region.js";
 import { sleepMs } from "../host/runtime.js";
 import type { Attachment } from "./attachment.js";
+import { beginningOf } from "./beginning.js";
 import { openRegion } from "./location.js";
-import { beginningOf, type Creation, type Location, noRoom } from "./open.js";
+import { type Creation, type Location, noRoom } from "./open.js";
 
 /** The longest path that every system takes. Bytes. */
 const PATH_BYTES_MAX = 4000;
-/** How much of a file is looked at at once. */
+/** How many bytes of a file are read at once. */
 const LOOK_BYTES = 1 << 20;
-/** Turns of a millisecond for readers to notice that they cannot use a file. */
+/** How long readers may take to notice that they cannot use a file. Milliseconds. */
 const READERS_GONE_TURNS = 1000;
 
 const TO_CREATE = "pass { bytes } to create it";
@@ -105,25 +118,25 @@ function beforeJoin(region: Region, path: string, creation: Creation | undefined
         `file "${path}" is no segment: it begins with zeros and goes on with something else`,
       );
     }
-    // A copy may have holes where the original had zeros, and whoever writes to one when the disk is full is killed.
-    setAside(region, path, `bringing all of file "${path}" to the disk`, bytes);
+    allocate(region, path, `bringing all of file "${path}" to the disk`, bytes);
     const whole = adoptMapped(region, bytes);
     if (!whole || creation === undefined || creation.bytes <= bytes) return;
     const what = `extending file "${path}" from ${bytes} to ${creation.bytes} bytes`;
-    setAside(region, path, what, creation.bytes);
+    allocate(region, path, what, creation.bytes);
     adoptMapped(region, creation.bytes);
   } finally {
     region.unlock(LOCK_HOLDERS);
   }
 }
 
-function setAside(region: Region, path: string, what: string, bytes: number): void {
+/** Gives the file storage for all of these bytes. */
+function allocate(region: Region, path: string, what: string, bytes: number): void {
   region.allocate(what, bytes, noRoom({ noSpaceAdvice: () => noSpaceAdvice(path) }));
 }
 
 /**
- * Takes LOCK_HOLDERS alone if nobody has it. A file that cannot be used without being adopted has no holders but readers who
- * have just come to find that out, and go.
+ * Takes LOCK_HOLDERS alone if nobody else has it. If the file cannot be used without being adopted, its only holders are readers
+ * that are about to find that out and to close it: they are waited for.
  */
 function isAlone(region: Region, bytes: number): boolean {
   if (region.lock(LOCK_HOLDERS, false)) return true;
@@ -154,8 +167,8 @@ function adoptMapped(region: Region, bytes: number): boolean {
 }
 
 /**
- * A file whose creator died looks like one that begins with zeros, and is created anew. So a file that is not ours must not
- * look so: either creation has come as far as writing its version, or nothing was ever written to it.
+ * A file whose creator died begins with zeros, and is created anew. A file of some other program may begin with zeros, too,
+ * and must not be. So either creation has come as far as writing the version, or the file has nothing but zeros.
  */
 function mayBeOurs(region: Region, bytes: number): boolean {
   const view = beginningOf(region);
@@ -168,7 +181,7 @@ function mayBeOurs(region: Region, bytes: number): boolean {
   return true;
 }
 
-/** The last one out leaves no more than what is used. A system that refuses leaves a longer file, which is whole as well. */
+/** Truncates the file to what is used, if we are the last. If the system refuses, a longer file stays, which is whole as well. */
 function truncate({ region, core, bytes }: Attachment): void {
   const info = region.info();
   if (!info.linked || info.bytes !== bytes || !region.lock(LOCK_HOLDERS, false)) return;

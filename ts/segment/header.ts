@@ -18,8 +18,10 @@ import {
   HEADER_RECOVERIES_OFFSET,
   HEADER_REFUSALS_OFFSET,
   HEADER_STATE_OFFSET,
+  HEADER_TEMPORARY_OFFSET,
   HEADER_TOTAL_SIZE_OFFSET,
   HEADER_VERSION_MISMATCHES_OFFSET,
+  MAGIC_TEMPORARY,
   PARTICIPANT_BYTES,
   PARTICIPANT_HEARTBEAT_NS_OFFSET,
   PARTICIPANT_JOINED_NS_OFFSET,
@@ -63,6 +65,8 @@ export interface SegmentHeader {
   payloadSize: number;
   /** Hash of the layout; others are refused with LAYOUT_MISMATCH. */
   fingerprint: number;
+  /** The name goes with the last one who has the segment open. */
+  temporary: boolean;
   /** Slots, not processes. */
   participants: number;
   /** How many named objects there can be. */
@@ -130,6 +134,7 @@ export function headerOf(view: DataView): SegmentHeader {
     payloadOffset: Number(u64(HEADER_PAYLOAD_OFFSET_OFFSET)),
     payloadSize: Number(u64(HEADER_PAYLOAD_SIZE_OFFSET)),
     fingerprint: u32(HEADER_FINGERPRINT_OFFSET),
+    temporary: u32(HEADER_TEMPORARY_OFFSET) === MAGIC_TEMPORARY,
     participants: u32(HEADER_PARTICIPANTS_OFFSET),
     directoryEntries: u32(HEADER_DIRECTORY_ENTRIES_OFFSET),
     creatorPid: u32(HEADER_CREATOR_PID_OFFSET),

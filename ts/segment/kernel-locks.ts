@@ -1,8 +1,17 @@
 /**
- * Locks of the kernel that others give back soon, unless they are stopped: whoever creates, joins, leaves or removes a
- * segment holds LOCK_CREATION of the object meanwhile. A name is taken from an object, or given to another one, only by who
- * holds LOCK_CREATION of the object that has it and has seen since that it has it: so what is looked at with the lock in
- * one's hands keeps its name.
+ * The two locks of the kernel that guard an object as a whole. The kernel releases both when their owner dies, however it dies.
+ *
+ * | lock          | held                                                       | by                                       |
+ * | ------------- | ---------------------------------------------------------- | ---------------------------------------- |
+ * | LOCK_CREATION | alone, while a process creates, joins, leaves or removes   | writers; whoever removes a name          |
+ * | LOCK_HOLDERS  | shared, for as long as a process has the segment open      | writers and readers                      |
+ * | LOCK_HOLDERS  | alone, while nobody else may have it open                  | who truncates, adopts, prunes or removes |
+ *
+ * Only a process that holds LOCK_CREATION of the object which has a name, and has seen since that the object still has it,
+ * takes the name away or gives it to another object. So whatever a process looks at while it holds LOCK_CREATION keeps its
+ * name meanwhile.
+ *
+ * A stopped process keeps its locks. So every wait for one has a timeout, and the error says what to do.
  */
 import { INITIALIZING } from "../../protocol/errors.js";
 import { LOCK_CREATION, LOCK_HOLDERS } from "../../protocol/layout.js";
@@ -10,7 +19,7 @@ import { failure } from "../errors.js";
 import type { Region } from "../host/region.js";
 import { monotonicMs, sleepMs } from "../host/runtime.js";
 
-/** How long another process may be creating, joining or truncating before we give up; a dead one is noticed at once. */
+/** How long to wait for another process that creates, joins, leaves or truncates. A dead one is noticed at once. */
 export const CREATION_TIMEOUT_MS = 10_000;
 /** Pause between two attempts. */
 const ATTEMPT_MS = 0.5;
@@ -37,38 +46,44 @@ function retryUntil({ described, timeoutMs = CREATION_TIMEOUT_MS }: Wanted, take
   }
 }
 
+/** Takes LOCK_CREATION alone. */
 export function lockCreation(region: Region, wanted: Wanted): void {
   retryUntil(wanted, () => region.lock(LOCK_CREATION, false));
 }
 
-/** Counts us among those who hold the segment. Nobody comes in while somebody adopts, truncates or prunes it. */
+/** Takes LOCK_HOLDERS shared: from now on nobody adopts, truncates or prunes the object. */
 export function hold(region: Region, wanted: Wanted): void {
   retryUntil(wanted, () => region.lock(LOCK_HOLDERS, true));
 }
 
-/** For a reader, who cannot create: waits until nobody creates any more. Whoever does may have to be alone. */
+/**
+ * A reader waits until nobody creates the segment any more. It gives up LOCK_HOLDERS meanwhile, because the creator may have to
+ * take that lock alone.
+ */
 export function outwaitCreator(region: Region, wanted: Wanted): void {
   region.unlock(LOCK_HOLDERS);
   retryUntil(wanted, () => !region.held(LOCK_CREATION));
 }
 
-/** As good as LOCK_CREATION for one who only removes a name, also where the lock can only be taken shared. */
+/**
+ * Takes LOCK_CREATION in order to remove a name. An object that was opened for reading can only be locked shared: that keeps all
+ * writers out, and of two processes that hold it shared, the one that came second sees the other one and gives up.
+ */
 function takeForRemoval(region: Region): boolean {
   if (!region.readOnly) return region.lock(LOCK_CREATION, false);
   if (!region.lock(LOCK_CREATION, true)) return false;
-  // Of two who have it shared, the one who came second sees the other one.
   if (!region.held(LOCK_CREATION)) return true;
   region.unlock(LOCK_CREATION);
   return false;
 }
 
 /**
- * Removes the name that the region was opened by, unless it leads elsewhere by now.
+ * Removes the name that the region was opened by, unless the name leads elsewhere by now.
  *
  * @returns whether it did
  */
 export function removeLocked(region: Region, wanted: Wanted): boolean {
-  if (!region.info().linked) return false; // and nothing gives it the name back
+  if (!region.info().linked) return false; // nothing gives an object its name back
   retryUntil(wanted, () => takeForRemoval(region));
   try {
     return region.remove();

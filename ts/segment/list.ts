@@ -1,9 +1,13 @@
+/** What segments there are. */
 import { LOCK_HOLDERS } from "../../protocol/layout.js";
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
 import { attempt, IsthmusError, type IsthmusErrorCode } from "../errors.js";
 import { native, Region } from "../host/region.js";
+import { beginningOf, mayBeSegment } from "./beginning.js";
 import { headerOf, type SegmentState } from "./header.js";
-import { beginningOf, mayBeSegment } from "./open.js";
+import { namedLocation } from "./location.js";
+import type { Selection } from "./options.js";
+import { removeIfLeftBehind } from "./temporary.js";
 
 /** A named segment, as `Segment.list` sees it. */
 export interface SegmentInfo {
@@ -17,18 +21,24 @@ export interface SegmentInfo {
   generation: number | undefined;
   /** Somebody alive has it open. */
   inUse: boolean;
+  /** The name goes with the last one who has it open. */
+  temporary: boolean;
   /** Why there is no `state`: what opening or looking at it gave; undefined when there is one. */
   error: IsthmusErrorCode | undefined;
 }
 
-/** @internal All named segments, without taking a lock and without writing. */
-export function listSegments(namespace: number): SegmentInfo[] {
+/** @internal The named segments, without a lock in any of them. Removes temporary ones that were left behind. */
+export function listSegments({ prefix, namespace }: Selection): SegmentInfo[] {
   const names = attempt("listing segments", () => native.list(namespace));
-  return names.sort().flatMap((name) => describe(name, namespace) ?? []);
+  const wanted = names.filter((name) => name.startsWith(prefix)).sort();
+  return wanted.flatMap((name) => describe(name, namespace) ?? []);
 }
 
 function describe(name: string, namespace: number): SegmentInfo | undefined {
-  const nothing = { name, bytes: 0, state: undefined, generation: undefined, inUse: false };
+  const nothing = {
+    ...{ name, bytes: 0, state: undefined, generation: undefined },
+    ...{ inUse: false, temporary: false },
+  };
   let region: Region | undefined;
   try {
     region = new Region(
@@ -38,15 +48,22 @@ function describe(name: string, namespace: number): SegmentInfo | undefined {
     const { bytes } = region.info();
     const inUse = region.held(LOCK_HOLDERS);
     if (bytes === 0) return { ...nothing, bytes, inUse, error: "INITIALIZING" };
-    // Read, not mapped: its owner, who may be anybody, could truncate it, and end whoever touches what is gone.
     if (!mayBeSegment(region)) return { ...nothing, bytes, inUse, error: "BAD_MAGIC" };
     const view = beginningOf(region);
     if (!view || bytes % PAGE_BYTES !== 0 || bytes > PAGE_BYTES * SEGMENT_PAGES_MAX) {
       return { ...nothing, bytes, inUse, error: "CORRUPT" };
     }
     const header = headerOf(view);
-    if (header.magic === 0) return { ...nothing, bytes, inUse, state: header.state, error: undefined };
-    return { name, bytes, inUse, state: header.state, generation: header.generation, error: undefined };
+    const { state, generation, temporary } = header;
+    if (header.magic === 0) return { ...nothing, bytes, inUse, state, error: undefined };
+    if (
+      temporary &&
+      region.info().trusted &&
+      removeIfLeftBehind(region, namedLocation(name, namespace, true))
+    ) {
+      return undefined;
+    }
+    return { name, bytes, inUse, temporary, state, generation, error: undefined };
   } catch (error) {
     if (!(error instanceof IsthmusError)) throw error;
     if (error.code === "NOT_FOUND") return undefined;

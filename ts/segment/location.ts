@@ -1,4 +1,4 @@
-/** Where segments can be found: how the object behind each kind of segment is opened. */
+/** The locations of segments without a file of their own: under a name, without one, behind a handle. */
 import { ACCESS_DENIED, INVALID_NAME, NOT_FOUND, OUT_OF_SHARED_MEMORY } from "../../protocol/errors.js";
 import { text } from "../arguments.js";
 import { attempt } from "../errors.js";
@@ -6,7 +6,7 @@ import { accessAdvice, ENLARGE, noRoomAdvice } from "../host/advice.js";
 import { errnoName } from "../host/errno.js";
 import type { NativeError } from "../host/native.js";
 import { native, Region } from "../host/region.js";
-import type { Creation, Location } from "./open.js";
+import type { Creation, Location, Owner } from "./open.js";
 import { segmentName } from "./options.js";
 
 /** Longer than any text of `segment.handle`. */
@@ -53,23 +53,31 @@ export function namedAdvice(name: string, error: NativeError): string | undefine
 const TO_CREATE = "create it, or wait for it with Segment.waitFor";
 
 /** @internal The segment of that name. */
-export function namedLocation(name: string, namespace: number, readOnly: boolean): Location {
+export function namedLocation(
+  name: string,
+  namespace: number,
+  readOnly: boolean,
+  owner: Owner = "self",
+): Location {
   const valid = segmentName(name);
+  const openAs = (creation: Creation | undefined, reading: boolean) =>
+    openRegion(
+      `opening segment "${valid}"`,
+      reading,
+      () => native.openNamed(valid, namespace, creation !== undefined, reading, creation?.mode ?? 0),
+      (error) =>
+        namedAdvice(valid, error) ??
+        (error.status === NOT_FOUND ? `there is nothing of that name; ${TO_CREATE}` : undefined),
+    );
   return {
     name: valid,
     described: `segment "${valid}"`,
     remedy: "create it with { replace: true }",
     notFoundAdvice: TO_CREATE,
     noSpaceAdvice,
-    open: (creation) =>
-      openRegion(
-        `opening segment "${valid}"`,
-        readOnly,
-        () => native.openNamed(valid, namespace, creation !== undefined, readOnly, creation?.mode ?? 0),
-        (error) =>
-          namedAdvice(valid, error) ??
-          (error.status === NOT_FOUND ? `there is nothing of that name; ${TO_CREATE}` : undefined),
-      ),
+    owner,
+    open: (creation) => openAs(creation, readOnly),
+    openForWriting: () => openAs(undefined, false),
   };
 }
 

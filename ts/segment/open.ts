@@ -1,13 +1,30 @@
 /**
- * The ways into a segment. Writers hold LOCK_CREATION from looking at the object until they have joined it, so that
- * creating, joining and removing never meet; see "Creation" in `assembly/segment.ts`. Read-only openers take no lock that could
- * keep anyone waiting for long: they count themselves among the holders, look, and look again whether the name was removed
- * meanwhile. Whoever is among the holders can rely on the size.
+ * The ways into a segment.
  *
- * What does not begin like a segment is never mapped: nobody has promised not to truncate it, and who touches mapped bytes that
- * are gone is killed. So the first look reads.
+ * A writer:
+ *  1. opens the object behind the name; when it may create, an absent one comes to exist, empty
+ *  2. takes LOCK_CREATION, so that creating, joining, leaving and removing never meet
+ *  3. looks whether the name still leads to the object, and begins again if it does not; removes it if it is a temporary segment
+ *     that was left behind (`temporary.ts`)
+ *  4. reads the beginning. We never map an object that does not start like a segment: see `beginning.ts`
+ *  5. takes LOCK_HOLDERS shared: from now on the size does not change
+ *  6. maps the object and lets the core create or validate the header: see "Creation" in `assembly/segment.ts`
+ *  7. takes a participant slot
+ *  8. looks again at the name and the size, which only a process that ignores these rules can have changed, and begins again if
+ *     they did change
+ *  9. gives LOCK_CREATION back
+ *
+ * A reader takes no lock that could keep others waiting: it does 1, 3 to 6 and 8. Since it has no LOCK_CREATION, a process that
+ * prunes may have removed the name before 5; step 8 notices that.
+ *
+ * | a writer dies          | the state then                                | repaired by                                    |
+ * | ---------------------- | --------------------------------------------- | ---------------------------------------------- |
+ * | after 1, as creator    | an empty object has the name                  | the next one that may create; `prune`          |
+ * | in 6, as creator       | the header says INITIALIZING, or is all zeros | the next writer, which creates it in its place |
+ * | after 7                | a slot whose owner is dead                    | whoever needs the slot or waits for its owner  |
  */
 import {
+  ACCESS_DENIED,
   ALREADY_EXISTS,
   BAD_MAGIC,
   BROKEN,
@@ -15,6 +32,7 @@ import {
   INITIALIZING,
   LAYOUT_MISMATCH,
   NOT_FOUND,
+  OBJECT_MISMATCH,
   OUT_OF_SHARED_MEMORY,
   VERSION_MISMATCH,
 } from "../../protocol/errors.js";
@@ -22,14 +40,9 @@ import { LAYOUT_FINGERPRINT } from "../../protocol/fingerprint.js";
 import {
   ABI_VERSION,
   HEADER_ABI_VERSION_OFFSET,
-  HEADER_BYTES,
   HEADER_FINGERPRINT_OFFSET,
-  HEADER_MAGIC_OFFSET,
-  HEADER_STATE_OFFSET,
   HEADER_TOTAL_SIZE_OFFSET,
   LOCK_CREATION,
-  MAGIC,
-  STATE_INITIALIZING,
 } from "../../protocol/layout.js";
 import { PAGE_BYTES, PARTICIPANTS_MIN, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
 import { failure, IsthmusError } from "../errors.js";
@@ -38,16 +51,23 @@ import type { NativeError } from "../host/native.js";
 import type { Region } from "../host/region.js";
 import { nowNs, pid, sleepMs } from "../host/runtime.js";
 import { Attachment } from "./attachment.js";
+import { mayBeSegment } from "./beginning.js";
 import { CREATION_TIMEOUT_MS, hold, lockCreation, outwaitCreator } from "./kernel-locks.js";
+import { planLeaving, removeIfLeftBehind } from "./temporary.js";
 
 /** What to make when there is nothing. */
 export interface Creation {
   bytes: number;
   participants: number;
   mode: number;
+  /** The name goes with the last one who has the segment open. */
+  temporary: boolean;
 }
 
-/** Where to look: how to open the object again is all that opening needs to know of it. */
+/** Whose segments are opened: those of this user and of the superuser, anybody's, or those of the user with that number. */
+export type Owner = "self" | "any" | number;
+
+/** Where a segment is: how to open the object, and how to speak of it. */
 export interface Location {
   name: string;
   /** For error texts: what it is called, and what to do when it is damaged. */
@@ -56,15 +76,22 @@ export interface Location {
   /** For error texts: what to do when there is nothing, and when there is no room for what was asked for. */
   notFoundAdvice: string;
   noSpaceAdvice(): string;
-  /** What was there before belongs to the user: nobody but the user removes it, and what fails leaves it as it was. */
+  /** The object belongs to the user: nobody else removes it, and an attempt that fails leaves it as it was. */
   ownedByUser?: boolean;
+  /** Whose segments are opened here. Default "self". */
+  owner?: Owner;
   /** How long to wait for others: see `Wanted`. */
   timeoutMs?: number;
   /** Opens the object; with `creation` it may come to exist, empty. */
   open(creation: Creation | undefined): Region;
-  /** What a writer does, with LOCK_CREATION in its hands, before it looks at the segment. */
+  /**
+   * Opens the object that has the name for writing, whatever access was asked for. Only segments with a name can be
+   * temporary.
+   */
+  openForWriting?(): Region;
+  /** What a writer does before it looks at the segment. It holds LOCK_CREATION. */
   beforeJoin?(region: Region, creation: Creation | undefined): void;
-  /** What a writer does who has left, with LOCK_CREATION in its hands, before it lets go of the region. */
+  /** What a writer does after it has left, before it closes the region. It holds LOCK_CREATION. */
   afterLeave?(attachment: Attachment): void;
 }
 
@@ -72,11 +99,11 @@ export type Mode = "create" | "open" | "openOrCreate";
 
 /** Pause before looking again at what another process is changing. */
 const RETRY_MS = 1;
-/** Names may be removed between opening and locking: then begin again, this often. */
+/** How often to begin again when the name was removed between opening and locking. */
 export const REOPEN_TURNS_MAX = 1000;
 
 /**
- * Opens what is there, or makes it: `mode` "create" refuses what exists, "open" never makes anything.
+ * Opens the segment at that location, or makes it: `mode` "create" refuses what exists, "open" never makes anything.
  *
  * @throws {IsthmusError} see Segment.create and Segment.open
  */
@@ -89,15 +116,17 @@ export function openLocation(location: Location, mode: Mode, creation: Creation 
     try {
       if (!region.readOnly) lockCreation(region, location);
       if (!checkOwner(region, location).linked) continue;
+      if (removeIfLeftBehind(region, location)) {
+        if (region.info().linked) throw mode === "open" ? notFound(location) : notRemovable(region, location);
+        continue;
+      }
       const attachment = openLocked(region, location, mode, creation);
-      // Without the lock, a pruner that saw no holder may have removed the name before it could see us. The size can only
-      // have been changed by somebody who does not keep to the rules.
       if (!attachment || !isAsSeen(region, attachment)) {
         attachment?.close();
         continue;
       }
       if (!region.readOnly) region.unlock(LOCK_CREATION);
-      attachment.afterLeave = location.afterLeave;
+      planLeaving(attachment, location);
       done = true;
       return attachment;
     } finally {
@@ -117,14 +146,14 @@ function isAsSeen(region: Region, attachment: Attachment): boolean {
 
 export function checkOwner(region: Region, location: Location): { linked: boolean } {
   const info = region.info();
-  if (!info.trusted) {
-    throw new IsthmusError(
-      "ACCESS_DENIED",
-      `${location.described} belongs to user ${info.owner}, who could change it at will; only segments of one's own user ` +
-        "and of the superuser are opened",
-    );
-  }
-  return info;
+  const { owner = "self" } = location;
+  if (owner === "any" || info.owner === owner || (owner === "self" && info.trusted)) return info;
+  const wanted = owner === "self" ? "this user or the superuser" : `user ${owner}`;
+  throw new IsthmusError(
+    "ACCESS_DENIED",
+    `${location.described} belongs to user ${info.owner}, who can change and truncate it at any time; a segment of ` +
+      `${wanted} was expected. If you trust that user, open it with { owner: ${info.owner} }`,
+  );
 }
 
 function openLocked(
@@ -141,7 +170,7 @@ function openLocked(
   }
   const { bytes } = region.info();
   if (bytes === 0) {
-    // Empty: its creator died before it got its size. Without a wish of our own there is nothing to open.
+    // Empty: its creator died before it gave the object its size.
     if (!creation || mode === "open") throw notFound(location);
     return makeOrUndo(region, location, creation, 0);
   }
@@ -158,31 +187,49 @@ function openLocked(
   if (status === INITIALIZING && !region.readOnly) return takeOver(attachment, location, mode, creation);
   if (mode === "create") throw exists(location);
   if (status !== 0) throw invalid(location, status, attachment);
+  if (creation && mode === "openOrCreate" && !location.ownedByUser)
+    compareWithWish(location, attachment, creation);
   attachment.join(attachment.core.participants.value);
   return attachment;
+}
+
+function notRemovable(region: Region, location: Location): IsthmusError {
+  return failure(
+    ACCESS_DENIED,
+    `${location.described} is a temporary one that its last holder has left behind, and this user may not remove the name; ` +
+      `user ${region.info().owner} can, with Segment.prune`,
+  );
 }
 
 function exists(location: Location): IsthmusError {
   return failure(ALREADY_EXISTS, `${location.described} exists; open it, or create with { replace: true }`);
 }
 
-/** What is at the beginning of the object; undefined where that is missing. */
-export function beginningOf(region: Region): DataView | undefined {
-  const { buffer, length } = region.read(0, HEADER_BYTES);
-  return length === HEADER_BYTES ? new DataView(buffer) : undefined;
+/**
+ * A user who asks for more than there is would find out later and elsewhere, as SEGMENT_FULL or TOO_MANY_PARTICIPANTS. A file is
+ * not compared: its last writer truncates it, so it is often smaller than asked for while a reader keeps it from being extended.
+ */
+function compareWithWish(location: Location, { bytes, core }: Attachment, creation: Creation): void {
+  if (bytes < creation.bytes) {
+    throw failure(
+      OBJECT_MISMATCH,
+      `${location.described} has ${bytes} bytes, ${creation.bytes} were asked for; ask for at most ${bytes}, or, to have ` +
+        `more, ${location.remedy}`,
+    );
+  }
+  const slots: number = core.participants.value;
+  if (slots >= creation.participants) return;
+  throw failure(
+    OBJECT_MISMATCH,
+    `${location.described} was made for ${slots} participants, ${creation.participants} were asked for; ask for at most ` +
+      `${slots}, or, to have more, ${location.remedy}`,
+  );
 }
 
-/** False when other bytes than those of a segment are there. What is too short to tell is judged by its size. */
-export function mayBeSegment(region: Region): boolean {
-  const { buffer, length } = region.read(0, HEADER_BYTES);
-  const view = new DataView(buffer, 0, length);
-  if (length < HEADER_MAGIC_OFFSET + 4) return true;
-  const magic = view.getUint32(HEADER_MAGIC_OFFSET, true);
-  if (magic !== 0 || length < HEADER_STATE_OFFSET + 4) return magic === MAGIC || magic === 0;
-  return view.getUint32(HEADER_STATE_OFFSET, true) === STATE_INITIALIZING;
-}
-
-/** Who died extending or truncating a file left it longer than its segment. A writer adopts it; a reader can do with less. */
+/**
+ * A process that died while it extended or truncated a file left the file longer than its segment. A writer adopts the rest; a
+ * reader uses the segment as the header describes it.
+ */
 function validateShorter(attachment: Attachment): number {
   const said = Number(attachment.view.getBigUint64(HEADER_TOTAL_SIZE_OFFSET, true));
   if (said >= attachment.bytes || said % PAGE_BYTES !== 0) return CORRUPT;
@@ -192,30 +239,30 @@ function validateShorter(attachment: Attachment): number {
 }
 
 /**
- * Gives an object that has `former` bytes, and nothing in them, its size, and makes it a segment. What cannot be made is not
- * left behind. The caller holds LOCK_CREATION.
+ * Gives an object its size and makes it a segment; it has `former` bytes that hold nothing. If that fails, the object is removed,
+ * or gets its former size back. The caller holds LOCK_CREATION.
  */
 function makeOrUndo(region: Region, location: Location, creation: Creation, former: number): Attachment {
   try {
-    return populate(allocated(region, location, creation.bytes), creation.participants, 1);
+    return populate(allocated(region, location, creation.bytes), creation, 1);
   } catch (error) {
     undo(region, location, former);
     throw error;
   }
 }
 
-/** Its own failure would hide the first one. */
+/** A failure of this would hide the first one. */
 function undo(region: Region, location: Location, former: number): void {
   try {
     region.unmap();
     if (!location.ownedByUser || region.info().created) region.remove();
     else region.shrink(former);
   } catch {
-    // An empty or unfinished segment stays, which the next one who comes makes.
+    // An empty or unfinished segment stays; the next one that may create makes it.
   }
 }
 
-/** The creator died half-way: whoever wanted to create it makes it as wished; an opener completes what was begun. */
+/** The creator died half-way. Whoever wants to create makes the segment as wished; an opener completes what was begun. */
 function takeOver(
   attachment: Attachment,
   location: Location,
@@ -232,7 +279,7 @@ function takeOver(
     region.unmap();
     return makeOrUndo(region, location, wanted, bytes);
   }
-  return populate(attachment, wanted?.participants ?? PARTICIPANTS_MIN, 1);
+  return populate(attachment, wanted ?? AS_BEGUN, 1);
 }
 
 function checkSize(location: Location, bytes: number): void {
@@ -244,16 +291,24 @@ function checkSize(location: Location, bytes: number): void {
   );
 }
 
-/** The object with that size, mapped. */
+/** Gives the object that size and maps it. */
 export function allocated(region: Region, location: Location, bytes: number): Attachment {
   const what = `allocating ${bytes} bytes for ${location.described}`;
   region.allocate(what, bytes, noRoom(location));
   return new Attachment(region, location.name, bytes);
 }
 
-/** Makes the bytes a segment; the caller holds LOCK_CREATION, and is among the holders. */
-export function establish({ core, bytes }: Attachment, participants: number, generation: number): void {
-  const status = core.create(bytes, generation, participants, pid, nowNs()) || core.validate(bytes, 0);
+/** What the core needs to know of a creation, beyond the size. */
+type Made = Pick<Creation, "participants" | "temporary">;
+
+/** How an opener completes a segment whose creator died. */
+const AS_BEGUN: Made = { participants: PARTICIPANTS_MIN, temporary: false };
+
+/** Makes the bytes a segment. The caller holds LOCK_CREATION, and LOCK_HOLDERS shared. */
+export function establish({ core, bytes }: Attachment, made: Made, generation: number): void {
+  const { participants, temporary } = made;
+  const status =
+    core.create(bytes, generation, participants, pid, nowNs(), temporary ? 1 : 0) || core.validate(bytes, 0);
   if (status === 0) return;
   throw failure(
     status,
@@ -261,13 +316,13 @@ export function establish({ core, bytes }: Attachment, participants: number, gen
   );
 }
 
-function populate(attachment: Attachment, participants: number, generation: number): Attachment {
-  establish(attachment, participants, generation);
+function populate(attachment: Attachment, made: Made, generation: number): Attachment {
+  establish(attachment, made, generation);
   attachment.join(attachment.core.participants.value);
   return attachment;
 }
 
-/** The advice of this location when the system has no room. */
+/** What to do at this location when the system has no room. */
 export function noRoom(
   location: Pick<Location, "noSpaceAdvice">,
 ): (error: NativeError) => string | undefined {

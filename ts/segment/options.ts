@@ -6,9 +6,9 @@ import {
   SEGMENT_NAME_MAX,
   SEGMENT_PAGES_MAX,
 } from "../../protocol/limits.js";
-import { integer, oneOf, text } from "../arguments.js";
+import { flag, integer, oneOf, text, wrongType } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
-import type { Creation } from "./open.js";
+import type { Creation, Owner } from "./open.js";
 
 /** What a segment is made with. */
 export interface CreateOptions {
@@ -16,12 +16,17 @@ export interface CreateOptions {
   bytes: number;
   /** Permission bits, exact whatever the umask. Default 0o600: only this user. */
   mode?: number | undefined;
-  /** Make a new generation if the name exists; who has the old one open sees `stale`. Only for `create`. Default false. */
+  /** Make a new generation if the name exists; its holders see `stale`. Only for `create`. Default false. */
   replace?: boolean | undefined;
   /** How many threads and processes can have the segment open at once: 64 to 1024 in steps of 64. Default 64. */
   participants?: number | undefined;
   /** Where the name lives. Default "local". */
   namespace?: Namespace | undefined;
+  /**
+   * The name goes with the last one who has the segment open, for writing or for reading. If that one is killed, the name
+   * goes with the next `open`, `list` or `prune`. Default false: the name stays until `unlink`.
+   */
+  temporary?: boolean | undefined;
 }
 
 const MODE_DEFAULT = 0o600;
@@ -29,8 +34,9 @@ const MODE_DEFAULT = 0o600;
 /** How a segment in a file is opened, and what it is made with. */
 export interface FileOptions {
   /**
-   * Needed when the file is to be created, and whenever there is to be room: the last one who closes the file truncates it to
-   * what is used. 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB.
+   * How many there should be: an absent file is created, a smaller one extended if nobody else has it open. Pass it
+   * whenever you will need room, because the last one who closes the file truncates it to what is used. 64 KiB to 4 GiB,
+   * rounded up to a multiple of 64 KiB.
    */
   bytes?: number | undefined;
   /** "read-only" maps without the right to write, and creates nothing; default "read-write". */
@@ -44,13 +50,14 @@ export interface FileOptions {
 /** @internal */
 export function creationOf(given: CreateOptions): Creation {
   const { bytes, mode = MODE_DEFAULT, participants = PARTICIPANTS_MIN } = given;
+  const temporary = flag("temporary", given.temporary, false);
   integer("bytes", bytes, PAGE_BYTES, PAGE_BYTES * SEGMENT_PAGES_MAX);
   integer("mode", mode, 0, 0o777);
   integer("participants", participants, PARTICIPANTS_MIN, PARTICIPANTS_MAX);
   if (participants % PARTICIPANTS_STEP !== 0) {
     throw new RangeError(`participants must be a multiple of ${PARTICIPANTS_STEP}, got ${participants}`);
   }
-  return { bytes: Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, mode, participants };
+  return { bytes: Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, mode, participants, temporary };
 }
 
 /** @internal What to make when there is no file; without `bytes` none is made. */
@@ -72,6 +79,67 @@ export interface OpenOptions {
   access?: Access | undefined;
   /** Where the name lives. Default "local". */
   namespace?: Namespace | undefined;
+  /**
+   * Who may have made the segment: its owner can change its bytes at any time, and truncate it, which ends a process that
+   * touches it. "self": this user or the superuser; "any": any user; a number: the user with that id. Default "self".
+   */
+  owner?: "self" | "any" | number | undefined;
+}
+
+/** Which segments are listed. */
+export interface ListOptions {
+  /** Only those whose name begins with this. Default "": all. */
+  prefix?: string | undefined;
+  /** Where the names live. Default "local". */
+  namespace?: Namespace | undefined;
+}
+
+/** Which segments are removed. */
+export interface PruneOptions extends ListOptions {
+  /**
+   * Only those that were used last at least so many milliseconds ago: when a participant joined, left, or showed the sign
+   * of life that it gives each second. A segment that was never finished has no such time, and is kept. Default 0: all.
+   */
+  olderThanMs?: number | undefined;
+  /** Remove nothing, only return the names. Default false. */
+  dryRun?: boolean | undefined;
+}
+
+const USER_ID_MAX = 2 ** 32 - 2;
+
+/** @internal The options were checked before. */
+export function ownerOf(given: Pick<OpenOptions, "owner"> | undefined): Owner {
+  const { owner = "self" } = given ?? {};
+  if (owner === "self" || owner === "any") return owner;
+  if (typeof owner === "string")
+    throw new RangeError(`owner must be "self", "any" or the number of a user, got ${JSON.stringify(owner)}`);
+  if (typeof owner !== "number") throw wrongType("owner", '"self", "any" or the number of a user', owner);
+  return integer("owner", owner, 0, USER_ID_MAX);
+}
+
+/** @internal What to look for, with all defaults. */
+export interface Selection {
+  prefix: string;
+  namespace: number;
+}
+
+/** @internal The options were checked before. */
+export function selectionOf({ prefix = "", namespace }: ListOptions): Selection {
+  return { prefix: text("prefix", prefix), namespace: namespaceNumber(namespace) };
+}
+
+/** @internal What to remove, with all defaults. */
+export interface Pruning extends Selection {
+  olderThanMs: number;
+  dryRun: boolean;
+}
+
+/** @internal The options were checked before. */
+export function pruningOf(given: PruneOptions): Pruning {
+  const { olderThanMs = 0 } = given;
+  if (typeof olderThanMs !== "number") throw wrongType("olderThanMs", "a number", olderThanMs);
+  if (!(olderThanMs >= 0)) throw new RangeError(`olderThanMs must be 0 or more, got ${olderThanMs}`);
+  return { ...selectionOf(given), olderThanMs, dryRun: flag("dryRun", given.dryRun, false) };
 }
 
 /** @internal The options were checked before. */

@@ -1,37 +1,59 @@
+/** Taking names away from segments: of one, whoever has it open, or of all that nobody has open. */
 import { LOCK_CREATION, LOCK_HOLDERS } from "../../protocol/layout.js";
 import { attempt, IsthmusError } from "../errors.js";
 import { native, Region } from "../host/region.js";
+import { nowNs, userId } from "../host/runtime.js";
+import { beginningOf, mayBeSegment } from "./beginning.js";
+import { headerOf } from "./header.js";
 import { removeLocked } from "./kernel-locks.js";
 import { namedAdvice, namedLocation } from "./location.js";
-import { beginningOf, type Location, mayBeSegment } from "./open.js";
+import type { Location } from "./open.js";
+import type { Pruning } from "./options.js";
 
 /**
  * @internal Removes every segment of this user that nobody alive has open, and nothing that is no segment; returns their
- * names. Who creates or joins one is not in danger: the lock of creation keeps writers out from the look to the end, the lock
- * of holders readers.
+ * names. Nobody who creates or joins a segment can lose it to this: LOCK_CREATION keeps writers out from the look to the removal,
+ * LOCK_HOLDERS readers.
  */
-export function pruneSegments(namespace: number): string[] {
-  return attempt("listing segments", () => native.list(namespace)).filter((name) =>
-    pruneOne(name, namespace),
-  );
+export function pruneSegments(pruning: Pruning): string[] {
+  return attempt("listing segments", () => native.list(pruning.namespace))
+    .filter((name) => name.startsWith(pruning.prefix) && pruneOne(name, pruning))
+    .sort();
 }
 
-/** What somebody else gave such a name is not ours to remove. An empty one is what a creator leaves who dies early. */
+/** An object of some other program that has such a name is not ours to remove. A creator that dies early leaves an empty one. */
 function isSegment(region: Region): boolean {
   if (region.info().bytes === 0) return true;
   return beginningOf(region) !== undefined && mayBeSegment(region);
 }
 
-function pruneOne(name: string, namespace: number): boolean {
+/** Whether this user has made it: the superuser leaves the segments of others alone, and others leave the superuser's alone. */
+function isOwn(region: Region): boolean {
+  const { trusted, owner } = region.info();
+  return trusted && owner === (userId() ?? owner);
+}
+
+/** How long nobody has used it. Milliseconds; negative when the segment says nothing about that. */
+function idleMs(region: Region): number {
+  const view = beginningOf(region);
+  if (!view) return -1;
+  const { magic, heartbeat, created } = headerOf(view);
+  const usedLast = Math.max(heartbeat.getTime(), created.getTime());
+  return magic === 0 ? -1 : nowNs() / 1e6 - usedLast;
+}
+
+function pruneOne(name: string, { namespace, olderThanMs, dryRun }: Pruning): boolean {
   let region: Region | undefined;
   try {
     region = new Region(
       attempt("", () => native.openNamed(name, namespace, false, false, 0)),
       false,
     );
-    if (!region.info().trusted) return false;
+    if (!isOwn(region)) return false;
     const isFree = region.lock(LOCK_CREATION, false) && region.lock(LOCK_HOLDERS, false);
-    return isFree && isSegment(region) && region.remove();
+    if (!isFree || !isSegment(region)) return false;
+    if (olderThanMs > 0 && idleMs(region) < olderThanMs) return false;
+    return dryRun ? region.info().linked : region.remove();
   } catch (error) {
     // Another user's, or gone already: not ours to remove.
     if (error instanceof IsthmusError) return false;
@@ -41,7 +63,7 @@ function pruneOne(name: string, namespace: number): boolean {
   }
 }
 
-/** @internal Removes a name, whatever has it when we look; nothing that gets the name later. */
+/** @internal Removes a name from the object that has it when we look, never from one that gets the name later. */
 export function unlinkSegment(name: string, namespace: number): void {
   const location = namedLocation(name, namespace, false);
   const region = openAnyhow(location, namedLocation(name, namespace, true));
@@ -54,14 +76,14 @@ export function unlinkSegment(name: string, namespace: number): void {
     return;
   }
   try {
-    // Somebody else was faster: then the name leads nowhere, or to something that came after what we have looked at.
+    // Somebody else was faster: the name leads nowhere, which is NOT_FOUND, or to a newer object than the one we looked at.
     if (!removeLocked(region, location)) openAnyhow(location, namedLocation(name, namespace, true))?.close();
   } finally {
     region.close();
   }
 }
 
-/** Whoever may remove a name need not be allowed to write to what has it. Undefined: a link, or it cannot even be read. */
+/** A user who may remove a name need not be allowed to write to the object. Undefined: a link, or it cannot even be read. */
 function openAnyhow(...places: Location[]): Region | undefined {
   for (const location of places) {
     try {

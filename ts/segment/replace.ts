@@ -1,13 +1,17 @@
 /**
- * A new generation under a name:
+ * A new generation under a name. The process that replaces:
  *
- *  1. a staged object gets its size: that may take long, and nobody waits for it
- *  2. LOCK_CREATION of the object that has the name, or there is none; the generation follows from its header
- *  3. the staged object becomes a segment, and takes the name in one step; where there was none, only if there is none still
- *  4. the holders of the old one are told; its lock is given back
+ *  1. makes a staged object, which has no name yet, and gives it its size; that may take long, and nobody waits for it
+ *  2. takes LOCK_CREATION of the object that has the name, if there is one, and reads its generation
+ *  3. makes the staged object a segment of the next generation, and gives it the name in one step. If the name led nowhere in 2,
+ *     this fails when the name leads somewhere by now: then it goes back to 2
+ *  4. marks the old segment stale, so that its holders need not ask the system, and gives its lock back
+ *  5. takes a participant slot of the new segment
  *
- * If the replacer dies: before 3 the old one has the name, and the next `list` removes what was staged. After it the name leads
- * to the new one, which is whole; the holders of the old one learn it from the system if nobody has told them.
+ * | it dies  | the state then                                            | repaired by                                       |
+ * | -------- | --------------------------------------------------------- | ------------------------------------------------- |
+ * | before 3 | the old segment has the name; a staged object is left     | the next `list`, which removes staged objects     |
+ * | after 3  | the name leads to the new segment, which is whole         | holders of the old one ask the system: `stale`    |
  */
 import { ALREADY_EXISTS, INITIALIZING } from "../../protocol/errors.js";
 import {
@@ -23,18 +27,12 @@ import { instantiate } from "../core.js";
 import { attempt, codeName, failure, IsthmusError } from "../errors.js";
 import { native, type Region } from "../host/region.js";
 import type { Attachment } from "./attachment.js";
+import { beginningOf } from "./beginning.js";
 import { hold, lockCreation } from "./kernel-locks.js";
-import {
-  allocated,
-  beginningOf,
-  type Creation,
-  checkOwner,
-  establish,
-  type Location,
-  REOPEN_TURNS_MAX,
-} from "./open.js";
+import { allocated, type Creation, checkOwner, establish, type Location, REOPEN_TURNS_MAX } from "./open.js";
+import { planLeaving } from "./temporary.js";
 
-/** Makes a new generation under the name, and tells those who hold the old one. */
+/** Makes a new generation under the name, and marks the old one stale. */
 export function replace(location: Location, stage: () => Region, creation: Creation): Attachment {
   const region = stage();
   let done = false;
@@ -51,6 +49,7 @@ export function replace(location: Location, stage: () => Region, creation: Creat
     }
     attachment.join(attachment.core.participants.value);
     region.unlock(LOCK_CREATION);
+    planLeaving(attachment, location);
     done = true;
     return attachment;
   } finally {
@@ -58,7 +57,7 @@ export function replace(location: Location, stage: () => Region, creation: Creat
   }
 }
 
-/** Steps 2 to 4; false when the name came to lead elsewhere before the lock was had, or there was nothing to lock. */
+/** Steps 2 to 4; false when the name came to lead elsewhere before we had the lock, or while there was nothing to lock. */
 function takeName(attachment: Attachment, location: Location, creation: Creation): boolean {
   const old = openCurrent(location);
   try {
@@ -66,7 +65,7 @@ function takeName(attachment: Attachment, location: Location, creation: Creation
       lockCreation(old, location);
       if (!checkOwner(old, location).linked) return false;
     }
-    establish(attachment, creation.participants, old ? generationAfter(old) : 1);
+    establish(attachment, creation, old ? generationAfter(old) : 1);
     if (!publish(attachment.region, location, old !== undefined)) return false;
     if (old) markStale(old);
     return true;
@@ -75,7 +74,7 @@ function takeName(attachment: Attachment, location: Location, creation: Creation
   }
 }
 
-/** What has the name now. */
+/** The object that has the name now. */
 function openCurrent(location: Location): Region | undefined {
   try {
     return location.open(undefined);
@@ -96,7 +95,7 @@ function publish(region: Region, location: Location, replacing: boolean): boolea
   }
 }
 
-/** What is no segment of this version has no generation. */
+/** An object that is no segment of this version has no generation. */
 function generationAfter(old: Region): number {
   const view = beginningOf(old);
   if (!view || view.getUint32(HEADER_MAGIC_OFFSET, true) !== MAGIC) return 1;
@@ -105,7 +104,7 @@ function generationAfter(old: Region): number {
   return generation < Number.MAX_SAFE_INTEGER ? generation + 1 : 1;
 }
 
-/** Spares the holders of the old one asking the system. They learn it anyhow, so no failure of this counts. */
+/** Spares the holders of the old segment asking the system. They would learn it from there too, so no failure of this counts. */
 function markStale(old: Region): void {
   try {
     const { bytes } = old.info();

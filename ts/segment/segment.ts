@@ -43,9 +43,14 @@ import {
   type FileOptions,
   fileCreationOf,
   isReadOnly,
+  type ListOptions,
   namespaceOf,
   type OpenOptions,
+  ownerOf,
+  type PruneOptions,
+  pruningOf,
   segmentName,
+  selectionOf,
 } from "./options.js";
 import { pruneSegments, unlinkSegment } from "./remove.js";
 import { replace } from "./replace.js";
@@ -54,8 +59,11 @@ import { openWhenReady } from "./wait-for.js";
 
 /** The options of each way in. */
 const NAMESPACE_OPTIONS = ["namespace"];
-const OPEN_OPTIONS = ["access", "namespace"];
-const CREATE_OPTIONS = ["bytes", "mode", "replace", "participants", "namespace"];
+const LIST_OPTIONS = ["prefix", "namespace"];
+const PRUNE_OPTIONS = ["prefix", "olderThanMs", "dryRun", "namespace"];
+const OPEN_OPTIONS = ["access", "namespace", "owner"];
+const CREATE_OPTIONS = ["bytes", "mode", "replace", "participants", "namespace", "temporary"];
+const OPEN_OR_CREATE_OPTIONS = CREATE_OPTIONS.filter((name) => name !== "replace");
 const FILE_OPTIONS = ["bytes", "access", "mode", "participants"];
 const ANONYMOUS_OPTIONS = ["bytes", "participants"];
 const HANDLE_OPTIONS = ["access"];
@@ -110,7 +118,8 @@ export class Segment {
    * @param name 1 to 200 characters out of A-Z a-z 0-9 _ @ + = ~ , - . (not first)
    * @param given `bytes`: 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB; `mode`: permission bits, default 0o600, exact
    *   whatever the umask; `replace`: make a new generation if the name exists, whose holders then see `stale`;
-   *   `participants`: 64 to 1024, in steps of 64, default 64; `namespace`
+   *   `participants`: 64 to 1024, in steps of 64, default 64; `namespace`; `temporary`: the name goes with the last one who has
+   *   the segment open
    * @returns the segment, open for writing
    * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} ALREADY_EXISTS; INVALID_NAME; ACCESS_DENIED; OUT_OF_SHARED_MEMORY; SEGMENT_FULL when `bytes` are
@@ -140,7 +149,8 @@ export class Segment {
    * Opens the segment of that name.
    *
    * @param name as for `create`
-   * @param given `access`: "read-only" maps without the right to write, default "read-write"; `namespace`
+   * @param given `access`: "read-only" maps without the right to write, default "read-write"; `namespace`; `owner`: who may have
+   *   made it: "self" (this user or the superuser, the default), "any", or the number of a user
    * @returns the segment
    * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} NOT_FOUND; ACCESS_DENIED; BAD_MAGIC, VERSION_MISMATCH, LAYOUT_MISMATCH, CORRUPT, BROKEN when it is
@@ -158,20 +168,19 @@ export class Segment {
    */
   static open(name: string, given?: OpenOptions): Segment {
     options("options", given, OPEN_OPTIONS);
-    return Segment.#openLocation(
-      namedLocation(name, namespaceOf(given), isReadOnly(given)),
-      "open",
-      undefined,
-    );
+    const location = namedLocation(name, namespaceOf(given), isReadOnly(given), ownerOf(given));
+    return Segment.#openLocation(location, "open", undefined);
   }
 
   /**
-   * Opens the segment of that name, or makes it: exactly one of all who call this at once does. The first one's size counts.
+   * Opens the segment of that name, or makes it: exactly one of all who call this at once does. Its size is the one that the
+   * first caller asked for, and so are `mode` and `temporary`.
    *
    * @param name as for `create`
    * @param given as for `create`, without `replace`
-   * @returns the segment, open for writing
-   * @throws {IsthmusError} as `create` (but ALREADY_EXISTS) and `open` (but NOT_FOUND)
+   * @returns the segment, open for writing; it has at least the bytes and participants that were asked for
+   * @throws {IsthmusError} OBJECT_MISMATCH when it exists with fewer bytes, or for fewer participants; others as `create` (but
+   *   ALREADY_EXISTS) and `open` (but NOT_FOUND)
    * @example
    * ```ts
    * import { MiB, Segment } from "isthmus";
@@ -181,8 +190,8 @@ export class Segment {
    * segment.unlink();
    * ```
    */
-  static openOrCreate(name: string, given: CreateOptions): Segment {
-    options("options", objectOf("options", given), CREATE_OPTIONS);
+  static openOrCreate(name: string, given: Omit<CreateOptions, "replace">): Segment {
+    options("options", objectOf("options", given), OPEN_OR_CREATE_OPTIONS);
     const creation = creationOf(given);
     return Segment.#openLocation(namedLocation(name, namespaceOf(given), false), "openOrCreate", creation);
   }
@@ -193,8 +202,9 @@ export class Segment {
 
   /**
    * Opens the segment in a file, or makes it: it stays when all have closed it, and `root` with it. A file that is larger
-   * than `bytes` stays as large; a smaller one is extended if nobody else has it open, else it stays as it is: see
-   * `segment.bytes`. docs/persistence.md says what is promised when a process or the machine dies.
+   * than `bytes` stays as large. A smaller one is extended if nobody else has it open. While somebody has, also for
+   * reading, it stays as it is, because what is mapped cannot be moved: see `segment.bytes`. docs/persistence.md says what
+   * is promised when a process or the machine dies.
    *
    * @param path of a regular file, not of a symbolic link
    * @param given `bytes` to make or extend it, `access`, and `mode` and `participants` as for `create`
@@ -247,7 +257,7 @@ export class Segment {
    */
   static async waitFor(name: string, given?: OpenOptions & WaitOptions): Promise<Segment> {
     const how = waiting(given, OPEN_OPTIONS);
-    const location = namedLocation(name, namespaceOf(given), isReadOnly(given));
+    const location = namedLocation(name, namespaceOf(given), isReadOnly(given), ownerOf(given));
     return new Segment(new Lease(await openWhenReady(location, how)), location);
   }
 
@@ -296,9 +306,10 @@ export class Segment {
   }
 
   /**
-   * All named segments of this machine that this user can see. Needs no lock that could keep anyone waiting.
+   * All named segments of this machine that this user can see. Takes no lock in any of them. A temporary segment whose last
+   * holder was killed is removed, and not listed.
    *
-   * @param given `namespace`
+   * @param given `prefix`: only names that begin with it; `namespace`
    * @returns one entry for each, in the order of their names
    * @throws {IsthmusError} NOT_SUPPORTED, SYSTEM as `create`
    * @example
@@ -308,13 +319,12 @@ export class Segment {
    * for (const { name, bytes, inUse } of Segment.list()) console.log(name, bytes, inUse);
    * ```
    */
-  static list(given?: Pick<OpenOptions, "namespace">): SegmentInfo[] {
-    options("options", given, NAMESPACE_OPTIONS);
-    return listSegments(namespaceOf(given));
+  static list(given?: ListOptions): SegmentInfo[] {
+    return listSegments(selectionOf(options<ListOptions>("options", given, LIST_OPTIONS)));
   }
 
   /**
-   * Removes a name. Who has the segment open keeps it, and sees `stale`. Waits for who is creating or joining it.
+   * Removes a name. Processes that have the segment open keep it, and see `stale`. Waits for one that is creating or joining it.
    *
    * @param name as for `create`
    * @param given `namespace`
@@ -334,23 +344,25 @@ export class Segment {
   }
 
   /**
-   * Removes every segment that nobody alive has open and that belongs to this user: the superuser leaves those of others alone.
-   * What has the name of a segment and is none stays.
+   * Removes every segment that nobody alive has open and that belongs to this user; also the superuser leaves those of others
+   * alone. An object that has the name of a segment and is none stays. Other programs of this user may have left segments
+   * that they will open again: pass a `prefix` or an age unless you know that there are none.
    *
-   * @param given `namespace`
-   * @returns names of the removed segments
+   * @param given `prefix`: only names that begin with it; `olderThanMs`: only segments that were used last at least so long ago;
+   *   `dryRun`: remove nothing; `namespace`
+   * @returns names of the removed segments, in order; with `dryRun` of those that would be removed
+   * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} NOT_SUPPORTED, SYSTEM as `create`
    * @example
    * ```ts
    * import { Segment } from "isthmus";
    *
-   * const unused = () => Segment.list().filter(({ inUse }) => !inUse).length;
-   * if (unused() > 1000) console.log(Segment.prune());
+   * const old = { prefix: "example-", olderThanMs: 24 * 3600 * 1000 };
+   * console.log(Segment.prune({ ...old, dryRun: true }), Segment.prune(old));
    * ```
    */
-  static prune(given?: Pick<OpenOptions, "namespace">): string[] {
-    options("options", given, NAMESPACE_OPTIONS);
-    return pruneSegments(namespaceOf(given));
+  static prune(given?: PruneOptions): string[] {
+    return pruneSegments(pruningOf(options<PruneOptions>("options", given, PRUNE_OPTIONS)));
   }
 
   /**

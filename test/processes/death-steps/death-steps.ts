@@ -12,6 +12,9 @@ import { stepped } from "../../lib/steps.js";
 import * as files from "../file-kills/file-steps.js";
 import { type Act, acts, type Start } from "../host-steps/host-steps.js";
 
+/** What is done here only, where nobody else acts meanwhile. */
+type Own = "leave" | "createTemporary" | "leaveTemporary" | "readTemporary";
+
 /** What is there, and what is done. */
 export const namedScenes = {
   ...{
@@ -27,7 +30,9 @@ export const namedScenes = {
   },
   ...{ unlinkClosed: ["closed", "unlink"], unlink: ["held", "unlink"], prune: ["closed", "prune"] },
   ...{ leave: ["held", "leave"], leaveLast: ["closed", "leave"] },
-} as const satisfies Record<string, [Start, Act | "leave"]>;
+  ...{ createTemporary: ["absent", "createTemporary"], leaveTemporary: ["absent", "leaveTemporary"] },
+  ...{ readTemporary: ["absent", "readTemporary"] },
+} as const satisfies Record<string, [Start, Act | Own]>;
 
 export const fileScenes = ["openLarge", "openAsIs", "close", "flush", "unlinkHeld"] as const;
 
@@ -45,7 +50,18 @@ function act(kind: string, scene: string, what: string): () => unknown {
     const mine = files.prepared(scene as files.Act, what);
     return () => files.acts[scene as files.Act](what, mine);
   }
-  const done: Act | "leave" = namedScenes[scene as keyof typeof namedScenes][1];
+  const done: Act | Own = namedScenes[scene as keyof typeof namedScenes][1];
+  const create = () => Segment.create(what, { bytes: 64 * KiB, temporary: true });
+  if (done === "createTemporary") return create;
+  if (done === "leaveTemporary") {
+    const mine = create();
+    return () => mine.close();
+  }
+  if (done === "readTemporary") {
+    using _writer = create();
+    const mine = Segment.open(what, { access: "read-only" });
+    return () => mine.close();
+  }
   if (done !== "leave") return () => acts[done](what);
   const mine = Segment.open(what);
   mine.ring("ring", { bytes: KiB }).producer();

@@ -1,7 +1,7 @@
 // watchdog: 300 s
 /** However the demo ends, nothing of it stays. */
 import type { ChildProcess } from "node:child_process";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { test } from "uvu";
@@ -24,17 +24,45 @@ interface Running {
   child: ChildProcess;
   /** Where it puts its sockets. */
   sockets: string;
+  /** The process of the stage that is held, once it has begun. */
+  held(): number | undefined;
   ended: boolean;
 }
 
-/** Runs the demo, does something to it, and checks that no process, segment or socket is left. */
-async function disturbed(act: (demo: Running) => Promise<void>): Promise<Ended> {
+/**
+ * What Node loads first in every process of the demo: the stage of that name goes no further. So the demo stays where it is,
+ * however busy this machine is. It ends when the process that started it does.
+ */
+const HOLD = `
+  const { writeFileSync } = require("node:fs");
+  const { basename } = require("node:path");
+  const { DEMO_HELD_STAGE: stage, DEMO_HELD_FILE: file } = process.env;
+  if (stage && basename(process.argv[1] ?? "") === stage + ".js") {
+    const parent = process.ppid;
+    writeFileSync(file, String(process.pid));
+    const never = new Int32Array(new SharedArrayBuffer(4));
+    while (process.ppid === parent) Atomics.wait(never, 0, 0, 100);
+    process.exit(1);
+  }
+`;
+
+/** Runs the demo, does something to it, and checks that no process, segment or socket is left. `stage` is held where it begins. */
+async function disturbed(stage: string, act: (demo: Running) => Promise<void>): Promise<Ended> {
+  const hold = join(temporaryDirectory(), "hold.cjs");
+  const heldFile = `${hold}.pid`;
+  writeFileSync(hold, HOLD);
   const marker = `${process.env[MARKER] ?? "alone"}disturbed`;
   const sockets = temporaryDirectory();
   const child = start(process.execPath, [main, "demo"], {
-    env: { ...process.env, [MARKER]: marker, TMPDIR: sockets },
+    env: {
+      ...process.env,
+      ...{ [MARKER]: marker, TMPDIR: sockets, NODE_OPTIONS: `--require ${hold}` },
+      ...{ DEMO_HELD_STAGE: stage, DEMO_HELD_FILE: heldFile },
+    },
   });
-  const demo: Running = { child, sockets, ended: false };
+  const held = (): number | undefined =>
+    existsSync(heldFile) ? Number(readFileSync(heldFile, "utf8")) || undefined : undefined;
+  const demo: Running = { child, sockets, held, ended: false };
   const ended = finished(child, "the demo", DEMO_MS_MAX);
   ended.catch(() => {}).finally(() => (demo.ended = true));
   try {
@@ -54,12 +82,13 @@ for (const [signal, expected] of [
   ["SIGHUP", 129],
 ] as const) {
   test(`a demo that gets ${signal} leaves no process, no segment, no socket`, async () => {
-    for (const moment of [
-      ({ child }: Running) => segmentsOf(child).length > 0,
-      ({ sockets }: Running) => readdirSync(sockets).length > 0,
-    ]) {
-      const { code, stdout, stderr } = await disturbed(async (demo) => {
-        await until("it has something to leave", () => demo.ended || moment(demo));
+    for (const [stage, hasSomething] of [
+      ["reader", ({ child }: Running) => segmentsOf(child).length > 0],
+      ["socket-reader", ({ sockets }: Running) => readdirSync(sockets).length > 0],
+    ] as const) {
+      const { code, stdout, stderr } = await disturbed(stage, async (demo) => {
+        await until("the stage is held", () => demo.ended || demo.held() !== undefined, DEMO_MS_MAX);
+        assert.ok(hasSomething(demo), "it has nothing to leave");
         demo.child.kill(signal);
       });
       assert.is(code, expected, `${stdout}${stderr}`);
@@ -68,7 +97,7 @@ for (const [signal, expected] of [
 }
 
 test("a demo whose reader stops early is no failure, and leaves nothing", async () => {
-  const { code, stderr } = await disturbed(async ({ child }) => {
+  const { code, stderr } = await disturbed("", async ({ child }) => {
     await new Promise((resolve) => child.stdout?.once("data", resolve));
     child.stdout?.destroy();
   });
@@ -77,11 +106,9 @@ test("a demo whose reader stops early is no failure, and leaves nothing", async 
 });
 
 test("a demo one of whose stages dies fails, and leaves nothing", async () => {
-  const { code, stderr } = await disturbed(async (demo) => {
-    const stages = () => survivorsOf(`${process.env[MARKER] ?? "alone"}disturbed`);
-    const reader = () => stages().find(({ command }) => command.endsWith("demo/reader.js"));
-    await until("the reader runs", () => demo.ended || reader() !== undefined);
-    process.kill(reader()?.pid as number, "SIGKILL");
+  const { code, stderr } = await disturbed("reader", async (demo) => {
+    await until("the reader is held", () => demo.ended || demo.held() !== undefined, DEMO_MS_MAX);
+    process.kill(demo.held() as number, "SIGKILL");
   });
   assert.is(code, 1);
   assert.match(stderr, "the reader ended without finishing: SIGKILL");

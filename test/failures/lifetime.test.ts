@@ -9,10 +9,13 @@ import { node, presentRuntimes } from "../lib/runtimes.js";
 import { segmentExists, segmentName, segmentPath } from "../lib/segments.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
 import { noNamespaces, unless } from "../lib/skips.js";
-import { pause } from "../lib/watchdog.js";
+import { pause, until } from "../lib/watchdog.js";
 
 const ACTIONS = "failures/actions.ts";
 const KILLS = 12;
+/** Of one who opens what others create and remove all the time: so many tries at least, and until so many have opened it. */
+const LOOKS = 300;
+const OPENED = 20;
 
 test("a creator that is killed at any moment keeps nobody from creating or opening", async () => {
   const random = randomFrom(printedSeed());
@@ -86,7 +89,9 @@ test("openers that race with removals and kills get a whole segment or a clear n
   const children = await Agent.startAll([node, node], ACTIONS);
   for (const child of children) child.call("createForEver", name, 256 * KiB).catch(() => {});
   let opened = 0;
-  for (let i = 0; i < 300; i++) {
+  let looks = 0;
+  await until(`${LOOKS} looks, ${OPENED} of which opened it`, () => {
+    looks++;
     try {
       using segment = Segment.open(name);
       assert.is(segment.state, "READY");
@@ -95,9 +100,8 @@ test("openers that race with removals and kills get a whole segment or a clear n
     } catch (error) {
       assert.match(String((error as { code?: string }).code), /^(NOT_FOUND|INITIALIZING)$/, String(error));
     }
-    await pause(1);
-  }
-  assert.ok(opened > 0);
+    return looks >= LOOKS && opened >= OPENED;
+  });
   await Promise.all(children.map((child) => child.kill()));
   Segment.list();
 });

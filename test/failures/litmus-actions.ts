@@ -36,22 +36,34 @@ export function writeOnce(name: string, size: string): void {
   latestOf(name, size).write(made(0, size === "small" ? 64 : 20000));
 }
 
-export function writeFor(name: string, size: string, milliseconds: number): number {
+/** Writes between two turns of the event loop. */
+const WRITES = 100;
+
+let stopped = false;
+
+/** Writes until `stopWriting`; gives how often. */
+export async function writeUntilStopped(name: string, size: string): Promise<number> {
   const latest = latestOf(name, size);
-  const end = performance.now() + milliseconds;
+  const length = size === "small" ? 64 : 20000;
   let number = 0;
-  while (performance.now() < end) latest.write(made(++number, size === "small" ? 64 : 20000));
+  for (stopped = false; !stopped; ) {
+    for (let i = 0; i < WRITES; i++) latest.write(made(++number, length));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
   return number;
 }
 
-/** How many different values were seen; none torn, none older than one seen before. */
-export function readFor(name: string, size: string, milliseconds: number): number {
+export function stopWriting(): void {
+  stopped = true;
+}
+
+/** Reads so often, and until so many different values were seen; none is torn, none older than one seen before. Gives how many. */
+export function readDifferent(name: string, size: string, reads: number, wanted: number): number {
   const latest = latestOf(name, size);
-  const end = performance.now() + milliseconds;
   let different = 0;
   let newest = -1;
-  while (performance.now() < end) {
-    const value = read(latest);
+  for (let read = 0; read < reads || different < wanted; read++) {
+    const value = readUnlessOvertaken(latest);
     if (value === undefined) continue;
     const number = whole(value);
     if (number < newest) throw new Error(`value ${number} came after ${newest}`);
@@ -62,7 +74,7 @@ export function readFor(name: string, size: string, milliseconds: number): numbe
 }
 
 /** A reader that is overtaken again and again may be told so. */
-function read(latest: Latest<Fields>): Value | undefined {
+function readUnlessOvertaken(latest: Latest<Fields>): Value | undefined {
   try {
     return latest.read();
   } catch (error) {

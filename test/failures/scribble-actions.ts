@@ -174,12 +174,16 @@ export function plant(): void {
   planted = believing((scene as Scene).segment);
 }
 
-/** How often each outcome came. */
-export async function operate(name: string, milliseconds: number): Promise<Record<string, number>> {
+/** How often each outcome came, of so many calls at least. */
+export async function operate(
+  name: string,
+  milliseconds: number,
+  callsMin: number,
+): Promise<Record<string, number>> {
   const outcomes: Record<string, number> = { fine: 0 };
   const calls = planted ? [planted] : operations(scene as Scene, name);
   const end = performance.now() + milliseconds;
-  while (performance.now() < end) {
+  for (let made = 0; made < callsMin || performance.now() < end; made++) {
     const call = calls[Math.floor(Math.random() * calls.length)];
     try {
       await call();

@@ -45,9 +45,16 @@ export interface Drained {
   end: string;
 }
 
+let count = 0;
+
+/** Records that `receiveForever` has received so far. */
+export function received(): number {
+  return count;
+}
+
 /** Receives what `sendForever` sent, until an error says that no more comes. */
 export async function receiveForever(ring: string): Promise<Drained> {
-  for (let count = 0; ; count++) {
+  for (count = 0; ; count++) {
     let record: Uint8Array | undefined;
     try {
       record = await receiver(ring).receive({ timeoutMs: 40_000 });

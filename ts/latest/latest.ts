@@ -107,23 +107,21 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     }
     const use = ++attachment.scratchUses;
     layout.codec.write(attachment.view, attachment.scratch, value, "value");
-    if (attachment.scratchUses === use) this.#writeSmall();
-    else {
-      // A getter of the value has used the scratch for something else.
+    if (attachment.scratchUses === use && !attachment.closed) {
+      this.#written(this.#begin(attachment.core.latestWrite));
+    } else {
+      // A getter of the value has used the scratch for something else, or closed the segment.
       const staged = layout.stage(value);
       this.#writeSmall(staged.bytes);
       layout.done(staged);
     }
   }
 
-  /** Makes what lies in the scratch, or is copied there, the newest value. Getters have run: the segment may be closed. */
-  #writeSmall(bytes?: Uint8Array): void {
+  #writeSmall(bytes: Uint8Array): void {
     const { attachment } = this.#lease;
     attachment.check(true);
-    if (bytes) {
-      attachment.scratchUses++;
-      attachment.u8.set(bytes, attachment.scratch);
-    }
+    attachment.scratchUses++;
+    attachment.u8.set(bytes, attachment.scratch);
     this.#written(this.#begin(attachment.core.latestWrite));
   }
 

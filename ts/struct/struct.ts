@@ -166,7 +166,8 @@ function structCodec(bytes: number, fields: readonly StructField[]): Codec {
       if (typeof value !== "object" || value === null) throw wrongType(own, "an object", value);
       checkFields(value, own);
       const given = value as Record<string, unknown>;
-      for (const { name, offset: at, codec } of fields) {
+      for (let i = 0; i < fields.length; i++) {
+        const { name, offset: at, codec } = fields[i];
         codec.write(view, offset + at, given[name], within(own, name));
       }
     },
@@ -194,8 +195,7 @@ export class Struct<F extends Fields> {
   readonly hash: number;
   /** Where each field lies: bytes from the start of the value. */
   readonly offsets: { readonly [K in keyof F]: number };
-  /** @internal */
-  readonly codec: Codec;
+  readonly #codec: Codec;
   readonly #fields: ReadonlyMap<string, StructField>;
   readonly #staging: Staging;
 
@@ -218,10 +218,15 @@ export class Struct<F extends Fields> {
     this.offsets = Object.fromEntries(list.map(({ name, offset }) => [name, offset])) as {
       [K in keyof F]: number;
     };
-    this.codec = structCodec(this.bytes, list);
-    this.hash = fnv1a(this.codec.signature);
+    this.#codec = structCodec(this.bytes, list);
+    this.hash = fnv1a(this.#codec.signature);
     this.#fields = new Map(list.map((field) => [field.name, field]));
-    this.#staging = new Staging(this.codec);
+    this.#staging = new Staging(this.#codec);
+  }
+
+  /** @internal */
+  get codec(): Codec {
+    return this.#codec;
   }
 
   /** @internal Whether this copy of the package made it. */
@@ -247,7 +252,7 @@ export class Struct<F extends Fields> {
    */
   read(view: DataView, offset = 0): StructValue<F> {
     this.#place(view, offset);
-    return this.codec.read(view, offset) as StructValue<F>;
+    return this.#codec.read(view, offset) as StructValue<F>;
   }
 
   /**

@@ -20,8 +20,11 @@ const Point = struct({ x: "u32" });
 export const Every = struct({
   a: "u8", b: "u16", c: "i64", d: "bool", e: "f32", f: "f64", g: ["i16", 3], label: "utf8:5", blob: "bytes:7",
   words: ["utf8:3", 2], point: Point, points: [Point, 2], "odd name */": "i8", int: "u64", odd_name___: "i32",
+  and: "u8", uint8_t: "u8", int_fast8_t: "u8", NULL: "u8", INT32_MAX: "u8", __LINE__: "u8", _Bool: "u8", typeof: "u8",
+  ["__proto__"]: "u8", constructor: "u8", ISTHMUS_ALIGNED: "u8", new: "u8", linux: "u8",
 });
 export const Pose = struct({ position: ["f64", 3], point: Point });
+export const Thing = struct({ a: "u8" }), Thing_HASH = struct({ b: "u8" }), uint32_t = struct({ c: "u8" });
 export const other = 7;
 export default "not a struct";
 `;
@@ -66,6 +69,7 @@ test("a module's structs become a header, what lies inside first, odd names made
   assert.match(text, /^ {2}int8_t odd_name___; \/\* "odd name \* \/" \*\/$/m);
   assert.match(text, /^ {2}int32_t odd_name____2; \/\* "odd_name___" \*\/$/m);
   assert.match(text, /^ {2}uint64_t _int; /m);
+  assert.match(text, /^ {2}uint8_t x__LINE__; \/\* "__LINE__" \*\/$/m);
   assert.match(text, "ISTHMUS_ASSERT(offsetof(struct Pose, point) == 24");
 });
 
@@ -148,12 +152,12 @@ test("what is no layout is refused, and says why", async () => {
   const wrong: [string, number, RegExp][] = [
     [join(folder, "missing.json"), 1, /NOT_FOUND.*missing\.json/],
     [join(folder, "missing.mjs"), 1, /NOT_FOUND.*missing\.mjs/],
-    [file("bad.json", "{"), 2, /no JSON/],
+    [file("bad.json", "{"), 2, /not JSON/],
     [file("empty.json", "{}"), 2, /has no struct/],
     [file("type.json", '{ "A": { "b": "u128" } }'), 2, /struct "A".*u128/],
     [file("fields.json", '{ "A": 7 }'), 2, /struct "A".*fields/],
-    [file("null.json", "null"), 2, /no object of structs/],
-    [file("list.json", "[1]"), 2, /no object of structs/],
+    [file("null.json", "null"), 2, /an object of structs/],
+    [file("list.json", "[1]"), 2, /an object of structs/],
     [file("syntax.mjs", "export const ="), 1, /cannot load .*syntax\.mjs/],
     [file("throws.mjs", "throw new TypeError('planted')"), 1, /cannot load .*throws\.mjs: planted/],
     [file("lost.mjs", 'import "no-such-package"'), 1, /cannot load .*no-such-package/],

@@ -1,4 +1,5 @@
-/** Structs as a C header: what a C or C++ program declares to read and write the same bytes, with proof of every offset. */
+/** Structs as a C header: declarations for C and C++ programs that read and write the same bytes, and proofs of the offsets. */
+import { isBranded } from "../brand.js";
 import type { Fields, FieldType, Struct } from "../index.js";
 
 const SCALARS: Record<string, string> = {
@@ -15,29 +16,42 @@ const SCALARS: Record<string, string> = {
   bool: "bool",
 };
 
-const KEYWORDS = new Set(
+/** Of the macro that goes with each struct. */
+const HASH = "_HASH";
+
+/** Words that cannot name a struct or a field: keywords of C and C++, and what the included headers and compilers define. */
+const RESERVED = new Set(
   [
-    "alignas alignof asm auto bool break case catch char class const continue default delete do double else enum",
-    "explicit extern false float for friend goto if inline int long namespace new operator private protected",
-    "public register restrict return short signed sizeof static struct switch template this throw true try",
-    "typedef typeid typename union unsigned using virtual void volatile while",
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t char32_t class compl concept",
+    "const const_cast consteval constexpr constinit continue co_await co_return co_yield decltype default delete do double",
+    "dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable namespace new",
+    "noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires restrict",
+    "return short signed sizeof static static_assert static_cast struct switch template this thread_local throw true try",
+    "typedef typeid typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t while xor xor_eq",
+    "NULL offsetof unreachable size_t ptrdiff_t max_align_t nullptr_t linux unix i386",
+    "ISTHMUS_ALIGNED ISTHMUS_ASSERT",
   ].flatMap((line) => line.split(" ")),
 );
+/** The types and limits of <stdint.h>, and names that belong to the compiler. */
+const RESERVED_FORM =
+  /^(?:u?int\w*_t|U?INT\w*|(?:SIZE|PTRDIFF|SIG_ATOMIC|WCHAR|WINT)_(?:MIN|MAX|WIDTH)|__.*|_[A-Z].*)$/;
 
-/** Names of JavaScript as different names of C. */
+/** Gives names of JavaScript different names of C. */
 class Identifiers {
   readonly #given = new Map<string, string>();
   readonly #taken = new Set<string>();
 
-  of(name: string): string {
+  /** @param suffix of a second name that goes with it and must be free, too */
+  of(name: string, suffix = ""): string {
     const known = this.#given.get(name);
     if (known !== undefined) return known;
     let plain = name.replace(/[^A-Za-z0-9_]/g, "_");
-    if (/^\d|^$/.test(plain) || KEYWORDS.has(plain)) plain = `_${plain}`;
+    if (/^\d|^$/.test(plain) || RESERVED.has(plain)) plain = `_${plain}`;
+    if (RESERVED_FORM.test(plain)) plain = `x${plain}`;
     let made = plain;
-    for (let i = 2; this.#taken.has(made); i++) made = `${plain}_${i}`;
+    for (let i = 2; this.#taken.has(made) || this.#taken.has(made + suffix); i++) made = `${plain}_${i}`;
     this.#given.set(name, made);
-    this.#taken.add(made);
+    this.#taken.add(made).add(made + suffix);
     return made;
   }
 }
@@ -46,11 +60,7 @@ function comment(text: string): string {
   return `/* ${text.replaceAll("*/", "* /")} */`;
 }
 
-function isStruct(type: FieldType): type is Struct<Fields> {
-  return typeof type === "object" && "fields" in type;
-}
-
-/** Declarations in the order in which C needs them: what lies inside another comes first. */
+/** Declarations in the order that C needs: a struct comes before those that it lies in. */
 class Header {
   readonly #names: Map<Struct<Fields>, string>;
   readonly #identifiers = new Identifiers();
@@ -58,12 +68,12 @@ class Header {
   readonly lines: string[] = [];
 
   constructor(structs: [name: string, struct: Struct<Fields>][]) {
-    this.#names = new Map(structs.map(([name, struct]) => [struct, this.#identifiers.of(name)]));
+    this.#names = new Map(structs.map(([name, struct]) => [struct, this.#identifiers.of(name, HASH)]));
   }
 
   declare(struct: Struct<Fields>): string {
     const known = this.#names.get(struct);
-    const name = known ?? this.#identifiers.of(`struct_${struct.hash.toString(16)}`);
+    const name = known ?? this.#identifiers.of(`struct_${struct.hash.toString(16)}`, HASH);
     if (this.#done.has(struct)) return name;
     this.#done.add(struct);
     const fields = new Identifiers();
@@ -71,7 +81,7 @@ class Header {
     const proofs: string[] = [];
     for (const [field, type] of Object.entries(struct.fields)) {
       const member = fields.of(field);
-      // Every struct is aligned to 8 bytes, whatever it holds: its first member says so.
+      // Every struct is aligned to 8 bytes, whatever it holds; the first member declares that.
       const aligned = members.length === 0 ? "ISTHMUS_ALIGNED " : "";
       const original = member === field ? "" : ` ${comment(JSON.stringify(field))}`;
       members.push(`  ${aligned}${this.#member(member, type)};${original}`);
@@ -79,7 +89,7 @@ class Header {
       proofs.push(`ISTHMUS_ASSERT(offsetof(struct ${name}, ${member}) == ${offset}, "${name}.${member}");`);
     }
     this.lines.push(
-      `#define ${name}_HASH 0x${struct.hash.toString(16).padStart(8, "0")}u`,
+      `#define ${name}${HASH} 0x${struct.hash.toString(16).padStart(8, "0")}u`,
       `struct ${name} {`,
       ...members,
       "};",
@@ -98,6 +108,11 @@ class Header {
     const [element, content] = kind === "utf8" ? ["char", "text"] : ["uint8_t", "bytes"];
     return `struct { uint32_t length; ${element} ${content}[${Math.ceil(Number(max) / 4) * 4}]; } ${name}`;
   }
+}
+
+/** Whether a type or an exported value is a struct, of whichever copy of this package: the module may have its own. */
+export function isStruct(value: unknown): value is Struct<Fields> {
+  return isBranded(value, "Struct");
 }
 
 /** Text of a header for these structs. */

@@ -3,7 +3,7 @@ import { basename, resolve } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { type Fields, type FieldType, IsthmusError, type Struct, struct } from "../index.js";
-import { cHeader } from "./c-header.js";
+import { cHeader, isStruct } from "./c-header.js";
 import { type Command, DONE, Failure, Misuse } from "./command.js";
 import { json, line, paint, table } from "./print.js";
 
@@ -12,14 +12,14 @@ type Named = [name: string, struct: Struct<Fields>];
 /** `isthmus layout FILE`: where the fields of structs lie, as a table or as a C header. */
 export const layout: Command = {
   help: [
-    "FILE is a module that exports what struct(...) made, or JSON: { NAME: { FIELD: TYPE, ... }, ... }.",
+    "FILE is a module that exports what struct(...) returned, or JSON: { NAME: { FIELD: TYPE, ... }, ... }.",
     "In JSON a TYPE may also be the NAME of an earlier struct.",
-    "With --c the result is a C header whose static asserts prove every offset; with --json, too, it is",
-    "{ header: TEXT }. What a module prints when it is loaded goes to stderr.",
+    "With --c the result is a C header whose static asserts prove every offset; with --c and --json it is",
+    "{ header: TEXT }. What a module prints while it is loaded goes to stderr.",
   ].join("\n"),
   async run({ names: [file], json: asJson, options }) {
     const structs = file.endsWith(".json") ? fromJson(file) : await fromModule(file);
-    if (structs.length === 0) throw new Misuse(`${file} has no struct: export what struct(...) gives`);
+    if (structs.length === 0) throw new Misuse(`${file} has no struct: export what struct(...) returns`);
     if (options.has("c")) {
       const header = cHeader(basename(file), structs);
       if (asJson) json({ header });
@@ -32,12 +32,6 @@ export const layout: Command = {
   },
 };
 
-/** A struct of any copy of this package, so not by its class. */
-function isStruct(value: unknown): value is Struct<Fields> {
-  const one = value as Partial<Struct<Fields>> | null;
-  return typeof one === "object" && typeof one?.fields === "object" && typeof one.offsets === "object";
-}
-
 async function fromModule(file: string): Promise<Named[]> {
   const path = resolve(file);
   reading(file, () => readFileSync(path));
@@ -46,7 +40,7 @@ async function fromModule(file: string): Promise<Named[]> {
   return Object.entries(all).filter((entry): entry is Named => entry[0] !== "default" && isStruct(entry[1]));
 }
 
-/** Standard output is for the result: a module that prints does so elsewhere. */
+/** Standard output is for the result, so what the module prints goes to standard error. */
 async function loaded(file: string, url: string): Promise<Record<string, unknown>> {
   const { write } = process.stdout;
   process.stdout.write = process.stderr.write.bind(process.stderr);
@@ -67,10 +61,10 @@ function fromJson(file: string): Named[] {
   try {
     given = JSON.parse(text);
   } catch (error) {
-    throw new Misuse(`${file} is no JSON: ${(error as Error).message}`);
+    throw new Misuse(`${file} is not JSON: ${(error as Error).message}`);
   }
   if (given === null || typeof given !== "object" || Array.isArray(given))
-    throw new Misuse(`${file} is no object of structs: { NAME: { FIELD: TYPE, ... }, ... }`);
+    throw new Misuse(`${file} must hold an object of structs: { NAME: { FIELD: TYPE, ... }, ... }`);
   const known = new Map<string, Struct<Fields>>();
   for (const [name, fields] of Object.entries(given)) {
     try {
@@ -82,7 +76,7 @@ function fromJson(file: string): Named[] {
   return [...known];
 }
 
-/** Fields with the names of structs replaced by these. */
+/** The fields, with structs in the place of their names. */
 function resolved(fields: Fields, known: Map<string, Struct<Fields>>): Fields {
   if (fields === null || typeof fields !== "object") throw new TypeError("fields must be an object");
   const type = (given: FieldType): FieldType => {

@@ -3,10 +3,12 @@ import {
   OBJECT_COUNTER,
   OBJECT_EVENT,
   OBJECT_LATEST,
+  OBJECT_LAYOUT,
   OBJECT_LOCK,
   OBJECT_RING,
   OBJECT_SEMAPHORE,
 } from "../protocol/layout";
+import { LAYOUT_TEXT_BYTES_MAX } from "../protocol/limits";
 import { latestBytes, latestInitialise } from "./latest";
 import { lockBytes, lockInitialise } from "./lock";
 import { ringBytes, ringInitialise } from "./ring";
@@ -18,6 +20,7 @@ export function objectBytes(type: u32, first: u32): u64 {
   if (type == OBJECT_LATEST) return latestBytes(first);
   if (type == OBJECT_LOCK) return lockBytes();
   if (type == OBJECT_SEMAPHORE || type == OBJECT_EVENT || type == OBJECT_COUNTER) return signalBytes();
+  if (type == OBJECT_LAYOUT) return first <= u32(LAYOUT_TEXT_BYTES_MAX) ? u64(first) : 0;
   return 0;
 }
 
@@ -25,5 +28,6 @@ export function objectInitialise(type: u32, object: usize, first: u32): void {
   if (type == OBJECT_RING) ringInitialise(object);
   else if (type == OBJECT_LATEST) latestInitialise(object, first);
   else if (type == OBJECT_LOCK) lockInitialise(object);
+  else if (type == OBJECT_LAYOUT) memory.fill(object, 0, first);
   else signalInitialise(object, type == OBJECT_COUNTER ? 0 : first);
 }

@@ -1,2 +1,2 @@
 /** Generated from protocol/layout.ts and protocol/limits.ts by scripts/generate.ts. Do not edit. */
-export const LAYOUT_FINGERPRINT = 0x4c7266b4;
+export const LAYOUT_FINGERPRINT = 0x12983b4d;

@@ -228,6 +228,8 @@ export const OBJECT_SEMAPHORE = 4;
 export const OBJECT_EVENT = 5;
 /** No parameters. */
 export const OBJECT_COUNTER = 6;
+/** Parameters: bytes of the text, hash of the layout that it describes. The object is the text, in UTF-8; no user sees it. */
+export const OBJECT_LAYOUT = 7;
 
 // --- ring ------------------------------------------------------------------------------------------------------------
 

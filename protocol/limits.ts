@@ -30,6 +30,8 @@ export const BLOCK_ALIGNMENT_MAX = 65536;
 
 /** Bytes of an object's name in UTF-8. */
 export const OBJECT_NAME_BYTES_MAX = 80;
+/** Bytes of the longest description of a layout that is kept in a segment. */
+export const LAYOUT_TEXT_BYTES_MAX = 4096;
 /** Characters of a segment's name. */
 export const SEGMENT_NAME_MAX = 200;
 

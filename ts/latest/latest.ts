@@ -70,7 +70,8 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   constructor(lease: Lease, name: string, layout: Struct<F>) {
     const own = structOf("layout", layout);
     const { attachment } = lease;
-    const object = openObject(attachment, name, OBJECT_LATEST, { bytes: own.bytes, layout: own.hash });
+    const parameters = { bytes: own.bytes, layout: own.hash };
+    const object = openObject(attachment, name, OBJECT_LATEST, parameters, own);
     this.name = name;
     this.layout = own;
     this.#lease = lease;

@@ -4,6 +4,7 @@ import { brand } from "../brand.js";
 import { type PrivateBytes, trueLength } from "../bytes.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
+import { type Described, differenceText, keepDescription } from "../segment/layouts.js";
 import { type Fields, type Struct, structOf } from "../struct/struct.js";
 import { generationAt } from "./generation.js";
 import { beforeWriting, freeLater } from "./transaction.js";
@@ -174,11 +175,11 @@ export class Block {
       throw new RangeError(`layout takes ${own.bytes} bytes, the block has ${this.byteLength}`);
     }
     let found = attachment.core.heapLayout(this.offset) >>> 0;
-    if (found === 0 && !attachment.readOnly) found = this.#giveLayout(own.hash);
+    if (found === 0 && !attachment.readOnly) found = this.#giveLayout(own);
     if (found !== 0 && found !== own.hash) {
       throw new IsthmusError(
         "LAYOUT_MISMATCH",
-        `the block at offset ${this.offset} has a layout with hash ${found}, not ${own.hash}`,
+        `the block at offset ${this.offset} has another layout: ${differenceText(attachment, found, own)}`,
       );
     }
     return new StructView(this.#place(), own);
@@ -200,16 +201,17 @@ export class Block {
   }
 
   /** The first to ask gives the block its layout. Returns the one that holds. */
-  #giveLayout(hash: number): number {
+  #giveLayout(own: Described): number {
     const { core } = this.#attachment;
     const result = withWriteLock(this.#attachment, "giving a block its layout", () =>
-      core.heapSetLayout(this.offset, hash),
+      core.heapSetLayout(this.offset, own.hash),
     );
     const found = core.heapLayout(this.offset) >>> 0;
     if (codeName(result) === "NOT_FOUND" || (result === 0 && found === 0)) {
       throw this.#gone();
     }
     if (result !== 0) throw failure(result, `giving the block at offset ${this.offset} its layout failed`);
+    keepDescription(this.#attachment, own);
     return found;
   }
 

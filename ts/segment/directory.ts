@@ -13,6 +13,7 @@ import {
   OBJECT_COUNTER,
   OBJECT_EVENT,
   OBJECT_LATEST,
+  OBJECT_LAYOUT,
   OBJECT_LOCK,
   OBJECT_RING,
   OBJECT_SEMAPHORE,
@@ -24,6 +25,7 @@ import { withWriteLock } from "../memory/write-lock.js";
 import { fnv1a } from "../struct/hash.js";
 import { type LockInfo, lockInfo, signalNow } from "../sync/lock-info.js";
 import type { Attachment } from "./attachment.js";
+import { type Described, differenceText, keepDescription } from "./layouts.js";
 
 /** A named object of a segment, as the directory describes it. */
 export interface ObjectInfo {
@@ -145,7 +147,9 @@ function versionOf(attachment: Attachment, entry: number): number {
 
 /** @internal All objects of a segment, in the order of their creation. Takes no lock. */
 export function listObjects(attachment: Attachment): ObjectInfo[] {
-  return entries(attachment).map((entry) => describe(attachment, entry));
+  return entries(attachment)
+    .filter((entry) => attachment.u32[(entry + ENTRY_TYPE_OFFSET) >>> 2] !== OBJECT_LAYOUT)
+    .map((entry) => describe(attachment, entry));
 }
 
 /** @internal */
@@ -159,12 +163,13 @@ function entryOf(attachment: Attachment, name: string): number | undefined {
   return entries(attachment).find((entry) => entryName(attachment, entry) === name);
 }
 
-/** @internal Finds or makes the object; its type and every parameter must be as given. */
+/** @internal Finds or makes the object; its type and every parameter must be as given. `layout` is that of its values. */
 export function openObject(
   attachment: Attachment,
   name: string,
   type: number,
   parameters: Record<string, number>,
+  layout?: Described,
 ): OpenedObject {
   attachment.check(false);
   const bytes = nameBytes(name);
@@ -178,7 +183,8 @@ export function openObject(
       `segment "${attachment.name}" has no object "${name}"; a writer must make it first`,
     );
   }
-  compare(attachment, entry, name, type, parameters);
+  compare(attachment, entry, name, type, parameters, layout);
+  if (layout) keepDescription(attachment, layout);
   const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
   const objectBytes = Number(attachment.view.getBigUint64(entry + ENTRY_OBJECT_BYTES_OFFSET, true));
   if (offset < entry || offset % 128 !== 0 || offset + objectBytes > attachment.bytes) {
@@ -250,6 +256,7 @@ function compare(
   name: string,
   type: number,
   parameters: Record<string, number>,
+  layout: Described | undefined,
 ): void {
   const found = describe(attachment, entry);
   const wanted = types.get(type)?.name;
@@ -257,6 +264,14 @@ function compare(
     throw new IsthmusError(
       "OBJECT_MISMATCH",
       `"${name}" is ${withArticle(found.type)} in this segment, not ${withArticle(wanted)}`,
+    );
+  }
+  const theirs = found.parameters.layout;
+  if (layout && theirs !== undefined && theirs !== layout.hash) {
+    const bytes = type === OBJECT_LATEST ? found.parameters.bytes : undefined;
+    throw new IsthmusError(
+      "OBJECT_MISMATCH",
+      `${wanted} "${name}" was made with another layout: ${differenceText(attachment, theirs, layout, bytes)}`,
     );
   }
   for (const [key, value] of Object.entries(parameters)) {

@@ -38,7 +38,6 @@ struct isthmus_object {
   unsigned char *address;      /* NULL when not mapped */
   uint64_t bytes;              /* of the mapping */
   int descriptor;              /* with its own open file description, to which the locks belong */
-  int inheritable;             /* a second description without close-on-exec, -1 before isthmus_handle */
   object_kind kind;
   bool read_only;
   bool map_read_only;

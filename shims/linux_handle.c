@@ -1,8 +1,10 @@
 /*
- * Handles: "<pid>:<descriptor>:<device>:<inode>". A child process has inherited the descriptor; another
- * process of the same user reaches it through /proc/<pid>/fd. Both open it anew there, because an inherited
- * descriptor shares its open file description with the parent and with that the parent's locks. Device and
- * inode tell whether the number still means the same object.
+ * Handles: "<pid>:<descriptor>:<device>:<inode>". A process of the same user opens the object through
+ * /proc/<pid>/fd, as long as the process that gave the handle has it open. That opens it anew, with locks of its
+ * own. Device and inode tell whether the number still means the same object.
+ *
+ * Nothing is inherited: the descriptor is close-on-exec. A descriptor that children inherit would go to every
+ * child that is started later, whether it knows of the segment or not, and keep the memory until the last one ends.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -24,15 +26,11 @@ static int reopen(const char *path, int access) {
 int isthmus_handle(isthmus_object *object, char text[ISTHMUS_HANDLE_BYTES], isthmus_failure *failure) {
   file_facts facts;
   if (facts_of_descriptor(object->descriptor, &facts) != 0) return refuse_errno(failure, "statx");
-  if (object->inheritable < 0) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", object->descriptor);
-    int opened = reopen(path, object->read_only ? O_RDONLY : O_RDWR);
-    if (opened < 0 && errno == ENOENT) return refuse_os_error(failure, "open", ENOENT, ISTHMUS_NOT_SUPPORTED);
-    if (opened < 0) return refuse_errno(failure, "open");
-    object->inheritable = opened;
-  }
-  snprintf(text, ISTHMUS_HANDLE_BYTES, "%d:%d:%llu:%llu", (int)getpid(), object->inheritable,
+  char path[64];
+  file_facts found;
+  snprintf(path, sizeof path, "/proc/self/fd/%d", object->descriptor);
+  if (facts_of_path(path, &found) != 0) return refuse_os_error(failure, "statx", errno, ISTHMUS_NOT_SUPPORTED);
+  snprintf(text, ISTHMUS_HANDLE_BYTES, "%d:%d:%llu:%llu", (int)getpid(), object->descriptor,
            (unsigned long long)facts.device, (unsigned long long)facts.inode);
   return ISTHMUS_OK;
 }

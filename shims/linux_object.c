@@ -31,7 +31,6 @@ int adopt(isthmus_environment *environment, int descriptor, object_kind kind, bo
   } else {
     object->environment = environment;
     object->descriptor = descriptor;
-    object->inheritable = -1;
     object->kind = kind;
     object->read_only = read_only;
     object->next = environment->objects;
@@ -218,7 +217,6 @@ void isthmus_close(isthmus_object *object) {
   isthmus_unwatch(object);
   bool unmapped = isthmus_unmap(object, &ignored) == ISTHMUS_OK;
   if (object->kind == STAGED) unlink(object->path);
-  close_descriptor(object->inheritable);
   close_descriptor(object->descriptor);
   isthmus_object **link = &object->environment->objects;
   while (*link != object) link = &(*link)->next;

@@ -144,7 +144,7 @@ test("a child that outlives the holder does not keep its lock", async () => {
   const name = segmentName();
   const object = open(name);
   const { agent, object: theirs } = await holder(name);
-  await agent.call("invoke", "handle", theirs); // the child inherits this one
+  await agent.call("invoke", "handle", theirs); // no child inherits it
   const child = await agent.call<number>("bear");
   try {
     await agent.kill();
@@ -156,7 +156,7 @@ test("a child that outlives the holder does not keep its lock", async () => {
   native.close(object);
 });
 
-test("a child's object behind an inherited handle has no part in the parent's locks", async () => {
+test("a child's object behind a handle has no part in the parent's locks", async () => {
   const parent = native.openAnonymous();
   native.allocate(parent, PAGE_BYTES);
   native.lock(parent, LOCK, false);
@@ -175,7 +175,7 @@ test("a child's object behind an inherited handle has no part in the parent's lo
   native.close(parent);
 });
 
-test("a handle reaches a process that inherited nothing, as long as its owner lives", async () => {
+test("a handle reaches a process that is no child, as long as its owner lives", async () => {
   const owner = await Agent.start(node, "shims/actions.ts");
   const theirs = await owner.call<number>("invoke", "openAnonymous");
   await owner.call("invoke", "allocate", theirs, PAGE_BYTES);

@@ -15,13 +15,13 @@ export interface Native {
   openFile(path: string, create: boolean, readOnly: boolean, mode: number): number;
   /** A new object without a name. */
   openAnonymous(): number;
-  /** The object behind a text made by `handle` in this process, its parent, or a process of the same user. */
+  /** The object behind a text made by `handle` in a process of the same user that still has it open. */
   openHandle(handle: string, readOnly: boolean): number;
   /** An empty object that has no name yet; `publish` gives it the name in one step. */
   openStaged(name: string, namespace: number, mode: number): number;
   /** With `replace` it takes the name from whatever has it; else a name that is taken is ALREADY_EXISTS. */
   publish(object: number, replace: boolean): void;
-  /** Lets child processes inherit the object and returns a text that `openHandle` accepts there. */
+  /** A text that `openHandle` accepts in other processes while this one has the object open. No child inherits anything. */
   handle(object: number): string;
 
   /** Bytes of the object now; whether its name still leads to it; who owns it; permission bits. */

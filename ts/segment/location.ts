@@ -131,7 +131,10 @@ export function handleLocation(handle: string, readOnly: boolean): Location {
 function handleAdvice({ status }: NativeError): string | undefined {
   if (status === INVALID_NAME) return "this is no text that segment.handle has given";
   if (status === NOT_FOUND)
-    return "nobody has it open any more, or another container or pid namespace hides it from this process";
+    return (
+      "the process that gave the handle has closed the segment or ended, or a container or pid namespace hides it from this " +
+      "one: take the handle of a process that has the segment open"
+    );
   if (status !== ACCESS_DENIED) return undefined;
   return (
     "the kernel keeps the descriptors of that process from this one: it belongs to another user, or one of the two programs " +

@@ -262,7 +262,7 @@ export class Segment {
   }
 
   /**
-   * Makes a segment without a name, for child processes: pass them `segment.handle`.
+   * Makes a segment without a name, for processes that you start, or that ask you: pass them `segment.handle`.
    *
    * @param given `bytes` and `participants` as for `create`
    * @returns the segment; its memory goes with the last one who has it open
@@ -283,12 +283,13 @@ export class Segment {
   }
 
   /**
-   * Opens an anonymous segment by the handle that its maker passed on.
+   * Opens a segment by the handle that a process which has it open passed on.
    *
-   * @param handle what `segment.handle` gave in another process
+   * @param handle what `segment.handle` gave in another process, or in another thread of this one
    * @param given `access`
    * @returns the segment
-   * @throws {IsthmusError} NOT_FOUND when nobody has it open any more; ACCESS_DENIED; otherwise as `open`
+   * @throws {IsthmusError} NOT_FOUND when the process that gave the handle has closed the segment or ended, or is out of sight in
+   *   another pid namespace; ACCESS_DENIED for another user; otherwise as `open`
    * @example
    * ```ts
    * import { execFileSync } from "node:child_process";
@@ -443,7 +444,11 @@ export class Segment {
   }
 
   /**
-   * Text by which another process of this user, child or not, opens the segment with `Segment.fromHandle`.
+   * Text by which other processes of this user, and workers of this one, open the segment with `Segment.fromHandle`:
+   * children that were spawned or forked, and any other process that gets the text. It works for as long as this process
+   * has the segment open. A process that has opened the segment can pass on a handle of its own, so the first one may end.
+   * No child inherits anything: it has the memory only when it opens the handle. Other users cannot open it: share a named
+   * segment with them.
    *
    * @throws {IsthmusError} CLOSED after `close`; NOT_SUPPORTED; SYSTEM
    */

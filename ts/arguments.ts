@@ -134,24 +134,27 @@ export interface AbortSource {
   /** What the wait is rejected with. */
   readonly reason: unknown;
   /**
-   * Called once, when the wait begins.
+   * Called when the first wait with this signal begins: one listener serves all of them.
    *
    * @param type "abort"
-   * @param listener ends the wait
-   * @throws nothing
+   * @param listener ends the waits
+   * @throws nothing; an error rejects the wait
    */
   addEventListener(type: "abort", listener: () => void): void;
   /**
-   * Called once, when the wait ends.
+   * Called when the last wait with this signal ends.
    *
    * @param type "abort"
    * @param listener the one that was added
-   * @throws nothing
+   * @throws nothing; an error is ignored, as the wait has its result already
    */
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
-/** How long and whether to wait. */
+/**
+ * How long and whether to wait. Time is real time, also where a test framework has replaced timers and clocks: its fake time does
+ * not move a wait.
+ */
 export interface WaitOptions {
   /** Aborting it rejects the wait with the signal's reason. Default: none. */
   signal?: AbortSource | undefined;
@@ -159,7 +162,7 @@ export interface WaitOptions {
   timeoutMs?: number | undefined;
 }
 
-/** How long to wait. */
+/** How long to wait, in real time: what a test framework has put in place of timers and clocks makes no difference. */
 export interface WaitSyncOptions {
   /** Milliseconds, 0 to 2^31 - 1, or Infinity (the default): a wait without an end. 0 looks once. */
   timeoutMs?: number | undefined;

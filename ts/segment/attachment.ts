@@ -95,7 +95,7 @@ export class Attachment {
   /** Rings, ends and values that must be closed before the memory goes. */
   readonly parts = new Set<Closable>();
   /** The sets of waiters that promises of this opener sleep behind. */
-  readonly sleepers = new Map<number, number>();
+  readonly sleepers = new Set<number>();
   slot = -1;
   closed = false;
   /**

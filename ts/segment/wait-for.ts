@@ -4,6 +4,7 @@ import type { Waiting } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
 import { monotonicMs } from "../host/runtime.js";
 import { pauseFor } from "../wait/pause.js";
+import { nextTurn, turnIsDue } from "../wait/turn.js";
 import type { Attachment } from "./attachment.js";
 import { type Location, openLocation } from "./open.js";
 
@@ -14,6 +15,7 @@ const LOOK_MS_MAX = 20;
 /** Opens the segment as soon as it is ready. The thread is never blocked: neither for its creator nor for who joins it. */
 export async function openWhenReady(location: Location, { timeoutMs, signal }: Waiting): Promise<Attachment> {
   const begin = monotonicMs();
+  if (turnIsDue()) await nextTurn(); // a loop that opens what is there leaves the event loop its turns
   for (let pause = LOOK_MS_MIN; ; pause = Math.min(LOOK_MS_MAX, pause * 2)) {
     if (signal?.aborted) throw signal.reason;
     const found = openIfReady({ ...location, timeoutMs: 0 });

@@ -208,7 +208,7 @@ export class Room {
   /** A group has fallen asleep, or sleeps no longer. */
   sleeps(waiters: number, asleep: boolean): void {
     const { sleepers, readOnly } = this.attachment;
-    if (asleep) sleepers.set(waiters, 1);
+    if (asleep) sleepers.add(waiters);
     else sleepers.delete(waiters);
     if (sleepers.size > 0) sleeping.add(this);
     else sleeping.delete(this);

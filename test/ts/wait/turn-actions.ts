@@ -1,0 +1,111 @@
+/** Loops of awaiting calls that always find something, and what else the thread gets done meanwhile. See `turn.test.ts`. */
+import { stat } from "node:fs";
+import { KiB, MiB, Segment, struct } from "isthmus";
+
+/** Takes one to two seconds where nothing else runs, and is never reached where the event loop has its turns. */
+const ROUNDS_MAX = 2_000_000;
+
+type Round = (signal: AbortSignal | undefined) => Promise<unknown>;
+
+const byte = new Uint8Array(1);
+
+function ringForms(segment: Segment): Record<string, Round> {
+  const ring = segment.ring("ring", { bytes: 4 * KiB });
+  const producer = ring.producer();
+  const consumer = ring.consumer();
+  return {
+    receive: (signal) => {
+      producer.trySend(byte);
+      return consumer.receive({ signal });
+    },
+    send: async (signal) => {
+      await producer.send(byte, { signal });
+      consumer.tryReceive();
+    },
+    iteration: async () => {
+      producer.trySend(byte);
+      for await (const _ of consumer) break;
+    },
+  };
+}
+
+function forms(segment: Segment): Record<string, Round> {
+  const lock = segment.lock("lock");
+  const semaphore = segment.semaphore("semaphore", { initial: 1 });
+  const signaled = segment.event("signaled", { signaled: true });
+  const never = segment.event("never");
+  const latest = segment.latest("latest", struct({ n: "u32" }));
+  return {
+    ...ringForms(segment),
+    lock: async (signal) => (await lock.acquire("exclusive", { signal })).release(),
+    "shared lock": async (signal) => (await lock.acquire("shared", { signal })).release(),
+    semaphore: async (signal) => {
+      await semaphore.acquire({ signal });
+      semaphore.release();
+    },
+    event: (signal) => signaled.wait({ signal }),
+    next: (signal) => {
+      latest.write({ n: 1 });
+      return latest.next({ signal });
+    },
+    object: (signal) => segment.waitForObject("lock", { signal }),
+    "what times out at once": () => never.wait({ timeoutMs: 0 }).catch(() => {}),
+    "what was aborted before": () => never.wait({ signal: AbortSignal.abort() }).catch(() => {}),
+  };
+}
+
+export function formNames(): string[] {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  return Object.keys(forms(segment));
+}
+
+/** What has not happened before the last round: nothing, where the event loop goes on. */
+export async function starved(form: string): Promise<string[]> {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const round = forms(segment)[form] as Round;
+  const missing = new Set(["a timer", "a file"]);
+  let ticks = 0;
+  const timer = setInterval(() => {
+    if (++ticks === 3) missing.delete("a timer");
+  }, 1);
+  stat(".", () => missing.delete("a file"));
+  for (let rounds = 0; rounds < ROUNDS_MAX && missing.size > 0; rounds++) await round(undefined);
+  clearInterval(timer);
+  return [...missing];
+}
+
+/** By what a loop over something that is always there ends that has a signal. */
+export async function endedBy(form: string): Promise<string> {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const round = forms(segment)[form] as Round;
+  const signal = AbortSignal.timeout(20);
+  try {
+    for (let rounds = 0; rounds < ROUNDS_MAX; rounds++) await round(signal);
+  } catch (error) {
+    return (error as Error).name;
+  }
+  return "its last round";
+}
+
+/** The same for a segment that is there. */
+export async function starvedByWaitFor(name: string): Promise<boolean> {
+  let ticked = false;
+  setTimeout(() => {
+    ticked = true;
+  }, 1);
+  for (let rounds = 0; rounds < 5000 && !ticked; rounds++) (await Segment.waitFor(name)).close();
+  return !ticked;
+}
+
+/** Whether a signal of the system is handled during a loop. */
+export async function handlesSignal(): Promise<boolean> {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const round = forms(segment).receive as Round;
+  let handled = false;
+  process.once("SIGUSR2", () => {
+    handled = true;
+  });
+  process.kill(process.pid, "SIGUSR2");
+  for (let rounds = 0; rounds < ROUNDS_MAX && !handled; rounds++) await round(undefined);
+  return handled;
+}

@@ -10,11 +10,10 @@ import type { Queue } from "../../../ts/wait/queue.js";
 import { internal } from "../../lib/internals.js";
 import { until, within } from "../../lib/watchdog.js";
 
-const waiting = await internal<typeof import("../../../ts/wait/wait.js")>("wait/wait.js");
-const queues = await internal<typeof import("../../../ts/wait/queue.js")>("wait/queue.js");
-const attachments =
-  await internal<typeof import("../../../ts/segment/attachment.js")>("segment/attachment.js");
-const { native } = await internal<typeof import("../../../ts/host/region.js")>("host/region.js");
+const waiting = internal<typeof import("../../../ts/wait/wait.js")>("wait/wait");
+const queues = internal<typeof import("../../../ts/wait/queue.js")>("wait/queue");
+const attachments = internal<typeof import("../../../ts/segment/attachment.js")>("segment/attachment");
+const region = internal<typeof import("../../../ts/host/region.js")>("host/region");
 
 const FEW = 100;
 const MANY = 20_000;
@@ -257,6 +256,7 @@ test("a wait that blocks behind the same bit hides no bell from those that sleep
     const sleeping = things.wait();
     await things.asleep();
     things.rechecks = 0;
+    const { native } = region; // the shim is loaded by now
     const { wait: sleep } = native;
     let sleeps = 0;
     native.wait = () => {

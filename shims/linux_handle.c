@@ -29,7 +29,9 @@ int isthmus_handle(isthmus_object *object, char text[ISTHMUS_HANDLE_BYTES], isth
   char path[64];
   file_facts found;
   snprintf(path, sizeof path, "/proc/self/fd/%d", object->descriptor);
-  if (facts_of_path(path, &found) != 0) return refuse_os_error(failure, "statx", errno, ISTHMUS_NOT_SUPPORTED);
+  if (facts_of_path(path, &found) != 0) {
+    return refuse_os_error(failure, "statx", errno, ISTHMUS_NOT_SUPPORTED);
+  }
   snprintf(text, ISTHMUS_HANDLE_BYTES, "%d:%d:%llu:%llu", (int)getpid(), object->descriptor,
            (unsigned long long)facts.device, (unsigned long long)facts.inode);
   return ISTHMUS_OK;

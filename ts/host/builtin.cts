@@ -17,6 +17,7 @@ interface Builtins {
   "node:path": typeof import("node:path");
   "node:process": typeof import("node:process");
   "node:timers": typeof import("node:timers");
+  "node:util": typeof import("node:util");
   "node:zlib": typeof import("node:zlib");
 }
 
@@ -29,6 +30,7 @@ const literal: { [Name in keyof Builtins]: () => Builtins[Name] } = {
   "node:path": () => require("node:path"),
   "node:process": () => require("node:process"),
   "node:timers": () => require("node:timers"),
+  "node:util": () => require("node:util"),
   "node:zlib": () => require("node:zlib"),
 };
 

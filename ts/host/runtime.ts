@@ -43,6 +43,13 @@ export function nowNs(): number {
 
 const nothing = new Int32Array(new SharedArrayBuffer(4));
 
+const settled = Promise.resolve();
+
+/** Calls back in a microtask; test frameworks replace `queueMicrotask`, and some realms have none. */
+export function soon(callback: () => void): void {
+  void settled.then(callback);
+}
+
 /** Blocks the thread. */
 export function sleepMs(milliseconds: number): void {
   Atomics.wait(nothing, 0, 0, milliseconds);

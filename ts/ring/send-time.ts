@@ -1,5 +1,5 @@
 import type { Core } from "../core.js";
-import { nowNs } from "../host/runtime.js";
+import { nowNs, soon } from "../host/runtime.js";
 
 /** After this many records the time of sending is written anew, also within one burst. */
 const STAMP_RECORDS = 64;
@@ -24,7 +24,7 @@ export class Stamp {
     this.#core.ringStamp(this.#ring, nowNs());
     if (!this.#turn) {
       this.#turn = true;
-      queueMicrotask(this.#turned);
+      soon(this.#turned);
     }
     this.records = STAMP_RECORDS;
   }

@@ -21,6 +21,7 @@ import {
 import { OBJECT_NAME_BYTES_MAX } from "../../protocol/limits.js";
 import { text } from "../arguments.js";
 import { codeName, ERRORS_END, failure, IsthmusError } from "../errors.js";
+import { TextDecoder, TextEncoder } from "../host/text.js";
 import { withWriteLock } from "../memory/write-lock.js";
 import { fnv1a } from "../struct/hash.js";
 import { type LockInfo, lockInfo, signalNow } from "../sync/lock-info.js";

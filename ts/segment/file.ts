@@ -45,6 +45,7 @@ import { absolutePath } from "../host/file-system.js";
 import type { NativeError } from "../host/native.js";
 import { native, type Region } from "../host/region.js";
 import { sleepMs } from "../host/runtime.js";
+import { TextEncoder } from "../host/text.js";
 import type { Attachment } from "./attachment.js";
 import { beginningOf } from "./beginning.js";
 import { openRegion } from "./location.js";

@@ -1,6 +1,7 @@
 /** How the types of fields are laid out, read and written: C's natural alignment, little-endian. */
 import { bytesOf, wrongType } from "../arguments.js";
 import { isUint8Array, trueLength } from "../bytes.js";
+import { TextDecoder, TextEncoder } from "../host/text.js";
 import { type Scalar, type ScalarName, scalars } from "./scalars.js";
 
 /** How values of one type are laid out. */

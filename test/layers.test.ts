@@ -107,6 +107,32 @@ test("ts/host imports no part of the API but errors", () => {
   );
 });
 
+test("modules of the runtime come from one file, which knows the ways to them in a bundle", () => {
+  const files = api.filter(({ path }) => !/^ts\/(cli\/|host\/builtin\.cts)/.test(path));
+  none(
+    "node:",
+    files.flatMap((file) =>
+      linked(file)
+        .filter((imported) => imported.startsWith("node:"))
+        .map((imported) => `${file.path} imports ${imported}`),
+    ),
+  );
+});
+
+test("what some realms do not have among their globals comes from ts/host", () => {
+  const files = api.filter(({ path }) => !/^ts\/(host|cli)\//.test(path));
+  const missing = files.filter(
+    ({ path, text }) =>
+      (/\bnew Text(En|De)coder\b/.test(withoutExamples(text)) &&
+        !imports({ path, text }).includes("ts/host/text.js")) ||
+      /\b(queueMicrotask|structuredClone)\(/.test(withoutExamples(text)),
+  );
+  none(
+    "globals",
+    missing.map(({ path }) => path),
+  );
+});
+
 test("the API asks for no runtime", () => {
   const files = api.filter(({ path }) => !/^ts\/(host|cli)\//.test(path));
   const asking = /\bglobalThis\.(Deno|Bun)\b|\bDeno\.|\bBun\.|\bprocess\.(versions|platform|arch)\b/;

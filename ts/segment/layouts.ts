@@ -17,6 +17,7 @@ import {
 } from "../../protocol/layout.js";
 import { LAYOUT_TEXT_BYTES_MAX } from "../../protocol/limits.js";
 import { ERRORS_END } from "../errors.js";
+import { TextDecoder, TextEncoder } from "../host/text.js";
 import { fnv1a } from "../struct/hash.js";
 import type { Attachment } from "./attachment.js";
 

@@ -18,9 +18,9 @@ export {
 } from "./latest";
 export {
   lockCancel,
-  lockContinue,
   lockDowngrade,
   lockExclusive,
+  lockJoin,
   lockMarkConsistent,
   lockReleaseExclusive,
   lockReleaseShared,
@@ -83,8 +83,10 @@ export {
   counterExchange,
   counterValue,
   eventSet,
+  semaphoreClaim,
   semaphoreRelease,
   semaphoreTry,
+  semaphoreUnclaim,
   signalValue,
   signalWaiters,
 } from "./signal";

@@ -28,18 +28,20 @@
  * hint: it counts when its generation lives. A claimant may come late, when the slot of a dead holder has a new owner who
  * holds the lock shared: it must not touch the bit, and the CAS of the generation fails.
  *
- * Upgrading is claiming while holding shared. It takes precedence of a claim that is only waiting; of another upgrade it
- * cannot, and that is DEADLOCK. Fairness: a claim keeps new shared holders out, so writers do not starve; a release with
- * shared waiters leaves SHARED_FIRST, which keeps claims out until one of them came in (or nobody did for RECHECK_MS), so
+ * Upgrading is claiming while holding shared. It takes precedence over a claim that is only waiting. It cannot take precedence
+ * over another upgrade: that is DEADLOCK. Fairness: a claim keeps new shared holders out, so writers do not starve. A release
+ * with shared waiters leaves SHARED_FIRST, which keeps claims out until one of them came in (or nobody did for RECHECK_MS), so
  * readers do not starve.
+ *
+ * The tasks of one participant: it is one holder here, with one shared bit, and keeps its own tasks apart by itself. The first
+ * of its shared holds sets the bit, the last one clears it, and `lockJoin` says whether one more may begin in between. An
+ * upgrade claims at once, and `alone` says whether its own participant's other shared holds have gone.
  *
  * If a participant dies: with a claim: the next one claims over it. With HELD: the next one, shared or exclusive, replaces it
  * and leaves OWNER_DIED, which is told to every holder until one with exclusive access calls the data consistent; released
  * exclusively without that, the lock is BROKEN. With HELD and JOURNALED, as transactions hold it: the next one replaces it, and
- * there is nothing to tell. Either way it rolls the journal back first, since a transaction may be nested in any hold. A hold
- * that goes on when its transaction has ended loses JOURNALED: what its holder changes from then on is in no journal. With a
- * shared bit: a claimant that meets it has the kernel asked, and
- * clears the generation.
+ * there is nothing to tell. Either way it rolls the journal back first, since a transaction may be nested in any hold. With a
+ * shared bit: a claimant that meets it has the kernel asked, and clears the generation.
  *
  * Source of the idea: BRAVO (Dice, Kogan, 2019) for visible readers; robust mutexes of POSIX for OWNER_DIED and consistency.
  */
@@ -211,6 +213,18 @@ export function lockShared(lock: usize): u32 {
   return flagsOf(now);
 }
 
+/**
+ * Whether one more shared hold may begin beside those that this participant has: 0 or LOCK_OWNER_DIED; BUSY while somebody else
+ * waits for exclusive (the suspect is set); EVICTED. The bit stands already, so a claim that comes later waits for it.
+ */
+export function lockJoin(lock: usize): u32 {
+  if (selfCheck() != 0) return EVICTED;
+  const word = load64(lock + LOCK_WORD_OFFSET);
+  const owner = word & OWNER;
+  setSuspect(owner);
+  return owner != 0 && owner != self && isLive(owner) ? BUSY : flagsOf(word);
+}
+
 /** Gives a shared hold back. WAKE_… */
 export function lockReleaseShared(lock: usize): u32 {
   clearShared(lock);
@@ -227,8 +241,11 @@ export function lockReleaseExclusive(lock: usize): u32 {
   return wakes(lock);
 }
 
-/** Turns our shared hold into an exclusive one. As `lockExclusive`; DEADLOCK when another holder waits to upgrade. */
-export function lockUpgrade(lock: usize): u32 {
+/**
+ * Turns our shared hold into an exclusive one. As `lockExclusive`; DEADLOCK when another participant waits to upgrade. Unless
+ * `alone`, other shared holds of this participant stand behind the same bit: the claim is made, and that is all.
+ */
+export function lockUpgrade(lock: usize, alone: bool): u32 {
   if (selfCheck() != 0) return EVICTED;
   let word = load64(lock + LOCK_WORD_OFFSET);
   if ((word & LOCK_BROKEN) != 0) return BROKEN;
@@ -240,6 +257,7 @@ export function lockUpgrade(lock: usize): u32 {
     if (!swap64(lock + LOCK_WORD_OFFSET, word, claim)) return BUSY; // pairs with the loads in lockShared, lockExclusive
     word = claim;
   }
+  if (!alone) return BUSY;
   const result = finish(lock, word, 0);
   if (result != BUSY) clearShared(lock);
   return result;
@@ -252,13 +270,6 @@ export function lockDowngrade(lock: usize): u32 {
   setShared(lock);
   swap64(lock + LOCK_WORD_OFFSET, word, word & LOCK_OWNER_DIED); // pairs with the loads in lockShared, lockExclusive
   return wakes(lock);
-}
-
-/** The transaction has ended and the hold goes on: from now on its holder's death is told. */
-export function lockContinue(lock: usize): void {
-  const word = load64(lock + LOCK_WORD_OFFSET);
-  if ((word & OWNER) != self) return;
-  swap64(lock + LOCK_WORD_OFFSET, word, word & ~u64(LOCK_JOURNALED)); // pairs with the loads in lockShared, lockExclusive
 }
 
 /** The data that the lock guards are whole again. Only with the lock held exclusively. */

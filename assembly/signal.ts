@@ -1,29 +1,49 @@
 /**
  * Semaphore, event and counter: one word and a set of waiters. Wait-free, but `semaphoreTry`, which is lock-free.
  *
- *     object:   0           128
- *               +-----------+---------+
- *               | value     | waiters |
- *               +-----------+---------+
+ *     object:   0       8       16     128
+ *               +-------+-------+------+---------+
+ *               | value | claim |      | waiters |      claim: of a semaphore only
+ *               +-------+-------+------+---------+
  *
- * | word  | written by                                                                       | read by |
- * | ----- | -------------------------------------------------------------------------------- | ------- |
- * | value | semaphore: CAS to one less, add; event: OR 1, CAS to one more; counter: add, CAS | all     |
+ * | word  | written by                                                                         | read by        |
+ * | ----- | ---------------------------------------------------------------------------------- | -------------- |
+ * | value | semaphore: CAS to less, CAS to more; event: OR 1, CAS to one more; counter: add,   | all            |
+ * |       | CAS                                                                                |                |
+ * | claim | CAS from 0 or a dead participant's token to one's own, by who waits for several at | whoever takes  |
+ * |       | once; CAS back to 0 by the same                                                    | from it        |
  *
- * Each operation is one atomic change of one word; whoever adds to it looks for waiters afterwards (`waiters.ts`).
+ * Each operation is one atomic change of the value; whoever adds to it looks for waiters afterwards (`waiters.ts`).
+ *
+ * To take several from a semaphore:
+ *  1. another live participant has the claim: not now
+ *  2. value >= count: CAS to value - count. All at once or not at all
+ *  3. the claim is ours: CAS to 0, and wake the others
+ *
+ * Fairness: who waits for several would wait for ever while others take one as soon as it comes. So it claims what comes: the
+ * value grows until it is enough, because nobody else takes any. The claim decides about turns only. Who looked at it in step 1
+ * just before it was made still takes its share, and step 2 is right whoever has the claim.
  *
  * The word of an event is odd while it is signaled. A reset makes it even again, and 2 more than it was before: who began to wait
  * at another even number knows that it was signaled meanwhile, also when it slept, or was stopped, through signal and reset.
  *
- * If a participant dies: before the change it has not happened, after it it has. What a dead participant had taken from a
- * semaphore stays taken: a semaphore has no owners. Who needs them back uses a lock.
+ * If a participant dies: before the change of the value it has not happened, after it it has. What a dead participant had taken
+ * from a semaphore stays taken: a semaphore has no owners. Who needs them back uses a lock. With the claim: the next one who
+ * wants to take has the kernel asked, and passes a claim whose owner is dead.
  */
 import { BUSY, EVICTED, TOO_LARGE } from "../protocol/errors";
-import { EVENT_SIGNALED, FLAG_WAKE, SIGNAL_VALUE_OFFSET, SIGNAL_WAITERS_OFFSET } from "../protocol/layout";
-import { waitersBytes } from "./instance";
-import { selfCheck } from "./participants";
+import {
+  EVENT_SIGNALED,
+  FLAG_WAKE,
+  SEMAPHORE_TAKEN,
+  SIGNAL_CLAIM_OFFSET,
+  SIGNAL_VALUE_OFFSET,
+  SIGNAL_WAITERS_OFFSET,
+} from "../protocol/layout";
+import { self, setSuspect, waitersBytes } from "./instance";
+import { isLive, selfCheck } from "./participants";
 import { waitersAny } from "./waiters";
-import { add64, compareExchange64, exchange64, load32, load64, or32, store32, swap32 } from "./word";
+import { add64, compareExchange64, exchange64, load32, load64, or32, store32, swap32, swap64 } from "./word";
 
 /** Whoever loses a CAS this often in one call meets somebody who does nothing but change the word. */
 const TURNS_MAX = 1024;
@@ -50,15 +70,41 @@ function wakeFlag(signal: usize): u32 {
   return waitersAny(signalWaiters(signal)) ? FLAG_WAKE : 0;
 }
 
-/** Takes one: 1 when it did, 0 when the count is zero; EVICTED. */
-export function semaphoreTry(signal: usize): u32 {
+/**
+ * Takes `count`, all at once or not at all. SEMAPHORE_TAKEN, with FLAG_WAKE when a claim of ours has ended and others wait; 0
+ * when there are fewer; BUSY when another participant has the claim (it is the suspect); EVICTED.
+ */
+export function semaphoreTry(signal: usize, count: u32): u32 {
   if (selfCheck() != 0) return EVICTED;
+  const claim = load64(signal + SIGNAL_CLAIM_OFFSET);
+  if (claim != 0 && claim != self) {
+    setSuspect(claim);
+    if (isLive(claim)) return BUSY;
+  }
   for (let turn = 0; turn < TURNS_MAX; turn++) {
     const value = load32(signal + SIGNAL_VALUE_OFFSET);
-    if (value == 0) return 0;
-    if (swap32(signal + SIGNAL_VALUE_OFFSET, value, value - 1)) return 1; // pairs with the load above
+    if (value < count) return 0;
+    if (!swap32(signal + SIGNAL_VALUE_OFFSET, value, value - count)) continue; // pairs with the load above
+    return SEMAPHORE_TAKEN | semaphoreUnclaim(signal);
   }
   return 0;
+}
+
+/** Claims what comes, for who waits for several. 0: it is ours; BUSY (the suspect is set); EVICTED. */
+export function semaphoreClaim(signal: usize): u32 {
+  if (selfCheck() != 0) return EVICTED;
+  const claim = load64(signal + SIGNAL_CLAIM_OFFSET);
+  if (claim == self) return 0;
+  setSuspect(claim);
+  if (claim != 0 && isLive(claim)) return BUSY;
+  return swap64(signal + SIGNAL_CLAIM_OFFSET, claim, self) ? 0 : BUSY; // pairs with the load in semaphoreTry
+}
+
+/** Takes our claim back, if there is one. 0 or FLAG_WAKE: others may take what there is. */
+export function semaphoreUnclaim(signal: usize): u32 {
+  if (load64(signal + SIGNAL_CLAIM_OFFSET) != self) return 0;
+  swap64(signal + SIGNAL_CLAIM_OFFSET, self, 0); // pairs with the load in semaphoreTry
+  return wakeFlag(signal);
 }
 
 /** Gives `count` back. 0, FLAG_WAKE, TOO_LARGE when the sum would not fit into 31 bits, EVICTED, or BUSY: again. */

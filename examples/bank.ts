@@ -31,7 +31,7 @@ function transfer(where: string): void {
   const bank = segment.root?.view(Bank);
   if (!bank) throw new Error("there is no bank");
   while (!isOrphan()) {
-    segment.transaction(lock, () => {
+    segment.transactionSync(lock, () => {
       const balances = bank.get("balances");
       const from = Math.floor(Math.random() * ACCOUNTS);
       const to = Math.floor(Math.random() * ACCOUNTS);
@@ -57,7 +57,7 @@ async function end(child: ChildProcess): Promise<void> {
 }
 
 async function run(segment: Segment, where: string, seconds: number, processes: number): Promise<void> {
-  segment.transaction(segment.lock("bank"), () => {
+  segment.transactionSync(segment.lock("bank"), () => {
     if (segment.root) return;
     const block = segment.heap.allocate(Bank.bytes);
     block.view(Bank).write({ balances: Array.from({ length: ACCOUNTS }, () => EACH) });

@@ -1,5 +1,5 @@
 /** A binary tree in shared memory, and the steps that each worker of the tree programme takes: see tree.ts. */
-import { type Lock, type Segment, struct } from "isthmus";
+import { type Held, type Lock, type Segment, struct } from "isthmus";
 
 const Node = struct({ key: "u32", left: "u32", right: "u32" });
 /** A link is the number of a 32-bit word that holds the offset of a node, or 0. */
@@ -84,12 +84,12 @@ export function insertAll(
   lock: Lock,
   tree: Tree,
   keys: number[],
-  inserted?: (key: number, index: number) => void,
+  inserted?: (key: number, index: number, held: Held) => void,
 ): void {
   for (const [index, key] of keys.entries()) {
-    using _held = lock.acquireSync("exclusive");
+    using held = lock.acquireSync("exclusive");
     tree.insert(key);
-    inserted?.(key, index);
+    inserted?.(key, index, held);
   }
 }
 

@@ -32,9 +32,9 @@ function work({ name, workers: [worker = 0], keys, searches }: Work): void {
   const own = keysOf(worker, keys);
   segment.semaphore("ready", { initial: 0 }).release();
   segment.event("go").waitSync({ timeoutMs: 60_000 });
-  insertAll(lock, tree, own, (key, index) => {
+  insertAll(lock, tree, own, (key, index, held) => {
     if (index % 1000 !== 0) return;
-    using _nested = lock.acquireSync("shared");
+    using _nested = held.acquireSync("shared");
     const { ok, problems } = segment.heap.check();
     if (!ok || !tree.has(key)) throw new Error(`the tree is damaged: ${JSON.stringify(problems)}`);
     segment.flush();

@@ -335,6 +335,10 @@ export const LOCK_JOURNALED = 32;
 
 /** u32 (semaphore: count; event: odd while signaled, a higher even number after each reset) or i64 (counter) */
 export const SIGNAL_VALUE_OFFSET = 0;
+/** u64: token of who waits for several of a semaphore at once: nobody else takes any meanwhile; or 0 */
+export const SIGNAL_CLAIM_OFFSET = SIGNAL_VALUE_OFFSET + 8;
+/** What taking from a semaphore returns when it did; FLAG_WAKE may be added. */
+export const SEMAPHORE_TAKEN = 2;
 export const SIGNAL_WAITERS_OFFSET = 128;
 
 /** The bit of an event's value that says it is signaled; the bits above it count resets. */

@@ -86,11 +86,11 @@ export interface Core {
 
   lockExclusive(lock: number, impatient: number, journaled: number): number;
   lockCancel(lock: number): number;
-  lockContinue(lock: number): void;
+  lockJoin(lock: number): number;
   lockShared(lock: number): number;
   lockReleaseShared(lock: number): number;
   lockReleaseExclusive(lock: number): number;
-  lockUpgrade(lock: number): number;
+  lockUpgrade(lock: number, alone: number): number;
   lockDowngrade(lock: number): number;
   lockMarkConsistent(lock: number): void;
   lockState(lock: number): number;
@@ -99,7 +99,9 @@ export interface Core {
 
   signalValue(signal: number): number;
   signalWaiters(signal: number): number;
-  semaphoreTry(signal: number): number;
+  semaphoreTry(signal: number, count: number): number;
+  semaphoreClaim(signal: number): number;
+  semaphoreUnclaim(signal: number): number;
   semaphoreRelease(signal: number, count: number): number;
   eventSet(signal: number, signaled: number): number;
   counterValue(signal: number): number;

@@ -124,8 +124,8 @@ const types: [argument: string, call: Call, wrong: unknown[]][] = [
   ["id", (v) => view.set("id", v), [undefined, null, "1", {}, 1n]],
   ["text", (v) => view.write({ ...value, text: v }), NOT_STRINGS],
   ["root", (v) => (segment.root = v), [null, 1, "text", {}]],
-  ["lock", (v) => segment.transaction(v, () => {}), [undefined, null, 1, "lock", {}]],
-  ["body", (v) => segment.transaction(lock, v), [undefined, null, 1, "text", {}]],
+  ["lock", (v) => segment.transactionSync(v, () => {}), [undefined, null, 1, "lock", {}]],
+  ["body", (v) => segment.transactionSync(lock, v), [undefined, null, 1, "text", {}]],
 ];
 
 /** The same for values of the right type and out of range. */

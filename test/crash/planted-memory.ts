@@ -140,7 +140,7 @@ function signalOf(lane: CrashLane, type: number): number {
 /** The compare-exchange that takes one from a semaphore. */
 export function semaphoreTaken(lane: CrashLane): number {
   const signal = signalOf(lane, OBJECT_SEMAPHORE);
-  return lane.siteWriting(signal + SIGNAL_VALUE_OFFSET, 0, call("semaphoreTry", signal));
+  return lane.siteWriting(signal + SIGNAL_VALUE_OFFSET, 0, call("semaphoreTry", signal, 1));
 }
 
 /** The addition to a counter. */

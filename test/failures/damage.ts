@@ -170,19 +170,22 @@ function useLatest(call: Call, latest: number, bytes: number): void {
 function useLock(call: Call, at: Ground): void {
   call("lockState", at.lock);
   for (const impatient of [0, 1]) call("lockExclusive", at.lock, impatient, impatient);
-  call("lockContinue", at.lock);
   call("lockMarkConsistent", at.lock);
   call("lockDowngrade", at.lock);
-  call("lockUpgrade", at.lock);
+  call("lockUpgrade", at.lock, 0);
   call("lockReleaseExclusive", at.lock);
   call("lockShared", at.lock);
-  call("lockUpgrade", at.lock);
+  call("lockJoin", at.lock);
+  call("lockUpgrade", at.lock, 1);
   call("lockCancel", at.lock);
   call("lockReleaseShared", at.lock);
 }
 
 function useSignals(call: Call, at: Ground): void {
-  call("semaphoreTry", at.semaphore);
+  call("semaphoreTry", at.semaphore, 1);
+  call("semaphoreTry", at.semaphore, 2 ** 31 - 1);
+  call("semaphoreClaim", at.semaphore);
+  call("semaphoreUnclaim", at.semaphore);
   call("semaphoreRelease", at.semaphore, 3);
   call("signalValue", at.event);
   for (const signaled of [1, 0]) call("eventSet", at.event, signaled);

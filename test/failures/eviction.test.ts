@@ -135,7 +135,7 @@ for (const mode of ["exclusive", "shared"] as const) {
     const all = pair();
     const lock = all.victim.lock("lock");
     const held = lock.acquireSync(mode);
-    const closed = lock.acquireSync(mode);
+    const nested = held.acquireSync(mode);
     all.evict();
     const next = all.other.lock("lock").tryAcquire("exclusive") as Held;
     assert.ok(next, "the lock is free");
@@ -146,18 +146,17 @@ for (const mode of ["exclusive", "shared"] as const) {
     refused("EVICTED", () => held.tryUpgrade());
     refused("EVICTED", () => held.upgradeSync(WAIT));
     await rejected("EVICTED", held.upgrade(WAIT));
+    refused("EVICTED", () => held.tryAcquire("shared"));
+    refused("EVICTED", () => held.acquireSync("exclusive", WAIT));
+    await rejected("EVICTED", held.acquire("exclusive", WAIT));
     refused("EVICTED", () => held.release());
-    closed.close();
+    nested.close();
     for (const wanted of ["exclusive", "shared"] as const) {
       refused("EVICTED", () => lock.tryAcquire(wanted));
       refused("EVICTED", () => lock.acquireSync(wanted, WAIT));
       await rejected("EVICTED", lock.acquire(wanted, WAIT));
     }
-    assert.is(
-      all.other.lock("lock").tryAcquire("exclusive")?.mode,
-      "exclusive",
-      "nested: it is still theirs",
-    );
+    assert.is(next.tryAcquire("exclusive")?.mode, "exclusive", "it is still theirs");
     end(all);
   });
 }
@@ -216,12 +215,12 @@ for (const robbed of [false, true]) {
     const blocks = all.other.heap.stats.blocks;
     const theirs = all.other.root?.view(Small);
     refused("EVICTED", () =>
-      all.victim.transaction(lock, () => {
+      all.victim.transactionSync(lock, () => {
         view.write({ a: 2, b: 2 });
         all.victim.heap.allocate(100);
         all.evict();
         if (robbed) {
-          all.other.transaction(all.other.lock("lock"), () => {
+          all.other.transactionSync(all.other.lock("lock"), () => {
             assert.equal(theirs?.read(), { a: 1, b: 1 }, "undone before another sees it");
             theirs?.write({ a: 5, b: 5 });
           });
@@ -230,7 +229,7 @@ for (const robbed of [false, true]) {
     );
     assert.equal(theirs?.read(), robbed ? { a: 5, b: 5 } : { a: 1, b: 1 });
     assert.is(all.other.heap.stats.blocks, blocks);
-    refused("EVICTED", () => all.victim.transaction(lock, () => {}));
+    refused("EVICTED", () => all.victim.transactionSync(lock, () => {}));
     end(all);
   });
 }

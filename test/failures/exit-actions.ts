@@ -49,8 +49,7 @@ export function endHoldingFile(path: string): void {
 export function exitInTransaction(name: string, nested: boolean): void {
   const segment = Segment.open(name);
   const lock = segment.lock("lock");
-  if (nested) kept.push(lock.acquireSync());
-  segment.transaction(lock, () => {
+  segment.transactionSync(nested ? lock.acquireSync() : lock, () => {
     (segment.root as Block).view(Twins).set("journaled", 2);
     process.exit(3);
   });

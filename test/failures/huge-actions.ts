@@ -47,9 +47,9 @@ export function change(name: string, byte: number): void {
     last.write(new Uint8Array([value]));
     last.write(new Uint8Array([value]), last.byteLength - 1);
   };
-  segment.transaction(lock, () => write(byte));
+  segment.transactionSync(lock, () => write(byte));
   try {
-    segment.transaction(lock, () => {
+    segment.transactionSync(lock, () => {
       write(byte + 1);
       throw new Error("not meant");
     });

@@ -128,6 +128,7 @@ function memoryOperations(segment: Segment, onlooker: Segment): (() => unknown)[
     () => {
       const held = lock.acquireSync("shared", soon);
       try {
+        held.acquireSync("exclusive", soon).release();
         held.upgradeSync(soon);
         held.markConsistent();
         held.downgrade();
@@ -136,20 +137,18 @@ function memoryOperations(segment: Segment, onlooker: Segment): (() => unknown)[
       }
     },
     () => {
-      // Taken with a limit first: a lock that says that a live one has it is waited for without end by a transaction.
-      const held = lock.acquireSync("exclusive", soon);
-      try {
-        segment.transaction(lock, () => {
-          const block = segment.heap.tryAllocate(100);
-          block?.write(bytes);
-          segment.root = block;
-        });
-      } finally {
-        held.release();
-      }
+      const change = (): void => {
+        const block = segment.heap.tryAllocate(100);
+        block?.write(bytes);
+        segment.root = block;
+      };
+      segment.transactionSync(lock, change, soon);
+      segment.tryTransaction(lock, change);
     },
     () => semaphore.tryAcquire(),
     () => semaphore.release(2),
+    () => semaphore.tryAcquire({ count: 2 }),
+    () => semaphore.acquire({ ...soon, count: 2 }),
     () => semaphore.acquire(soon),
     () => event.signal(),
     () => event.reset(),

@@ -95,7 +95,7 @@ export async function countUp(name: string, rounds: number): Promise<[number, nu
   const lock = segment.lock("pair");
   for (let round = 0; round < rounds; round++) {
     if (round % 3 === 2) {
-      segment.transaction(lock, () => addOne(name));
+      segment.transactionSync(lock, () => addOne(name));
       continue;
     }
     const limit = { timeoutMs: 40_000 };
@@ -113,7 +113,7 @@ export async function countUp(name: string, rounds: number): Promise<[number, nu
 /** Ends this process in the middle of a transaction. */
 export function dieAmid(name: string): void {
   const segment = opened(name);
-  segment.transaction(segment.lock("pair"), () => {
+  segment.transactionSync(segment.lock("pair"), () => {
     segment.heap.allocate(100);
     addOne(name, () => {
       process.kill(process.pid, "SIGKILL");

@@ -24,7 +24,7 @@ export function session(path: string, by: string, options: FileOptions): Found {
   };
   if (segment.access === "read-only") return found;
   const lock = segment.lock("state");
-  segment.transaction(lock, () => {
+  segment.transactionSync(lock, () => {
     segment.root ??= segment.heap.allocate(State.bytes);
     const state = (segment.root as Block).view(State);
     const runs = (found.state === undefined ? 0 : state.get("runs")) + 1;
@@ -36,7 +36,7 @@ export function session(path: string, by: string, options: FileOptions): Found {
 /** Dies in the middle of a transaction, with everything changed. */
 export function dieInTransaction(path: string): never {
   const segment = Segment.openFile(path, { bytes: 2 ** 20 });
-  segment.transaction(segment.lock("state"), () => {
+  segment.transactionSync(segment.lock("state"), () => {
     segment.root?.view(State).write({ runs: 4_000_000_000, by: "nobody", position: [0, 0, 0] });
     segment.heap.allocate(100_000);
     process.kill(process.pid, "SIGKILL");

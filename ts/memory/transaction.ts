@@ -1,8 +1,9 @@
 import { TOO_LARGE } from "../../protocol/errors.js";
-import { callback } from "../arguments.js";
+import { callback, type Waiting } from "../arguments.js";
 import { failure, IsthmusError } from "../errors.js";
-import type { Attachment } from "../segment/attachment.js";
-import { withWriteLock } from "./write-lock.js";
+import { monotonicMs } from "../host/runtime.js";
+import type { Attachment, Closable } from "../segment/attachment.js";
+import { tryWriteLock, withWriteLock, withWriteLockLater } from "./write-lock.js";
 
 /** Blocks that the running transaction of an opener gives back when it commits. */
 const freed = new WeakMap<Attachment, Freeable[]>();
@@ -38,14 +39,14 @@ const RUNS_LATER = /^\[object (?:Async|Generator|AsyncGenerator)Function\]$/;
 const WHY = "all of it must run at once: await what it needs before the transaction";
 
 /** Refuses, before anything runs, a function that says of itself that it is not done when it returns. */
-export function checkBody(body: unknown): void {
+function checkBody(body: unknown): void {
   callback("body", body);
   const kind = Object.prototype.toString.call(body);
   if (RUNS_LATER.test(kind))
     throw new TypeError(`body must not be async or a generator, got ${kind}; ${WHY}`);
 }
 
-/** Refuses what stands for a value that comes later. That it fails then, too, is nobody's business any more. */
+/** Refuses what stands for a value that comes later. When that fails later, too, nobody waits for it. */
 function checkResult(result: unknown): void {
   if (typeof (result as { then?: unknown } | null)?.then !== "function") return;
   const nothing = (): void => {};
@@ -55,17 +56,87 @@ function checkResult(result: unknown): void {
   );
 }
 
-/**
- * Runs a function whose writes, allocations and frees happen all or not at all. The caller holds the lock that guards the data.
- */
-export function runTransaction<T>(attachment: Attachment, body: () => T): T {
+/** What a transaction takes the lock by: the lock itself, or a hold of it to nest in. */
+export interface TransactionLock {
+  tryTransact(attachment: Attachment): Closable | undefined;
+  transact(attachment: Attachment, how: Waiting): Promise<Closable>;
+  transactSync(attachment: Attachment, how: Waiting): Closable;
+}
+
+/** Runs it if the lock and the write lock are free now; undefined: not now. */
+export function tryTransaction<T>(
+  attachment: Attachment,
+  lock: TransactionLock,
+  body: () => T,
+): T | undefined {
+  checkBegin(attachment, body);
+  const held = lock.tryTransact(attachment);
+  if (!held) return undefined;
+  try {
+    const begun = tryWriteLock(attachment, () => begin(attachment));
+    return begun === undefined ? undefined : run(attachment, begun, body);
+  } finally {
+    held.close();
+  }
+}
+
+/** Waits for both without blocking the thread. The time for the second is what the first has left. */
+export async function transaction<T>(
+  attachment: Attachment,
+  lock: TransactionLock,
+  body: () => T,
+  how: Waiting,
+): Promise<T> {
+  checkBegin(attachment, body);
+  const end = monotonicMs() + how.timeoutMs;
+  const held = await lock.transact(attachment, how);
+  try {
+    const left = { timeoutMs: Math.max(0, end - monotonicMs()), signal: how.signal };
+    const begun = await withWriteLockLater(attachment, BEGINNING, () => begin(attachment), left);
+    return run(attachment, begun, body);
+  } finally {
+    held.close();
+  }
+}
+
+/** As `transaction`, blocking the thread. */
+export function transactionSync<T>(
+  attachment: Attachment,
+  lock: TransactionLock,
+  body: () => T,
+  how: Waiting,
+): T {
+  checkBegin(attachment, body);
+  const end = monotonicMs() + how.timeoutMs;
+  const held = lock.transactSync(attachment, how);
+  try {
+    const left = Math.max(0, end - monotonicMs());
+    return run(
+      attachment,
+      withWriteLock(attachment, BEGINNING, () => begin(attachment), left),
+      body,
+    );
+  } finally {
+    held.close();
+  }
+}
+
+const BEGINNING = "beginning a transaction";
+
+function begin(attachment: Attachment): number {
+  return attachment.core.transactionBegin();
+}
+
+function checkBegin(attachment: Attachment, body: unknown): void {
+  checkBody(body);
+  attachment.check(true);
   if (attachment.inTransaction)
     throw new IsthmusError("BUSY", "a transaction runs already; transactions do not nest");
-  const begun = withWriteLock(attachment, "beginning a transaction", () =>
-    attachment.core.transactionBegin(),
-  );
-  if (begun !== 0)
-    throw failure(begun, "beginning a transaction failed: close the segment and open it again");
+}
+
+/** Runs the function in the transaction that has begun: its writes, allocations and frees happen all or not at all. */
+function run<T>(attachment: Attachment, begun: number, body: () => T): T {
+  if (begun !== 0) throw failure(begun, `${BEGINNING} failed: close the segment and open it again`);
   attachment.inTransaction = true;
   try {
     const result = body();

@@ -1,7 +1,10 @@
+/** The write lock of the segment: whoever changes the heap or the directory holds it, see `assembly/write-lock.ts`. */
 import { BUSY } from "../../protocol/errors.js";
-import { failure } from "../errors.js";
-import { monotonicMs, sleepMs } from "../host/runtime.js";
+import type { Waiting } from "../arguments.js";
+import { failure, type IsthmusError } from "../errors.js";
 import type { Attachment } from "../segment/attachment.js";
+import { timedOut } from "../wait/condition.js";
+import { retryFor, retryLater } from "../wait/retry.js";
 
 /**
  * How long a live participant may hold the write lock before others give up: it has it for microseconds, in a
@@ -12,23 +15,50 @@ const WRITE_LOCK_TIMEOUT_MS = 5000;
 /**
  * Calls a function of the core that takes the write lock, again and again while a live participant has it.
  *
+ * @param timeoutMs Infinity for the limit that all changes have
  * @returns its result, never BUSY
- * @throws {IsthmusError} BUSY when it had it for 5 seconds
+ * @throws {IsthmusError} BUSY when it had it for 5 seconds; TIMED_OUT when a `timeoutMs` was given, and passed
  */
-export function withWriteLock(attachment: Attachment, what: string, call: () => number): number {
-  let begin = 0;
-  for (;;) {
-    const result = attachment.retryPastDead(() => {
-      const status = call() >>> 0;
-      return status === BUSY ? undefined : status;
-    });
-    if (result !== undefined) return result;
-    const now = monotonicMs();
-    begin ||= now;
-    if (now - begin > WRITE_LOCK_TIMEOUT_MS) {
-      const text = `${attachment.suspectText()} has been changing the segment for ${WRITE_LOCK_TIMEOUT_MS} ms`;
-      throw failure(BUSY, `${what}: ${text}; is it stopped, or in a long transaction?`);
-    }
-    sleepMs(now - begin < 1 ? 0.05 : 0.5);
-  }
+export function withWriteLock(
+  attachment: Attachment,
+  what: string,
+  call: () => number,
+  timeoutMs = Infinity,
+): number {
+  const result = retryFor(limit(timeoutMs), () => tryWriteLock(attachment, call));
+  if (result === undefined) throw failed(attachment, what, timeoutMs);
+  return result;
+}
+
+/** As `withWriteLock`, without blocking the thread between two attempts. */
+export async function withWriteLockLater(
+  attachment: Attachment,
+  what: string,
+  call: () => number,
+  { timeoutMs, signal }: Waiting,
+): Promise<number> {
+  const result = await retryLater(limit(timeoutMs), signal, () => {
+    attachment.check(true); // CLOSED, when it was closed meanwhile
+    return tryWriteLock(attachment, call);
+  });
+  if (result === undefined) throw failed(attachment, what, timeoutMs);
+  return result;
+}
+
+/** One attempt: undefined when a live participant has the write lock. */
+export function tryWriteLock(attachment: Attachment, call: () => number): number | undefined {
+  return attachment.retryPastDead(() => {
+    const status = call() >>> 0;
+    return status === BUSY ? undefined : status;
+  });
+}
+
+function limit(timeoutMs: number): number {
+  return timeoutMs === Infinity ? WRITE_LOCK_TIMEOUT_MS : timeoutMs;
+}
+
+function failed(attachment: Attachment, what: string, timeoutMs: number): IsthmusError {
+  if (timeoutMs !== Infinity) return timedOut(what, timeoutMs);
+  const text = `${attachment.suspectText()} has been changing the segment for ${WRITE_LOCK_TIMEOUT_MS} ms`;
+  return failure(BUSY, `${what}: ${text}; is it stopped, or in a long transaction?`);
 }

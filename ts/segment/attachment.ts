@@ -3,6 +3,7 @@ import {
   LOCK_PARTICIPANTS,
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
+  PARTICIPANT_HEARTBEAT_NS_OFFSET,
   PARTICIPANT_PID_OFFSET,
   PARTICIPANT_WORD_OFFSET,
   PARTICIPANTS_OFFSET,
@@ -105,10 +106,10 @@ export class Attachment {
   rawBytesGiven = false;
   /** Between the begin and the end of a transaction of this opener. */
   inTransaction = false;
-  /** What this opener holds of each lock, by the lock's offset. */
-  readonly locks = new Map<number, unknown>();
   /** Called when the region is gone: gives up what refers to this attachment. */
   onClosed: (() => void) | undefined;
+  /** What this opener knows of each lock and semaphore beside the shared words, by the object's offset. */
+  readonly states = new Map<number, Closable>();
   /** Called after leaving, with LOCK_CREATION held; then the region is closed, which gives up all locks in one step. */
   afterLeave: ((attachment: Attachment) => void) | undefined;
   /** Called by a reader after its region was closed. */
@@ -294,14 +295,36 @@ export class Attachment {
     return `process ${this.u32[pidOffset >>> 2]}`;
   }
 
-  /** Rings and wakes everyone in a set of waiters, each at most once: whoever comes back meanwhile has looked again. */
-  notify(set: number): void {
+  /**
+   * Rings and wakes everyone in a set of waiters, each at most once: whoever comes back meanwhile has looked again.
+   *
+   * @returns how many others were rung
+   */
+  notify(set: number): number {
+    let others = 0;
     for (let from = 0; ; ) {
       const bell = this.core.waitersTake(set, from) >>> 0;
-      if (bell === 0) return;
+      if (bell === 0) return others;
+      if (bell !== this.doorbell) others++;
       native.wake(this.region.object, bell);
       from = slotOfDoorbell(bell) + 1;
     }
+  }
+
+  /** What other openings of the same segment in this environment know of the object at an offset. */
+  *elsewhere(offset: number): Generator<Closable> {
+    for (const other of open) {
+      const state = other.states.get(offset);
+      if (state && other !== this && this.#isSame(other)) yield state;
+    }
+  }
+
+  /** Whether another attachment lies over the same memory: a heartbeat that it writes is seen here. */
+  #isSame(other: Attachment): boolean {
+    if (other.bytes !== this.bytes || other.evicted) return false;
+    const at = PARTICIPANTS_OFFSET + other.slot * PARTICIPANT_BYTES + PARTICIPANT_HEARTBEAT_NS_OFFSET;
+    other.beat();
+    return this.view.getBigUint64(at, true) === other.view.getBigUint64(at, true);
   }
 
   /** An operator has taken our slot from us while we were alive. The kernel's lock keeps others from it until we go. */

@@ -4,21 +4,30 @@ import {
   PARTICIPANT_BYTES,
   PARTICIPANTS_OFFSET,
 } from "../../protocol/layout.js";
-import { flag, objectOf, options, type WaitOptions, waiting, wrongType } from "../arguments.js";
+import {
+  flag,
+  objectOf,
+  options,
+  type WaitOptions,
+  type WaitSyncOptions,
+  waiting,
+  waitingSync,
+  wrongType,
+} from "../arguments.js";
 import { isBranded } from "../brand.js";
 import { attempt, failure } from "../errors.js";
 import { native } from "../host/region.js";
 import { Latest } from "../latest/latest.js";
 import type { Block } from "../memory/block.js";
 import { Heap } from "../memory/heap.js";
-import { checkBody, runTransaction } from "../memory/transaction.js";
+import { type TransactionLock, transaction, transactionSync, tryTransaction } from "../memory/transaction.js";
 import type { StructView } from "../memory/view.js";
 import { withWriteLock } from "../memory/write-lock.js";
 import { Ring, type RingOptions } from "../ring/ring.js";
 import type { Fields, Struct } from "../struct/struct.js";
 import { Counter } from "../sync/counter.js";
 import { type EventOptions, SharedEvent } from "../sync/event.js";
-import { Lock } from "../sync/lock.js";
+import { type Held, Lock } from "../sync/lock.js";
 import { Semaphore, type SemaphoreOptions } from "../sync/semaphore.js";
 import { NOT_YET, wait } from "../wait/wait.js";
 import { type Attachment, Lease } from "./attachment.js";
@@ -603,20 +612,24 @@ export class Segment {
   }
 
   /**
-   * Runs a function with the lock held exclusively; its writes happen all or not at all: if it throws or its
-   * process dies, everything is as before. Covered are `write` and `set` of views, `Block.write`, allocating, freeing
-   * and `root`; not covered are plain writes to `Block.bytes`, rings, latest values, semaphores, events and counters.
-   * Objects are opened before, not inside. Other participants cannot allocate meanwhile: keep it short.
+   * Runs a function with the lock held exclusively; its writes happen all or not at all: if it throws or its process dies,
+   * everything is as before. Covered are `write` and `set` of views, `Block.write`, allocating, freeing and `root`; not covered
+   * are plain writes to `Block.bytes`, rings, latest values, semaphores, events and counters. Objects are opened before, not
+   * inside. Other participants cannot allocate meanwhile: keep it short.
    *
-   * @param lock guards the data; it is acquired, or nested
+   * Waiting, for the lock and for others who change the heap, leaves the event loop free; the function itself runs at once.
+   *
+   * @param lock guards the data: the lock, which is acquired, or a hold of it, in which an exclusive one is nested
    * @param body runs at once: an async function or a generator is refused before it runs; when it returns a promise all the same,
    *   what it has done is undone, and what it does later is not guarded by anything
+   * @param given how long to wait, and a signal that ends it
    * @returns what the function returns
-   * @throws what the function throws
+   * @throws what the function throws, and the signal's reason, when it is aborted before the function runs
    * @throws {TypeError} when the lock is none of this opener, or the function is async, a generator, or returns a promise
-   * @throws {IsthmusError} TOO_LARGE when it changes more than the journal holds; OWNER_DIED when a holder of the lock died
-   *   outside of a transaction; BUSY when a transaction of this opener runs already, or another process had the heap for 5 s;
-   *   CORRUPT when the heap is damaged; DEADLOCK, BROKEN, READ_ONLY, CLOSED, EVICTED as `lock.acquireSync`
+   * @throws {IsthmusError} TIMED_OUT; TOO_LARGE when it changes more than the journal holds; OWNER_DIED when a holder of the lock
+   *   died outside of a transaction; BUSY when it is called inside a transaction, or, without a `timeoutMs`, when another process
+   *   had the heap for 5 s; CORRUPT when the heap is damaged; DEADLOCK when another holder waits to upgrade the hold's lock;
+   *   BROKEN, READ_ONLY, CLOSED, EVICTED as `lock.acquire`
    * @example
    * ```ts
    * import { MiB, Segment, struct } from "isthmus";
@@ -624,23 +637,45 @@ export class Segment {
    * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
    * const lock = segment.lock("accounts");
    * const accounts = segment.heap.allocate(8).view(struct({ from: "u32", to: "u32" }));
-   * segment.transaction(lock, () => {
+   * await segment.transaction(lock, () => {
    *   accounts.set("from", 3);
    *   accounts.set("to", 7);
    * });
    * console.log(accounts.read());
    * ```
    */
-  transaction<T>(lock: Lock, body: () => T): T {
-    if (!isBranded(lock, "Lock")) throw wrongType("lock", "a lock of this segment", lock);
-    checkBody(body);
-    this.#attachment.check(true);
-    const held = lock.acquireJournaled(this.#attachment);
-    try {
-      return runTransaction(this.#attachment, body);
-    } finally {
-      held.close();
-    }
+  async transaction<T>(lock: Lock | Held, body: () => T, given?: WaitOptions): Promise<T> {
+    const how = waiting(given);
+    return transaction(this.#attachment, transactionLock(lock), body, how);
+  }
+
+  /**
+   * As `transaction`, blocking the thread while it waits.
+   *
+   * @param lock as for `transaction`
+   * @param body as for `transaction`
+   * @param given how long to wait
+   * @returns what the function returns
+   * @throws as `transaction`
+   * @throws {IsthmusError} as `transaction`; DEADLOCK also where `lock.acquireSync` or `held.acquireSync` throws it
+   */
+  transactionSync<T>(lock: Lock | Held, body: () => T, given?: WaitSyncOptions): T {
+    const how = waitingSync(given);
+    return transactionSync(this.#attachment, transactionLock(lock), body, how);
+  }
+
+  /**
+   * As `transaction`, if nobody has the lock, and nobody else changes the heap, now. A function that returns something tells
+   * whether it ran.
+   *
+   * @param lock as for `transaction`
+   * @param body as for `transaction`
+   * @returns what the function returns; undefined when it did not run
+   * @throws as `transaction`
+   * @throws {IsthmusError} as `transaction`, without those of a wait
+   */
+  tryTransaction<T>(lock: Lock | Held, body: () => T): T | undefined {
+    return tryTransaction(this.#attachment, transactionLock(lock), body);
   }
 
   /**
@@ -687,4 +722,9 @@ export class Segment {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function transactionLock(lock: unknown): TransactionLock {
+  if (isBranded(lock, "Lock") || isBranded(lock, "Held")) return lock as Lock | Held;
+  throw wrongType("lock", "a lock of this segment, or a hold of one", lock);
 }

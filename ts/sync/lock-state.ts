@@ -1,9 +1,22 @@
+/**
+ * What one opener of a segment has to do with one lock. To the core it is one holder; here its tasks are kept apart.
+ *
+ * Whoever acquires the lock begins a *tenure*: its hold and all holds that are nested in it. One tenure may have the lock
+ * exclusively, or several shared. The first shared tenure takes the lock from the core, and the last one gives it back.
+ *
+ * Tasks that wait stand in a queue, and each end of a tenure goes through the core, so that others are woken by it. When that
+ * woke others who want the lock exclusively, the next task of the queue yields: it takes the lock after one of them had it, or
+ * when none came for RECHECK_MS. So a queue that never gets empty keeps no other process out. Waiters for shared need no such
+ * rule: the core lets them in first (SHARED_FIRST).
+ */
 import { BUSY, DEADLOCK } from "../../protocol/errors.js";
 import { LOCK_OWNER_DIED, LOCK_SHARED_FIRST } from "../../protocol/layout.js";
 import { RECHECK_MS } from "../../protocol/limits.js";
-import { codeName, failure, type IsthmusError } from "../errors.js";
+import { codeName, failure, IsthmusError } from "../errors.js";
 import { monotonicMs } from "../host/runtime.js";
 import type { Attachment, Closable, Lease } from "../segment/attachment.js";
+import { Queue } from "../wait/queue.js";
+import { disarm, lookAgain, lookAtFirst, type QueuedWait } from "../wait/wait.js";
 
 /** exclusive: nobody else holds it; shared: others may hold it shared as well. */
 export type LockMode = "exclusive" | "shared";
@@ -12,14 +25,21 @@ export type LockMode = "exclusive" | "shared";
 const WAKE_SHARED = 1;
 const WAKE_EXCLUSIVE = 2;
 
-/**
- * @internal
- * What this opener of a segment holds of one lock: holds nest here, and only the outermost ones reach the core.
- */
+/** @internal A hold that was acquired from the lock itself, with all that are nested in it: how many of each mode are open. */
+export class Tenure {
+  exclusive = 0;
+  shared = 0;
+  /** Waits and calls that want it exclusive now. */
+  upgrades = 0;
+}
+
+/** @internal */
 export class LockState implements Closable {
   readonly attachment: Attachment;
   readonly waitersShared: number;
   readonly waitersExclusive: number;
+  /** The tasks that wait for a tenure. */
+  readonly tasks = new Queue<QueuedWait>();
   /** What the core knows of us. */
   real: LockMode | "none" = "none";
   readonly #lock: number;
@@ -27,20 +47,27 @@ export class LockState implements Closable {
   #flags = 0;
   /** The core was told that all changes are made through the journal. */
   #journaled = false;
-  #count = { exclusive: 0, shared: 0 };
+  #tenures = 0;
+  /** The tenure that waits to become exclusive; new shared ones are kept out meanwhile. */
+  #upgrading: Tenure | undefined;
+  /** A tenure that has ended, for the next one. */
+  #spare: Tenure | undefined;
   /** While something is held the segment is not forgotten, whatever else of it is: nobody has given the lock back. */
   keeping: Lease | undefined;
   /** Those whom the last release let in first had time enough. */
   #impatient = false;
   /** When a try found the lock free and kept for them. */
   #reservedSince = Infinity;
+  /** Our doorbell when the last release woke others, none of whom is known to have come in since. */
+  #yieldBell: number | undefined;
+  #closed = false;
 
   /** The one state of this lock for this opener. */
   static of(attachment: Attachment, lock: number, name: string): LockState {
-    const known = attachment.locks.get(lock) as LockState | undefined;
+    const known = attachment.states.get(lock) as LockState | undefined;
     if (known) return known;
     const state = new LockState(attachment, lock, name);
-    attachment.locks.set(lock, state);
+    attachment.states.set(lock, state);
     attachment.parts.add(state);
     return state;
   }
@@ -53,11 +80,21 @@ export class LockState implements Closable {
     this.waitersExclusive = attachment.core.lockWaitersExclusive(lock) >>> 0;
   }
 
-  /** Takes the lock, or a nested hold of it; undefined: not now, and an exclusive claim stays. */
-  take(mode: LockMode, journaled = false): number | undefined {
-    if (this.real === "exclusive" || this.real === mode) return this.#flags;
-    // A shared hold came in while this one waited for exclusive: it has to go first.
-    if (this.real === "shared") return undefined;
+  /** LOCK_OWNER_DIED, as long as something is held. */
+  get ownerDied(): boolean {
+    return (this.#flags & LOCK_OWNER_DIED) !== 0;
+  }
+
+  /** Whether tenures of this environment keep a new one out. */
+  occupied(mode: LockMode): boolean {
+    if (this.real === "none") return false;
+    return this.real === "exclusive" || mode === "exclusive" || this.#upgrading !== undefined;
+  }
+
+  /** Takes the lock for a new tenure. False: not now, and an exclusive claim stays. */
+  take(mode: LockMode, journaled = false): boolean {
+    if (this.real !== "none") return !this.occupied(mode) && this.#join();
+    if (mode === "exclusive" && this.#yields()) return false;
     const { core } = this.attachment;
     const result =
       mode === "exclusive"
@@ -67,34 +104,80 @@ export class LockState implements Closable {
       // A shared bit that stood for a moment may have sent a claimant to sleep.
       if (mode === "shared" && core.waitersAny(this.waitersExclusive))
         this.attachment.notify(this.waitersExclusive);
-      return undefined;
+      return false;
     }
-    const flags = this.#took(mode, result);
+    this.#took(mode, result);
     this.#journaled = journaled;
-    return flags;
+    return true;
   }
 
-  #took(mode: LockMode, result: number): number {
+  /** One more shared tenure beside those of this environment, unless somebody else waits for exclusive. */
+  #join(): boolean {
+    const result = this.attachment.core.lockJoin(this.#lock);
+    if (result === BUSY) return false;
+    this.#took("shared", result);
+    return true;
+  }
+
+  #took(mode: LockMode, result: number): void {
     if (result !== 0 && result !== LOCK_OWNER_DIED) throw this.#failed(result);
     this.real = mode;
     this.#flags = result;
     this.#impatient = false;
     this.#reservedSince = Infinity;
-    return result;
+    if (this.#yieldBell !== undefined) this.#endYielding();
   }
 
   /** As `take`, but asks the kernel once about who is in the way, and leaves no claim. */
-  tryTake(mode: LockMode): number | undefined {
-    const flags = this.take(mode) ?? this.attachment.retryPastDead(() => this.take(mode));
-    if (flags === undefined && mode === "exclusive") {
-      this.#patience();
+  tryTake(mode: LockMode, journaled = false): boolean {
+    if (this.tasks.length > 0 || this.occupied(mode)) return false;
+    const attempt = (): true | undefined => this.take(mode, journaled) || undefined;
+    if (attempt() || this.attachment.retryPastDead(attempt)) return true;
+    if (mode === "exclusive") {
+      this.#expectReserved();
       this.cancel();
     }
-    return flags;
+    return false;
+  }
+
+  /**
+   * As `take`, for a thread that would block. Beside shared tenures of its own it does not ask who else waits: those wait for
+   * this very thread.
+   */
+  takeSync(mode: LockMode, journaled = false): boolean {
+    if (this.tasks.length > 0) return false;
+    if (this.real === "shared" && !this.occupied(mode)) return true;
+    return this.take(mode, journaled);
+  }
+
+  /** Throws DEADLOCK when a thread that blocks now would wait for its own tasks, in this or another opening, without an end. */
+  checkBlocking(mode: LockMode, timeoutMs: number): void {
+    const who = `lock "${this.#name}": this thread would wait for itself: `;
+    let reason: string;
+    if (this.tasks.length > 0) reason = "a task of it waits for the lock; use acquire()";
+    else if (this.occupied(mode))
+      reason = `it holds the lock ${this.real}; acquire through that hold, or use acquire()`;
+    else if (timeoutMs === Infinity && this.#heldElsewhere(mode)) {
+      this.cancel(); // the claim of the attempt before
+      reason = "it has the lock through another opening of the segment; use acquire(), or give a timeoutMs";
+    } else return;
+    throw new IsthmusError("DEADLOCK", who + reason);
+  }
+
+  /** Whether this thread holds or claims the lock through another opening of the segment. */
+  #heldElsewhere(mode: LockMode): boolean {
+    const owner = (this.attachment.core.lockState(this.#lock) >>> 16) - 1;
+    for (const other of this.attachment.elsewhere(this.#lock)) {
+      if (!(other instanceof LockState)) continue;
+      const claims = other.attachment.slot === owner;
+      if (claims || other.real === "exclusive" || (other.real === "shared" && mode === "exclusive"))
+        return true;
+    }
+    return false;
   }
 
   /** Those who were to come first may have gone: a lock that stays free for them is theirs no longer than any wait. */
-  #patience(): void {
+  #expectReserved(): void {
     const state = this.attachment.core.lockState(this.#lock) >>> 0;
     const reserved = state >>> 16 === 0 && (state & LOCK_SHARED_FIRST) !== 0;
     const now = monotonicMs();
@@ -103,22 +186,55 @@ export class LockState implements Closable {
     if (now - this.#reservedSince >= RECHECK_MS) this.#impatient = true;
   }
 
-  /** Claims the upgrade; whether it is ours. */
+  /** Begins to want a tenure exclusive. Two of them would wait for each other. */
+  beginUpgrade(tenure: Tenure): void {
+    if (this.#upgrading && this.#upgrading !== tenure) throw this.#failed(DEADLOCK);
+    this.#upgrading = tenure;
+    tenure.upgrades++;
+  }
+
+  /** One attempt; a claim stays until `endUpgrade`. */
   upgrade(): boolean {
     if (this.real === "exclusive") return true;
-    const { core } = this.attachment;
-    let result = core.lockUpgrade(this.#lock);
+    const alone = this.#tenures === 1 ? 1 : 0;
+    let result = this.attachment.core.lockUpgrade(this.#lock, alone);
     // Who waits to upgrade may have died: then it is out of the way for good.
-    if (result === DEADLOCK && this.attachment.markSuspectDead()) result = core.lockUpgrade(this.#lock);
+    if (result === DEADLOCK && this.attachment.markSuspectDead())
+      result = this.attachment.core.lockUpgrade(this.#lock, alone);
     if (result === BUSY) return false;
     this.#took("exclusive", result);
     return true;
   }
 
-  tryUpgrade(): boolean {
-    const done = this.attachment.retryPastDead(() => this.upgrade() || undefined);
-    if (!done) this.cancel();
-    return done === true;
+  endUpgrade(tenure: Tenure): void {
+    tenure.upgrades--;
+    if (this.#upgrading !== tenure) return;
+    if (tenure.upgrades > 0) {
+      this.#lookAgain();
+      return;
+    }
+    this.#upgrading = undefined;
+    this.cancel();
+    lookAtFirst(this.tasks);
+  }
+
+  tryUpgrade(tenure: Tenure): boolean {
+    this.beginUpgrade(tenure);
+    try {
+      return this.attachment.retryPastDead(() => this.upgrade() || undefined) === true;
+    } finally {
+      this.endUpgrade(tenure);
+    }
+  }
+
+  /** Throws DEADLOCK when a thread that blocks to upgrade would wait for shared tenures of its own. */
+  checkBlockingUpgrade(timeoutMs: number): void {
+    if (this.real === "exclusive") return;
+    const elsewhere = timeoutMs === Infinity && this.#heldElsewhere("exclusive");
+    if (this.#tenures === 1 && !elsewhere) return;
+    const how = elsewhere ? "through another opening of the segment" : "in another task";
+    const text = `this thread would wait for itself: it holds the lock shared ${how}; use upgrade()`;
+    throw new IsthmusError("DEADLOCK", `lock "${this.#name}": ${text}`);
   }
 
   /** Has the kernel asked about one after the other of those in the way, as long as they turn out to be dead. */
@@ -127,15 +243,11 @@ export class LockState implements Closable {
     if (this.attachment.markSuspectDead()) this.attachment.retryPastDead(() => attempt() || undefined);
   }
 
-  /** Takes a claim back, unless other waits of this opener sleep on it: it is theirs, too. */
+  /** Takes a claim back that was not fulfilled, unless it is that of an upgrade that waits. */
   cancel(): void {
-    const { closed, readOnly, sleepers } = this.attachment;
-    if (this.real === "exclusive" || closed || readOnly) return;
-    if (this.real === "none" && sleepers.has(this.waitersExclusive)) return;
-    this.#takeBack();
-  }
-
-  #takeBack(): void {
+    if (this.#yieldBell !== undefined) this.#endYielding();
+    const { closed, readOnly } = this.attachment;
+    if (this.real === "exclusive" || this.#upgrading || closed || readOnly) return;
     this.#wake(this.attachment.core.lockCancel(this.#lock));
   }
 
@@ -144,61 +256,106 @@ export class LockState implements Closable {
     this.#flags = 0;
   }
 
-  added(mode: LockMode, lease: Lease): void {
+  /** The lock was taken for a new tenure. */
+  begin(mode: LockMode, lease: Lease): Tenure {
+    const tenure = this.#spare ?? new Tenure();
+    this.#spare = undefined;
     this.keeping = lease;
-    this.#count[mode]++;
+    this.#tenures++;
+    tenure[mode]++;
+    return tenure;
   }
 
-  moved(from: LockMode, to: LockMode): void {
-    this.#count[from]--;
-    this.#count[to]++;
-  }
-
-  release(mode: LockMode): void {
-    if (this.attachment.closed) return;
-    this.#count[mode]--;
-    this.settle();
+  release(tenure: Tenure, mode: LockMode): void {
+    if (this.#closed) return;
+    tenure[mode]--;
+    this.settle(tenure);
+    if (this.#upgrading === tenure) this.#lookAgain(); // the waits of this hold have failed
   }
 
   /** Brings the core to what the holds that are left need. */
-  settle(): void {
-    const { core } = this.attachment;
-    if (this.#count.exclusive > 0) {
-      this.#continue();
-      return;
-    }
-    if (this.#count.shared > 0) {
+  settle(tenure: Tenure): void {
+    if (tenure.exclusive > 0) return;
+    if (tenure.shared > 0) {
       if (this.real !== "exclusive") return;
       this.real = "shared";
-      this.#wake(core.lockDowngrade(this.#lock));
+      this.#wake(this.attachment.core.lockDowngrade(this.#lock));
+      if (this.#upgrading) this.#lookAgain();
+      lookAtFirst(this.tasks);
       return;
     }
+    this.#end(tenure);
+    if (this.#tenures > 0) return;
     const real = this.real;
     this.real = "none";
     this.keeping = undefined;
-    if (real === "shared") this.#wake(core.lockReleaseShared(this.#lock));
-    if (real === "exclusive") this.#wake(core.lockReleaseExclusive(this.#lock));
+    this.#release(real);
+    lookAtFirst(this.tasks);
   }
 
-  /** A hold that outlives the transaction that took the lock is one like any other. */
-  #continue(): void {
-    if (!this.#journaled || this.attachment.inTransaction) return;
-    this.#journaled = false;
-    this.attachment.core.lockContinue(this.#lock);
+  #end(tenure: Tenure): void {
+    this.#tenures--;
+    if (tenure.upgrades === 0) this.#spare = tenure;
+    if (this.#upgrading === undefined) return;
+    if (this.#upgrading === tenure) {
+      this.#upgrading = undefined;
+      this.cancel();
+      lookAtFirst(this.tasks);
+    }
+    this.#lookAgain(); // its waits have failed, or it may be alone now
   }
 
-  #wake(who: number): void {
+  #release(real: LockMode | "none"): void {
+    const { core } = this.attachment;
+    if (real === "none") return;
+    const who =
+      real === "shared" ? core.lockReleaseShared(this.#lock) : core.lockReleaseExclusive(this.#lock);
+    const others = who === 0 ? 0 : this.#wake(who);
+    if (others === 0 || this.tasks.length === 0) return;
+    this.#yieldBell = this.#bell;
+    core.waitersArm(this.waitersExclusive); // whoever releases from now on rings
+  }
+
+  get #bell(): number {
+    const { i32, doorbell } = this.attachment;
+    return Atomics.load(i32, doorbell >>> 2);
+  }
+
+  /** Whether those whom the last release woke come first. When our bell was rung since, somebody has released the lock. */
+  #yields(): boolean {
+    if (this.#yieldBell === undefined) return false;
+    const owned = this.attachment.core.lockState(this.#lock) >>> 16 !== 0;
+    if (!owned && !this.#impatient && this.#bell === this.#yieldBell) return true;
+    this.#endYielding();
+    return false;
+  }
+
+  #endYielding(): void {
+    this.#yieldBell = undefined;
+    disarm(this.attachment, this.waitersExclusive);
+  }
+
+  /** Waits for an upgrade, and the first task, may go on. */
+  #lookAgain(): void {
+    lookAgain(this.attachment, this.waitersExclusive);
+  }
+
+  /** @returns how many others wait for exclusive and were woken */
+  #wake(who: number): number {
     if (who & WAKE_SHARED) this.attachment.notify(this.waitersShared);
-    if (who & WAKE_EXCLUSIVE) this.attachment.notify(this.waitersExclusive);
+    return who & WAKE_EXCLUSIVE ? this.attachment.notify(this.waitersExclusive) : 0;
   }
 
-  /** The segment is being closed: whatever is held is given back. */
+  /** The segment is being closed: whatever is held is given back, and no task is served any more. */
   close(): void {
     this.attachment.parts.delete(this);
-    this.#count = { exclusive: 0, shared: 0 };
-    this.settle();
-    const { closed, readOnly } = this.attachment;
-    if (!closed && !readOnly) this.#takeBack();
+    this.#closed = true;
+    const real = this.real;
+    this.real = "none";
+    this.keeping = undefined;
+    if (this.attachment.closed || this.attachment.readOnly) return;
+    this.#release(real);
+    this.cancel();
   }
 
   /**

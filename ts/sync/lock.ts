@@ -1,175 +1,29 @@
-import { LOCK_OWNER_DIED, OBJECT_LOCK } from "../../protocol/layout.js";
-import { oneOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
+import { OBJECT_LOCK } from "../../protocol/layout.js";
+import {
+  callback,
+  type Waiting,
+  type WaitOptions,
+  type WaitSyncOptions,
+  waiting,
+  waitingSync,
+} from "../arguments.js";
 import { brand } from "../brand.js";
 import { IsthmusError } from "../errors.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
 import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
+import { Held, modeOf } from "./held.js";
 import { type LockMode, LockState } from "./lock-state.js";
 
+export { Held } from "./held.js";
 export type { LockMode } from "./lock-state.js";
 
 /**
- * A hold of a lock, made by `acquire` and the like. Ends with `release`, at the end of a `using` block, or when the segment is
- * closed, and keeps the segment open until then. Where the process or worker ends before, in whatever way, an exclusive hold
- * counts as that of a dead holder.
+ * A lock that many may hold shared or one exclusively: processes, workers, and the async tasks of each of them. Holders that die
+ * are recovered: the next one is told by `ownerDied`.
  *
- * @example
- * ```ts
- * import { MiB, Segment } from "isthmus";
- *
- * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
- * using held = segment.lock("state").acquireSync("shared");
- * if (held.tryUpgrade()) {
- *   if (held.ownerDied) held.markConsistent(); // after repairing what the lock guards
- *   held.downgrade();
- * }
- * console.log(held.mode);
- * ```
- */
-export class Held {
-  #mode: LockMode;
-  #state: LockState | undefined;
-  readonly #name: string;
-  /** The holder before died with the lock: what it guards may be half changed. Repair it and call `markConsistent`. */
-  readonly ownerDied: boolean;
-
-  /** @internal */
-  constructor(name: string, state: LockState, mode: LockMode, ownerDied: boolean) {
-    this.#name = name;
-    this.#state = state;
-    this.#mode = mode;
-    this.ownerDied = ownerDied;
-  }
-
-  /** How it is held now. Never throws. */
-  get mode(): LockMode {
-    return this.#mode;
-  }
-
-  #held(): LockState {
-    if (!this.#state)
-      throw new IsthmusError("CLOSED", `this hold of lock "${this.#name}" was released already`);
-    this.#state.attachment.check(true);
-    return this.#state;
-  }
-
-  /**
-   * The data are whole again: the next holder is not told of the death.
-   *
-   * @throws {IsthmusError} BUSY when held shared; CLOSED when the hold was released; EVICTED: this participant was removed
-   */
-  markConsistent(): void {
-    const state = this.#held();
-    if (state.real !== "exclusive") {
-      throw new IsthmusError(
-        "BUSY",
-        `lock "${this.#name}" is held shared; upgrade before the data are repaired`,
-      );
-    }
-    state.markConsistent();
-  }
-
-  /**
-   * Turns a shared hold into an exclusive one if nobody else holds the lock.
-   *
-   * @returns whether it is exclusive now
-   * @throws {IsthmusError} DEADLOCK when another holder already waits to upgrade; BROKEN when a death was not repaired; CLOSED
-   *   when the hold was released; EVICTED: this participant was removed; CORRUPT when the lock is damaged
-   */
-  tryUpgrade(): boolean {
-    const state = this.#held();
-    if (this.#mode === "exclusive") return true;
-    const done = state.tryUpgrade();
-    if (done) this.#upgraded(state);
-    return done;
-  }
-
-  /**
-   * Turns a shared hold into an exclusive one, waiting for the other holders to go.
-   *
-   * @param given how long to wait, and a signal that ends it
-   * @throws {IsthmusError} TIMED_OUT: it is shared as before; otherwise as `tryUpgrade`. After DEADLOCK release and acquire anew
-   * @throws the signal's reason, when it is aborted
-   */
-  async upgrade(given?: WaitOptions): Promise<void> {
-    const state = this.#held();
-    if (this.#mode === "exclusive") return;
-    await wait(state.attachment, this.#condition(state), waiting(given));
-  }
-
-  /**
-   * As `upgrade`, blocking the thread.
-   *
-   * @param given how long to wait
-   * @throws {IsthmusError} as `upgrade`
-   */
-  upgradeSync(given?: WaitSyncOptions): void {
-    const state = this.#held();
-    if (this.#mode === "exclusive") return;
-    waitSync(state.attachment, this.#condition(state), waitingSync(given));
-  }
-
-  #condition(state: LockState): Condition<undefined> {
-    return {
-      what: `waiting to upgrade lock "${this.#name}"`,
-      waiters: state.waitersExclusive,
-      attempt: () => {
-        if (this.#mode === "exclusive") return undefined; // by an upgrade that waited at the same time
-        if (!this.#held().upgrade()) return NOT_YET;
-        this.#upgraded(state);
-        return undefined;
-      },
-      recheck: () => state.recheck(() => state.upgrade()),
-      failed: () => state.cancel(),
-    };
-  }
-
-  #upgraded(state: LockState): void {
-    state.moved("shared", "exclusive");
-    this.#mode = "exclusive";
-  }
-
-  /**
-   * Turns an exclusive hold into a shared one, without anybody coming in between.
-   *
-   * @throws {IsthmusError} CLOSED when the hold was released; EVICTED: this participant was removed
-   */
-  downgrade(): void {
-    const state = this.#held();
-    if (this.#mode === "shared") return;
-    state.moved("exclusive", "shared");
-    this.#mode = "shared";
-    state.settle();
-  }
-
-  /**
-   * Gives the hold back. A second call does nothing.
-   *
-   * @throws {IsthmusError} EVICTED: somebody else may have had the lock meanwhile. `close` does the same and says nothing
-   */
-  release(): void {
-    const state = this.#state;
-    this.close();
-    if (state?.attachment.evicted) throw state.attachment.removed();
-  }
-
-  /** As `release`, without a word about an eviction. Never throws. */
-  close(): void {
-    const state = this.#state;
-    this.#state = undefined;
-    state?.release(this.#mode);
-  }
-
-  /** As `close`. Never throws. */
-  [Symbol.dispose](): void {
-    this.close();
-  }
-}
-
-/**
- * A lock that many may hold shared or one exclusively. Holders that die are recovered: the next one is told by `ownerDied`. One
- * environment (thread) may nest acquisitions; a shared holder that wants exclusive must upgrade.
+ * Each `acquire` is a holder of its own. Whoever has the lock and needs it again acquires it through its hold. What would block a
+ * thread until that very thread gives the lock back throws DEADLOCK at once.
  *
  * @example
  * ```ts
@@ -181,9 +35,15 @@ export class Held {
  *   using held = await lock.acquire("exclusive", { timeoutMs: 1000 });
  *   if (held.ownerDied) held.markConsistent();
  * }
+ * const answer = await lock.request("shared", async (held) => held.mode);
+ * console.log(answer);
  * ```
  */
 export class Lock {
+  static {
+    brand(Lock.prototype, "Lock");
+  }
+
   static {
     brand(Lock.prototype, "Lock");
   }
@@ -202,36 +62,24 @@ export class Lock {
     this.#state = LockState.of(attachment, offset, name);
   }
 
-  #usable(mode: unknown): LockMode {
-    this.#lease.attachment.check(true);
-    const wanted = oneOf("mode", mode, ["exclusive", "shared"] as const);
-    if (wanted === "exclusive" && this.#state.real === "shared") {
-      throw new IsthmusError(
-        "DEADLOCK",
-        `this thread holds lock "${this.name}" shared; upgrade that hold instead`,
-      );
-    }
-    return wanted;
-  }
-
   /**
    * Takes the lock if that is possible now.
    *
    * @param mode "exclusive" (the default) or "shared"
-   * @returns undefined when somebody else is in the way
+   * @returns undefined when another holder is in the way, or a task that waits for the lock
    * @throws {TypeError | RangeError} when the mode is neither
-   * @throws {IsthmusError} BROKEN when a holder died and the next one did not call the data consistent; DEADLOCK when this thread
-   *   holds it shared and asks for exclusive; READ_ONLY; CLOSED: the segment was closed; EVICTED: this participant was removed;
-   *   CORRUPT when the lock is damaged
+   * @throws {IsthmusError} BROKEN when a holder died and the next one did not call the data consistent; READ_ONLY; CLOSED: the
+   *   segment was closed; EVICTED: this participant was removed; CORRUPT when the lock is damaged
    */
   tryAcquire(mode: LockMode = "exclusive"): Held | undefined {
-    const wanted = this.#usable(mode);
-    const flags = this.#state.tryTake(wanted);
-    return flags === undefined ? undefined : this.#hold(wanted, flags);
+    const wanted = modeOf(mode);
+    this.#lease.attachment.check(true);
+    return this.#state.tryTake(wanted) ? this.#begin(wanted) : undefined;
   }
 
   /**
-   * Takes the lock, waiting for it.
+   * Takes the lock, waiting for it. The tasks of one environment get it in the order of their calls. A task that holds the
+   * lock and waits here for itself waits without an end: it acquires through its hold instead.
    *
    * @param mode "exclusive" (the default) or "shared"
    * @param given how long to wait, and a signal that ends it
@@ -240,8 +88,10 @@ export class Lock {
    * @throws the signal's reason, when it is aborted
    */
   async acquire(mode: LockMode = "exclusive", given?: WaitOptions): Promise<Held> {
-    const wanted = this.#usable(mode);
-    return wait(this.#lease.attachment, this.#condition(wanted), waiting(given));
+    const wanted = modeOf(mode);
+    const how = waiting(given);
+    this.#lease.attachment.check(true);
+    return this.#wait(wanted, how);
   }
 
   /**
@@ -250,27 +100,77 @@ export class Lock {
    * @param mode "exclusive" (the default) or "shared"
    * @param given how long to wait
    * @returns the hold
-   * @throws {IsthmusError} as `acquire`
+   * @throws {IsthmusError} as `acquire`; DEADLOCK when this thread would wait for itself: a task of it holds the lock in a
+   *   mode that excludes this one, or waits for it; or, without a `timeoutMs`, it holds the lock through another opening of
+   *   the segment
    */
   acquireSync(mode: LockMode = "exclusive", given?: WaitSyncOptions): Held {
-    const wanted = this.#usable(mode);
-    // A lock that is free, as most are, costs no condition to wait for.
-    const flags = given === undefined ? this.#state.take(wanted) : undefined;
-    if (flags !== undefined) return this.#hold(wanted, flags);
-    return waitSync(this.#lease.attachment, this.#condition(wanted), waitingSync(given));
+    const wanted = modeOf(mode);
+    const how = waitingSync(given);
+    this.#lease.attachment.check(true);
+    return this.#takeSync(wanted, how, false);
   }
 
   /**
-   * @internal
-   * For a transaction: whoever dies with this hold leaves nothing to repair, because all is changed through the journal.
+   * Holds the lock exclusively while a function runs, until the promise that it returns is settled; also when it throws. As
+   * `navigator.locks.request`.
+   *
+   * @param body is given the hold
+   * @param given how long to wait for the lock, and a signal that ends the wait
+   * @returns what the function returns or resolves with
+   * @throws what the function throws, and what `acquire` throws
+   * @throws {TypeError | RangeError} when the mode is none, or the body no function
+   * @throws {IsthmusError} as `acquire`; EVICTED also when this participant was removed while the function ran
    */
-  acquireJournaled(attachment: Attachment): Held {
+  request<T>(body: (held: Held) => T, given?: WaitOptions): Promise<Awaited<T>>;
+  /**
+   * As above, in a mode.
+   *
+   * @param mode "exclusive" (the default) or "shared"
+   * @param body is given the hold
+   * @param given how long to wait for the lock, and a signal that ends the wait
+   * @returns what the function returns or resolves with
+   * @throws what the function throws, and what `acquire` throws
+   * @throws {TypeError | RangeError} when the mode is none, or the body no function
+   * @throws {IsthmusError} as `acquire`; EVICTED also when this participant was removed while the function ran
+   */
+  request<T>(mode: LockMode | undefined, body: (held: Held) => T, given?: WaitOptions): Promise<Awaited<T>>;
+  async request<T>(...all: unknown[]): Promise<Awaited<T>> {
+    const [mode, body, given] = typeof all[0] === "function" ? [undefined, ...all] : all;
+    modeOf(mode ?? "exclusive");
+    callback("body", body);
+    using held = await this.acquire((mode ?? "exclusive") as LockMode, given as WaitOptions | undefined);
+    const result = await (body as (held: Held) => T)(held);
+    held.release();
+    return result;
+  }
+
+  /** @internal For a transaction: all changes are in the journal, so nothing is left to repair when its holder dies. */
+  tryTransact(attachment: Attachment): Held | undefined {
+    this.#checkOpener(attachment);
+    return this.#state.tryTake("exclusive", true) ? this.#whole(this.#begin("exclusive")) : undefined;
+  }
+
+  /** @internal As `tryTransact`, waiting. */
+  async transact(attachment: Attachment, how: Waiting): Promise<Held> {
+    this.#checkOpener(attachment);
+    return this.#whole(await this.#wait("exclusive", how, true));
+  }
+
+  /** @internal As `tryTransact`, blocking. */
+  transactSync(attachment: Attachment, how: Waiting): Held {
+    this.#checkOpener(attachment);
+    return this.#whole(this.#takeSync("exclusive", how, true));
+  }
+
+  #checkOpener(attachment: Attachment): void {
     if (this.#lease.attachment !== attachment)
       throw new TypeError(`lock must be a lock of this segment, got "${this.name}" of another opener`);
-    this.#usable("exclusive");
-    const nested = this.#state.real === "exclusive";
-    const held = waitSync(attachment, this.#condition("exclusive", true), waitingSync(undefined));
-    if (nested || !held.ownerDied) return held;
+  }
+
+  /** A transaction repairs nothing that somebody else has left. */
+  #whole(held: Held): Held {
+    if (!held.ownerDied) return held;
     held.downgrade(); // a shared hold is given back without a word about the data
     held.release();
     throw new IsthmusError(
@@ -279,22 +179,42 @@ export class Lock {
     );
   }
 
-  #condition(mode: LockMode, journaled = false): Condition<Held> {
+  #wait(mode: LockMode, how: Waiting, journaled = false): Promise<Held> {
+    return wait(this.#state.attachment, this.#condition(mode, journaled), how);
+  }
+
+  #takeSync(mode: LockMode, how: Waiting, journaled: boolean): Held {
     const state = this.#state;
+    // A lock that is free, as most are, costs no condition to wait for.
+    if (state.takeSync(mode, journaled)) return this.#begin(mode);
+    state.checkBlocking(mode, how.timeoutMs);
+    return waitSync(state.attachment, this.#condition(mode, journaled), how);
+  }
+
+  #condition(mode: LockMode, journaled: boolean): Condition<Held> {
+    const state = this.#state;
+    let taken = false; // while those in the way were asked about
+    let asked = false; // what stays of that in the core is a claim
     return {
       what: `waiting for lock "${this.name}"`,
       waiters: mode === "exclusive" ? state.waitersExclusive : state.waitersShared,
+      queue: state.tasks,
+      blocked: () => state.occupied(mode),
       attempt: () => {
-        const flags = state.take(mode, journaled);
-        return flags === undefined ? NOT_YET : this.#hold(mode, flags);
+        asked = mode === "exclusive" && !state.occupied(mode);
+        return taken || state.take(mode, journaled) ? this.#begin(mode) : NOT_YET;
       },
-      recheck: () => state.recheck(() => state.take(mode, journaled) !== undefined),
-      failed: () => (mode === "exclusive" ? state.cancel() : undefined),
+      recheck: () =>
+        state.recheck(() => {
+          taken = state.take(mode, journaled);
+          return taken;
+        }),
+      failed: () => (asked ? state.cancel() : undefined),
     };
   }
 
-  #hold(mode: LockMode, flags: number): Held {
-    this.#state.added(mode, this.#lease);
-    return new Held(this.name, this.#state, mode, (flags & LOCK_OWNER_DIED) !== 0);
+  #begin(mode: LockMode): Held {
+    const tenure = this.#state.begin(mode, this.#lease);
+    return new Held(this.name, this.#state, tenure, this.#lease, mode);
   }
 }

@@ -26,6 +26,11 @@ export interface Condition<T> {
    * when its caller goes on, not yet during the call.
    */
   attempt(): T | typeof NOT_YET;
+  /**
+   * Whether something in this very environment keeps the first of a queue from going on, whatever the shared words say. Then it
+   * sleeps without an arm, since no bell is rung for that: whoever takes the obstacle away calls `lookAtFirst`.
+   */
+  blocked?(): boolean;
   /** Asks the kernel whether the peer has died without saying so. Called every RECHECK_MS. */
   recheck(): void;
   /** A number that changes with the object: while it stays the same, no attempt can give anything else than before. */

@@ -8,6 +8,7 @@
  * | state          | what it means                                         | how it goes on                        |
  * | -------------- | ----------------------------------------------------- | ------------------------------------- |
  * | queued         | it stands behind others in the queue of its condition | the one before it ends                |
+ * | blocked        | it is the first, and this environment is in its way   | `lookAtFirst`: due for a look         |
  * | due for a look | it is looked at in the next microtask or turn         | nothing was there: it joins its group |
  * | group member   | it is looked at when its group is; see `group.ts`     | a look gives something                |
  * | ended          | its promise is settled, and nothing refers to it      |                                       |
@@ -26,7 +27,7 @@ import { onAbort } from "./abort.js";
 import { type Condition, NOT_YET, type QueuedWait, timedOut } from "./condition.js";
 import { join, type Room, roomOf, type WaitGroup } from "./group.js";
 import { lookNextTurn, lookSoon } from "./looks.js";
-import type { QueueEntry } from "./queue.js";
+import type { Queue, QueueEntry } from "./queue.js";
 
 export class Wait implements QueuedWait {
   readonly attachment: Attachment;
@@ -63,7 +64,7 @@ export class Wait implements QueuedWait {
     this.#room.all.add(this);
     this.#entry = queue?.push(this);
     if (!queue || queue.first === this) {
-      if (looked) join(this);
+      if (looked) this.joinGroup();
       else lookNextTurn(this);
     }
     if (signal && !this.#ended) this.#listen(signal);
@@ -114,7 +115,7 @@ export class Wait implements QueuedWait {
 
   /** After a look in vain: from now on it is looked at with its group. */
   joinGroup(): void {
-    if (!this.#ended && !this.group) join(this);
+    if (!this.#ended && !this.group && !this.condition.blocked?.()) join(this);
   }
 
   #settle(value: unknown): void {
@@ -155,6 +156,11 @@ export class Wait implements QueuedWait {
     queue.remove(this.#entry);
     if (wasFirst && queue.first) lookSoon(queue.first as Wait);
   }
+}
+
+/** What has blocked the first of a queue in this environment is gone: it is looked at right after the code that runs now. */
+export function lookAtFirst(queue: Queue<QueuedWait>): void {
+  if (queue.first) lookSoon(queue.first as Wait);
 }
 
 /** Waits until an attempt gives a value; `looked` as for `Wait.begin`. */

@@ -6,7 +6,8 @@ import { enqueue } from "./pending.js";
 import { nextTurn, turnIsDue } from "./turn.js";
 
 export { waitSync } from "./blocking.js";
-export { lookAgain } from "./group.js";
+export { disarm, lookAgain } from "./group.js";
+export { lookAtFirst } from "./pending.js";
 export { type Condition, NOT_YET, type QueuedWait };
 
 /**

@@ -78,7 +78,7 @@ function* claimAndCancel(lock: number): Script {
   assert.equal((yield* call("lockShared", lock)) >>> 0, BUSY, "a claim keeps new shared holders out");
   yield* cancel(lock);
   assert.equal(yield* call("lockShared", lock), 0);
-  assert.equal((yield* call("lockUpgrade", lock)) >>> 0, BUSY);
+  assert.equal((yield* call("lockUpgrade", lock, 1)) >>> 0, BUSY);
   yield* cancel(lock);
   yield* releaseShared(lock);
 }

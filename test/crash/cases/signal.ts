@@ -1,11 +1,17 @@
 /** Semaphore, event and counter: each operation has happened or has not. */
 import { strict as assert } from "node:assert";
 import { TOO_LARGE } from "../../../protocol/errors.js";
-import { OBJECT_COUNTER, OBJECT_EVENT, OBJECT_SEMAPHORE } from "../../../protocol/layout.js";
+import {
+  FLAG_WAKE,
+  OBJECT_COUNTER,
+  OBJECT_EVENT,
+  OBJECT_SEMAPHORE,
+  SEMAPHORE_TAKEN,
+} from "../../../protocol/layout.js";
 import type { CrashCase } from "../../lib/crash.js";
-import { notify, openObject } from "../../lib/hosts/segment.js";
+import { notify, openObject, overcome } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
-import { FILLS, type Fill, populate } from "./ground.js";
+import { FILLS, type Fill, populate, slotsOf, someoneDied } from "./ground.js";
 
 interface SignalCase {
   name: string;
@@ -17,10 +23,37 @@ interface SignalCase {
   /** What it may be in between. */
   meanwhile?: number[];
   waiter?: boolean;
+  /** Somebody claimed it, and died. */
+  claimed?: boolean;
 }
 
-function* take(signal: number): Script {
-  assert.equal(yield* call("semaphoreTry", signal), 1);
+const LOST_SLOT = 7;
+
+/** Takes so many past the dead, as `ts/sync/semaphore.ts` does. */
+function* take(signal: number, count = 1, dead: readonly number[] = [LOST_SLOT]): Script {
+  const result = yield* overcome(dead, () => call("semaphoreTry", signal, count));
+  assert.ok(result, `${count} are not to be had: ${result}`);
+  if (result & FLAG_WAKE) yield* notify((yield* call("signalWaiters", signal)) >>> 0);
+  assert.equal(result & ~FLAG_WAKE, SEMAPHORE_TAKEN);
+}
+
+/** Waits for several, claims what comes, and has them when another one gives. */
+function* claimAndTake(signal: number): Script {
+  assert.equal(yield* call("semaphoreTry", signal, 3), 0);
+  assert.equal(yield* claim(signal), 0);
+  yield* give(signal, 1);
+  yield* take(signal, 3);
+}
+
+function* claimAndGiveUp(signal: number): Script {
+  assert.equal(yield* claim(signal), 0);
+  const result = yield* call("semaphoreUnclaim", signal);
+  if (result === FLAG_WAKE) yield* notify((yield* call("signalWaiters", signal)) >>> 0);
+  else assert.equal(result, 0);
+}
+
+function* claim(signal: number): Script<number | undefined> {
+  return yield* overcome([LOST_SLOT], () => call("semaphoreClaim", signal));
 }
 
 function* give(signal: number, count: number): Script {
@@ -35,7 +68,7 @@ function* set(signal: number, signaled: number): Script {
 }
 
 function* takeInVain(signal: number): Script {
-  assert.equal(yield* call("semaphoreTry", signal), 0);
+  assert.equal(yield* call("semaphoreTry", signal, 1), 0);
   assert.equal((yield* call("semaphoreRelease", signal, 0x80000000)) >>> 0, TOO_LARGE);
 }
 
@@ -49,6 +82,32 @@ function* count(signal: number): Script {
 const CASES: SignalCase[] = [
   { name: "semaphore, take", type: OBJECT_SEMAPHORE, initial: 2, run: take, after: 1 },
   { name: "semaphore, take in vain", type: OBJECT_SEMAPHORE, initial: 0, run: takeInVain, after: 0 },
+  {
+    name: "semaphore, take several when one died who claimed",
+    type: OBJECT_SEMAPHORE,
+    initial: 2,
+    run: (signal) => take(signal, 2),
+    after: 0,
+    claimed: true,
+  },
+  {
+    name: "semaphore, claim and take several",
+    type: OBJECT_SEMAPHORE,
+    initial: 2,
+    run: claimAndTake,
+    after: 0,
+    meanwhile: [3],
+    waiter: true,
+  },
+  {
+    name: "semaphore, claim when one died who claimed, and give up",
+    type: OBJECT_SEMAPHORE,
+    initial: 2,
+    run: claimAndGiveUp,
+    after: 2,
+    waiter: true,
+    claimed: true,
+  },
   {
     name: "semaphore, give",
     type: OBJECT_SEMAPHORE,
@@ -98,17 +157,26 @@ function signalCase(one: SignalCase): CrashCase {
       const wish = { type: one.type, name: "signal", first: one.initial };
       signal = lane.play(1, openObject(lane.view, wish));
       const waiters = lane.play(2, call("signalWaiters", signal)) >>> 0;
+      if (one.claimed) someoneDied(lane, LOST_SLOT, () => lane.play(2, call("semaphoreClaim", signal)));
       if (one.waiter) lane.play(2, call("waitersArm", waiters));
     },
     operation: () => one.run(signal),
-    *goOn(_lane, by, _dead, finished) {
+    *goOn(_lane, by, dead, finished) {
       const name = one.type === OBJECT_COUNTER ? "counterValue" : "signalValue";
       const value = yield* call(name, signal);
       const allowed = finished ? [one.after] : [one.initial, ...(one.meanwhile ?? []), one.after];
       if (by === 1) assert.ok(allowed.includes(value), `${value} is none of ${allowed.join(", ")}`);
       if (one.type !== OBJECT_SEMAPHORE) return;
       yield* give(signal, 1);
-      yield* take(signal);
+      const slots = [...slotsOf(dead), LOST_SLOT];
+      yield* take(signal, 1, slots);
+      // Nobody's claim is left that keeps the others out.
+      assert.equal(
+        yield* overcome(slots, () => call("semaphoreClaim", signal)),
+        0,
+        "claimed by nobody alive",
+      );
+      yield* call("semaphoreUnclaim", signal);
     },
   };
 }

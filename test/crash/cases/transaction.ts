@@ -6,7 +6,7 @@ import type { CrashCase } from "../../lib/crash.js";
 import { allocate, begin, check, free, writeNoted } from "../../lib/hosts/heap.js";
 import { acquire, Expected, releaseExclusive, releaseShared } from "../../lib/hosts/lock.js";
 import { insertOnce, offsetOf, openObject, ringWish } from "../../lib/hosts/segment.js";
-import { call, type Script, write } from "../../lib/script.js";
+import { call, type Script } from "../../lib/script.js";
 import { FILLS, type Fill, slotsOf } from "./ground.js";
 import { type Ground, type HeapOperation, heapCase, LOST, lost, prepareHeap } from "./heap.js";
 
@@ -120,18 +120,12 @@ export const TRANSACTIONS: HeapOperation[] = [
   { name: "what is refused", run: refused },
 ];
 
-/** How a transaction has its lock: taken for it, as `segment.transaction` does; nested in a hold; or the hold goes on after it. */
-type Hold = "taken for it" | "nested in a hold" | "and a hold that goes on";
+/** How a transaction has its lock: taken for it, or nested in a hold. */
+type Hold = "taken for it" | "nested in a hold";
 
 function* underLock(hold: Hold, lock: number, ground: Ground, expected: Expected): Script {
   assert.ok(yield* acquire(lock, hold === "nested in a hold" ? "exclusive" : "journaled", [], expected));
   yield* transaction(() => writeTwo(ground), true);
-  if (hold === "and a hold that goes on") {
-    expected.perhaps("died");
-    yield* call("lockContinue", lock);
-    expected.now("died");
-    yield* write(ground.blocks[2] as number, new Uint8Array(8));
-  }
   yield* releaseExclusive(lock, "whole", expected);
 }
 
@@ -168,7 +162,7 @@ function lockedCase(hold: Hold, mode: "exclusive" | "shared"): CrashCase {
   };
 }
 
-const HOLDS: Hold[] = ["taken for it", "nested in a hold", "and a hold that goes on"];
+const HOLDS: Hold[] = ["taken for it", "nested in a hold"];
 
 export const transactionCases: CrashCase[] = [
   ...HOLDS.flatMap((hold) => (["exclusive", "shared"] as const).map((mode) => lockedCase(hold, mode))),

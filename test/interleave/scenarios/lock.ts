@@ -135,7 +135,7 @@ function taking(rounds: Mode[][], patience: Patience, preemptions: number): Expl
 /** Holds it shared from before; upgrades, goes down again, and gives it back. True: another upgrade was in the way. */
 function* upgrading(id: number): Script<boolean> {
   const status = yield* attempt(function* () {
-    const status = (yield* call("lockUpgrade", lock)) >>> 0;
+    const status = (yield* call("lockUpgrade", lock, 1)) >>> 0;
     return status === BUSY ? undefined : status;
   });
   if (status === DEADLOCK) {

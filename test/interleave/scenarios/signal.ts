@@ -1,6 +1,7 @@
 /** No more is taken from a semaphore than is given, no addition is lost, and nobody sleeps past what he waits for. */
 import { strict as assert } from "node:assert";
-import { OBJECT_COUNTER, OBJECT_EVENT, OBJECT_SEMAPHORE } from "../../../protocol/layout.js";
+import { BUSY } from "../../../protocol/errors.js";
+import { OBJECT_COUNTER, OBJECT_EVENT, OBJECT_SEMAPHORE, SEMAPHORE_TAKEN } from "../../../protocol/layout.js";
 import type { World } from "../../lib/explore.js";
 import { notify, openObject, waitFor } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
@@ -15,10 +16,27 @@ function prepare(type: number, first: number): (world: World) => void {
   };
 }
 
-function* whenTrue(world: World, id: number, name: string): Script {
+/** Waits until it has taken so many, as `ts/sync/semaphore.ts` does: who waits for several claims what comes. */
+function* take(world: World, id: number, count = 1): Script {
   function* look(): Script<true | undefined> {
-    return (yield* call(name, signal)) === 1 ? true : undefined;
+    const result = (yield* call("semaphoreTry", signal, count)) >>> 0;
+    if (result !== BUSY && result & SEMAPHORE_TAKEN) {
+      yield* wakeIf(result & ~SEMAPHORE_TAKEN);
+      return true;
+    }
+    if (count > 1) yield* call("semaphoreClaim", signal);
+    return undefined;
   }
+  yield* until(world, id, look);
+}
+
+function* signaled(world: World, id: number): Script {
+  yield* until(world, id, function* look(): Script<true | undefined> {
+    return (yield* call("signalValue", signal)) === 1 ? true : undefined;
+  });
+}
+
+function* until(world: World, id: number, look: () => Script<true | undefined>): Script {
   if (yield* look()) return;
   const set = (yield* call("signalWaiters", signal)) >>> 0;
   yield* waitFor(world.arena.view, SLOTS[id] as number, set, look);
@@ -33,7 +51,7 @@ function* wakeIf(result: number): Script {
 function semaphore(permits: number, participants: number, preemptions: number): Explored {
   let inside = 0;
   function* pass(world: World, id: number): Script {
-    yield* whenTrue(world, id, "semaphoreTry");
+    yield* take(world, id);
     assert.ok(++inside <= permits, `${inside} have taken one of ${permits}`);
     yield* call("selfCheck");
     inside--;
@@ -57,8 +75,8 @@ function semaphore(permits: number, participants: number, preemptions: number): 
  */
 function semaphoreTwice(): Explored {
   function* takeTwo(world: World, id: number): Script {
-    yield* whenTrue(world, id, "semaphoreTry");
-    yield* whenTrue(world, id, "semaphoreTry");
+    yield* take(world, id);
+    yield* take(world, id);
   }
   function* give(): Script {
     yield* wakeIf(yield* call("semaphoreRelease", signal, 1));
@@ -72,14 +90,40 @@ function semaphoreTwice(): Explored {
   };
 }
 
+/** Several wait for different counts; each gives back what it took. Nobody starves, also not who wants them all. */
+function semaphoreCounts(counts: number[], permits: number, preemptions: number): Explored {
+  let inside = 0;
+  function* pass(world: World, id: number, count: number): Script {
+    yield* take(world, id, count);
+    inside += count;
+    assert.ok(inside <= permits, `${inside} of ${permits} are taken`);
+    yield* call("selfCheck");
+    inside -= count;
+    yield* wakeIf(yield* call("semaphoreRelease", signal, count));
+  }
+  return {
+    name: `semaphore, ${counts.join(" and ")} out of ${permits}`,
+    preemptions,
+    before: prepare(OBJECT_SEMAPHORE, permits),
+    scripts: (world) => {
+      inside = 0;
+      return counts.map((count, id) => pass(world, id, count));
+    },
+    after: (world) => {
+      assert.equal(world.play(OBSERVER, call("signalValue", signal)), permits);
+      assert.equal(world.play(OBSERVER, call("semaphoreClaim", signal)), 0, "a claim is left");
+    },
+  };
+}
+
 function event(): Explored {
   return {
     name: "event, two wait until it is signaled",
     preemptions: 2,
     before: prepare(OBJECT_EVENT, 0),
     scripts: (world) => [
-      whenTrue(world, 0, "signalValue"),
-      whenTrue(world, 1, "signalValue"),
+      signaled(world, 0),
+      signaled(world, 1),
       (function* (): Script {
         yield* wakeIf(yield* call("eventSet", signal, 1));
       })(),
@@ -144,6 +188,9 @@ export const signalScenarios: Explored[] = [
   semaphore(1, 3, 2),
   semaphore(2, 3, 2),
   semaphoreTwice(),
+  semaphoreCounts([2, 1], 2, 3),
+  semaphoreCounts([2, 2], 3, 3),
+  semaphoreCounts([2, 1, 1], 2, 2),
   event(),
   eventPulse(1, 2, 3),
   eventPulse(2, 1, 3),

@@ -47,7 +47,7 @@ export type Mode = "exclusive" | "journaled" | "shared" | "upgrade";
 
 function once(lock: number, mode: Mode, impatient: boolean): Script<number> {
   if (mode === "shared") return call("lockShared", lock);
-  if (mode === "upgrade") return call("lockUpgrade", lock);
+  if (mode === "upgrade") return call("lockUpgrade", lock, 1);
   return call("lockExclusive", lock, impatient ? 1 : 0, mode === "journaled" ? 1 : 0);
 }
 

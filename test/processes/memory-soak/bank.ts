@@ -63,7 +63,7 @@ export class Bank {
     const bytes = random() < 0.3 ? 0 : 1 + below(RECEIPT_BYTES_MAX);
     const regrets = random() < 0.1;
     try {
-      this.#segment.transaction(this.#lock, () => {
+      this.#segment.transactionSync(this.#lock, () => {
         this.#add(from, -amount);
         this.#add(to, amount);
         this.#replace(slot, bytes);
@@ -93,7 +93,7 @@ export class Bank {
 
   /** What is wrong with the accounts, the ledger or the heap; nothing may be, whoever was killed. */
   problems(): string[] {
-    return this.#segment.transaction(this.#lock, () => {
+    return this.#segment.transactionSync(this.#lock, () => {
       const sum = this.#accounts.reduce((all, account) => all + account.get("balance"), 0);
       const changes = this.#accounts.reduce((all, account) => all + account.get("changes"), 0);
       const found: string[] = [];

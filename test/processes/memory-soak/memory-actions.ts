@@ -99,7 +99,7 @@ export async function waitForEvent(name: string, sync: boolean): Promise<void> {
 /** Bytes that transactions and others change, and whose old value is 1. */
 export const Twins = struct({ journaled: "u32", plain: "u32" });
 
-/** Dies with the lock in its hands: in a transaction, in one that is nested in a hold, or in a hold that outlived one. */
+/** Dies with the lock in its hands: in a transaction, in one that is nested in a hold, or in that hold after it. */
 export function dieHolding(name: string, when: "inside" | "nested" | "after"): void {
   const segment = opened(name);
   const lock = segment.lock("lock");
@@ -107,14 +107,23 @@ export function dieHolding(name: string, when: "inside" | "nested" | "after"): v
   const die = (): void => {
     process.kill(process.pid, "SIGKILL");
   };
-  if (when === "nested") lock.acquireSync();
-  segment.transaction(lock, () => {
+  segment.transactionSync(when === "inside" ? lock : lock.acquireSync(), () => {
     twins.set("journaled", 2);
     if (when !== "after") die();
-    lock.acquireSync();
   });
   twins.set("plain", 2);
   die();
+}
+
+/** Is in a transaction until "end" is counted, and says when it is. */
+export function transactUntil(name: string, lock: string): void {
+  const segment = opened(name);
+  const inside = segment.event("in transaction");
+  const end = segment.counter("end");
+  segment.transactionSync(segment.lock(lock), () => {
+    inside.signal();
+    while (end.value === 0);
+  });
 }
 
 /** Transfers without end, until killed. */

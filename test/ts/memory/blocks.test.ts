@@ -95,7 +95,7 @@ test("a block of a transaction that was undone does not come back with the next 
   let lost: Block | undefined;
   assert.throws(
     () =>
-      segment.transaction(lock, () => {
+      segment.transactionSync(lock, () => {
         lost = segment.heap.allocate(64);
         throw new Error("undone");
       }),
@@ -185,7 +185,7 @@ test("blocks goes on while blocks are freed and allocated, and shows in a transa
   }
   assert.is(live.size, 0);
   const lock = segment.lock("lock");
-  segment.transaction(lock, () => {
+  segment.transactionSync(lock, () => {
     const before = [...segment.heap.blocks()].length;
     segment.heap.allocate(8);
     assert.is([...segment.heap.blocks()].length, before + 1);
@@ -242,7 +242,7 @@ test("a write into a block is undone to its last byte, wherever it begins and wh
       block.write(old);
       assert.throws(
         () =>
-          segment.transaction(lock, () => {
+          segment.transactionSync(lock, () => {
             block.write(
               old.slice(at, at + length).map((byte) => ~byte),
               at,
@@ -273,7 +273,7 @@ test("fields of a view are undone to their last byte, too", () => {
   for (const [field, value] of Object.entries(other)) {
     assert.throws(
       () =>
-        segment.transaction(lock, () => {
+        segment.transactionSync(lock, () => {
           view.set(field as "a", value as number);
           throw new Error("undone");
         }),

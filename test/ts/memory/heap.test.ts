@@ -282,14 +282,14 @@ test("a block that was freed through this object is not used any more; one whose
   const lock = segment.lock("lock");
   assert.throws(
     () =>
-      segment.transaction(lock, () => {
+      segment.transactionSync(lock, () => {
         block.free();
         throw new Error("undone");
       }),
     /undone/,
   );
   block.write(new Uint8Array(8));
-  segment.transaction(lock, () => block.free());
+  segment.transactionSync(lock, () => block.free());
   // Its place has another owner now.
   assert.is(segment.heap.allocate(8).offset, block.offset);
   for (const use of [

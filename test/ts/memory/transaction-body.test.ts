@@ -32,10 +32,10 @@ test("a function that runs later is refused before anything of it runs", () => {
       yield;
     },
   ];
-  for (const body of bodies) refused("TypeError", () => segment.transaction(lock, body), /body/);
+  for (const body of bodies) refused("TypeError", () => segment.transactionSync(lock, body), /body/);
   assert.not(ran);
   assert.is(view.get("balance"), 100);
-  assert.ok(segment.transaction(lock, () => true));
+  assert.ok(segment.transactionSync(lock, () => true));
 });
 
 test("what returns a promise is undone, and the promise's own error disturbs nobody", async () => {
@@ -51,14 +51,14 @@ test("what returns a promise is undone, and the promise's own error disturbs nob
       await pause(1);
       throw new Error("too late");
     };
-    refused("TypeError", () => segment.transaction(lock, () => later()), /undone/);
+    refused("TypeError", () => segment.transactionSync(lock, () => later()), /undone/);
     const lazy = {
       // biome-ignore lint/suspicious/noThenProperty: what is tested
       then: () => {
         asked = true;
       },
     };
-    refused("TypeError", () => segment.transaction(lock, () => lazy), /undone/);
+    refused("TypeError", () => segment.transactionSync(lock, () => lazy), /undone/);
     await pause(20);
   } finally {
     process.off("unhandledRejection", note);
@@ -91,7 +91,7 @@ test("rings, latest values, semaphores, events and counters are used inside, and
     throw error;
   };
   assert.throws(
-    () => segment.transaction(lock, body),
+    () => segment.transactionSync(lock, body),
     (thrown: unknown) => thrown === error,
   );
   assert.is(view.get("balance"), 100);
@@ -101,15 +101,15 @@ test("rings, latest values, semaphores, events and counters are used inside, and
   assert.ok(segment.heap.check().ok);
 });
 
-test("locks are taken and given back inside, also the one of the transaction and a hold around it", () => {
+test("locks are taken and given back inside, also under a hold around it that is given back there", () => {
   using all = scene();
   const { segment, lock, view } = all;
   using other = Segment.fromHandle(segment.handle);
   const second = segment.lock("second");
   const around = lock.acquireSync();
-  segment.transaction(lock, () => {
+  segment.transactionSync(around, () => {
     second.acquireSync("shared").release();
-    lock.acquireSync("shared").release();
+    around.acquireSync("shared").release();
     around.release();
     view.set("balance", 1);
     assert.is(other.lock("lock").tryAcquire("shared"), undefined);

@@ -3,11 +3,11 @@ import { MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Agent } from "../../lib/processes.js";
-import { refused } from "../../lib/refusals.js";
+import { refused, rejected } from "../../lib/refusals.js";
 import { presentRuntimes } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
 import { printedSeed, randomFrom } from "../../lib/series.js";
-import { pause, until } from "../../lib/watchdog.js";
+import { pause, until, within } from "../../lib/watchdog.js";
 import { Bank } from "../../processes/memory-soak/bank.js";
 import { Twins } from "../../processes/memory-soak/memory-actions.js";
 
@@ -35,7 +35,7 @@ function heapOf(segment: Segment): { stats: unknown; root: number | undefined; o
 test("what a transaction did is there when it ended, and its value is returned", () => {
   using all = scene();
   const { segment, other, lock, view, block } = all;
-  const made = segment.transaction(lock, () => {
+  const made = segment.transactionSync(lock, () => {
     view.set("balance", 1);
     const fresh = segment.heap.allocate(32);
     fresh.write(Uint8Array.of(9), 3);
@@ -58,7 +58,7 @@ test("a function that throws leaves everything as it was, and its error passes t
   const error = new Error("no");
   const thrown = (() => {
     try {
-      segment.transaction(lock, () => {
+      segment.transactionSync(lock, () => {
         view.set("balance", 1);
         view.write({ balance: 2, name: "second" });
         block.write(Uint8Array.of(1, 2, 3, 4, 5), 33);
@@ -78,20 +78,27 @@ test("a function that throws leaves everything as it was, and its error passes t
   block.free();
 });
 
-test("transactions do not nest: the outer one is undone with the inner", () => {
+test("transactions do not nest: the outer one is undone with the inner", async () => {
   using all = scene();
+  let inner: Promise<unknown> | undefined;
   const { segment, lock, view } = all;
   refused("BUSY", () =>
-    segment.transaction(lock, () => {
+    segment.transactionSync(lock, () => {
       view.set("balance", 5);
-      segment.transaction(lock, () => {});
+      segment.transactionSync(lock, () => {});
     }),
   );
   assert.is(view.get("balance"), 100);
-  segment.transaction(lock, () => {
+  segment.transactionSync(lock, () => {
     view.set("balance", 6);
-    refused("BUSY", () => segment.transaction(lock, () => view.set("balance", 7)));
+    refused("BUSY", () => segment.transactionSync(lock, () => view.set("balance", 7)));
+    refused("BUSY", () => segment.tryTransaction(lock, () => view.set("balance", 7)));
+    inner = rejected(
+      "BUSY",
+      segment.transaction(lock, () => view.set("balance", 7)),
+    );
   });
+  await inner;
   assert.is(view.get("balance"), 6);
 });
 
@@ -104,7 +111,7 @@ test("objects are opened before, not inside", () => {
     () => segment.counter("new"),
     () => segment.latest("new", Account),
   ];
-  for (const open of opening) refused("BUSY", () => segment.transaction(lock, open));
+  for (const open of opening) refused("BUSY", () => segment.transactionSync(lock, open));
   assert.equal(
     segment.objects().map(({ name }) => name),
     ["lock"],
@@ -117,7 +124,7 @@ test("more than the journal holds is TOO_LARGE, and undone", () => {
   const large = segment.heap.allocate(500_000);
   const before = heapOf(segment);
   refused("TOO_LARGE", () =>
-    segment.transaction(lock, () => {
+    segment.transactionSync(lock, () => {
       view.set("balance", 5);
       large.write(new Uint8Array(500_000).fill(1));
     }),
@@ -125,12 +132,12 @@ test("more than the journal holds is TOO_LARGE, and undone", () => {
   assert.is(view.get("balance"), 100);
   assert.ok(large.copy().every((byte) => byte === 0));
   refused("TOO_LARGE", () =>
-    segment.transaction(lock, () => {
+    segment.transactionSync(lock, () => {
       for (;;) if (!segment.heap.tryAllocate(8)) throw new Error("the heap was full before the journal");
     }),
   );
   refused("TOO_LARGE", () =>
-    segment.transaction(lock, () => {
+    segment.transactionSync(lock, () => {
       for (;;) segment.root = segment.root === large ? undefined : large;
     }),
   );
@@ -141,7 +148,7 @@ test("a block is freed once in a transaction, and stays readable until its end",
   using all = scene();
   const { segment, lock, block } = all;
   refused("NOT_FOUND", () =>
-    segment.transaction(lock, () => {
+    segment.transactionSync(lock, () => {
       block.free();
       assert.is(block.copy().length, 64);
       block.free();
@@ -153,22 +160,112 @@ test("a block is freed once in a transaction, and stays readable until its end",
 test("the lock must be one of this segment", () => {
   using all = scene();
   using foreign = Segment.createAnonymous({ bytes: MiB });
-  refused("TypeError", () => all.segment.transaction(foreign.lock("lock"), () => {}), /lock/);
-  refused("TypeError", () => all.segment.transaction(all.other.lock("lock"), () => {}), /lock/);
-  refused("TypeError", () => all.segment.transaction({} as never, () => {}), /lock/);
-  refused("TypeError", () => all.segment.transaction(all.lock, 1 as never), /body/);
+  refused("TypeError", () => all.segment.transactionSync(foreign.lock("lock"), () => {}), /lock/);
+  refused("TypeError", () => all.segment.transactionSync(all.other.lock("lock"), () => {}), /lock/);
+  refused("TypeError", () => all.segment.transactionSync({} as never, () => {}), /lock/);
+  refused("TypeError", () => all.segment.transactionSync(all.lock, 1 as never), /body/);
 });
 
-test("a transaction inside of a hold of the same lock keeps that hold", () => {
+test("a transaction under a hold keeps that hold, and upgrades it for as long as it runs", async () => {
   using all = scene();
   const { segment, other, lock, view } = all;
   const held = lock.acquireSync("exclusive");
-  segment.transaction(lock, () => view.set("balance", 3));
+  segment.transactionSync(held, () => view.set("balance", 3));
+  await segment.transaction(held, () => view.set("balance", view.get("balance") + 1));
+  assert.is(
+    segment.tryTransaction(held, () => view.get("balance")),
+    4,
+  );
   assert.is(other.lock("lock").tryAcquire("shared"), undefined);
+  held.downgrade();
+  segment.transactionSync(held, () => assert.is(other.lock("lock").tryAcquire("shared"), undefined));
+  const beside = other.lock("lock").tryAcquire("shared");
+  assert.ok(beside, "the hold is not shared as before");
+  assert.is(
+    segment.tryTransaction(held, () => 1),
+    undefined,
+  );
+  refused("TIMED_OUT", () => segment.transactionSync(held, () => {}, { timeoutMs: 1 }));
+  await rejected(
+    "TIMED_OUT",
+    segment.transaction(held, () => {}, { timeoutMs: 1 }),
+  );
+  beside?.release();
   held.release();
-  const shared = lock.acquireSync("shared");
-  refused("DEADLOCK", () => segment.transaction(lock, () => {}));
-  shared.release();
+  refused("CLOSED", () => segment.transactionSync(held, () => {}));
+  assert.ok(other.lock("lock").tryAcquire("exclusive"));
+});
+
+test("a lock that a task of this environment holds: a transaction waits, a blocking one would wait for itself", async () => {
+  for (const mode of ["exclusive", "shared"] as const) {
+    using all = scene();
+    const { segment, lock, view } = all;
+    const held = lock.acquireSync(mode);
+    refused("DEADLOCK", () => segment.transactionSync(lock, () => {}));
+    assert.is(
+      segment.tryTransaction(lock, () => 1),
+      undefined,
+    );
+    const running = segment.transaction(lock, () => view.set("balance", 5));
+    await rejected(
+      "TIMED_OUT",
+      segment.transaction(lock, () => {}, { timeoutMs: 1 }),
+    );
+    const controller = new AbortController();
+    const aborted = segment.transaction(lock, () => {}, { signal: controller.signal });
+    controller.abort(new TypeError("enough"));
+    await rejected("TypeError", aborted, /enough/);
+    assert.is(view.get("balance"), 100);
+    held.release();
+    await within("the transaction", running);
+    assert.is(view.get("balance"), 5);
+  }
+});
+
+test("while another process changes the heap, each form waits in its way, and gives the lock back", async () => {
+  using segment = Segment.create(segmentName("write-lock"), { bytes: MiB });
+  const lock = segment.lock("mine");
+  segment.lock("theirs");
+  const [runtime] = presentRuntimes();
+  const child = await Agent.start(runtime as never, ACTIONS);
+  await child.call("open", segment.name);
+  const event = segment.event("in transaction");
+  const transacting = child.call("transactUntil", segment.name, "theirs");
+  await within("the transaction of the child", event.wait());
+  assert.is(
+    segment.tryTransaction(lock, () => 1),
+    undefined,
+  );
+  refused(
+    "TIMED_OUT",
+    () => segment.transactionSync(lock, () => {}, { timeoutMs: 5 }),
+    /beginning a transaction/,
+  );
+  await rejected(
+    "TIMED_OUT",
+    segment.transaction(lock, () => {}, { timeoutMs: 5 }),
+    /beginning a transaction/,
+  );
+  const controller = new AbortController();
+  const aborted = segment.transaction(lock, () => {}, { signal: controller.signal });
+  controller.abort(new TypeError("enough"));
+  await rejected("TypeError", aborted, /enough/);
+  assert.ok(lock.tryAcquire("exclusive")?.release() === undefined, "the lock was not given back");
+  let turns = 0;
+  const counting = setInterval(() => {
+    if (++turns === 3) segment.counter("end").add(1);
+  }, 1);
+  assert.is(
+    await within(
+      "the transaction",
+      segment.transaction(lock, () => "done"),
+    ),
+    "done",
+  );
+  clearInterval(counting);
+  assert.ok(turns >= 3, "the event loop did not turn meanwhile");
+  await transacting;
+  await child.end();
 });
 
 const ACTIONS = "processes/memory-soak/memory-actions.ts";
@@ -200,15 +297,15 @@ test("a transaction is refused while a death outside of one is not repaired, and
   await child.call("open", segment.name);
   await child.call("acquire", segment.name, "bank", "exclusive");
   await child.kill();
-  refused("OWNER_DIED", () => segment.transaction(lock, () => {}));
-  refused("OWNER_DIED", () => segment.transaction(lock, () => {}));
+  refused("OWNER_DIED", () => segment.transactionSync(lock, () => {}));
+  refused("OWNER_DIED", () => segment.transactionSync(lock, () => {}));
   const held = lock.acquireSync("exclusive");
   assert.ok(held.ownerDied);
-  segment.transaction(lock, () => {});
+  segment.transactionSync(held, () => {});
   held.markConsistent();
   held.release();
   assert.is(
-    segment.transaction(lock, () => 1),
+    segment.transactionSync(lock, () => 1),
     1,
   );
 });
@@ -237,7 +334,7 @@ for (const mode of ["exclusive", "shared"] as const) {
     assert.equal(scene.view.read(), { journaled: 1, plain: 1 });
   });
 
-  test(`who dies in a hold that outlived its transaction is told about, taken ${mode}`, async () => {
+  test(`who dies in a hold after a transaction under it is told about, taken ${mode}`, async () => {
     using scene = await left("after");
     const held = scene.lock.acquireSync(mode);
     assert.ok(held.ownerDied);
@@ -252,18 +349,20 @@ for (const mode of ["exclusive", "shared"] as const) {
   });
 }
 
-test("a hold that outlives its transaction is like any other", () => {
+test("a hold that goes on after a transaction under it is like any other", () => {
   using all = scene();
   const { segment, other, lock, view } = all;
   const others = other.lock("lock");
-  const kept = segment.transaction(lock, () => lock.acquireSync());
+  const around = lock.acquireSync();
+  const kept = segment.transactionSync(around, () => around.acquireSync());
+  around.release();
   assert.is(others.tryAcquire("shared"), undefined);
-  segment.transaction(lock, () => view.set("balance", 8));
+  segment.transactionSync(kept, () => view.set("balance", 8));
   assert.is(others.tryAcquire("shared"), undefined);
   refused("BUSY", () =>
-    segment.transaction(lock, () => {
+    segment.transactionSync(kept, () => {
       view.set("balance", 9);
-      segment.transaction(lock, () => {});
+      segment.transactionSync(kept, () => {});
     }),
   );
   kept.downgrade();
@@ -279,7 +378,7 @@ test("a segment that is closed inside of a transaction undoes it before the lock
   using all = scene();
   const { segment, other, lock, view, block } = all;
   refused("CLOSED", () =>
-    segment.transaction(lock, () => {
+    segment.transactionSync(lock, () => {
       view.set("balance", 7);
       segment.close();
     }),

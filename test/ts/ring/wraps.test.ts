@@ -52,7 +52,7 @@ for (const before of [BEFORE, 0x00ffffff, 0x7fffffff]) {
         assert.is(segment.latest("large", large).read()?.bytes[0], 100 + turn);
       }
       assert.is(
-        second.transaction(second.lock("lock"), () => second.heap.allocate(10).byteLength),
+        second.transactionSync(second.lock("lock"), () => second.heap.allocate(10).byteLength),
         10,
       );
       assert.is(segment.participants().length, 2);

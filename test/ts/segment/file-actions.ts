@@ -14,7 +14,7 @@ export function open(path: string, bytes: number): { bytes: number; made: number
 /** Makes the accounts as the root, if nobody has. */
 export function prepare(): void {
   const one = segment as OpenSegment;
-  one.transaction(one.lock("accounts"), () => {
+  one.transactionSync(one.lock("accounts"), () => {
     if (one.root) return;
     const block = one.heap.allocate(Accounts.bytes);
     block.view(Accounts).write({ balances: Array.from({ length: 8 }, () => EACH) });
@@ -29,7 +29,7 @@ export function churn(): never {
   const view = (one.root as Block).view(Accounts);
   let kept: Block[] = [];
   for (let turn = 0; ; turn++) {
-    one.transaction(lock, () => {
+    one.transactionSync(lock, () => {
       const balances = view.get("balances");
       const from = turn % 8;
       const amount = Math.min(balances[from] as number, 1 + (turn % 7));

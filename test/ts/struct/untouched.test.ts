@@ -143,7 +143,7 @@ function ways(segment: Segment, layout: Struct<Fields>): Record<string, Way> {
       now: () => [latest.version, latest.read()],
     },
     "view.write in a transaction": {
-      write: (given) => segment.transaction(segment.lock("lock"), () => view.write(given as never)),
+      write: (given) => segment.transactionSync(segment.lock("lock"), () => view.write(given as never)),
       now: () => block.copy(),
     },
   };

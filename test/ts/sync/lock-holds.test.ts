@@ -58,7 +58,7 @@ test("an upgrade that is aborted or times out keeps the shared hold, and leaves 
   const controller = new AbortController();
   const reason = new Error("enough");
   const upgrading = held.upgrade({ signal: controller.signal }).catch((error: unknown) => error);
-  assert.is(all.state(), "waiting");
+  await until("the upgrade waits", () => all.state() === "waiting");
   controller.abort(reason);
   assert.is(await within("the abort", upgrading), reason);
   assert.is(all.state(), "shared");
@@ -123,7 +123,7 @@ test("a claim that sleeps is kept when a try, a short wait or another promise of
   keepsOut();
   assert.is(all.mine.tryAcquire("exclusive"), undefined);
   keepsOut();
-  refused("TIMED_OUT", () => all.mine.acquireSync("exclusive", { timeoutMs: 1 }));
+  refused("DEADLOCK", () => all.mine.acquireSync("exclusive", { timeoutMs: 1 }));
   keepsOut();
   await rejected("TIMED_OUT", all.mine.acquire("exclusive", { timeoutMs: 1 }));
   keepsOut();
@@ -148,7 +148,7 @@ test("a hold ends with its block, also by an exception, and only the outermost e
   using all = scene();
   const outer = all.mine.acquireSync("exclusive");
   assert.throws(() => {
-    using inner: Held = all.mine.acquireSync("shared");
+    using inner: Held = outer.acquireSync("shared");
     assert.is(inner.mode, "shared");
     throw new Error("no");
   }, /no/);

@@ -24,64 +24,97 @@ function openers(count = OPENERS) {
   return { segments, locks: locks as [Lock, Lock, Lock], [Symbol.dispose]: close };
 }
 
-/** The modes that each opener holds, in the order of its acquisitions. */
-type Model = LockMode[][];
+/** A wait is looked at at once, or in the next turn of the event loop when that is due. */
+function claimed(segment: Segment): Promise<void> {
+  return until("the lock is claimed", () => segment.objects()[0]?.lock?.state === "waiting");
+}
+
+/** Of each opener its holders, each with the modes of its hold and of those that are nested in it. */
+type Model = LockMode[][][];
 interface Real {
   locks: Lock[];
-  holds: Held[][];
+  holds: Held[][][];
 }
 type LockCommand = fc.Command<Model, Real>;
+type Way = "try" | "sync";
 
-const modeOf = (holds: LockMode[] | undefined): LockMode | undefined =>
-  holds?.includes("exclusive") ? "exclusive" : holds?.[0];
+const modeOf = (modes: LockMode[]): LockMode => (modes.includes("exclusive") ? "exclusive" : "shared");
 
-/** Whether that opener may hold the lock in that mode, for all that others hold. */
-function allowed(model: Model, who: number, mode: LockMode): boolean {
-  const others = model.filter((_, i) => i !== who).map(modeOf);
-  return mode === "exclusive" ? others.every((held) => !held) : !others.includes("exclusive");
+/** Whether these holders leave room for another one. */
+function allowed(holders: LockMode[][], mode: LockMode): boolean {
+  return holders.every((modes) => mode === "shared" && modeOf(modes) === "shared");
 }
 
 function agree(model: Model, { holds }: Real): void {
   assert.equal(
-    holds.map((all) => all.map(({ mode }) => mode)),
+    holds.map((holders) => holders.map((all) => all.map(({ mode }) => mode))),
     model,
   );
 }
 
-function acquire(who: number, mode: LockMode, way: "try" | "sync"): LockCommand {
+/** What a call gives that wants the lock: `own` holders of its opener keep it out for ever, others may go. */
+function expect(way: Way, take: () => unknown, own: boolean, others: boolean): void {
+  if (way === "try") assert.not(take());
+  else refused(own ? "DEADLOCK" : others ? "TIMED_OUT" : "nothing", take);
+}
+
+function acquire(who: number, mode: LockMode, way: Way): LockCommand {
   return {
     check: () => true,
     run(model, real) {
       const lock = real.locks[who] as Lock;
       const take = (): Held | undefined =>
         way === "try" ? lock.tryAcquire(mode) : lock.acquireSync(mode, { timeoutMs: 1 });
-      const mine = modeOf(model[who]);
-      if (mode === "exclusive" && mine === "shared") refused("DEADLOCK", take);
-      else if (allowed(model, who, mode)) {
+      const own = allowed(model[who] as LockMode[][], mode);
+      const others = allowed(
+        model.flatMap((holders, i) => (i === who ? [] : holders)),
+        mode,
+      );
+      if (own && others) {
         const held = take();
         assert.ok(held, `opener ${who} did not get the lock ${mode}`);
-        real.holds[who]?.push(held);
-        model[who]?.push(mode);
-      } else if (way === "sync") refused("TIMED_OUT", take);
-      else assert.is(take(), undefined);
+        real.holds[who]?.push([held as Held]);
+        model[who]?.push([mode]);
+      } else expect(way, take, !own, !others);
       agree(model, real);
     },
     toString: () => `${way}Acquire(${who}, ${mode})`,
   };
 }
 
-/** Something with one of the holds of an opener. */
-function using(
-  what: string,
-  who: number,
-  which: number,
-  act: (hold: Held, at: number, model: Model, real: Real) => void,
-): LockCommand {
+/** A holder that something is done with, one of its holds, and whether it could be exclusive now. */
+interface Chosen {
+  hold: Held;
+  at: number;
+  modes: LockMode[];
+  holds: Held[];
+  /** Whether the holders of its own opener, and those of the others, allow that it is exclusive. */
+  own: boolean;
+  others: boolean;
+}
+
+function using(what: string, who: number, which: number, act: (chosen: Chosen) => void): LockCommand {
   return {
     check: (model) => (model[who]?.length ?? 0) > 0,
     run(model, real) {
-      const at = which % (model[who] as LockMode[]).length;
-      act(real.holds[who]?.[at] as Held, at, model, real);
+      const holders = model[who] as LockMode[][];
+      const index = which % holders.length;
+      const modes = holders[index] as LockMode[];
+      const holds = real.holds[who]?.[index] as Held[];
+      const at = which % modes.length;
+      const exclusive = modeOf(modes) === "exclusive";
+      act({
+        hold: holds[at] as Held,
+        at,
+        modes,
+        holds,
+        own: exclusive || holders.length === 1,
+        others: exclusive || model.every((all, i) => i === who || all.length === 0),
+      });
+      if (modes.length === 0) {
+        holders.splice(index, 1);
+        real.holds[who]?.splice(index, 1);
+      }
       agree(model, real);
     },
     toString: () => `${what}(${who}, ${which})`,
@@ -89,27 +122,37 @@ function using(
 }
 
 const release = (who: number, which: number): LockCommand =>
-  using("release", who, which, (hold, at, model, real) => {
+  using("release", who, which, ({ hold, at, modes, holds }) => {
     hold.release();
     hold.release();
-    real.holds[who]?.splice(at, 1);
-    model[who]?.splice(at, 1);
-    refused("CLOSED", () => hold.tryUpgrade());
+    holds.splice(at, 1);
+    modes.splice(at, 1);
+    for (const call of [() => hold.tryUpgrade(), () => hold.tryAcquire("shared")]) refused("CLOSED", call);
   });
 
-const upgrade = (who: number, which: number, way: "try" | "sync"): LockCommand =>
-  using(`${way}Upgrade`, who, which, (hold, at, model) => {
-    const can = hold.mode === "exclusive" || allowed(model, who, "exclusive");
-    if (way === "try") assert.is(hold.tryUpgrade(), can);
-    else if (can) hold.upgradeSync({ timeoutMs: 1 });
-    else refused("TIMED_OUT", () => hold.upgradeSync({ timeoutMs: 1 }));
-    if (can) (model[who] as LockMode[])[at] = "exclusive";
+const nest = (who: number, which: number, mode: LockMode, way: Way): LockCommand =>
+  using(`${way}Nest ${mode}`, who, which, ({ hold, modes, holds, own, others }) => {
+    const take = (): Held | undefined =>
+      way === "try" ? hold.tryAcquire(mode) : hold.acquireSync(mode, { timeoutMs: 1 });
+    if (mode === "exclusive" && !(own && others)) return expect(way, take, !own, !others);
+    const held = take();
+    assert.ok(held, `no nested hold ${mode}`);
+    holds.push(held as Held);
+    modes.push(mode);
+  });
+
+const upgrade = (who: number, which: number, way: Way): LockCommand =>
+  using(`${way}Upgrade`, who, which, ({ hold, at, modes, own, others }) => {
+    const take = (): unknown => (way === "try" ? hold.tryUpgrade() : hold.upgradeSync({ timeoutMs: 1 }));
+    if (!(own && others)) return expect(way, take, !own, !others);
+    take();
+    modes[at] = "exclusive";
   });
 
 const downgrade = (who: number, which: number): LockCommand =>
-  using("downgrade", who, which, (hold, at, model) => {
+  using("downgrade", who, which, ({ hold, at, modes }) => {
     hold.downgrade();
-    (model[who] as LockMode[])[at] = "shared";
+    modes[at] = "shared";
   });
 
 const who = fc.nat({ max: OPENERS - 1 });
@@ -120,6 +163,7 @@ const commands = fc.commands(
   [
     fc.tuple(who, mode, way).map((given) => acquire(...given)),
     fc.tuple(who, mode, way).map((given) => acquire(...given)),
+    fc.tuple(who, fc.nat(), mode, way).map((given) => nest(...given)),
     fc.tuple(who, fc.nat()).map((given) => release(...given)),
     fc.tuple(who, fc.nat()).map((given) => release(...given)),
     fc.tuple(who, fc.nat(), way).map((given) => upgrade(...given)),
@@ -128,12 +172,12 @@ const commands = fc.commands(
   { maxCommands: 60, size: "max" },
 );
 
-test("many hold it shared or one exclusively, whatever is acquired, upgraded, downgraded and released", () => {
+test("many hold it shared or one exclusively, whatever is acquired, nested, upgraded, downgraded and released", () => {
   const property = fc.property(commands, (sequence) => {
     using scene = openers();
     const real: Real = { locks: scene.locks, holds: scene.locks.map(() => []) };
     fc.modelRun(() => ({ model: scene.locks.map(() => []), real }), sequence);
-    for (const held of real.holds.flat()) held.release();
+    for (const held of real.holds.flat(2)) held.release();
     for (const lock of scene.locks) {
       const held = lock.tryAcquire("exclusive");
       assert.ok(held, "the lock is not free at the end");
@@ -165,6 +209,7 @@ test("a claim keeps new shared holders out, and giving it up lets them in", asyn
   const reason = new Error("enough");
   const writing = b.acquire("exclusive", { signal: controller.signal });
   const refusal = writing.catch((error) => error);
+  await claimed(scene.segments[0] as Segment);
   assert.is(c.tryAcquire("shared"), undefined);
   const waiting = c.acquire("shared");
   controller.abort(reason);
@@ -179,6 +224,7 @@ test("when two wait to upgrade, the second is told DEADLOCK, and the first goes 
   const first = a.acquireSync("shared");
   const second = b.acquireSync("shared");
   const upgrading = first.upgrade();
+  await claimed(scene.segments[0] as Segment);
   await rejected("DEADLOCK", second.upgrade());
   refused("DEADLOCK", () => second.upgradeSync());
   refused("DEADLOCK", () => second.tryUpgrade());

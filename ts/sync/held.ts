@@ -1,0 +1,294 @@
+import { oneOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
+import { brand } from "../brand.js";
+import { IsthmusError } from "../errors.js";
+import type { Attachment, Lease } from "../segment/attachment.js";
+import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
+import type { LockMode, LockState, Tenure } from "./lock-state.js";
+
+/** @internal Checks the mode that a call was given. */
+export function modeOf(mode: unknown): LockMode {
+  return oneOf("mode", mode, ["exclusive", "shared"] as const);
+}
+
+/**
+ * A hold of a lock, made by `acquire` and the like. Ends with `release`, at the end of a `using` block, or when the segment is
+ * closed, and keeps the segment open until then. Where the process or worker ends before, in whatever way, an exclusive hold
+ * counts as that of a dead holder.
+ *
+ * Other holds may be nested in it. Together they are one holder: exclusive as long as one of them is, and the lock goes back with
+ * the last of them, in whatever order they are released.
+ *
+ * @example
+ * ```ts
+ * import { MiB, Segment } from "isthmus";
+ *
+ * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+ * using held = segment.lock("state").acquireSync("shared");
+ * {
+ *   using nested = held.acquireSync("exclusive"); // an upgrade for as long as this block lasts
+ *   if (nested.ownerDied) nested.markConsistent(); // after repairing what the lock guards
+ * }
+ * console.log(held.mode, held.tryUpgrade());
+ * ```
+ */
+export class Held {
+  static {
+    brand(Held.prototype, "Held");
+  }
+
+  #mode: LockMode;
+  #state: LockState | undefined;
+  readonly #tenure: Tenure;
+  readonly #lease: Lease;
+  readonly #name: string;
+  /** The holder before died with the lock: what it guards may be half changed. Repair it and call `markConsistent`. */
+  readonly ownerDied: boolean;
+
+  /** @internal A hold of a tenure that counts it already. */
+  constructor(name: string, state: LockState, tenure: Tenure, lease: Lease, mode: LockMode) {
+    this.#name = name;
+    this.#state = state;
+    this.#tenure = tenure;
+    this.#lease = lease;
+    this.#mode = mode;
+    this.ownerDied = state.ownerDied;
+  }
+
+  /** How it is held now. Never throws. */
+  get mode(): LockMode {
+    return this.#mode;
+  }
+
+  #held(): LockState {
+    if (!this.#state)
+      throw new IsthmusError("CLOSED", `this hold of lock "${this.#name}" was released already`);
+    this.#state.attachment.check(true);
+    return this.#state;
+  }
+
+  /**
+   * The data are whole again: the next holder is not told of the death.
+   *
+   * @throws {IsthmusError} BUSY when the lock is held shared; CLOSED when the hold was released; EVICTED: this participant was
+   *   removed
+   */
+  markConsistent(): void {
+    const state = this.#held();
+    if (state.real !== "exclusive") {
+      throw new IsthmusError(
+        "BUSY",
+        `lock "${this.#name}" is held shared; upgrade before the data are repaired`,
+      );
+    }
+    state.markConsistent();
+  }
+
+  /**
+   * Takes the lock once more under this hold, if that is possible now: shared always; exclusive when the lock is held exclusively
+   * already, or nobody else holds it. A nested exclusive hold of a lock that is held shared is an upgrade that ends with it.
+   *
+   * @param mode "exclusive" (the default) or "shared"
+   * @returns undefined when others hold the lock
+   * @throws {TypeError | RangeError} when the mode is neither
+   * @throws {IsthmusError} BROKEN when a death was not repaired; CLOSED when the hold was released; EVICTED: this participant was
+   *   removed; CORRUPT when the lock is damaged
+   */
+  tryAcquire(mode: LockMode = "exclusive"): Held | undefined {
+    const wanted = modeOf(mode);
+    const state = this.#held();
+    if (wanted === "exclusive" && state.real !== "exclusive") {
+      try {
+        if (!state.tryUpgrade(this.#tenure)) return undefined;
+      } catch (error) {
+        if (error instanceof IsthmusError && error.code === "DEADLOCK") return undefined;
+        throw error;
+      }
+    }
+    return this.#nest(wanted);
+  }
+
+  /**
+   * As `tryAcquire`, waiting for the other holders to go.
+   *
+   * @param mode "exclusive" (the default) or "shared"
+   * @param given how long to wait, and a signal that ends it
+   * @returns the nested hold
+   * @throws {IsthmusError} TIMED_OUT; DEADLOCK when another holder already waits to upgrade; otherwise as `tryAcquire`
+   * @throws the signal's reason, when it is aborted
+   */
+  async acquire(mode: LockMode = "exclusive", given?: WaitOptions): Promise<Held> {
+    const wanted = modeOf(mode);
+    const how = waiting(given);
+    const state = this.#held();
+    if (how.signal?.aborted) throw how.signal.reason;
+    if (wanted === "exclusive" && state.real !== "exclusive")
+      return this.#whenExclusive(state, how, () => this.#nest(wanted));
+    return this.#nest(wanted);
+  }
+
+  /**
+   * As `acquire`, blocking the thread.
+   *
+   * @param mode "exclusive" (the default) or "shared"
+   * @param given how long to wait
+   * @returns the nested hold
+   * @throws {IsthmusError} as `acquire`; DEADLOCK also when this thread holds the lock shared in another task
+   */
+  acquireSync(mode: LockMode = "exclusive", given?: WaitSyncOptions): Held {
+    const wanted = modeOf(mode);
+    const how = waitingSync(given);
+    const state = this.#held();
+    if (wanted === "exclusive" && state.real !== "exclusive")
+      return this.#whenExclusiveSync(state, how.timeoutMs, () => this.#nest(wanted));
+    return this.#nest(wanted);
+  }
+
+  #nest(mode: LockMode): Held {
+    const state = this.#held();
+    this.#tenure[mode]++;
+    return holdOf(this.#name, state, this.#tenure, this.#lease, mode);
+  }
+
+  /**
+   * Turns a shared hold into an exclusive one if nobody else holds the lock.
+   *
+   * @returns whether it is exclusive now
+   * @throws {IsthmusError} DEADLOCK when another holder already waits to upgrade; BROKEN when a death was not repaired; CLOSED
+   *   when the hold was released; EVICTED: this participant was removed; CORRUPT when the lock is damaged
+   */
+  tryUpgrade(): boolean {
+    const state = this.#held();
+    if (this.#mode === "exclusive") return true;
+    const done = state.tryUpgrade(this.#tenure);
+    if (done) this.#move("exclusive");
+    return done;
+  }
+
+  /**
+   * Turns a shared hold into an exclusive one, waiting for the other holders to go: those of other participants, and other tasks
+   * of this one.
+   *
+   * @param given how long to wait, and a signal that ends it
+   * @throws {IsthmusError} TIMED_OUT: it is shared as before; otherwise as `tryUpgrade`. After DEADLOCK release and acquire anew
+   * @throws the signal's reason, when it is aborted
+   */
+  async upgrade(given?: WaitOptions): Promise<void> {
+    const how = waiting(given);
+    const state = this.#held();
+    if (how.signal?.aborted) throw how.signal.reason;
+    if (this.#mode === "exclusive") return;
+    await this.#whenExclusive(state, how, () => this.#move("exclusive"));
+  }
+
+  /**
+   * As `upgrade`, blocking the thread.
+   *
+   * @param given how long to wait
+   * @throws {IsthmusError} as `upgrade`; DEADLOCK also when this thread holds the lock shared in another task
+   */
+  upgradeSync(given?: WaitSyncOptions): void {
+    const how = waitingSync(given);
+    const state = this.#held();
+    if (this.#mode === "exclusive") return;
+    this.#whenExclusiveSync(state, how.timeoutMs, () => this.#move("exclusive"));
+  }
+
+  async #whenExclusive<T>(state: LockState, how: ReturnType<typeof waiting>, then: () => T): Promise<T> {
+    state.beginUpgrade(this.#tenure);
+    try {
+      return await wait(state.attachment, this.#exclusive(state, then), how);
+    } finally {
+      state.endUpgrade(this.#tenure);
+    }
+  }
+
+  #whenExclusiveSync<T>(state: LockState, timeoutMs: number, then: () => T): T {
+    state.checkBlockingUpgrade(timeoutMs);
+    state.beginUpgrade(this.#tenure);
+    try {
+      return waitSync(state.attachment, this.#exclusive(state, then), { timeoutMs, signal: undefined });
+    } finally {
+      state.endUpgrade(this.#tenure);
+    }
+  }
+
+  #exclusive<T>(state: LockState, then: () => T): Condition<T> {
+    return {
+      what: `waiting to upgrade lock "${this.#name}"`,
+      waiters: state.waitersExclusive,
+      attempt: () => (this.#held().upgrade() ? then() : NOT_YET),
+      recheck: () => state.recheck(() => state.upgrade()),
+    };
+  }
+
+  #move(mode: LockMode): void {
+    if (this.#mode === mode) return; // by an upgrade that waited at the same time
+    this.#tenure[this.#mode]--;
+    this.#tenure[mode]++;
+    this.#mode = mode;
+  }
+
+  /**
+   * Turns an exclusive hold into a shared one, without anybody coming in between. The lock stays exclusive while another hold of
+   * the same nest is.
+   *
+   * @throws {IsthmusError} CLOSED when the hold was released; EVICTED: this participant was removed
+   */
+  downgrade(): void {
+    const state = this.#held();
+    if (this.#mode === "shared") return;
+    this.#move("shared");
+    state.settle(this.#tenure);
+  }
+
+  /**
+   * Gives the hold back. A second call does nothing. Waits of this very hold, for an upgrade or a nested hold, end with CLOSED.
+   *
+   * @throws {IsthmusError} EVICTED: somebody else may have had the lock meanwhile. `close` does the same and says nothing
+   */
+  release(): void {
+    const state = this.#state;
+    this.close();
+    if (state?.attachment.evicted) throw state.attachment.removed();
+  }
+
+  /** As `release`, without a word about an eviction. Never throws. */
+  close(): void {
+    const state = this.#state;
+    this.#state = undefined;
+    state?.release(this.#tenure, this.#mode);
+  }
+
+  /** As `close`. Never throws. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @internal For a transaction under this hold. What dies with it is told to the next holder: its changes need no journal. */
+  tryTransact(attachment: Attachment): Held | undefined {
+    this.#checkOpener(attachment);
+    return this.tryAcquire("exclusive");
+  }
+
+  /** @internal As `tryTransact`, waiting. */
+  async transact(attachment: Attachment, how: WaitOptions): Promise<Held> {
+    this.#checkOpener(attachment);
+    return this.acquire("exclusive", how);
+  }
+
+  /** @internal As `tryTransact`, blocking. */
+  transactSync(attachment: Attachment, { timeoutMs }: WaitOptions): Held {
+    this.#checkOpener(attachment);
+    return this.acquireSync("exclusive", { timeoutMs });
+  }
+
+  #checkOpener(attachment: Attachment): void {
+    if (this.#held().attachment !== attachment)
+      throw new TypeError(`lock must be of this segment, got a hold of "${this.#name}" of another opener`);
+  }
+}
+
+/** The class does not name itself in its methods: compiled, its static block would run before that name exists. */
+function holdOf(...given: ConstructorParameters<typeof Held>): Held {
+  return new Held(...given);
+}

@@ -9,6 +9,7 @@ import {
   waitingSync,
   wrongType,
 } from "../arguments.js";
+import { isUint8Array } from "../bytes.js";
 import type { Core } from "../core.js";
 import { IsthmusError } from "../errors.js";
 import type { Lease } from "../segment/attachment.js";
@@ -115,7 +116,7 @@ export class Consumer {
    * @throws {IsthmusError} as `tryReceive`
    */
   tryReceiveInto(target: Uint8Array): number {
-    if (!(target instanceof Uint8Array)) throw wrongType("target", "a Uint8Array", target);
+    if (!isUint8Array(target)) throw wrongType("target", "a Uint8Array", target);
     if (this.#cursor.closed || this.#peeked) this.#usable();
     if (!this.#cursor.next()) return -1;
     const length = this.#cursor.record.copy(target);

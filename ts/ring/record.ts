@@ -1,5 +1,6 @@
 import { RECORD_HEADER_BYTES } from "../../protocol/layout.js";
-import { wrongType } from "../arguments.js";
+import { bytesOf, wrongType } from "../arguments.js";
+import { isUint8Array } from "../bytes.js";
 import { IsthmusError } from "../errors.js";
 import { copierTo, LARGE_BYTES_MIN } from "../host/copy.js";
 import type { Attachment } from "../segment/attachment.js";
@@ -146,9 +147,9 @@ export class RecordAtHand implements RingRecord {
   }
 
   #keep(target: Uint8Array): void {
-    if (!(target instanceof Uint8Array)) throw wrongType("target", "a Uint8Array", target);
+    if (!isUint8Array(target)) throw wrongType("target", "a Uint8Array", target);
+    this.#targetLength = bytesOf("target", target).length;
     this.#target = target;
-    this.#targetLength = target.length;
     this.#copyLarge = undefined;
     const aligned = target.byteOffset % 4 === 0;
     this.#targetWords = aligned

@@ -1,4 +1,5 @@
 import { IsthmusError } from "../errors.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { StructView } from "../memory/view.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import type { Fields, Struct } from "../struct/struct.js";
@@ -34,6 +35,15 @@ export interface ClaimedSlot {
  * ```
  */
 export class LatestClaim<F extends Fields> {
+  static {
+    describe(LatestClaim.prototype, "LatestClaim", (claim) => ({
+      byteLength: claim.#bytes,
+      state: claim.#open ? "open" : "ended",
+    }));
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   /** The fields, to be written in place; as those of a block, but outside of transactions. Throws CLOSED after the end. */
   readonly view: StructView<F>;
   readonly #attachment: Attachment;

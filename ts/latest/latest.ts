@@ -3,6 +3,7 @@ import { FLAG_WAKE, OBJECT_LATEST } from "../../protocol/layout.js";
 import { LATEST_SMALL_BYTES_MAX } from "../../protocol/limits.js";
 import { objectOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
 import { ERRORS_END, failure, type IsthmusError } from "../errors.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { atomicLoadsWrite, fence, monotonicMs, sleepMs } from "../host/runtime.js";
 import { ringAdvice } from "../ring/errors.js";
 import type { Lease } from "../segment/attachment.js";
@@ -43,6 +44,16 @@ interface Copied {
  * ```
  */
 export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
+  static {
+    describe(Latest.prototype, "Latest", ({ name, version, layout }) => ({
+      name,
+      version,
+      bytes: layout.bytes,
+    }));
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   /** Its name in the segment. */
   readonly name: string;
   /** Of the value. */

@@ -3,6 +3,7 @@ import { bytesOf, callback, integer } from "../arguments.js";
 import { brand } from "../brand.js";
 import { type PrivateBytes, trueLength } from "../bytes.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import { type Described, differenceText, keepDescription } from "../segment/layouts.js";
 import { type Fields, type Struct, structOf } from "../struct/struct.js";
@@ -41,6 +42,12 @@ export type ViewConstructor<T extends ArrayBufferView> = (new (
  * ```
  */
 export class Block {
+  static {
+    describe(Block.prototype, "Block", ({ offset, byteLength, layout }) => ({ offset, byteLength, layout }));
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   /** Where the bytes begin: bytes from the start of the segment, below 2^32; the same for every process. */
   readonly offset: number;
   /** Bytes of the block. The object that `allocate` gave has what was asked for, others what the heap rounded that up to. */

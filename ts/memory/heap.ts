@@ -14,6 +14,7 @@ import {
 import { BLOCK_ALIGNMENT_MAX } from "../../protocol/limits.js";
 import { flag, integer, options } from "../arguments.js";
 import { codeName, ERRORS_END, failure, IsthmusError } from "../errors.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import { Block } from "./block.js";
 import { generationAt } from "./generation.js";
@@ -83,6 +84,12 @@ const PROBLEMS = new Map<number, string>([
  * ```
  */
 export class Heap {
+  static {
+    describe(Heap.prototype, "Heap", ({ stats }) => stats);
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   readonly #lease: Lease;
 
   /** @internal */

@@ -1,5 +1,6 @@
 import { wrongType } from "../arguments.js";
 import { brand } from "../brand.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { type ArrayOf, arraysOf } from "../struct/arrays.js";
 import type { Fields, Struct, StructInput, StructValue } from "../struct/struct.js";
 
@@ -36,6 +37,12 @@ export interface Place {
  * ```
  */
 export class StructView<F extends Fields> {
+  static {
+    describe(StructView.prototype, "StructView", (view) => view.read());
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   /** What it was made with. */
   readonly layout: Struct<F>;
   readonly #place: Place;

@@ -1,5 +1,6 @@
 import { integer } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 
 /** @internal What a claim needs of its producer. */
 export interface Claimant {
@@ -24,6 +25,12 @@ export interface Claimant {
  * ```
  */
 export class Claim {
+  static {
+    describe(Claim.prototype, "Claim", ({ bytes }) => ({ byteLength: bytes.byteLength }));
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   /** The claimed bytes, in shared memory: write the payload here. Not to be used after `commit` or `abort`. */
   readonly bytes: Uint8Array;
   #producer: Claimant | undefined;

@@ -12,6 +12,7 @@ import {
 import { isUint8Array } from "../bytes.js";
 import type { Core } from "../core.js";
 import { IsthmusError } from "../errors.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Lease } from "../segment/attachment.js";
 import { Queue } from "../wait/queue.js";
 import { type Condition, lookAgain, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
@@ -44,6 +45,12 @@ export interface DrainOptions {
  * ```
  */
 export class Consumer {
+  static {
+    describe(Consumer.prototype, "Consumer", (consumer) => ({ ring: consumer.#geometry.name }));
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   readonly #lease: Lease;
   readonly #core: Core;
   readonly #geometry: RingGeometry;

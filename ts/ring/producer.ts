@@ -13,6 +13,7 @@ import {
 import type { Core } from "../core.js";
 import { ERRORS_END } from "../errors.js";
 import { LARGE_BYTES_MIN } from "../host/copy.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Lease } from "../segment/attachment.js";
 import { Queue } from "../wait/queue.js";
 import { type Condition, lookAgain, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
@@ -38,6 +39,15 @@ import { Stamp } from "./send-time.js";
  * ```
  */
 export class Producer {
+  static {
+    describe(Producer.prototype, "Producer", (producer) => ({
+      ring: producer.#geometry.name,
+      state: producer.#state,
+    }));
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   readonly #lease: Lease;
   readonly #core: Core;
   readonly #u8: Uint8Array;

@@ -3,6 +3,7 @@ import { bytesOf, wrongType } from "../arguments.js";
 import { isUint8Array } from "../bytes.js";
 import { IsthmusError } from "../errors.js";
 import { copierTo, LARGE_BYTES_MIN } from "../host/copy.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment } from "../segment/attachment.js";
 
 /**
@@ -55,6 +56,14 @@ const WORD_COPY_BYTES_MAX = 256;
 
 /** @internal The one record that a consumer has at hand. */
 export class RecordAtHand implements RingRecord {
+  static {
+    describe(RecordAtHand.prototype, "RingRecord", (record) =>
+      record.#valid ? { byteLength: record.#length } : { state: "released" },
+    );
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   readonly #u8: Uint8Array;
   readonly #i32: Int32Array;
   readonly #release: () => void;

@@ -11,6 +11,7 @@ import {
 import { RING_CAPACITY_MAX, RING_CAPACITY_MIN } from "../../protocol/limits.js";
 import { integer, options } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
 import { Consumer } from "./consumer.js";
@@ -61,6 +62,15 @@ export interface RingStats {
  * ```
  */
 export class Ring {
+  static {
+    describe(Ring.prototype, "Ring", ({ name, capacity, stats: { sent, received, used } }) => ({
+      ...{ name, capacity, used },
+      ...{ sent, received },
+    }));
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   /** Its name in the segment. */
   readonly name: string;
   /** Bytes for records: what it was made with, rounded up. */

@@ -16,6 +16,7 @@ import {
 } from "../arguments.js";
 import { isBranded } from "../brand.js";
 import { attempt, failure } from "../errors.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { native } from "../host/region.js";
 import { Latest } from "../latest/latest.js";
 import type { Block } from "../memory/block.js";
@@ -101,6 +102,12 @@ const known = new WeakMap<ArrayBufferLike, Known>();
  * ```
  */
 export class Segment {
+  static {
+    describe(Segment.prototype, "Segment", (segment) => segment.#facts());
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   readonly #lease: Lease;
   readonly #location: Location;
   #handle: string | undefined;
@@ -115,6 +122,15 @@ export class Segment {
       found.lease.clear();
       found.segment.clear();
     };
+  }
+
+  #facts(): object {
+    const { name, access, bytes } = this;
+    if (this.#attachment.closed) return { name, bytes, access, state: "closed" };
+    const { state, generation, header } = this;
+    const participants = this.participants().filter((one) => one.state === "live").length;
+    const temporary = header.temporary ? { temporary: true } : {};
+    return { name, bytes, access, state, generation, participants, ...temporary };
   }
 
   get #attachment(): Attachment {

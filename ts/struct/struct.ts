@@ -1,6 +1,7 @@
 import { detached, integer, objectOf, unknownName, wrongType } from "../arguments.js";
 import { brand, isBranded } from "../brand.js";
 import { bytesUnder, isDataView, isDetached, type PrivateBytes } from "../bytes.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { arrayCodec, blobCodec, type Codec, FIELD_BYTES_MAX, located, scalarCodec } from "./codecs.js";
 import { fnv1a } from "./hash.js";
 import { structReader } from "./reader.js";
@@ -187,6 +188,12 @@ function structCodec(bytes: number, fields: readonly StructField[]): Codec {
  * ```
  */
 export class Struct<F extends Fields> {
+  static {
+    describe(Struct.prototype, "Struct", ({ bytes, fields }) => ({ bytes, fields }));
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   /** What it was made of. */
   readonly fields: F;
   /** Bytes of one value, a multiple of 8, at most 2^28. */

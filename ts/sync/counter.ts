@@ -1,5 +1,6 @@
 import { OBJECT_COUNTER } from "../../protocol/layout.js";
 import { integer } from "../arguments.js";
+import { describe } from "../host/describe.js";
 import type { Lease } from "../segment/attachment.js";
 import { Signal } from "./signal.js";
 
@@ -17,6 +18,10 @@ import { Signal } from "./signal.js";
  * ```
  */
 export class Counter extends Signal {
+  static {
+    describe(Counter.prototype, "Counter", ({ name, value }) => ({ name, value }));
+  }
+
   /** @internal */
   constructor(lease: Lease, name: string) {
     super(lease, name, OBJECT_COUNTER, {});

@@ -1,5 +1,6 @@
 import { EVENT_SIGNALED, OBJECT_EVENT } from "../../protocol/layout.js";
 import { flag, options, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
+import { describe } from "../host/describe.js";
 import type { Lease } from "../segment/attachment.js";
 import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
 import { Signal } from "./signal.js";
@@ -27,6 +28,10 @@ export interface EventOptions {
  * ```
  */
 export class SharedEvent extends Signal {
+  static {
+    describe(SharedEvent.prototype, "SharedEvent", ({ name, isSignaled }) => ({ name, isSignaled }));
+  }
+
   /** @internal */
   constructor(lease: Lease, name: string, given?: EventOptions) {
     const { signaled } = options<EventOptions>("options", given, ["signaled"]);

@@ -1,6 +1,7 @@
 import { oneOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
 import { brand } from "../brand.js";
 import { IsthmusError } from "../errors.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
 import type { LockMode, LockState, Tenure } from "./lock-state.js";
@@ -34,8 +35,14 @@ export function modeOf(mode: unknown): LockMode {
 export class Held {
   static {
     brand(Held.prototype, "Held");
+    describe(Held.prototype, "Held", (held) => ({
+      ...{ lock: held.#name, ownerDied: held.ownerDied },
+      mode: held.#state ? held.#mode : "released",
+    }));
   }
 
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   #mode: LockMode;
   #state: LockState | undefined;
   readonly #tenure: Tenure;

@@ -9,8 +9,9 @@ import {
 } from "../arguments.js";
 import { brand } from "../brand.js";
 import { IsthmusError } from "../errors.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
-import { openObject } from "../segment/directory.js";
+import { findObject, openObject } from "../segment/directory.js";
 import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
 import { Held, modeOf } from "./held.js";
 import { type LockMode, LockState } from "./lock-state.js";
@@ -40,6 +41,17 @@ export type { LockMode } from "./lock-state.js";
  * ```
  */
 export class Lock {
+  static {
+    describe(Lock.prototype, "Lock", (lock) => {
+      const { name } = lock;
+      const { attachment } = lock.#lease;
+      attachment.check(false);
+      return { name, ...findObject(attachment, name)?.lock };
+    });
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   static {
     brand(Lock.prototype, "Lock");
   }

@@ -9,6 +9,7 @@ import {
   waitingSync,
 } from "../arguments.js";
 import { failure } from "../errors.js";
+import { describe } from "../host/describe.js";
 import type { Attachment, Closable, Lease } from "../segment/attachment.js";
 import { Queue } from "../wait/queue.js";
 import { type Condition, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
@@ -54,6 +55,10 @@ export interface SemaphoreAcquireSyncOptions extends WaitSyncOptions, SemaphoreT
  * ```
  */
 export class Semaphore extends Signal {
+  static {
+    describe(Semaphore.prototype, "Semaphore", ({ name, value }) => ({ name, value }));
+  }
+
   readonly #state: SemaphoreState;
 
   /** @internal */

@@ -1,11 +1,14 @@
 import { EVICTED } from "../../protocol/errors.js";
 import { failure } from "../errors.js";
+import { openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
 import type { Condition, NOT_YET } from "../wait/wait.js";
 
 /** What semaphores, events and counters share. */
 export class Signal {
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   /** Its name in the segment. */
   readonly name: string;
   /** @internal */

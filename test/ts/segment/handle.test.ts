@@ -1,6 +1,7 @@
 /** A handle reaches the processes that are given it, and nobody else gets anything of the segment. */
-import { fork } from "node:child_process";
+import { fork, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { readdirSync, readlinkSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
@@ -15,6 +16,16 @@ import { within } from "../../lib/watchdog.js";
 const ACTIONS = "failures/actions.ts";
 const opener = compiled("ts/segment/handle-worker.ts");
 
+function descriptorsOf(pid: number): string[] {
+  return readdirSync(`/proc/${pid}/fd`).map((descriptor) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${descriptor}`);
+    } catch {
+      return ""; // closed meanwhile
+    }
+  });
+}
+
 test("spawned, forked and threaded, a child opens what it was given the handle of", async () => {
   using segment = Segment.createAnonymous({ bytes: MiB });
   const forked = fork(opener, [segment.handle], { execArgv: [] });
@@ -26,6 +37,28 @@ test("spawned, forked and threaded, a child opens what it was given the handle o
     assert.is(code, 0, stderr);
   }
   assert.is(segment.counter("opened").value, 2 + presentRuntimes().length);
+});
+
+test("a handle that was taken is inherited by no child, detached or not, and keeps no memory", async () => {
+  const segment = Segment.createAnonymous({ bytes: MiB });
+  assert.is(segment.handle, segment.handle);
+  const child = spawn("sleep", ["600"], { detached: true, stdio: "ignore" });
+  try {
+    await once(child, "spawn");
+    assert.equal(
+      descriptorsOf(child.pid as number).filter((path) => path.includes("isthmus")),
+      [],
+    );
+    const { stdout } = spawnSync("ls", ["-l", "/proc/self/fd"], { encoding: "utf8" });
+    assert.not.match(stdout, "isthmus");
+  } finally {
+    child.kill("SIGKILL");
+    segment.close();
+  }
+  assert.equal(
+    descriptorsOf(process.pid).filter((path) => path.includes("memfd:isthmus")),
+    [],
+  );
 });
 
 test("the maker may end: a handle of another one that has it open works", async () => {

@@ -42,6 +42,7 @@ export type { LockMode } from "./lock-state.js";
  */
 export class Lock {
   static {
+    brand(Lock.prototype, "Lock");
     describe(Lock.prototype, "Lock", (lock) => {
       const { name } = lock;
       const { attachment } = lock.#lease;
@@ -52,13 +53,6 @@ export class Lock {
 
   /** @internal */
   readonly cannotBeCloned = openItByItsNameOverThere;
-  static {
-    brand(Lock.prototype, "Lock");
-  }
-
-  static {
-    brand(Lock.prototype, "Lock");
-  }
 
   /** Its name in the segment. */
   readonly name: string;

@@ -377,7 +377,8 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   async next(options?: WaitOptions): Promise<StructValue<F>> {
     const how = waiting(options);
     this.#lease.attachment.check(false);
-    const condition = { ...this.#newer(() => this.#seen), queue: this.#queue };
+    const condition = this.#newer(() => this.#seen);
+    condition.queue = this.#queue;
     return wait(this.#lease.attachment, condition, how);
   }
 
@@ -411,12 +412,13 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     let given = 0;
     const newer = (): Condition<StructValue<F>> => {
       const condition = this.#newer(() => given);
-      const attempt = (): StructValue<F> | typeof NOT_YET => {
-        const value = condition.attempt();
+      const { attempt } = condition;
+      condition.attempt = () => {
+        const value = attempt();
         if (value !== NOT_YET) given = this.#seen;
         return value;
       };
-      return { ...condition, attempt };
+      return condition;
     };
     return new LatestValues(this.#lease.attachment, newer, how);
   }

@@ -89,6 +89,7 @@ export class SharedEvent extends Signal {
       const word = this.#word;
       return (word & EVENT_SIGNALED) !== 0 || word !== begin ? undefined : NOT_YET;
     });
-    return { ...condition, version: () => this.#word };
+    condition.version = () => this.#word;
+    return condition;
   }
 }

@@ -140,14 +140,13 @@ export class Semaphore extends Signal {
       if (claims) attachment.core.semaphoreClaim(this.offset);
       return NOT_YET;
     };
-    return {
-      ...this.condition("semaphore", attempt),
-      queue: this.#state.tasks,
-      recheck: () => {
-        taken = attachment.retryPastDead(() => this.#take(count));
-      },
-      failed: () => (claims ? this.#state.giveUp() : undefined),
+    const condition = this.condition("semaphore", attempt);
+    condition.queue = this.#state.tasks;
+    condition.recheck = () => {
+      taken = attachment.retryPastDead(() => this.#take(count));
     };
+    condition.failed = () => (claims ? this.#state.giveUp() : undefined);
+    return condition;
   }
 
   /**

@@ -8,9 +8,13 @@ import { root } from "./paths.js";
 
 const entry = join(root, "dist/ts/index.cjs");
 
-/** Loads the package into a context of its own; the runtime's modules are those of the main realm. */
+/** Loads the package into a context of its own with these globals. */
 export function copyInContext(globals: object = { console, process }): typeof Isthmus {
-  const context = vm.createContext({ ...globals });
+  return loadCopy(vm.createContext({ ...globals }));
+}
+
+/** Loads it into this context; the runtime's modules are those of the main realm. */
+export function loadCopy(context: vm.Context): typeof Isthmus {
   const loaded = new Map<string, { exports: unknown }>();
   const load = (file: string): unknown => {
     const known = loaded.get(file);

@@ -7,7 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { root } from "../lib/paths.js";
 import { finished, start } from "../lib/processes.js";
-import { presentRuntimes } from "../lib/runtimes.js";
+import { deno, presentRuntimes } from "../lib/runtimes.js";
 import { segmentName, temporaryDirectory } from "../lib/segments.js";
 
 const KB = 1000;
@@ -19,6 +19,10 @@ const installed = join(empty, "node_modules/isthmus");
 interface Manifest {
   name: string;
   version: string;
+  os: string[];
+  cpu: string[];
+  keywords: string[];
+  repository?: { url: string };
   scripts?: Record<string, string>;
   dependencies: Record<string, string>;
 }
@@ -71,7 +75,10 @@ test("the tarball is small and has what it needs and no more", async () => {
     /^LICENSE$/,
     /^CHANGELOG\.md$/,
     /^docs\/pitfalls\.md$/,
+    /^docs\/bundling\.md$/,
     /^dist\/core\.wasm$/,
+    /^dist\/index\.mjs$/,
+    /^dist\/index\.d\.mts$/,
     /^prebuilds\/linux-x64\/.*\.node$/,
     /^prebuilds\/linux-arm64\/.*\.node$/,
   ]) {
@@ -106,7 +113,7 @@ test("it installs into an empty folder without scripts and without compiling", a
     ...dependencies.values(),
   ]);
   assert.is(manifestOf(installed).version, manifestOf(root).version);
-  for (const hook of ["preinstall", "install", "postinstall"])
+  for (const hook of ["preinstall", "install", "postinstall", "prepare"])
     assert.is(manifestOf(installed).scripts?.[hook], undefined);
   assert.not(existsSync(join(installed, "binding.gyp")));
   assert.not(readdirSync(installed).includes("build"));
@@ -138,7 +145,98 @@ test("it works as ESM and as CommonJS in every runtime", async () => {
   }
 });
 
-test("both builds in one process are one core on one segment", async () => {
+test("the manifest says what is true: platforms that have a shim, no placeholder, no script that would run", () => {
+  const { os, cpu, keywords, repository, scripts = {} } = manifestOf(installed);
+  const platforms = readdirSync(join(installed, "prebuilds"));
+  assert.equal(platforms.sort(), os.flatMap((system) => cpu.map((kind) => `${system}-${kind}`)).sort());
+  assert.ok(keywords.includes("shared-memory"));
+  if (repository) assert.not.match(repository.url, /example|OWNER|placeholder/i);
+  for (const hook of ["prepublish", "preprepare", "prepare", "postprepare"])
+    assert.is(scripts[hook], undefined);
+});
+
+test("links in the documents of the package lead to files of the package", () => {
+  const documents = [
+    "README.md",
+    "CHANGELOG.md",
+    ...readdirSync(join(installed, "docs")).map((file) => `docs/${file}`),
+  ];
+  const broken: string[] = [];
+  let followed = 0;
+  for (const document of documents.filter((file) => file.endsWith(".md"))) {
+    const prose = readFileSync(join(installed, document), "utf8").replace(/^```[\s\S]*?^```$/gm, "");
+    for (const [, target = ""] of prose.matchAll(/\]\(([^)\s#]+)/g)) {
+      if (/^[a-z]+:/.test(target)) continue;
+      followed++;
+      if (!existsSync(join(installed, document, "..", target))) broken.push(`${document} → ${target}`);
+    }
+  }
+  assert.equal(broken, []);
+  assert.ok(followed > 20);
+});
+
+/** What the documentation says that Deno needs: the table of the README has it in brackets. */
+function denoFlags(): string[] {
+  const readme = readFileSync(join(installed, "README.md"), "utf8");
+  const [, flags = ""] = /^\| Deno [\d.]+ \(`([^`]+)`\)/m.exec(readme) ?? [];
+  assert.ok(flags, "the README does not say what Deno needs");
+  return flags.split(" ");
+}
+
+const DENO_PROGRAM = `
+import { Segment } from "isthmus";
+const name = Deno.args[0];
+const segment = Segment.create(name, { bytes: 1048576 });
+const ring = segment.ring("ring", { bytes: 1024 });
+const consumer = ring.consumer();
+const received = consumer.receive({ timeoutMs: 60000 });
+ring.producer().sendSync(new Uint8Array([4, 2]));
+const lock = segment.lock("lock");
+(await lock.acquire("exclusive")).release();
+segment.root = segment.heap.allocate(64);
+const waiting = Segment.waitFor(name, { timeoutMs: 60000 });
+const file = Segment.openFile(Deno.args[1], { bytes: 65536 });
+console.log(String(await received), (await waiting).participants().length, Segment.list().length > 0, file.bytes);
+file.close();
+segment.unlink();
+`;
+
+test("Deno needs the permissions that the README states, and no more", async () => {
+  if (!presentRuntimes().includes(deno)) return;
+  const flags = denoFlags();
+  writeFileSync(join(empty, "permissions.mjs"), DENO_PROGRAM);
+  const given = (allowed: string[]): string[] => [
+    ...["run", "--no-prompt", "--no-lock", "--quiet", ...allowed, join(empty, "permissions.mjs")],
+    ...[segmentName("deno"), join(place, "deno.isthmus")],
+  ];
+  assert.is((await run(deno.command, given(flags))).trim(), "4,2 2 true 65536");
+  for (const left of flags) {
+    const allowed = flags.filter((flag) => flag !== left);
+    const { code, stderr } = await finished(
+      start(deno.command, given(allowed), { cwd: empty }),
+      `without ${left}`,
+    );
+    assert.is.not(code, 0, left);
+    assert.match(stderr, `add ${left}`);
+  }
+});
+
+test("imported and required, it is one set of classes in every runtime", async () => {
+  const text = `import { createRequire } from "node:module";
+import * as imported from "isthmus";
+const required = createRequire(import.meta.url)("isthmus");
+const names = Object.keys(imported).sort().join();
+console.log(names === Object.keys(required).sort().join());
+console.log(Object.keys(required).every((name) => imported[name] === required[name]));
+`;
+  writeFileSync(join(empty, "one.mjs"), text);
+  for (const runtime of presentRuntimes()) {
+    const output = await run(runtime.command, [...runtime.flags, join(empty, "one.mjs")]);
+    assert.is(output.trim(), "true\ntrue", runtime.name);
+  }
+});
+
+test("both entries in one process are one core on one segment", async () => {
   const text = `import { createRequire } from "node:module";
 import { Segment } from "isthmus";
 const other = createRequire(import.meta.url)("isthmus");

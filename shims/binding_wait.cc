@@ -79,8 +79,7 @@ napi_value set_bell(const call &of) {
   }
   napi_unref_threadsafe_function(of.env, made);
   state->bell = made;
-  /* Hooks run latest first: ours has to stop the thread before the runtime takes the thread-safe function
-   * away. */
+  /* The hook that was added last runs first: ours stops the thread before the runtime takes the function away. */
   napi_remove_env_cleanup_hook(of.env, end_environment, state);
   napi_add_env_cleanup_hook(of.env, end_environment, state);
   return nullptr;

@@ -49,8 +49,8 @@ enum { ISTHMUS_LOCAL = 0, ISTHMUS_GLOBAL = 1 };
 typedef struct {
   bool create;    /* make the object when it is absent: empty, with exactly `mode` */
   bool read_only; /* neither map for writing nor take exclusive locks */
-  uint32_t
-      mode; /* permission bits, rwxrwxrwx; systems without them give others access when others have any bit */
+  /* Permission bits, rwxrwxrwx. Systems without them give others access when others have any bit. */
+  uint32_t mode;
 } isthmus_options;
 
 typedef struct {
@@ -80,8 +80,7 @@ typedef struct {
   uint32_t words_per_watcher; /* how many words one thread can watch */
 } isthmus_limits;
 
-/* ---- environments
- * ------------------------------------------------------------------------------------------------ */
+/* ---- environments */
 
 /*
  * `bell(context)` runs on a thread of the shim after a watched word changed: it must not block and must not
@@ -90,12 +89,10 @@ typedef struct {
 typedef void (*isthmus_bell)(void *context);
 int isthmus_environment_open(isthmus_bell bell, void *context, isthmus_environment **out,
                              isthmus_failure *failure);
-/* Closes every object of it. When this returns no thread of the environment runs and no memory of it is
- * mapped. */
+/* Closes every object of it. When this returns, no thread of the environment runs and nothing of it is mapped. */
 void isthmus_environment_close(isthmus_environment *environment);
 
-/* ---- opening
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- opening */
 
 /*
  * Names have 1 … 200 bytes, no separator of directories and no control character: else INVALID_NAME. An
@@ -127,8 +124,7 @@ int isthmus_open_handle(isthmus_environment *environment, const char *text, bool
 /* Stops watching, unmaps, drops all locks of the object, frees it. */
 void isthmus_close(isthmus_object *object);
 
-/* ---- the object
- * -------------------------------------------------------------------------------------------------- */
+/* ---- the object */
 
 int isthmus_object_info(isthmus_object *object, isthmus_info *out, isthmus_failure *failure);
 int isthmus_object_storage(isthmus_object *object, isthmus_storage *out, isthmus_failure *failure);
@@ -140,30 +136,28 @@ int isthmus_object_storage(isthmus_object *object, isthmus_storage *out, isthmus
  */
 int isthmus_allocate(isthmus_object *object, uint64_t bytes, isthmus_failure *failure);
 /*
- * Makes a longer object exactly `bytes` long and gives the storage behind back. The caller has made sure
- * that nobody, in any process, has the rest mapped: whoever touched it would die. BUSY when this object itself is
- * mapped. On failure the size is what it was.
+ * Makes a longer object exactly `bytes` long and gives the storage behind it back. The caller has made sure that
+ * nobody, in any process, has the rest mapped: a process that touched it would be killed. BUSY when this object
+ * itself is mapped. On failure the size is what it was.
  */
 int isthmus_shrink(isthmus_object *object, uint64_t bytes, isthmus_failure *failure);
 /*
- * Copies what lies at `offset`, without a mapping: who truncates the object meanwhile harms nobody. `*copied` is
- * less than `bytes` where the object ends.
+ * Copies what lies at `offset`. It needs no mapping, so that a process that truncates the object meanwhile harms
+ * nobody. `*copied` is less than `bytes` where the object ends.
  */
 int isthmus_read(isthmus_object *object, uint64_t offset, void *into, uint64_t bytes, uint64_t *copied,
                  isthmus_failure *failure);
 /*
- * Removes the name that the object was opened by, if it still leads to it: `*removed`. Whoever else may give
- * the name to something new meanwhile is to be kept from that by a lock.
+ * Removes the name that the object was opened by, if the name still leads to it: `*removed`. The caller holds a
+ * lock that keeps others from giving the name to a new object meanwhile.
  */
 int isthmus_remove(isthmus_object *object, bool *removed, isthmus_failure *failure);
 
-/* ---- locks: held by the kernel for the object, dropped when it is closed or its process dies, however that
- * happens */
+/* ---- locks: held by the kernel for the object, dropped when it is closed or its process ends in any way */
 
 /*
  * Takes lock `index` (at most ISTHMUS_LOCK_MAX) or, when this object has it already, changes its mode. Never
- * waits:
- * `*taken` is false when another object is in the way, and then a lock held before stays as it was. An
+ * waits: `*taken` is false when another object is in the way, and a lock held before stays as it was then. An
  * exclusive lock of a read-only object is READ_ONLY.
  */
 int isthmus_lock(isthmus_object *object, uint32_t index, bool shared, bool *taken, isthmus_failure *failure);
@@ -171,8 +165,7 @@ int isthmus_unlock(isthmus_object *object, uint32_t index, isthmus_failure *fail
 /* Whether an object other than this one, here or in any process, has the lock in any mode. */
 int isthmus_held(isthmus_object *object, uint32_t index, bool *held, isthmus_failure *failure);
 
-/* ---- mapping
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- mapping */
 
 /*
  * Puts the object in the place of the `bytes` at `address`, which must be whole pages and exactly as long as
@@ -195,13 +188,11 @@ int isthmus_flush(isthmus_object *object, isthmus_failure *failure);
  */
 void isthmus_touch(isthmus_object *object);
 
-/* ---- waiting: `offset` is a multiple of 4, inside the mapping
- * ------------------------------------------------------ */
+/* ---- waiting: `offset` is a multiple of 4, inside the mapping */
 
 /* Wakes every thread, in whatever process, that sleeps on the word or watches it. */
 int isthmus_wake(isthmus_object *object, uint64_t offset, isthmus_failure *failure);
-/* Sleeps while the word is `expected`, at most `timeout_ms`. It may return early; the caller looks at the
- * word again. */
+/* Sleeps while the word is `expected`, at most `timeout_ms`. It may return early: the caller looks at the word. */
 int isthmus_wait(isthmus_object *object, uint64_t offset, uint32_t expected, double timeout_ms,
                  isthmus_failure *failure);
 /*
@@ -215,8 +206,7 @@ int isthmus_watch(isthmus_object *object, uint64_t offset, isthmus_failure *fail
 /* Forgets all watched words of the object. The bell may still ring once for an earlier change. */
 void isthmus_unwatch(isthmus_object *object);
 
-/* ---- names
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- names */
 
 /* Calls `each` with every name, without our prefix. Removes staged objects whose owner died. */
 int isthmus_list(uint32_t name_space, void (*each)(void *context, const char *name), void *context,

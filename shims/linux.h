@@ -26,7 +26,8 @@
 
 /* The byte that lock 0 stands on: far beyond any segment, so that no range lock of others can meet it. */
 #define LOCK_BASE (1ull << 40)
-/* Held by the maker of a staged object until it has its name: who gets it knows that the maker died. */
+/* The maker of a staged object holds it until the object has its name. A sweeper that gets it knows that the
+ * maker died. */
 #define STAGED_LOCK (LOCK_BASE - 1)
 
 typedef enum { NAMED, STAGED, NAMELESS } object_kind;

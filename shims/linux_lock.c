@@ -2,7 +2,7 @@
  * Locks: byte-range locks of the open file description (OFD). The kernel drops them with the last descriptor,
  * so at once when the process dies, even while it is a zombie; and not when some other descriptor of the same
  * file is closed, as it does with the older F_SETLK. Each object has a description of its own: two objects of
- * one process stand in each other's way like two processes.
+ * one process exclude each other as two processes do.
  */
 #include <fcntl.h>
 
@@ -21,8 +21,7 @@ int isthmus_unlock(isthmus_object *object, uint32_t index, isthmus_failure *fail
 }
 
 int isthmus_held(isthmus_object *object, uint32_t index, bool *held, isthmus_failure *failure) {
-  /* Asking for an exclusive lock meets holders of both modes; the object's own lock is never in its own way.
-   */
+  /* Asking for an exclusive lock meets holders of both modes. The object's own lock is never in its own way. */
   struct flock met = {
       .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)(LOCK_BASE + index), .l_len = 1};
   int result;

@@ -30,7 +30,7 @@ static int map_locked(isthmus_object *object, void *address, uint64_t bytes, boo
   int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
   if (mmap(address, bytes, protection, MAP_FIXED | MAP_SHARED, object->descriptor, 0) == MAP_FAILED) {
     refuse_errno(failure, "mmap");
-    /* Older kernels may have taken the old pages away before it noticed that it cannot map the new ones. */
+    /* Older kernels take the old pages away before they notice that the new ones cannot be mapped. */
     put_zeros(address, bytes);
     return failure->status;
   }

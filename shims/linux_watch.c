@@ -1,7 +1,7 @@
 /*
  * Watching words for an event loop: a thread that sleeps on up to 127 words at once (futex_waitv, Linux 5.16)
  * and rings the environment's bell when one has another value than it last saw. A 128th word, `control`, is
- * the shim's own: it changes when the list of words does, or when the thread shall end.
+ * the shim's own: it changes when the list of words does, or when the thread is to end.
  *
  * Where the kernel or a sandbox has no futex_waitv, a thread sleeps on one word only, and there are as many
  * threads as words. Such a thread cannot be reached through `control`: it is woken on its word until it says
@@ -51,13 +51,12 @@ struct watcher {
 };
 
 uint32_t words_per_watcher(void) {
-  /* An empty list is EINVAL to a kernel that knows the call; ENOSYS or EPERM come before anybody looks at it.
-   */
+  /* A kernel that knows the call answers EINVAL to an empty list. ENOSYS and EPERM come before it looks. */
   long result = syscall(KERNEL_SYS_FUTEX_WAITV, NULL, 0, 0, NULL, 0);
   return result != 0 && errno == EINVAL ? WORDS_MAX : 1;
 }
 
-/* Notes the present values. False when the thread shall end; `*changed` when the bell is due. */
+/* Notes the present values. False when the thread is to end; `*changed` when the bell is to be rung. */
 static bool look(watcher *self, kernel_waiter *waiters, uint32_t *count, bool *changed) {
   *changed = false;
   lock_shortly(&self->lock);
@@ -116,8 +115,7 @@ static int start_thread(watcher *self) {
   int result = EINVAL;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
-  /* glibc takes a program's thread-local variables out of the stack, and says EINVAL when they leave too
-   * little. */
+  /* glibc puts a program's thread-local variables on the stack, and says EINVAL when too little is left. */
   for (size_t stack_bytes = 64 << 10; result == EINVAL && stack_bytes <= 4 << 20; stack_bytes *= 4) {
     pthread_attr_init(&with.attributes);
     pthread_attr_setstacksize(&with.attributes, stack_bytes);

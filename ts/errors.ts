@@ -122,6 +122,13 @@ export function isNativeError(error: unknown): error is NativeError {
   return typeof status === "number" && typeof syscall === "string" && typeof errno === "number";
 }
 
+/** What the system said, behind what it means. The shim's own refusals say nothing beyond their meaning. */
+function reasonText({ errno, syscall, message }: NativeError, said: string | undefined): string {
+  const system = errno ? `${syscall}: ${errnoName(errno)}, errno ${errno}` : message;
+  if (said === undefined) return system;
+  return errno || syscall ? `${said} (${system})` : said;
+}
+
 /**
  * @internal Runs a call of the shim; what it throws becomes an IsthmusError that says what was attempted, why it failed and what
  * to do.
@@ -139,9 +146,6 @@ export function attempt<T>(
     if (!isNativeError(error)) throw error;
     const code = codeName(error.status);
     const said = advice?.(error) ?? adviceFor(error, code);
-    const system = error.errno
-      ? `${error.syscall}: ${errnoName(error.errno)}, errno ${error.errno}`
-      : error.message;
-    throw new IsthmusError(code, `${what} failed: ${said ? `${said} (${system})` : system}`, error);
+    throw new IsthmusError(code, `${what} failed: ${reasonText(error, said)}`, error);
   }
 }

@@ -1,8 +1,10 @@
 /** Limits of the system and things that are in the way: each error names what is the reason, and what to do. */
 import { execFileSync, spawnSync } from "node:child_process";
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readFileSync,
   rmdirSync,
   statSync,
@@ -331,6 +333,16 @@ test("a full directory says how many names there are, a full heap that names are
   );
   using other = Segment.createAnonymous({ bytes: 65536 });
   refused("SEGMENT_FULL", () => other.ring("large", { bytes: 65536 }), /no room in its heap.*more names/);
+});
+
+test("a handle that leads to something else says so, and blames no user", () => {
+  const { dev, ino } = statSync("/dev/null");
+  const device = (dev >>> 8) * 2 ** 32 + (dev & 0xff);
+  const descriptor = openSync("/dev/null", "r");
+  const handle = `${process.pid}:${descriptor}:${device}:${ino}`;
+  refused("ACCESS_DENIED", () => Segment.fromHandle(handle), /no handle of a segment/);
+  refused("INVALID_NAME", () => Segment.fromHandle("garbage"), /no text that segment\.handle has given$/);
+  closeSync(descriptor);
 });
 
 test("what the system refused is the cause", () => {

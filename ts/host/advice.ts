@@ -19,7 +19,6 @@ const general = new Map<IsthmusErrorCode, string>([
   ["ALREADY_EXISTS", "the name is taken; open it, or create with { replace: true }"],
   ["ACCESS_DENIED", "this user may not; check its owner and mode, and that it is a plain file and no link"],
   ["INVALID_NAME", "the system does not take such a name: is it, or one of its folders, too long?"],
-  ["NOT_SUPPORTED", "the system does not know this call"],
 ]);
 
 /** What some numbers mean wherever they come from. */

@@ -128,7 +128,7 @@ export function handleLocation(handle: string, readOnly: boolean): Location {
   };
 }
 
-function handleAdvice({ status }: NativeError): string | undefined {
+function handleAdvice({ status, errno }: NativeError): string | undefined {
   if (status === INVALID_NAME) return "this is no text that segment.handle has given";
   if (status === NOT_FOUND)
     return (
@@ -136,6 +136,8 @@ function handleAdvice({ status }: NativeError): string | undefined {
       "one: take the handle of a process that has the segment open"
     );
   if (status !== ACCESS_DENIED) return undefined;
+  if (!["EACCES", "EPERM"].includes(errnoName(errno)))
+    return "this is no handle of a segment: it leads to something that is no shared memory";
   return (
     "the kernel keeps the descriptors of that process from this one: it belongs to another user, or one of the two programs " +
     "has capabilities (setcap) or is setuid, so that the kernel protects it. Use a named segment between them, or give the " +

@@ -115,6 +115,7 @@ function unifiedLimit(who: string, at: string, read: Read, swapFree: number): Me
   const limitBytes = numberIn(read(path.join(at, "memory.max")));
   if (limitBytes === undefined) return undefined;
   const slowBytes = numberIn(read(path.join(at, "memory.high"))) ?? Infinity;
+  if (limitBytes === Infinity) return { who, limitBytes, slowBytes, roomBytes: Infinity };
   const reclaimable = ["active_file", "inactive_file", "slab_reclaimable"];
   const used = numberIn(read(path.join(at, "memory.current"))) ?? 0;
   const swapMax = numberIn(read(path.join(at, "memory.swap.max"))) ?? Infinity;
@@ -127,6 +128,7 @@ function unifiedLimit(who: string, at: string, read: Read, swapFree: number): Me
 function olderLimit(who: string, at: string, read: Read, swapFree: number): MemoryLimit | undefined {
   const limitBytes = numberIn(read(path.join(at, "memory.limit_in_bytes")));
   if (limitBytes === undefined) return undefined;
+  if (limitBytes === Infinity) return { who, limitBytes, slowBytes: Infinity, roomBytes: Infinity };
   // It is not known how much of the kernel's memory can be given back; caches of names and files are most of it.
   const reclaimable =
     sumOf(read(path.join(at, "memory.stat")), ["total_active_file", "total_inactive_file"]) +

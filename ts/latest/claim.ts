@@ -4,7 +4,7 @@ import { StructView } from "../memory/view.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import type { Fields, Struct } from "../struct/struct.js";
 
-/** @internal Where a claimed value is put together, and what happens at the end of the claim. */
+/** @internal Where a claimed value is written, and what happens at the end of the claim. */
 export interface ClaimedSlot {
   /** The memory in which the value lies: the segment's, or private memory. */
   readonly memory: DataView;
@@ -17,9 +17,9 @@ export interface ClaimedSlot {
 }
 
 /**
- * The next value of a `Latest`, being put together in place: `latest.claim()`. Readers see the value before it until `commit`.
- * What ends without `commit`, by `abort`, at the end of a `using` block, or because the segment is closed or the process dies,
- * was never written.
+ * The next value of a `Latest`, written in place: `latest.claim()`. Readers see the previous value until `commit`. A claim that
+ * ends without `commit` writes nothing: by `abort`, at the end of a `using` block, when the segment is closed, or when the
+ * process dies.
  *
  * @example
  * ```ts
@@ -44,7 +44,7 @@ export class LatestClaim<F extends Fields> {
 
   /** @internal */
   readonly cannotBeCloned = openItByItsNameOverThere;
-  /** The fields, to be written in place; as those of a block, but outside of transactions. Throws CLOSED after the end. */
+  /** Writes the fields in place, as the view of a block does, but not in transactions. Throws CLOSED after the end. */
   readonly view: StructView<F>;
   readonly #attachment: Attachment;
   readonly #slot: ClaimedSlot;
@@ -84,14 +84,14 @@ export class LatestClaim<F extends Fields> {
     if (this.#slot.shared) this.#attachment.rawBytesGiven = true;
   }
 
-  /** @internal Whether it is in the way of other writes to the value whose slot lies between two offsets of the segment. */
+  /** @internal Whether the claim blocks writes to the latest value that lies between two offsets of the segment. */
   occupies(begin: number, end: number): boolean {
     return this.#slot.shared && this.#slot.offset >= begin && this.#slot.offset < end;
   }
 
   /**
-   * The bytes of the value, as `view.layout` lays them out; in shared memory when the value has more than 256 bytes. They are
-   * not to be used after the end: they become those of another value then.
+   * The bytes of the value, as `view.layout` lays them out; in shared memory when the value has more than 256 bytes. Do not use
+   * them after the end: another value is written there then.
    *
    * @throws {IsthmusError} CLOSED after the end, or when the segment was closed; EVICTED: this participant was removed
    */
@@ -103,7 +103,7 @@ export class LatestClaim<F extends Fields> {
   }
 
   /**
-   * Makes the value the newest one. Fields that were not written hold whatever an older value left there.
+   * Makes the value the newest one. Fields that you have not written hold what an older value left there.
    *
    * @throws {IsthmusError} CLOSED after the end, or when the segment was closed; EVICTED: this participant was removed
    */
@@ -113,7 +113,7 @@ export class LatestClaim<F extends Fields> {
     this.#slot.commit();
   }
 
-  /** Gives the claim up: nothing was written. Does nothing after the end. Never throws. */
+  /** Gives up the claim: nothing is written. Does nothing after the end. Never throws. */
   abort(): void {
     if (!this.#open) return;
     this.#end();

@@ -14,12 +14,12 @@ import { type Condition, NOT_YET, type QueuedWait, wait, waitSync } from "../wai
 import { type ClaimedSlot, LatestClaim } from "./claim.js";
 import { LatestValues } from "./values.js";
 
-/** A reader that is overtaken by writers this often gives up. */
+/** A reader gives up when writers have replaced the value during its copy this often. */
 const READ_TURNS_MAX = 10_000;
-/** How long a live writer may be in the middle of a write before another one gives up. Milliseconds. */
+/** How long a writer waits for another one that is in the middle of a write. Milliseconds. */
 const WRITE_TIMEOUT_MS = 50;
 
-/** Where the newest value was copied to, and which one it is. */
+/** Where the newest value was copied to. */
 interface Copied {
   readonly memory: DataView;
   readonly offset: number;
@@ -61,15 +61,15 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   readonly #lease: Lease;
   readonly #offset: number;
   readonly #end: number;
-  /** Pinning needs to write to the segment. */
+  /** 1 when this reader pins the slots that it reads: only for large values, and only openers that can write. */
   readonly #pin: 0 | 1;
   readonly #small: boolean;
-  /** Where this opener has the core copy small values to. */
+  /** Where the core copies small values to, for openers that can write. */
   readonly #scratch: Copied | undefined;
   readonly #own: Copied;
   readonly #own8: Uint8Array;
   readonly #own64: BigInt64Array;
-  /** The segment in the words that writers use: only accesses of the same width synchronise. Read-only openers need it. */
+  /** The segment as the words that writers store: only accesses of the same width synchronise. For read-only openers. */
   readonly #shared64: BigInt64Array;
   /** How often `#own` was filled. */
   #copies = 0;
@@ -157,10 +157,10 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   /**
-   * Begins a value that is put together in place, for values that are large or come in parts. Readers go on to see the newest
-   * value; while the claim of a value of more than 256 bytes is open, other writers get BUSY: keep it short.
+   * Begins to write the next value in place: for values that are large, or that come in parts. Readers see the newest value
+   * meanwhile. While the claim of a value of more than 256 bytes is open, other writers get BUSY: keep it short.
    *
-   * @returns the claim, whose `view` or `bytes` are to be written, before `commit`
+   * @returns the claim; write its `view` or its `bytes`, then call `commit`
    * @throws {IsthmusError} as `write`
    */
   claim(): LatestClaim<F> {
@@ -192,7 +192,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     };
   }
 
-  /** Calls a function of the core that takes the writer's word, until no other writer is in the way. */
+  /** Calls a function of the core that takes the writer's word, and retries while another writer has it. */
   #begin(call: (latest: number, valueBytes: number) => number): number {
     const first = call(this.#offset, this.layout.bytes) >>> 0;
     const result = first === BUSY ? this.#contend(call) : first;
@@ -220,7 +220,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     }
   }
 
-  /** A claim of this very opener cannot end while it waits for it. */
+  /** A claim of this opener cannot end while this thread waits for it. */
   #checkClaims(): void {
     for (const part of this.#lease.attachment.parts) {
       if (part instanceof LatestClaim && part.occupies(this.#offset, this.#end)) {
@@ -229,7 +229,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     }
   }
 
-  /** A hostile peer must not lead us outside the object. */
+  /** The offset comes from shared words, which a peer can damage: it must lie inside of the object. */
   #inside(offset: number): number {
     if (offset < this.#offset || offset + this.layout.bytes > this.#end || offset & 7) throw this.#failed(0);
     return offset;
@@ -248,9 +248,9 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   /**
-   * As `read`, into an object that the caller keeps, for loops that are to allocate nothing: its fields are overwritten, and
-   * so are the elements of its arrays and the fields of its structs. Only texts, bytes and bigints are new values; and an
-   * array or struct, if the object has none of the right shape there.
+   * As `read`, into an object that the caller keeps, for loops that must not allocate. Overwrites the fields of the object, the
+   * elements of its arrays and the fields of its inner structs. Texts, bytes and bigints are new values; so is an array or
+   * inner struct where the object has none with the same number of elements.
    *
    * @param target an object as `read` gives it; an empty one is filled
    * @returns false when no value was written yet: then the object is as it was
@@ -266,7 +266,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     const used = copied === this.#own ? this.#copies : attachment.scratchUses;
     codec.readInto(copied.memory, copied.offset, target);
     if (used === (copied === this.#own ? this.#copies : attachment.scratchUses)) return true;
-    // A setter of the target has copied another value there. What it does once more is not seen in memory of its own.
+    // A setter of the target has copied another value over this one: read again, from memory that setters cannot reach.
     const again = this.#copy();
     if (!again) return false;
     const { offset } = again;
@@ -275,7 +275,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     return true;
   }
 
-  /** Copies the newest value, whole, to memory that nobody else writes, and says where; undefined when there is none. */
+  /** Copies the newest value to memory that no other participant writes. Returns where; undefined when there is none. */
   #copy(): Copied | undefined {
     const { attachment } = this.#lease;
     attachment.check(false);
@@ -326,7 +326,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
       }
       if (core.latestValidate(this.#offset, this.#pin)) return true;
     }
-    core.latestValidate(this.#offset, this.#pin); // takes the pin back
+    core.latestValidate(this.#offset, this.#pin); // clears the pin
     throw this.#overtaken();
   }
 
@@ -341,7 +341,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     return this.#lease.attachment.core.latestVersion(this.#offset);
   }
 
-  /** A value that is newer than the one that `seen` says; the next call of the condition goes on from there. */
+  /** Waits for a value with another version than `seen` returns. */
   #newer(seen: () => number): Condition<StructValue<F>> {
     const { attachment } = this.#lease;
     return {
@@ -400,8 +400,8 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   /**
-   * The newest value, and then each newer one, as it comes; values in between are skipped. Several loops do not take values
-   * from each other. A loop that is left ends at once.
+   * The newest value, and then each newer one, as it comes; values in between are skipped. Each loop gets all of them, however
+   * many loops there are. Leaving a loop ends its wait at once.
    *
    * @param options how long to wait for each value, and a signal that ends the loop
    * @returns what `for await` takes

@@ -7,9 +7,9 @@ export class LatestValues<V> implements AsyncIterableIterator<V> {
   readonly #attachment: Attachment;
   readonly #newer: () => Condition<V>;
   readonly #how: Waiting;
-  /** Ends the wait that is pending when the loop is left. */
+  /** Aborts the pending wait when the loop is left. */
   readonly #leaving = new AbortController();
-  /** The `next` before: values are given in the order of the calls. */
+  /** The previous call of `next`: calls are answered in their order. */
   #before: Promise<unknown> = Promise.resolve();
   #ended = false;
 

@@ -13,7 +13,7 @@ import { type Place, StructView } from "./view.js";
 import { withWriteLock } from "./write-lock.js";
 
 /**
- * What `block.as` takes: the constructor of a typed array, or DataView. All of them are also those of other realms.
+ * What `block.as` takes: the constructor of a typed array, or DataView, of any realm.
  *
  * @typeParam T what it makes
  */
@@ -25,8 +25,8 @@ export type ViewConstructor<T extends ArrayBufferView> = (new (
 
 /**
  * A block of the heap, made by `heap.allocate`. Other processes find it by its `offset`, which may be stored anywhere in the
- * segment. The segment stays open as long as this object, or any other of the segment, is kept. When the block is freed, by
- * whatever object in whatever process, the methods of this one throw NOT_FOUND from then on.
+ * segment. The segment stays open as long as you keep this object, or any other of the segment. When any process frees the
+ * block, through any object, the methods of this one throw NOT_FOUND from then on.
  *
  * @example
  * ```ts
@@ -100,10 +100,10 @@ export class Block {
   }
 
   /**
-   * The bytes, in shared memory: the same array each time. What is written here is seen by all at once, and is not undone by
-   * transactions: see `write`. The array lies in a SharedArrayBuffer: `crypto.subtle.digest`, `Response`, `Blob` and, in some
+   * The bytes, in shared memory: the same array each time. Other processes see at once what you write here, and no transaction
+   * undoes it: see `write`. The array lies in a SharedArrayBuffer: `crypto.subtle.digest`, `Response`, `Blob` and, in some
    * runtimes, `TextDecoder` refuse such arrays; `copy` gives private bytes. See docs/shared-views.md. The memory stays mapped
-   * until the segment is closed, or the process ends, whatever is collected; zeros are read after it was closed.
+   * until the segment is closed or the process ends, whatever is collected. After `close` the array reads zeros.
    *
    * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed; READ_ONLY, because writing to
    *   such bytes would end the process: use `copy`; EVICTED: this participant was removed
@@ -133,7 +133,7 @@ export class Block {
   }
 
   /**
-   * A copy of the bytes in private memory, for whatever does not take shared memory; for read-only openers, too.
+   * A copy of the bytes in private memory, for APIs that refuse shared memory; also for read-only openers.
    *
    * @returns `byteLength` bytes
    * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed
@@ -207,7 +207,7 @@ export class Block {
     };
   }
 
-  /** The first to ask gives the block its layout. Returns the one that holds. */
+  /** Gives the block this layout, unless another participant was faster. Returns the hash of the layout that it has then. */
   #giveLayout(own: Described): number {
     const { core } = this.#attachment;
     const result = withWriteLock(this.#attachment, "giving a block its layout", () =>
@@ -223,8 +223,8 @@ export class Block {
   }
 
   /**
-   * Gives the block back; inside a transaction when that has committed. Views of it throw NOT_FOUND from then on; typed arrays
-   * over it (`bytes`, `as`, `view.array`) are not to be used any more: they show what the next owner of the bytes writes.
+   * Frees the block; in a transaction when that commits. Views of it throw NOT_FOUND from then on. Do not use typed arrays over
+   * it (`bytes`, `as`, `view.array`) any more: they show what the next owner of the bytes writes.
    *
    * @throws {IsthmusError} NOT_FOUND when it was freed already; READ_ONLY; CLOSED; CORRUPT when the heap is damaged; BUSY when
    *   another process had the heap for 5 s; TOO_LARGE in a transaction that changes too much; EVICTED
@@ -238,13 +238,13 @@ export class Block {
     if (result !== 0) this.#freeFailed(result);
   }
 
-  /** Waits for the write lock of the heap: a method of its own, so that a call that finds it free makes no closure. */
+  /** Waits for the write lock. A method of its own, so that `free` makes no closure when the lock is free. */
   #freeLater(): number {
     const attachment = this.#attachment;
     return withWriteLock(attachment, "freeing a block", () => attachment.core.heapFree(this.offset));
   }
 
-  /** The core says CORRUPT of a block that is not there, too: another process may have freed it since the check. */
+  /** The core also returns CORRUPT when there is no such block: another process may have freed it since the check. */
   #freeFailed(status: number): never {
     if (status !== CORRUPT) throw failure(status, `freeing the block at offset ${this.offset} failed`);
     if (this.#attachment.core.heapBlockBytes(this.offset) === 0) throw this.#gone();
@@ -252,7 +252,7 @@ export class Block {
   }
 }
 
-/** Calls the constructor of a typed array or a DataView; the result is asked what it is, whatever realm it is of. */
+/** Calls a constructor and checks what it made: constructors of other realms cannot be compared with those of this one. */
 function viewOver<T extends ArrayBufferView>(
   type: ViewConstructor<T>,
   buffer: ArrayBufferLike,
@@ -262,8 +262,8 @@ function viewOver<T extends ArrayBufferView>(
   try {
     const made: unknown = new type(buffer as ArrayBuffer, offset, elements);
     if (ArrayBuffer.isView(made) && made.buffer === buffer) return made as T;
-  } catch (error) {
-    if (error instanceof RangeError) throw error;
+  } catch {
+    // What cannot be called in this way is no such constructor either.
   }
   throw new TypeError(
     "type must be the constructor of a typed array, or DataView: Float64Array, for example",

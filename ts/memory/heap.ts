@@ -21,9 +21,9 @@ import { generationAt } from "./generation.js";
 import { type BlockList, listBlocks } from "./walk.js";
 import { withWriteLock } from "./write-lock.js";
 
-/** How a block is to be. */
+/** How to allocate a block. */
 export interface AllocateOptions {
-  /** Fill the block with zeros. Default true; false is faster, and shows what was there before. */
+  /** Fills the block with zeros. Default true; false is faster, and leaves the bytes of a previous block there. */
   zero?: boolean | undefined;
   /** The block begins at a multiple of so many bytes: a power of two from 8 to 65536. Default 8. */
   alignment?: number | undefined;
@@ -49,9 +49,9 @@ export interface HeapCheck {
   problems: { offset: number; what: string }[];
 }
 
-/** A heap that is being changed looks damaged for microseconds: it is looked at this often. */
+/** A heap that is being changed looks damaged for microseconds: the check repeats up to this often. */
 const CHECK_TURNS = 1000;
-/** Damage is believed when it was found so often running: some CPUs show plain words out of their order for a moment. */
+/** Damage counts when this many checks in a row found it: some CPUs show plain stores in another order for a moment. */
 const CHECK_SAME = 3;
 
 const PROBLEMS = new Map<number, string>([
@@ -69,7 +69,7 @@ const PROBLEMS = new Map<number, string>([
 ]);
 
 /**
- * Memory of a segment in blocks of any size. What a process was doing to the heap when it was killed never happened.
+ * Memory of a segment in blocks of any size. A change of the heap that a killed process has not completed is undone.
  *
  * @example
  * ```ts
@@ -105,7 +105,7 @@ export class Heap {
    * Takes a block.
    *
    * @param length bytes, 0 to 2^32 - 1
-   * @param given whether it is to be zeroed, and its alignment
+   * @param given whether to fill it with zeros, and its alignment
    * @returns the block
    * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} SEGMENT_FULL when there is no room, saying how much is left; READ_ONLY; CLOSED: the segment was
@@ -128,7 +128,7 @@ export class Heap {
    * As `allocate`, for programs that go on without the block when the segment is full.
    *
    * @param length bytes, 0 to 2^32 - 1
-   * @param given whether it is to be zeroed, and its alignment
+   * @param given whether to fill it with zeros, and its alignment
    * @returns undefined when there is no room
    * @throws as `allocate`, but for SEGMENT_FULL
    */
@@ -150,7 +150,7 @@ export class Heap {
     throw failure(offset, "allocating a block failed: the heap is damaged, or the transaction is too large");
   }
 
-  /** Waits for the write lock of the heap: a method of its own, so that a call that finds it free makes no closure. */
+  /** Waits for the write lock. A method of its own, so that `allocate` makes no closure when the lock is free. */
   #allocateLater(length: number, alignment: number, zeroed: number): number {
     const attachment = this.#attachment;
     return withWriteLock(attachment, "allocating", () =>
@@ -175,7 +175,7 @@ export class Heap {
       if (bytes === 0) return undefined;
       const generation = generationAt(attachment, offset);
       if (generation % 2 === 0) return undefined;
-      // Freed and allocated anew between the two: the bytes are those of another block.
+      // The block was freed and its place allocated again between the two loads.
       if (attachment.core.heapBlockBytes(offset) >>> 0 !== bytes) continue;
       return new Block(this.#lease, offset, bytes, generation);
     }
@@ -183,9 +183,9 @@ export class Heap {
   }
 
   /**
-   * The blocks in use, in the order of their offsets: those that `allocate` gave, to whomever, and not the rings, locks and other
-   * named objects (see `segment.objects()`). What is found are the blocks of one moment, also while others change the heap;
-   * a block that is freed later is left out when the loop comes to it. Takes time in proportion to the number of blocks.
+   * The blocks in use, in the order of their offsets: those that `allocate` returned in any process, and not the rings, locks
+   * and other named objects (see `segment.objects()`). The list is that of one moment, also while others change the heap; the
+   * iterator leaves out a block that was freed since. Takes time in proportion to the number of blocks.
    *
    * @returns an iterator; each block has its `offset`, `byteLength` and `layout`
    * @throws {IsthmusError} CLOSED: the segment was closed; CORRUPT when the heap is damaged; BUSY when another process had the

@@ -4,7 +4,7 @@ import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { type ArrayOf, arraysOf } from "../struct/arrays.js";
 import type { Fields, Struct, StructInput, StructValue } from "../struct/struct.js";
 
-/** @internal The bytes that a view lies in: what must be asked before they are read, and told before they change. */
+/** @internal The bytes that a view lies in, with the checks before each use and the step before each change. */
 export interface Place {
   /** Over memory in which the place is. */
   readonly memory: DataView;
@@ -16,7 +16,7 @@ export interface Place {
   changing(offset: number, bytes: number): void;
   /** Copies bytes to an offset of `memory`. */
   copyIn(bytes: Uint8Array, offset: number): void;
-  /** An array over the memory is given to the user: it stays mapped as long as that may be used. */
+  /** Called when the user gets an array over the memory: it must stay mapped as long as the array can be used. */
   shareMemory(): void;
 }
 
@@ -90,7 +90,7 @@ export class StructView<F extends Fields> {
     this.layout.done(staged);
   }
 
-  /** Getters of the value have run since the first check: they may have closed the segment, or freed the block. */
+  /** Checks again: getters of the value, which ran since the first check, may have closed the segment or freed the block. */
   #copyIn(bytes: Uint8Array, offset: number): void {
     const place = this.#place;
     place.check(true);
@@ -140,10 +140,10 @@ export class StructView<F extends Fields> {
   }
 
   /**
-   * An array field in place: a typed array over the very bytes, without a copy. One element costs what it costs in any typed
-   * array. What is written there is seen by all, is not undone by transactions, and is not atomic; it lies in a
-   * SharedArrayBuffer: docs/shared-views.md says what does not take such arrays. It may be used until the block is freed or the
-   * segment is closed; as long as the process lives, its memory stays mapped until then.
+   * An array field in place: a typed array over the shared bytes, without a copy. One element costs what it costs in any typed
+   * array. Other processes see what you write there; no transaction undoes it, and it is not atomic. The array lies in a
+   * SharedArrayBuffer: docs/shared-views.md says which APIs refuse it. Use it until the block is freed or the segment is closed;
+   * its memory stays mapped until then, whatever is collected.
    *
    * @param field the name of an array of numbers, bigints or booleans; a boolean is a byte that is 0 or 1
    * @returns a Uint8Array for u8 and bool, an Int8Array for i8, and so on; a BigUint64Array for u64, a BigInt64Array for i64

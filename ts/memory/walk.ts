@@ -5,7 +5,7 @@ import type { Attachment } from "../segment/attachment.js";
 import { generationAt } from "./generation.js";
 import { withWriteLock } from "./write-lock.js";
 
-/** So often the heap is walked without a lock; who cannot take the lock tries longer. */
+/** Walks without the write lock before the walk takes it; a read-only opener cannot, so it tries longer. */
 const TURNS_MAX = 20;
 const READ_ONLY_TURNS_MAX = 1000;
 
@@ -31,8 +31,8 @@ function walk(attachment: Attachment): BlockList | undefined {
 }
 
 /**
- * Walks the heap without a lock, and believes what it saw when nobody changed the heap meanwhile. Where somebody always does, or
- * died in the middle of a change, it takes the write lock, which also repairs what the dead one has left.
+ * Walks the heap without a lock; the list counts when the heap did not change meanwhile. If it changes all the time, or a
+ * participant died in the middle of a change, the walk takes the write lock, which also repairs the heap.
  *
  * @throws {IsthmusError} CORRUPT; BUSY
  */

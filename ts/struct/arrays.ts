@@ -15,7 +15,7 @@ export const arraysOf = {
   bool: Uint8Array,
 } as const satisfies Record<ScalarName, unknown>;
 
-/** What `view.array` gives for a field: the typed array of its elements; never for what is no array of scalars. */
+/** What `view.array` returns for a field: the typed array of its elements; `never` for a field that is no array of scalars. */
 export type ArrayOf<T> = T extends readonly [infer S extends ScalarName, number]
   ? InstanceType<(typeof arraysOf)[S]>
   : never;

@@ -12,14 +12,14 @@ export interface Codec {
   signature: string;
   /** For a scalar: its name, and a check that throws when a value does not fit. A write runs no code of the user. */
   scalar?: { name: ScalarName; check(value: unknown, path: string): void } | undefined;
-  /** For an array: what it has so many of. */
+  /** For an array: the codec of an element, and their number. */
   elements?: { codec: Codec; count: number } | undefined;
   read(view: DataView, offset: number): unknown;
-  /** As `read`, into an object or array that was read before, where the type has parts; otherwise a new value. */
+  /** As `read`; a type with parts overwrites those of `target`, an object or array that an earlier call returned. */
   readInto(view: DataView, offset: number, target: unknown): unknown;
   /**
-   * Writes a value, or throws when it does not fit. It may have written a part of the value then, and getters of the value run
-   * in between, so the view must be one that nobody else sees; only scalars are written in place.
+   * Writes a value, or throws when it does not fit. When it throws it may have written a part, and getters of the value run
+   * between the parts. So the view must be private memory; only scalars are written in place.
    *
    * @param index of an element: `path` is its array then, so that no text is made for an element that fits
    */
@@ -62,7 +62,7 @@ export function scalarCodec(name: ScalarName): Codec {
 }
 
 const encoder = new TextEncoder();
-/** A text may begin with U+FEFF: it is a part of the text and no byte order mark. */
+/** A text may begin with U+FEFF, which is a part of the text then and no byte order mark. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function encoded(value: unknown, path: string): Uint8Array {

@@ -13,7 +13,7 @@ type StructObject = Record<string, unknown>;
 export interface StructReader {
   /** A new object with all fields. */
   read(view: DataView, offset: number): StructObject;
-  /** The same in an object that exists: its arrays and objects are filled, too, where they have the right shape. */
+  /** Overwrites the fields of an object, and the elements and fields of its arrays and objects where they have the same shape. */
   readInto(view: DataView, offset: number, target: StructObject): StructObject;
 }
 
@@ -24,7 +24,7 @@ function define(target: StructObject, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
-/** For runtimes that forbid to make functions from text. Fields are defined and not assigned: names may be inherited ones. */
+/** For runtimes that forbid `new Function`. Fields are defined, not assigned: objects may inherit something of that name. */
 function loops(fields: readonly FieldReader[]): StructReader {
   return {
     read: (view, offset) =>
@@ -41,7 +41,7 @@ function loops(fields: readonly FieldReader[]): StructReader {
 
 /**
  * Functions with one call per field, so that engines know the shape of the objects and inline the calls. Names are quoted as JSON
- * and offsets are numbers: nothing of a field can become code. Where making functions from text is forbidden, loops.
+ * and offsets are numbers: nothing of a field can become code. Where `new Function` is forbidden, loops.
  */
 export function structReader(fields: readonly FieldReader[]): StructReader {
   const at = (i: number): string => `view, offset + ${Number(fields[i].offset)}`;

@@ -1,17 +1,17 @@
 import type { Codec } from "./codecs.js";
 
-/** Larger values are put together in memory that is not kept. Bytes. */
+/** The memory of larger values is not kept for the next one. Bytes. */
 const KEPT_BYTES_MAX = 65536;
 
-/** Private bytes in which a value was put together. */
+/** Private memory that holds a value. */
 export interface Staged {
   readonly bytes: Uint8Array;
   readonly view: DataView;
 }
 
 /**
- * Puts values of one type together in private memory before anything shared changes. Getters of a value run meanwhile, and they
- * may throw, write, or close the segment: whoever copies the bytes on checks afterwards whether that is still possible.
+ * Writes values of one type to private memory before anything shared changes. Getters of a value run meanwhile, and they may
+ * throw, write, or close the segment: so the caller checks again before it copies the bytes on.
  */
 export class Staging {
   readonly #codec: Codec;

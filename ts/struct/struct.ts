@@ -85,7 +85,7 @@ function align(offset: number, alignment: number): number {
   return Math.ceil(offset / alignment) * alignment;
 }
 
-/** @internal One field of a struct: where it lies, how it is read, and the private memory to put values together in. */
+/** @internal One field of a struct: where it lies, how it is read, and private memory for its values. */
 export class StructField {
   readonly name: string;
   /** From the start of the struct. */
@@ -274,7 +274,7 @@ export class Struct<F extends Fields> {
   write(view: DataView, value: StructInput<F>, offset = 0): void {
     this.#place(view, offset);
     const staged = this.stage(value);
-    this.#place(view, offset).set(staged.bytes, offset); // a getter of the value may have taken the view's memory away
+    this.#place(view, offset).set(staged.bytes, offset); // checked again: a getter of the value may have detached the view
     this.done(staged);
   }
 
@@ -292,7 +292,7 @@ export class Struct<F extends Fields> {
     return bytes;
   }
 
-  /** @internal Puts a value together in private memory, which goes back with `done` when it was copied. */
+  /** @internal Writes a value to private memory, which the caller gives back with `done`. */
   stage(value: StructInput<F>): Staged {
     return this.#staging.stage(value, "value");
   }
@@ -307,8 +307,8 @@ export class Struct<F extends Fields> {
 const adopted = new WeakMap<object, Struct<Fields>>();
 
 /**
- * @internal The struct itself, or for one of another copy of the package the struct that this copy makes of its fields: what
- * must be the same in both is where the fields lie, and nothing else of the other copy is used.
+ * @internal The struct itself, or for one of another copy of the package a struct that this copy makes of its fields. Both
+ * copies must lay out the fields in the same way, which the hashes show; nothing else of the other copy is used.
  */
 export function structOf<F extends Fields>(argument: string, value: Struct<F>): Struct<F> {
   if (Struct.isOwn(value)) return value as Struct<F>;

@@ -11,7 +11,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
@@ -107,6 +107,7 @@ test("the demo sends every file through the runtimes that are there, and survive
     assert.is(found.runtimes[index]?.split(" ")[0]?.toLowerCase(), expected);
   }
   assert.is(found.substitutes.length, 3 - names.length);
+  assert.is(found.folder, resolve(root, "node_modules"));
   assert.ok(found.files > 100 && found.bytes > 10 * MiB);
   assert.is(found.ring.outcome.digest, found.expectedDigest);
   assert.is(found.ring.outcome.bytes, found.bytes);

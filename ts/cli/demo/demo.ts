@@ -50,7 +50,7 @@ function folderToSend(): string {
   const parts = here.split(path.sep);
   const first = parts.indexOf("node_modules");
   if (first >= 0) return parts.slice(0, first + 1).join(path.sep);
-  const own = path.resolve(here, "../../../../../node_modules");
+  const own = path.resolve(here, "../../../../node_modules");
   return existsSync(own) ? own : process.cwd();
 }
 

@@ -9,7 +9,7 @@ import { segmentName } from "../lib/segments.js";
 const ACTIONS = "failures/litmus-actions.ts";
 /** Of one reader: so many reads at least, and until it has seen so many different values. */
 const READS = { small: 200_000, large: 3000 };
-const DIFFERENT = 100;
+const DIFFERENT = { small: 1000, large: 300 };
 
 for (const size of ["small", "large"] as const) {
   test(`no reader sees a mix of two ${size} values`, async () => {
@@ -23,7 +23,7 @@ for (const size of ["small", "large"] as const) {
       const writing = writer.call<number>("writeUntilStopped", segment.name, size);
       const [seen, looked] = await Promise.all(
         [reader, onlooker].map((one) =>
-          one.call<number>("readDifferent", segment.name, size, READS[size], DIFFERENT),
+          one.call<number>("readDifferent", segment.name, size, READS[size], DIFFERENT[size]),
         ),
       );
       await writer.call("stopWriting");

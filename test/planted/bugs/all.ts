@@ -1,0 +1,22 @@
+/** All bugs that the lane plants, and the sources that have none. */
+import type { Bug } from "../bug.js";
+import { BUGS as CLI } from "./cli.js";
+import { BUGS as FACE } from "./face.js";
+import { BUGS as MEMORY } from "./memory.js";
+import { BUGS as RING } from "./ring.js";
+import { BUGS as SEGMENT } from "./segment.js";
+import { BUGS as SHIMS } from "./shims.js";
+import { BUGS as SYNC } from "./sync.js";
+import { BUGS as WAIT } from "./wait.js";
+
+export const BUGS: Bug[] = [...WAIT, ...SEGMENT, ...FACE, ...RING, ...MEMORY, ...SYNC, ...CLI, ...SHIMS];
+
+/** Why a source has no bug. */
+export const WITHOUT_BUGS: Record<string, string> = {
+  "ts/core.ts": "the types of the core's functions, and one call that every test needs",
+  "ts/host/embedded-core.d.cts": "types only",
+  "ts/host/embedded-shims.d.cts": "types only",
+  "ts/host/native.ts": "types only",
+  "ts/cli/command.ts": "types and texts only",
+  "ts/cli/doctor/finding.ts": "three constructors of a record",
+};

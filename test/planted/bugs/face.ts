@@ -1,0 +1,121 @@
+/** Bugs in the files at the root of ts/, and in ts/host. */
+import { type Bug, inSource } from "../bug.js";
+
+const args = inSource("ts/arguments.ts");
+const brand = inSource("ts/brand.ts");
+const bytes = inSource("ts/bytes.ts");
+const errors = inSource("ts/errors.ts");
+const index = inSource("ts/index.ts");
+const advice = inSource("ts/host/advice.ts");
+const builtin = inSource("ts/host/builtin.cts");
+const copy = inSource("ts/host/copy.ts");
+const coreBytes = inSource("ts/host/core-bytes.cts");
+const errno = inSource("ts/host/errno.ts");
+const fileSystem = inSource("ts/host/file-system.ts");
+const limits = inSource("ts/host/limits.ts");
+const native = inSource("ts/host/native.cts");
+const process = inSource("ts/host/process.ts");
+const region = inSource("ts/host/region.ts");
+const runtime = inSource("ts/host/runtime.ts");
+
+export const BUGS: Bug[] = [
+  args(
+    "an unknown option is taken",
+    "if (!known.includes(name)) throw",
+    'if (name === "") throw',
+    "arguments/arguments",
+  ),
+  args(
+    "a timeout of NaN is taken",
+    "if (!(timeoutMs >= 0 && timeoutMs <= TIMEOUT_MS_MAX)) {",
+    "if (timeoutMs < 0 || timeoutMs > TIMEOUT_MS_MAX) {",
+    "arguments/arguments",
+  ),
+  brand(
+    "any object passes for one of ours",
+    "Reflect.get(value, symbolOf(kind)) === true",
+    "symbolOf(kind) !== undefined",
+    "arguments/arguments",
+  ),
+  bytes(
+    "any view passes for bytes",
+    'return kind.call(value) === "Uint8Array";',
+    "return ArrayBuffer.isView(value);",
+    "arguments/arguments",
+  ),
+  errors(
+    "the cause is dropped",
+    "isCause ? { cause: system } : undefined",
+    "isCause ? {} : undefined",
+    "failures/texts",
+  ),
+  errors(
+    "an error of another copy is none",
+    "&& MARK in value",
+    "&& value.constructor === IsthmusError",
+    "package/",
+  ),
+  index(
+    "a mebibyte is a million bytes",
+    "export const MiB = 1024 * KiB;",
+    "export const MiB = 1000 * KiB;",
+    "ts/segment/segment",
+  ),
+  advice(
+    "a full disk is said to be none",
+    "if (totalFiles > 0 && freeFiles === 0) {",
+    "if (totalFiles < 0 && freeFiles === 0) {",
+    "failures/system-limits",
+  ),
+  builtin(
+    "modules that were provided are not used",
+    "provided[name] ?? literal[name]()",
+    "literal[name]() ?? provided[name]",
+    "package/",
+  ),
+  copy(
+    "a large copy begins at the start of the segment",
+    "else buffer.fill(source, at, at + source.length);",
+    "else buffer.fill(source, 0, source.length);",
+    "ts/memory/heap",
+  ),
+  coreBytes(
+    "readers get the core of writers",
+    "plain ? embedded.plain : embedded.core",
+    "plain ? embedded.core : embedded.core",
+    "runtimes/present",
+  ),
+  errno("a number has the wrong name", ".reverse());", ");", "failures/refused-calls"),
+  fileSystem("a folder that is gone is a failure of ours", '"NOT_FOUND",', '"SYSTEM",', "arguments/files"),
+  limits(
+    "what can be given back counts as used",
+    'const reclaimable = ["active_file", "inactive_file", "slab_reclaimable"];',
+    "const reclaimable: string[] = [];",
+    "ts/host/limits",
+  ),
+  native(
+    "what the runtime denies is tried elsewhere",
+    "if (denied) throw notSupported(denied, cause);\n      const exhausted",
+    "const exhausted",
+    "shims/loader",
+  ),
+  process(
+    "the listener at the exit stays",
+    'if (callbacks.listenerCount("exit") === 0) builtin("node:process").off("exit", callbacks.listener);',
+    "",
+    "failures/exits",
+  ),
+  region(
+    "a closed memory is kept",
+    "mapped.delete(this.memory);\n    this.memory = undefined;\n    if (mapped",
+    "void this.memory;\n    if (mapped",
+    "ts/segment/open-close",
+  ),
+  region(
+    "memory that a cgroup forbids is taken",
+    "inMemory && more > 0 ? memoryShortage(more) : undefined",
+    "inMemory && more < 0 ? memoryShortage(more) : undefined",
+    "failures/system-limits",
+  ),
+  runtime("the clock of JavaScript is used", "return native.now();", "return Date.now();", "ts/wait/"),
+];

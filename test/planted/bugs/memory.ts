@@ -1,0 +1,155 @@
+/** Bugs in ts/memory, in ts/struct, and in the heap of the core. */
+import { type Bug, inSource } from "../bug.js";
+
+const core = inSource("assembly/memory.ts");
+const block = inSource("ts/memory/block.ts");
+const generation = inSource("ts/memory/generation.ts");
+const heap = inSource("ts/memory/heap.ts");
+const transaction = inSource("ts/memory/transaction.ts");
+const view = inSource("ts/memory/view.ts");
+const walk = inSource("ts/memory/walk.ts");
+const writeLock = inSource("ts/memory/write-lock.ts");
+const arrays = inSource("ts/struct/arrays.ts");
+const codecs = inSource("ts/struct/codecs.ts");
+const hash = inSource("ts/struct/hash.ts");
+const reader = inSource("ts/struct/reader.ts");
+const scalars = inSource("ts/struct/scalars.ts");
+const staging = inSource("ts/struct/staging.ts");
+const struct = inSource("ts/struct/struct.ts");
+
+export const BUGS: Bug[] = [
+  core(
+    "a freed root stays root",
+    "if (result == 0 && heapRoot() == offset) changeRoot(0);",
+    "if (result != 0 && heapRoot() == offset) changeRoot(0);",
+    "ts/memory/",
+  ),
+  block(
+    "the last byte of a write is not in the journal",
+    "beforeWriting(this.#attachment, this.offset + at, length);",
+    "beforeWriting(this.#attachment, this.offset + at, length - 1);",
+    "ts/memory/",
+  ),
+  block(
+    "a block that was freed is used",
+    "if (generationAt(attachment, this.offset) !== this.generation) throw this.#gone();",
+    "",
+    "ts/memory/blocks",
+  ),
+  block(
+    "a write may end beyond the block",
+    "if (length > this.byteLength - at) {",
+    "if (length > this.byteLength) {",
+    "ts/memory/heap",
+  ),
+  generation(
+    "the generation is read from the size",
+    "+ BLOCK_GENERATION_OFFSET",
+    "+ 0 * BLOCK_GENERATION_OFFSET",
+    "ts/memory/blocks",
+  ),
+  heap(
+    "an alignment of 24 is taken",
+    "if ((alignment & (alignment - 1)) !== 0)",
+    "if (alignment < 0)",
+    "arguments/arguments",
+  ),
+  heap(
+    "blocks come with what was in them",
+    'flag("zero", zero, true) ? 1 : 0',
+    'flag("zero", zero, true) ? 0 : 0',
+    "ts/memory/heap",
+  ),
+  transaction(
+    "what a failed transaction freed is freed by the next one",
+    "freed.delete(attachment);",
+    "",
+    "ts/memory/",
+  ),
+  transaction(
+    "a transaction that threw is kept",
+    "end(attachment, false);",
+    "end(attachment, true);",
+    "ts/memory/transaction",
+  ),
+  transaction(
+    "an async body is taken",
+    "if (RUNS_LATER.test(kind))",
+    'if (kind === "")',
+    "ts/memory/transaction-body",
+  ),
+  view("a field takes any value", "codec.scalar.check(value, field);", "", "ts/memory/", "ts/struct/"),
+  view("a struct is written without the journal", "place.changing(offset, bytes.length);", "", "ts/memory/"),
+  view(
+    "a field is read at the start of the struct",
+    "codec.read(place.memory, place.offset + offset)",
+    "codec.read(place.memory, place.offset + offset * 0)",
+    "ts/memory/",
+  ),
+  walk(
+    "a list is made while the heap changes",
+    "if (Atomics.load(i32, HEAP_CHANGES_OFFSET >>> 2) !== changes) continue;",
+    "",
+    "ts/memory/blocks",
+  ),
+  writeLock(
+    "the write lock is waited for 50 ms",
+    "WRITE_LOCK_TIMEOUT_MS = 5000;",
+    "WRITE_LOCK_TIMEOUT_MS = 50;",
+    "ts/memory/",
+  ),
+  arrays("floats are read as integers", "f32: Float32Array,", "f32: Int32Array,", "ts/memory/"),
+  codecs("a text may be longer than its field", "if (length > max)", "if (length > capacity)", "ts/struct/"),
+  codecs("what a shorter text leaves is not cleared", "target.fill(0, length);", "", "ts/struct/"),
+  codecs(
+    "half a surrogate pair is taken",
+    "if (/\\p{Surrogate}/u.test(value)) throw",
+    'if (value === "\\0") throw',
+    "ts/struct/",
+  ),
+  hash("the hash is signed", "0x01000193) >>> 0", "0x01000193) | 0", "ts/struct/"),
+  reader(
+    "the reader without code generation ignores its offset",
+    "field.read(view, offset + field.offset)",
+    "field.read(view, field.offset + offset * 0)",
+    "ts/struct/readers",
+  ),
+  reader(
+    "__proto__ becomes a prototype",
+    "if (name === SETTER) define(",
+    'if (name === "") define(',
+    "ts/struct/",
+  ),
+  scalars(
+    "integers are big-endian",
+    "view.setUint16(at, value, true)",
+    "view.setUint16(at, value, false)",
+    "ts/struct/",
+  ),
+  scalars(
+    "a bigint of 65 bits is taken",
+    "BigInt.asUintN(64, value)) === value",
+    "BigInt.asUintN(65, value)) === value",
+    "ts/struct/",
+  ),
+  staging(
+    "the bytes of a value are used while they are written",
+    "this.#idle = undefined;",
+    "",
+    "ts/latest/",
+    "ts/struct/",
+  ),
+  struct(
+    "a struct of more than 2^28 bytes is taken",
+    "if (end > FIELD_BYTES_MAX)",
+    "if (end > 2 * FIELD_BYTES_MAX)",
+    "ts/struct/",
+    "arguments/",
+  ),
+  struct(
+    "a struct is read beyond its view",
+    "if (offset + this.bytes > bytes.length) {",
+    "if (offset > bytes.length) {",
+    "ts/struct/",
+  ),
+];

@@ -1,0 +1,114 @@
+/** Bugs in ts/ring and ts/latest. */
+import { type Bug, inSource } from "../bug.js";
+
+const claim = inSource("ts/ring/claim.ts");
+const consumer = inSource("ts/ring/consumer.ts");
+const cursor = inSource("ts/ring/cursor.ts");
+const end = inSource("ts/ring/end.ts");
+const errors = inSource("ts/ring/errors.ts");
+const producer = inSource("ts/ring/producer.ts");
+const record = inSource("ts/ring/record.ts");
+const ring = inSource("ts/ring/ring.ts");
+const sendTime = inSource("ts/ring/send-time.ts");
+const latest = inSource("ts/latest/latest.ts");
+const latestClaim = inSource("ts/latest/claim.ts");
+const values = inSource("ts/latest/values.ts");
+
+export const BUGS: Bug[] = [
+  claim(
+    "a claim is committed twice",
+    "this.#producer = undefined;\n    return producer;",
+    "return producer;",
+    "ts/ring/ring",
+  ),
+  consumer(
+    "a peeked record stays usable",
+    "this.#cursor.record.valid = peeked;",
+    "this.#cursor.record.valid = true;",
+    "ts/ring/",
+  ),
+  cursor(
+    "the length of a record is not looked at again",
+    "if (length > this.#geometry.end - at - RECORD_HEADER_BYTES) throw",
+    "if (length < 0) throw",
+    "ts/ring/",
+    "failures/damage",
+  ),
+  cursor(
+    "a batch believes the length of a record",
+    "if (length > end - at - RECORD_HEADER_BYTES || ",
+    "if (",
+    "failures/scribble",
+  ),
+  end(
+    "a record is not rounded up",
+    "(length + RECORD_ALIGNMENT - 1)",
+    "(length + RECORD_ALIGNMENT - 8)",
+    "ts/ring/ring",
+  ),
+  end(
+    "an end that was collected is not given back",
+    "else this.#close(this.#attachment, this.#ring);",
+    "",
+    "ts/ring/",
+    "failures/closing",
+  ),
+  errors(
+    "a record that can never fit is waited for",
+    "if (length <= capacity - RECORD_HEADER_BYTES) return;",
+    "if (length >= 0) return;",
+    "ts/ring/ring",
+  ),
+  producer(
+    "sends that gave up are not counted",
+    "this.#core.countDrop();",
+    "void this.#core;",
+    "ts/ring/ring",
+  ),
+  record("a released record is read", "if (!this.#valid) throw", "if (!this) throw", "ts/ring/ring"),
+  record(
+    "the last bytes of a short record are not copied",
+    "for (let i = whole * 4; i < length; i++) target[i]",
+    "for (let i = whole * 4; i < length - 1; i++) target[i]",
+    "ts/ring/",
+  ),
+  ring(
+    "a ring may be smaller than its capacity says",
+    "if (data + capacity > object.offset + object.bytes) {",
+    "if (data + capacity < object.offset) {",
+    "failures/damage",
+  ),
+  ring("lastSentAt is in other units", "new Date(sentNs / 1e6)", "new Date(sentNs / 1e3)", "ts/ring/"),
+  sendTime(
+    "a send leaves no time",
+    "this.#core.ringStamp(this.#ring, nowNs());",
+    "void nowNs;",
+    "ts/ring/ring",
+  ),
+  latest(
+    "a reader that gives up leaves its pin",
+    "core.latestValidate(this.#offset, this.#pin); // takes the pin back",
+    "",
+    "ts/latest/",
+  ),
+  latest(
+    "a writer that is stopped is called damage",
+    "BUSY,\n          `${attachment.suspectText()} is in the middle",
+    "CORRUPT,\n          `${attachment.suspectText()} is in the middle",
+    "ts/latest/latest",
+  ),
+  latest(
+    "the offset of a slot is believed",
+    "if (offset < this.#offset || offset + this.layout.bytes > this.#end || offset & 7) throw",
+    "if (offset & 7) throw",
+    "ts/latest/",
+    "failures/damage",
+  ),
+  latestClaim(
+    "a claim is written to after its end",
+    "if (!this.#open) {",
+    "if (this.#open === undefined) {",
+    "ts/latest/claim",
+  ),
+  values("a loop that was left goes on", "this.#leaving.abort();\n    return", "return", "ts/latest/values"),
+];

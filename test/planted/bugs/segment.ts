@@ -1,0 +1,219 @@
+/** Bugs in ts/segment. */
+import { type Bug, inSource } from "../bug.js";
+
+const attachment = inSource("ts/segment/attachment.ts");
+const beginning = inSource("ts/segment/beginning.ts");
+const directory = inSource("ts/segment/directory.ts");
+const file = inSource("ts/segment/file.ts");
+const header = inSource("ts/segment/header.ts");
+const kernelLocks = inSource("ts/segment/kernel-locks.ts");
+const list = inSource("ts/segment/list.ts");
+const location = inSource("ts/segment/location.ts");
+const open = inSource("ts/segment/open.ts");
+const options = inSource("ts/segment/options.ts");
+const remove = inSource("ts/segment/remove.ts");
+const replace = inSource("ts/segment/replace.ts");
+const segment = inSource("ts/segment/segment.ts");
+const softReference = inSource("ts/segment/soft-reference.ts");
+const temporary = inSource("ts/segment/temporary.ts");
+const waitFor = inSource("ts/segment/wait-for.ts");
+
+export const BUGS: Bug[] = [
+  attachment(
+    "a process waits at its exit for a creator that is stopped",
+    "const LEAVE_TIMEOUT_MS = 50;",
+    "const LEAVE_TIMEOUT_MS = 50_000;",
+    "failures/exits",
+  ),
+  attachment(
+    "an end that was dropped is not given back",
+    "for (const part of [...this.parts]) part.close();\n    this.closed = true;",
+    "this.closed = true;",
+    "ts/ring/ring",
+    "failures/closing",
+  ),
+  attachment(
+    "the parts are not told that the segment closes",
+    "else part.close();",
+    "else void part;",
+    "failures/closing",
+  ),
+  attachment(
+    "a read-only opener may write",
+    "if (writing && this.readOnly) {",
+    "if (writing && this.readOnly === undefined) {",
+    "ts/memory/heap",
+  ),
+  beginning(
+    "a file that is no segment is taken for one",
+    "return magic === MAGIC || magic === 0;",
+    "return magic === MAGIC || magic >= 0;",
+    "failures/mismatch",
+  ),
+  temporary(
+    "a temporary segment stays after its last holder",
+    "attachment.afterLeave = ({ region }) => removeAsWriter(region);",
+    "attachment.afterLeave = ({ region }) => void region;",
+    "ts/segment/temporary",
+  ),
+  directory(
+    "an object may end beyond its segment",
+    "offset + objectBytes > attachment.bytes",
+    "offset > attachment.bytes",
+    "failures/damage",
+  ),
+  directory(
+    "an object may begin before its entry",
+    "if (offset < entry || offset % 128",
+    "if (offset % 128",
+    "failures/damage",
+  ),
+  directory(
+    "a name may be half a pair",
+    "if (/\\p{Surrogate}/u.test(name))",
+    'if (name === "")',
+    "arguments/arguments",
+  ),
+  file(
+    "no flush between the smaller size and the truncation",
+    "native.flush(region.object);\n    region.unmap();",
+    "region.unmap();",
+    "processes/host-steps",
+  ),
+  file(
+    "a file with holes is mapped",
+    'allocate(region, path, `bringing all of file "${path}" to the disk`, bytes);',
+    "",
+    "ts/segment/file-failures",
+  ),
+  file(
+    "a file that begins with zeros is taken",
+    ".every((byte) => byte === 0)) return false;",
+    ".every((byte) => byte >= 0)) return false;",
+    "ts/segment/file-damage",
+  ),
+  header(
+    "a stalled participant is not seen",
+    "now - heartbeat.getTime() > STALLED_MS",
+    "now - heartbeat.getTime() > 1e12",
+    "failures/liveness",
+  ),
+  header(
+    "an evicted participant is called dead",
+    'word === SLOT_EVICTED ? "evicted" : "dead"',
+    'word === SLOT_EVICTED ? "dead" : "dead"',
+    "failures/eviction",
+  ),
+  kernelLocks(
+    "openers wait 10 ms for a creator",
+    "CREATION_TIMEOUT_MS = 10_000;",
+    "CREATION_TIMEOUT_MS = 10;",
+    "ts/segment/kernel-locks",
+  ),
+  kernelLocks(
+    "a name is removed without the lock of creation",
+    "retryUntil(wanted, () => takeForRemoval(region));",
+    "retryUntil(wanted, () => takeForRemoval(region) || true);",
+    "processes/host-steps",
+  ),
+  list(
+    "the prefix is not looked at",
+    "name.startsWith(prefix)",
+    "name.startsWith(prefix.slice(0, 0))",
+    "ts/segment/list-prune",
+  ),
+  list(
+    "nobody is said to use a segment",
+    "const inUse = region.held(LOCK_HOLDERS);",
+    "const inUse = region.held(LOCK_HOLDERS) && false;",
+    "ts/segment/segment",
+  ),
+  location(
+    "a handle may have any length",
+    ".length > HANDLE_CHARACTERS_MAX ||",
+    ".length > 1e9 * HANDLE_CHARACTERS_MAX ||",
+    "arguments/",
+  ),
+  location(
+    "a segment that is absent is called damage",
+    "notFoundAdvice: TO_CREATE,",
+    'notFoundAdvice: "",',
+    "failures/texts",
+  ),
+  open(
+    "size and name are not looked at again after joining",
+    "return linked && bytes === attachment.u8.length;",
+    "return linked || bytes === attachment.u8.length;",
+    "processes/host-steps",
+  ),
+  open(
+    "the owner is not looked at",
+    'if (owner === "any" || info.owner === owner',
+    "if (owner !== undefined || info.owner === owner",
+    "arguments/files",
+  ),
+  open(
+    "a creation that failed leaves its file",
+    "if (!location.ownedByUser || region.info().created) region.remove();",
+    "if (location === undefined) region.remove();",
+    "ts/segment/segment",
+  ),
+  open(
+    "fewer participants than asked for pass",
+    "if (slots >= creation.participants) return;",
+    "if (slots >= 0) return;",
+    "ts/segment/segment",
+  ),
+  options("any name is taken", "if (!ALLOWED.test(name))", 'if (name === "")', "arguments/"),
+  options(
+    "a size is rounded down",
+    "Math.ceil(bytes / PAGE_BYTES)",
+    "Math.floor(bytes / PAGE_BYTES)",
+    "ts/segment/segment",
+  ),
+  remove(
+    "what is held is pruned",
+    "if (!isFree || !isSegment(region)) return false;",
+    "if (isFree === undefined || !isSegment(region)) return false;",
+    "ts/segment/list-prune",
+  ),
+  remove(
+    "a dry run removes",
+    "return dryRun ? region.info().linked : region.remove();",
+    "return dryRun ? region.remove() : region.remove();",
+    "ts/segment/list-prune",
+  ),
+  remove(
+    "a segment is pruned whatever its age",
+    "if (olderThanMs > 0 &&",
+    "if (olderThanMs < 0 &&",
+    "ts/segment/list-prune",
+  ),
+  replace("the descriptor of the replaced segment stays open", "old?.close();", "", "ts/segment/replace"),
+  replace(
+    "a replaced segment is not marked",
+    "if (old) markStale(old);",
+    "if (!old) markStale(attachment.region);",
+    "ts/segment/segment",
+  ),
+  replace("the generation stays", "generation + 1 : 1", "generation : 1", "failures/lifetime"),
+  segment(
+    "a segment of other bytes is found by a view",
+    "if (!found || found.attachment.closed) return undefined;",
+    "if (!found) return undefined;",
+    "ts/segment/view-lifetime",
+  ),
+  softReference(
+    "an end that nobody refers to stays",
+    "if (this.#strong) this.#weak = new WeakRef(this.#strong);\n    this.#strong = undefined;",
+    "if (this.#strong) this.#weak = new WeakRef(this.#strong);",
+    "ts/segment/open-close",
+  ),
+  waitFor(
+    "a signal that was aborted before is ignored",
+    "if (signal?.aborted) throw signal.reason;",
+    "",
+    "ts/segment/wait-for",
+  ),
+  waitFor("it never gives up", "if (left <= 0) {", "if (left <= 0 && pause < 0) {", "ts/segment/wait-for"),
+];

@@ -1,0 +1,122 @@
+/** Bugs in shims/: what the system is asked for, and what is given back. */
+import { type Bug, inSource } from "../bug.js";
+
+const failure = inSource("shims/linux_failure.c");
+const file = inSource("shims/linux_file.c");
+const handle = inSource("shims/linux_handle.c");
+const lock = inSource("shims/linux_lock.c");
+const map = inSource("shims/linux_map.c");
+const name = inSource("shims/linux_name.c");
+const object = inSource("shims/linux_object.c");
+const size = inSource("shims/linux_size.c");
+const wait = inSource("shims/linux_wait.c");
+const watch = inSource("shims/linux_watch.c");
+const binding = inSource("shims/binding.cc");
+const bindingObject = inSource("shims/binding_object.cc");
+const bindingState = inSource("shims/binding_state.cc");
+const bindingWait = inSource("shims/binding_wait.cc");
+
+export const BUGS: Bug[] = [
+  failure("a full disk is a failure of the system", "case ENOSPC:\n", "", "failures/lifetime"),
+  file(
+    "a symbolic link is followed",
+    "flags | O_NOFOLLOW | O_NONBLOCK",
+    "flags | O_NONBLOCK",
+    "arguments/files",
+  ),
+  file(
+    "a file on overlayfs looks like any other",
+    "out->layered = found->type == KERNEL_OVERLAYFS_MAGIC;",
+    "out->layered = false;",
+    "shims/storage",
+    "ts/segment/file-failures",
+  ),
+  handle(
+    "a handle leads to any object",
+    "facts.inode == wanted->inode) {",
+    "facts.inode != 0) {",
+    "shims/objects",
+  ),
+  handle(
+    "a handle of more than 64 bits is taken",
+    "if (value > (UINT64_MAX - digit) / 10) return NULL;",
+    "",
+    "shims/objects",
+  ),
+  lock(
+    "a shared lock keeps others out",
+    "shared ? F_RDLCK : F_WRLCK",
+    "shared ? F_WRLCK : F_WRLCK",
+    "shims/locks",
+  ),
+  map(
+    "a refused mapping leaves a hole",
+    "put_zeros(address, bytes);\n    return",
+    "munmap(address, bytes);\n    return",
+    "shims/objects",
+    "shims/waiting",
+  ),
+  map(
+    "two objects lie over each other",
+    "if (overlaps(address, bytes)) return refuse(failure, ISTHMUS_BUSY);",
+    "(void)overlaps;",
+    "shims/objects",
+  ),
+  name(
+    "a descriptor is left by the sweep",
+    "if (set_byte_lock(descriptor, STAGED_LOCK, F_WRLCK) == 0) unlink(path);\n  close_descriptor(descriptor);",
+    "if (set_byte_lock(descriptor, STAGED_LOCK, F_WRLCK) == 0) unlink(path);",
+    "shims/names",
+  ),
+  name("a name may hold a slash", "byte == 0x7f || byte == '/'", "byte == 0x7f", "shims/names"),
+  object(
+    "a folder can be opened",
+    "} else if (!is_regular(&facts)) {",
+    "} else if (facts.mode == 0) {",
+    "shims/objects",
+  ),
+  size(
+    "a growth that failed is not taken back",
+    "do result = ftruncate(descriptor, (off_t)facts.bytes);",
+    "do result = facts.bytes == 0;",
+    "shims/storage",
+  ),
+  wait(
+    "a blocked thread sleeps microseconds for milliseconds",
+    "(uint64_t)(timeout_ms * 1e6) : SLEEP_MS_MAX * 1000000ull",
+    "(uint64_t)(timeout_ms * 1e3) : SLEEP_MS_MAX * 1000ull",
+    "shims/waiting",
+  ),
+  watch(
+    "a word that is watched again is watched twice",
+    "if (is_watched(environment, word.address)) return ISTHMUS_OK;",
+    "(void)is_watched;",
+    "shims/watching",
+  ),
+  watch("a change is told of again and again", "word->seen = value;", "", "shims/watching"),
+  binding(
+    "the slots are freed never",
+    "isthmus_environment_close(state->environment);",
+    "(void)isthmus_environment_close;",
+    "shims/workers",
+  ),
+  bindingObject(
+    "no bytes are allocated",
+    'throw_range_error(of.env, "bytes", "more than 0");',
+    "return nullptr;",
+    "shims/objects",
+  ),
+  bindingState("the number of a closed object is used again", "slot->number = 0;", "", "shims/objects"),
+  bindingState(
+    "an integer may be a fraction",
+    "if (static_cast<double>(*out) == number) return true;",
+    "return true;",
+    "shims/objects",
+  ),
+  bindingWait(
+    "a word outside of the mapping is woken",
+    "if (!take_mapped(of, 0, &slot) || !take_word_offset(of, 1, slot, &offset)) return nullptr;\n  if (isthmus_wake",
+    'if (!take_mapped(of, 0, &slot) || !take_integer(of, 1, "offset", 1e9, &offset)) return nullptr;\n  if (isthmus_wake',
+    "shims/waiting",
+  ),
+];

@@ -1,0 +1,56 @@
+/** Bugs in ts/sync. */
+import { type Bug, inSource } from "../bug.js";
+
+const counter = inSource("ts/sync/counter.ts");
+const event = inSource("ts/sync/event.ts");
+const lockInfo = inSource("ts/sync/lock-info.ts");
+const lockState = inSource("ts/sync/lock-state.ts");
+const lock = inSource("ts/sync/lock.ts");
+const semaphore = inSource("ts/sync/semaphore.ts");
+const signal = inSource("ts/sync/signal.ts");
+
+export const BUGS: Bug[] = [
+  counter(
+    "a number that is no safe integer is added",
+    "Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER",
+    "-(2 ** 60), 2 ** 60",
+    "ts/sync/signals",
+  ),
+  event(
+    "an event that was signaled and reset is missed",
+    "|| word !== begin ? undefined",
+    "? undefined",
+    "ts/sync/signals",
+  ),
+  lockInfo(
+    "a dead owner is called alive",
+    "(word & 3) === SLOT_LIVE && attachment.held(slot);",
+    "(word & 3) === SLOT_LIVE;",
+    "cli/inspect",
+  ),
+  lockState(
+    "a claim that was given up stays",
+    "this.#wake(this.attachment.core.lockCancel(this.#lock));",
+    "void this.#wake;",
+    "ts/sync/",
+  ),
+  lockState(
+    "nobody is woken by a release",
+    "if (who & WAKE_EXCLUSIVE) this.attachment.notify(this.waitersExclusive);",
+    "",
+    "processes/wakeups",
+  ),
+  lock("a hold is released twice", "this.#state = undefined;\n    state", "state", "ts/sync/"),
+  semaphore(
+    "a semaphore holds more than its limit",
+    "if (result === TOO_LARGE) {",
+    "if (result === -1) {",
+    "ts/sync/signals",
+  ),
+  signal(
+    "nobody is woken",
+    "if (result === 1) attachment.notify(",
+    "if (result === 2) attachment.notify(",
+    "processes/wakeups",
+  ),
+];

@@ -1,0 +1,94 @@
+/** Bugs in ts/wait: one wait at a time, its signal, its timer, its queue and its sleep. */
+import { type Bug, inSource } from "../bug.js";
+
+const abort = inSource("ts/wait/abort.ts");
+const blocking = inSource("ts/wait/blocking.ts");
+const condition = inSource("ts/wait/condition.ts");
+const group = inSource("ts/wait/group.ts");
+const looks = inSource("ts/wait/looks.ts");
+const pause = inSource("ts/wait/pause.ts");
+const pending = inSource("ts/wait/pending.ts");
+const queue = inSource("ts/wait/queue.ts");
+const turn = inSource("ts/wait/turn.ts");
+const wait = inSource("ts/wait/wait.ts");
+
+export const BUGS: Bug[] = [
+  abort(
+    "the listener stays on the signal",
+    'this.#signal.removeEventListener("abort", this.#aborted);',
+    "",
+    "ts/wait/",
+  ),
+  abort(
+    "each wait has a listener of its own",
+    "all.get(signal) ?? new Listeners(signal)",
+    "new Listeners(signal)",
+    "ts/wait/",
+  ),
+  blocking(
+    "a blocked thread gives no sign of life",
+    "beatAll(); // the timer of this thread cannot",
+    "void beatAll;",
+    "failures/liveness",
+  ),
+  blocking("a blocked thread leaves its bit", "disarm(attachment, condition.waiters);", "", "ts/wait/"),
+  blocking(
+    "a blocking wait with a timeout never looks twice",
+    "if (timeoutMs === 0) throw",
+    "if (timeoutMs < 1e9) throw",
+    "ts/wait/",
+  ),
+  condition("a read-only opener looks every ten minutes", "POLL_MS = 2;", "POLL_MS = 600_000;", "ts/wait/"),
+  group(
+    "the bit of a group stays when its last member leaves",
+    "if (this.asleep) this.#wake();",
+    "",
+    "ts/wait/",
+  ),
+  group(
+    "closing the segment fails no wait",
+    "for (const one of [...this.all]) one.close();",
+    "for (const one of [...this.all]) void one;",
+    "failures/closing",
+  ),
+  looks(
+    "the next of a queue is never looked at",
+    "void resolved.then(lookNow);",
+    "void resolved.then(() => void lookNow);",
+    "ts/wait/",
+  ),
+  pause(
+    "a signal that is aborted does not end the pause",
+    "reject(signal.reason);",
+    "void reject;",
+    "ts/segment/wait-for",
+  ),
+  pause("a pause leaves its listener", "stopListening?.();\n    };", "};", "ts/segment/wait-for"),
+  pending("the timer of a served wait stays", "clearTimeout(this.#timer);", "void clearTimeout;", "ts/wait/"),
+  pending("a served wait keeps its listener", "this.#stopListening?.();", "", "ts/wait/"),
+  pending(
+    "a wait is not failed when its segment closes while it is awake",
+    "this.#room.all.add(this);",
+    "if (looked === undefined) this.#room.all.add(this);",
+    "failures/closing",
+  ),
+  queue(
+    "an entry that leaves from the middle cuts the queue",
+    "entry.previous.next = entry.next;",
+    "entry.previous.next = undefined;",
+    "ts/wait/queue",
+  ),
+  turn(
+    "no call is ever due for a turn",
+    "due = now - sinceMs >= TURN_MS;",
+    "due = now - sinceMs >= 1e9;",
+    "ts/wait/",
+  ),
+  wait(
+    "a signal that was aborted before is not looked at",
+    "if (signal?.aborted) {",
+    "if (signal?.aborted && due) {",
+    "ts/wait/",
+  ),
+  wait("a wait overtakes those that wait already", "if (!condition.queue?.length && (", "if ((", "ts/wait/"),
+];

@@ -7,6 +7,7 @@ const directory = inSource("ts/segment/directory.ts");
 const file = inSource("ts/segment/file.ts");
 const header = inSource("ts/segment/header.ts");
 const kernelLocks = inSource("ts/segment/kernel-locks.ts");
+const layouts = inSource("ts/segment/layouts.ts");
 const list = inSource("ts/segment/list.ts");
 const location = inSource("ts/segment/location.ts");
 const open = inSource("ts/segment/open.ts");
@@ -108,13 +109,19 @@ export const BUGS: Bug[] = [
     "openers wait 10 ms for a creator",
     "CREATION_TIMEOUT_MS = 10_000;",
     "CREATION_TIMEOUT_MS = 10;",
-    "ts/segment/kernel-locks",
+    "ts/segment/opening",
   ),
   kernelLocks(
     "a name is removed without the lock of creation",
     "retryUntil(wanted, () => takeForRemoval(region));",
     "retryUntil(wanted, () => takeForRemoval(region) || true);",
     "processes/host-steps",
+  ),
+  layouts(
+    "a description that does not fit its hash is shown",
+    "return fnv1a(text) === hash ? text : undefined;",
+    "return text;",
+    "ts/segment/layouts",
   ),
   list(
     "the prefix is not looked at",
@@ -189,7 +196,7 @@ export const BUGS: Bug[] = [
     "if (olderThanMs < 0 &&",
     "ts/segment/list-prune",
   ),
-  replace("the descriptor of the replaced segment stays open", "old?.close();", "", "ts/segment/replace"),
+  replace("the descriptor of the replaced segment stays open", "old?.close();", "", "ts/segment/opening"),
   replace(
     "a replaced segment is not marked",
     "if (old) markStale(old);",

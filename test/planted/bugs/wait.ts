@@ -30,6 +30,7 @@ export const BUGS: Bug[] = [
     "beatAll(); // the timer of this thread cannot",
     "void beatAll;",
     "failures/liveness",
+    "ts/wait/",
   ),
   blocking("a blocked thread leaves its bit", "disarm(attachment, condition.waiters);", "", "ts/wait/"),
   blocking(

@@ -1,0 +1,128 @@
+/** What opening, replacing and leaving ask of the shim, and in which order; other processes are played by the shim's answers. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { KiB, Segment } from "isthmus";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { LOCK_CREATION } from "../../../protocol/layout.js";
+import type { Native } from "../../../ts/host/native.js";
+import { segmentName, temporaryDirectory } from "../../lib/segments.js";
+import { flawed, stepped } from "../../lib/steps.js";
+
+const BYTES = 64 * KiB;
+
+/** Runs while somebody else has the creation lock for so many tries; gives how often it was tried. */
+function whileCreating(refusals: number, run: () => void): number {
+  let tries = 0;
+  const lock = (real: Native) => {
+    const { lock } = real;
+    return (...given: unknown[]) => {
+      const [object, index, shared] = given as [number, number, boolean];
+      return index === LOCK_CREATION && ++tries <= refusals ? false : lock(object, index, shared);
+    };
+  };
+  flawed({ lock }, run);
+  return tries;
+}
+
+test("openers wait for one that creates, joins or leaves for a while", () => {
+  const name = segmentName("waits");
+  using segment = Segment.create(name, { bytes: BYTES });
+  assert.is(
+    whileCreating(200, () => Segment.open(name).close()),
+    202,
+    "once more when it closes",
+  );
+  segment.unlink();
+});
+
+test("a segment is closed, and its slot is free, though another process keeps the creation lock", () => {
+  const name = segmentName("leaves");
+  using segment = Segment.create(name, { bytes: BYTES });
+  const second = Segment.open(name);
+  const tries = whileCreating(Number.POSITIVE_INFINITY, () => second.close());
+  assert.ok(tries < 1000, `it tried ${tries} times`);
+  assert.is(segment.participants().length, 1);
+  segment.unlink();
+});
+
+test("replacing a name leaves no descriptor open", () => {
+  const name = segmentName("replaced");
+  const descriptors = (): number => readdirSync("/proc/self/fd").length;
+  const replace = (): void => Segment.create(name, { bytes: BYTES, replace: true }).close();
+  replace();
+  replace();
+  const before = descriptors();
+  for (let i = 0; i < 20; i++) replace();
+  assert.is(descriptors(), before);
+  Segment.unlink(name);
+});
+
+test("a segment whose size or name changed while it was being joined is opened again", () => {
+  const name = segmentName("changed");
+  using segment = Segment.create(name, { bytes: BYTES });
+  let looks = 0;
+  let opens = 0;
+  /** Opens it; from the look of that number on, the answer is another one once. */
+  function openWith(at: number, other: (found: { bytes: number; linked: boolean }) => object): void {
+    looks = opens = 0;
+    const info = (real: Native) => {
+      const { info } = real;
+      return (object: unknown) => {
+        const found = info(object as number);
+        return ++looks === at ? { ...found, ...other(found) } : found;
+      };
+    };
+    const openNamed = (real: Native) => {
+      const { openNamed } = real;
+      return (...given: unknown[]) => {
+        opens++;
+        return openNamed(...(given as Parameters<Native["openNamed"]>));
+      };
+    };
+    flawed({ info, openNamed }, () => Segment.open(name).close());
+  }
+  let last = 0;
+  flawed(
+    {
+      info: (real) => {
+        const { info } = real;
+        return (object) => {
+          last++;
+          return info(object as number);
+        };
+      },
+    },
+    () => {
+      const opened = Segment.open(name);
+      const looked = last;
+      opened.close();
+      last = looked;
+    },
+  );
+  openWith(last + 1000, () => ({}));
+  assert.is(opens, 1);
+  for (const other of [
+    ({ bytes }: { bytes: number }) => ({ bytes: bytes + BYTES }),
+    () => ({ linked: false }),
+  ]) {
+    openWith(last, other);
+    assert.is(opens, 2);
+  }
+  segment.unlink();
+});
+
+test("the smaller size is on the disk before a file is truncated", () => {
+  const file = join(temporaryDirectory(), "shrinks");
+  const segment = Segment.openFile(file, { bytes: 16 * BYTES });
+  const calls: string[] = [];
+  stepped(
+    (_, call) => void calls.push(call),
+    () => segment.close(),
+  );
+  const truncated = calls.indexOf("shrink");
+  assert.ok(truncated > 0, calls.join(" "));
+  assert.equal(calls.slice(truncated - 2, truncated), ["flush", "unmap"]);
+});
+
+test.run();

@@ -41,7 +41,7 @@ export const BUGS: Bug[] = [
     "Math.floor(Number(max) / 4) * 4",
     "cli/layout",
   ),
-  cHeader("a keyword is a name", "|| KEYWORDS.has(plain)", "", "cli/layout"),
+  cHeader("a keyword is a name", "|| RESERVED.has(plain)", "", "cli/layout"),
   commands("a command does not know its option", 'options: ["prefix"],', "options: [],", "cli/segments"),
   trial(
     "a record that did not come is no failure",

@@ -5,6 +5,7 @@ const counter = inSource("ts/sync/counter.ts");
 const event = inSource("ts/sync/event.ts");
 const lockInfo = inSource("ts/sync/lock-info.ts");
 const lockState = inSource("ts/sync/lock-state.ts");
+const held = inSource("ts/sync/held.ts");
 const lock = inSource("ts/sync/lock.ts");
 const semaphore = inSource("ts/sync/semaphore.ts");
 const signal = inSource("ts/sync/signal.ts");
@@ -36,11 +37,29 @@ export const BUGS: Bug[] = [
   ),
   lockState(
     "nobody is woken by a release",
-    "if (who & WAKE_EXCLUSIVE) this.attachment.notify(this.waitersExclusive);",
-    "",
+    "return who & WAKE_EXCLUSIVE ? this",
+    "return who < 0 ? this",
     "processes/wakeups",
   ),
-  lock("a hold is released twice", "this.#state = undefined;\n    state", "state", "ts/sync/"),
+  held(
+    "a hold is released twice",
+    "this.#state = undefined;\n    state?.release",
+    "state?.release",
+    "ts/sync/",
+  ),
+  lock(
+    "a thread blocks for what its own tasks hold",
+    "state.checkBlocking(mode, how.timeoutMs);",
+    "",
+    "ts/sync/",
+  ),
+  lock(
+    "a lock of another segment is taken",
+    "if (this.#lease.attachment !== attachment)",
+    "if (this.#lease.attachment === undefined)",
+    "ts/memory/",
+    "ts/sync/",
+  ),
   semaphore(
     "a semaphore holds more than its limit",
     "if (result === TOO_LARGE) {",

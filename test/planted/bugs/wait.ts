@@ -9,6 +9,7 @@ const looks = inSource("ts/wait/looks.ts");
 const pause = inSource("ts/wait/pause.ts");
 const pending = inSource("ts/wait/pending.ts");
 const queue = inSource("ts/wait/queue.ts");
+const retry = inSource("ts/wait/retry.ts");
 const turn = inSource("ts/wait/turn.ts");
 const wait = inSource("ts/wait/wait.ts");
 
@@ -78,6 +79,12 @@ export const BUGS: Bug[] = [
     "entry.previous.next = entry.next;",
     "entry.previous.next = undefined;",
     "ts/wait/queue",
+  ),
+  retry(
+    "a heap that is busy is tried once",
+    "if (now - begin >= timeoutMs) return undefined;",
+    "if (now - begin >= 0) return undefined;",
+    "ts/memory/",
   ),
   turn(
     "no call is ever due for a turn",

@@ -10,6 +10,8 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { asCompiled, testFiles } from "../../scripts/test-files.js";
+import { compiled } from "../lib/paths.js";
 import type { Bug } from "./bug.js";
 import { BUGS } from "./bugs/all.js";
 import { noCompiler, occurrences, partOf, Tree } from "./tree.js";
@@ -39,21 +41,29 @@ async function each<T>(all: T[], trees: Tree[], act: (one: T, tree: Tree) => Pro
   await Promise.all(trees.map(work));
 }
 
+/** The test files that a bug names. */
+function filesOf({ tests }: Bug): string[] {
+  return testFiles(compiled(""), ".test.js", tests.map(asCompiled));
+}
+
 async function testSound(file: string, tree: Tree): Promise<void> {
   const { failed, output, milliseconds } = await tree.test([file], SOUND_MS);
   soundMs.set(file, failed ? undefined : milliseconds);
-  if (failed) fail(`${file} fails without any bug`, output);
+  if (failed) return fail(`${file} fails without any bug`, output);
+  console.log(`  ${file} passes without a bug  (${(milliseconds / 1000).toFixed(1)} s)`);
 }
 
 async function plant(bug: Bug, tree: Tree): Promise<void> {
   const begin = performance.now();
   const found = occurrences(readFileSync(join(tree.directory, bug.file), "utf8"), bug.find);
   if (found !== 1) return fail(`${bug.name}: its text is ${found} times in the source: ${bug.find}`);
-  const limits = bug.tests.map((test) => soundMs.get(test));
-  if (limits.includes(undefined)) return fail(`${bug.name}: not tried, because a test fails without it`);
+  const files = filesOf(bug);
+  const limits = files.map((file) => soundMs.get(file));
+  if (files.length === 0 || limits.includes(undefined))
+    return fail(`${bug.name}: not tried: its tests fail without it, or there are none`);
   const limitMs = Math.max(BUGGY_MS_MIN, BUGGY_TIMES * (limits as number[]).reduce((sum, ms) => sum + ms, 0));
   try {
-    const { failed, output } = await tree.with(bug, () => tree.test(bug.tests, limitMs));
+    const { failed, output } = await tree.with(bug, () => tree.test(files, limitMs));
     if (!failed) return fail(`${bug.name}: survived`, output);
     sums.passed++;
     const by = [...output.matchAll(/^✘ (\S+)\.test\.ts /gm)].map(([, file]) => file).join(", ") || "its time";
@@ -88,7 +98,7 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 // Without a bug the shims come from the same compiler as with one.
 const shims = bugs.some(({ file }) => partOf(file) === "shims");
 if (shims) await Promise.all(trees.map((tree) => tree.build("shims")));
-await each([...new Set(bugs.flatMap(({ tests }) => tests))], trees, testSound);
+await each([...new Set(bugs.flatMap(filesOf))].sort(), trees, testSound);
 await each(bugs, trees, plant);
 console.log(`${sums.passed} passed, ${sums.failed} failed`);
 process.exitCode = sums.failed ? 1 : 0;

@@ -10,6 +10,7 @@ const advice = inSource("ts/host/advice.ts");
 const builtin = inSource("ts/host/builtin.cts");
 const copy = inSource("ts/host/copy.ts");
 const coreBytes = inSource("ts/host/core-bytes.cts");
+const describe = inSource("ts/host/describe.ts");
 const errno = inSource("ts/host/errno.ts");
 const fileSystem = inSource("ts/host/file-system.ts");
 const limits = inSource("ts/host/limits.ts");
@@ -84,6 +85,12 @@ export const BUGS: Bug[] = [
     "plain ? embedded.plain : embedded.core",
     "plain ? embedded.core : embedded.core",
     "runtimes/present",
+  ),
+  describe(
+    "what is closed throws when it is shown",
+    'return name === "TypeError" ? {} :',
+    'if (code) throw error;\n    return name === "TypeError" ? {} :',
+    "ts/host/describe",
   ),
   errno("a number has the wrong name", ".reverse());", ");", "failures/refused-calls"),
   fileSystem("a folder that is gone is a failure of ours", '"NOT_FOUND",', '"SYSTEM",', "arguments/files"),

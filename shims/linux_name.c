@@ -35,14 +35,17 @@ int path_of_name(const char *name, char path[PATH_BYTES_MAX], isthmus_failure *f
   return ISTHMUS_OK;
 }
 
-static bool place_is_absent(void) {
-  isthmus_storage ignored;
-  return storage_of_path(PLACE, &ignored) != 0 && errno == ENOENT;
+/* Also when something else than a folder has its name. Says what there is room for, where it is there. */
+static bool place_is_absent(isthmus_storage *storage) {
+  return storage_of_path(PLACE "/", storage) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
 int refuse_name(isthmus_failure *failure, const char *call) {
+  isthmus_storage ignored;
   refuse_errno(failure, call);
-  if (failure->status == ISTHMUS_NOT_FOUND && place_is_absent()) failure->status = ISTHMUS_NOT_SUPPORTED;
+  if (failure->status == ISTHMUS_NOT_FOUND && place_is_absent(&ignored)) {
+    failure->status = ISTHMUS_NOT_SUPPORTED;
+  }
   return failure->status;
 }
 
@@ -62,8 +65,7 @@ int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, 
     staged_path(path);
     int opened = open_again(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (opened < 0 && errno == EEXIST) continue;
-    if (opened < 0 && errno == ENOENT) return refuse_os_error(failure, "open", ENOENT, ISTHMUS_NOT_SUPPORTED);
-    if (opened < 0) return refuse_errno(failure, "open");
+    if (opened < 0) return refuse_name(failure, "open");
     file_facts facts;
     if (set_byte_lock(opened, STAGED_LOCK, F_WRLCK) != 0) {
       bool swept = errno == EAGAIN || errno == EACCES;
@@ -159,7 +161,7 @@ int isthmus_list(uint32_t name_space, void (*each)(void *, const char *), void *
                  isthmus_failure *failure) {
   (void)name_space;
   int directory = open_again(PLACE "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-  if (directory < 0 && errno == ENOENT) return ISTHMUS_OK;
+  if (directory < 0 && (errno == ENOENT || errno == ENOTDIR)) return ISTHMUS_OK;
   if (directory < 0) return refuse_errno(failure, "open");
   _Alignas(8) char buffer[4096];
   long filled;
@@ -193,7 +195,6 @@ int isthmus_remove(isthmus_object *object, bool *removed, isthmus_failure *failu
 }
 
 void isthmus_system_limits(isthmus_limits *out) {
-  bool absent = storage_of_path(PLACE, &out->storage) != 0 && errno == ENOENT;
-  out->place = absent ? "" : PLACE;
+  out->place = place_is_absent(&out->storage) ? "" : PLACE;
   out->words_per_watcher = words_per_watcher();
 }

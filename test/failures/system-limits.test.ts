@@ -58,6 +58,10 @@ confined("without /dev/shm names are NOT_SUPPORTED, whatever is tried, and the r
     const text = await told(code, DEVICES, "", NAMESPACE);
     assert.match(text, /^NOT_SUPPORTED: .*no \/dev\/shm.*createAnonymous.*openFile/, code);
   }
+  assert.match(
+    await told(CREATE, `${DEVICES} touch /dev/shm &&`, "", NAMESPACE),
+    /^NOT_SUPPORTED: .*no \/dev\/shm/,
+  );
   const file = join(temporaryDirectory(), "file");
   for (const code of [
     "Segment.createAnonymous({ bytes: MiB })",

@@ -6,7 +6,14 @@ import type { Stats } from "node:fs";
 import type { IsthmusErrorCode } from "../errors.js";
 import { builtin } from "./builtin.cjs";
 import { errnoName } from "./errno.js";
-import { bytesText, limitOption, type MemoryLimit, type ProcessLimit, processLimit } from "./limits.js";
+import {
+  bytesText,
+  limitOption,
+  type MemoryLimit,
+  type ProcessLimit,
+  processLimit,
+  textOf,
+} from "./limits.js";
 import type { NativeError, NativeStorage } from "./native.js";
 
 const fs = builtin("node:fs");
@@ -74,6 +81,12 @@ function limitText(limit: ProcessLimit): string {
 /** Which limits of this process stand in the way of addresses for a mapping. */
 export function addressAdvice(): string {
   const met = (["addressSpace", "data"] as const).filter((limit) => Number.isFinite(processLimit(limit)));
+  if (textOf("/proc/sys/vm/overcommit_memory")?.trim() === "2") {
+    return (
+      "This machine promises no more memory than it has (vm.overcommit_memory is 2), and engines reserve up to 10 GiB of " +
+      "addresses per segment: set vm.overcommit_memory to 0 or 1, close other segments, or drop views of closed ones"
+    );
+  }
   if (met.length === 0) {
     return (
       "No limit of this process is known to be the reason: close other segments, drop views of closed ones, or raise " +

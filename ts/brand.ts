@@ -4,7 +4,7 @@
  */
 
 /** What can be passed to a function of the API. */
-export type Branded = "Block" | "Held" | "Lock" | "Segment" | "Struct" | "StructView";
+export type Branded = "Block" | "Held" | "Lock" | "Struct" | "StructView";
 
 /** The symbol of a kind: one for all copies in all realms of the process. */
 function symbolOf(kind: Branded): symbol {

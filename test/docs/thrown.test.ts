@@ -98,6 +98,7 @@ function all(segment: Segment): Objects {
     Consumer: consumer,
     Claim: producer.tryClaim(8) as object,
     RingRecord: consumer.tryPeek() as object,
+    LatestClaim: segment.latest("latest", Pair).claim(),
     Held: segment.lock("lock").acquireSync("shared"),
   };
 }

@@ -50,7 +50,12 @@ function checkBody(body: unknown): void {
 function checkResult(result: unknown): void {
   if (typeof (result as { then?: unknown } | null)?.then !== "function") return;
   const nothing = (): void => {};
-  if (result instanceof Promise) result.then(nothing, nothing);
+  try {
+    // The engine's own function takes promises of all realms, and begins nothing that only looks like a promise.
+    Promise.prototype.then.call(result, nothing, nothing);
+  } catch {
+    // It is no promise.
+  }
   throw new TypeError(
     `body returned a promise, or something with a method "then": the transaction was undone; ${WHY}`,
   );

@@ -1,4 +1,5 @@
 /** What the function of a transaction may be, and what of its deeds is undone with it. */
+import { runInNewContext } from "node:vm";
 import { KiB, MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -59,6 +60,8 @@ test("what returns a promise is undone, and the promise's own error disturbs nob
       },
     };
     refused("TypeError", () => segment.transactionSync(lock, () => lazy), /undone/);
+    const foreign = runInNewContext("Promise.reject(new Error('of another realm'))");
+    refused("TypeError", () => segment.transactionSync(lock, () => foreign), /undone/);
     await pause(20);
   } finally {
     process.off("unhandledRejection", note);

@@ -2,7 +2,7 @@ import { oneOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } f
 import { brand } from "../brand.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
-import type { Attachment, Lease } from "../segment/attachment.js";
+import type { Attachment } from "../segment/attachment.js";
 import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
 import type { LockMode, LockState, Tenure } from "./lock-state.js";
 
@@ -46,17 +46,15 @@ export class Held {
   #mode: LockMode;
   #state: LockState | undefined;
   readonly #tenure: Tenure;
-  readonly #lease: Lease;
   readonly #name: string;
   /** The holder before died with the lock: what it guards may be half changed. Repair it and call `markConsistent`. */
   readonly ownerDied: boolean;
 
   /** @internal A hold of a tenure that counts it already. */
-  constructor(name: string, state: LockState, tenure: Tenure, lease: Lease, mode: LockMode) {
-    this.#name = name;
+  constructor(state: LockState, tenure: Tenure, mode: LockMode) {
     this.#state = state;
+    this.#name = state.name;
     this.#tenure = tenure;
-    this.#lease = lease;
     this.#mode = mode;
     this.ownerDied = state.ownerDied;
   }
@@ -84,7 +82,7 @@ export class Held {
     if (state.real !== "exclusive") {
       throw new IsthmusError(
         "BUSY",
-        `lock "${this.#name}" is held shared; upgrade before the data are repaired`,
+        `lock "${state.name}" is held shared; upgrade before the data are repaired`,
       );
     }
     state.markConsistent();
@@ -152,8 +150,8 @@ export class Held {
 
   #nest(mode: LockMode): Held {
     const state = this.#held();
-    this.#tenure[mode]++;
-    return holdOf(this.#name, state, this.#tenure, this.#lease, mode);
+    this.#tenure.count(mode, 1);
+    return holdOf(state, this.#tenure, mode);
   }
 
   /**
@@ -221,7 +219,7 @@ export class Held {
 
   #exclusive<T>(state: LockState, then: () => T): Condition<T> {
     return {
-      what: `waiting to upgrade lock "${this.#name}"`,
+      what: `waiting to upgrade lock "${state.name}"`,
       waiters: state.waitersExclusive,
       attempt: () => (this.#held().upgrade() ? then() : NOT_YET),
       recheck: () => state.recheck(() => state.upgrade()),
@@ -230,8 +228,8 @@ export class Held {
 
   #move(mode: LockMode): void {
     if (this.#mode === mode) return; // by an upgrade that waited at the same time
-    this.#tenure[this.#mode]--;
-    this.#tenure[mode]++;
+    this.#tenure.count(this.#mode, -1);
+    this.#tenure.count(mode, 1);
     this.#mode = mode;
   }
 
@@ -290,8 +288,9 @@ export class Held {
   }
 
   #checkOpener(attachment: Attachment): void {
-    if (this.#held().attachment !== attachment)
-      throw new TypeError(`lock must be of this segment, got a hold of "${this.#name}" of another opener`);
+    const state = this.#held();
+    if (state.attachment !== attachment)
+      throw new TypeError(`lock must be of this segment, got a hold of "${state.name}" of another opener`);
   }
 }
 

@@ -31,11 +31,19 @@ export class Tenure {
   shared = 0;
   /** Waits and calls that want it exclusive now. */
   upgrades = 0;
+
+  /** One hold of that mode more, or less. */
+  count(mode: LockMode, change: 1 | -1): void {
+    if (mode === "exclusive") this.exclusive += change;
+    else this.shared += change;
+  }
 }
 
 /** @internal */
 export class LockState implements Closable {
   readonly attachment: Attachment;
+  /** Of the lock, for error texts. */
+  readonly name: string;
   readonly waitersShared: number;
   readonly waitersExclusive: number;
   /** The tasks that wait for a tenure. */
@@ -43,7 +51,6 @@ export class LockState implements Closable {
   /** What the core knows of us. */
   real: LockMode | "none" = "none";
   readonly #lock: number;
-  readonly #name: string;
   #flags = 0;
   /** The core was told that all changes are made through the journal. */
   #journaled = false;
@@ -75,7 +82,7 @@ export class LockState implements Closable {
   private constructor(attachment: Attachment, lock: number, name: string) {
     this.attachment = attachment;
     this.#lock = lock;
-    this.#name = name;
+    this.name = name;
     this.waitersShared = attachment.core.lockWaitersShared(lock) >>> 0;
     this.waitersExclusive = attachment.core.lockWaitersExclusive(lock) >>> 0;
   }
@@ -131,8 +138,8 @@ export class LockState implements Closable {
   /** As `take`, but asks the kernel once about who is in the way, and leaves no claim. */
   tryTake(mode: LockMode, journaled = false): boolean {
     if (this.tasks.length > 0 || this.occupied(mode)) return false;
-    const attempt = (): true | undefined => this.take(mode, journaled) || undefined;
-    if (attempt() || this.attachment.retryPastDead(attempt)) return true;
+    if (this.take(mode, journaled)) return true;
+    if (this.attachment.retryPastDead(() => this.take(mode, journaled) || undefined)) return true;
     if (mode === "exclusive") {
       this.#expectReserved();
       this.cancel();
@@ -152,7 +159,7 @@ export class LockState implements Closable {
 
   /** Throws DEADLOCK when a thread that blocks now would wait for its own tasks, in this or another opening, without an end. */
   checkBlocking(mode: LockMode, timeoutMs: number): void {
-    const who = `lock "${this.#name}": this thread would wait for itself: `;
+    const who = `lock "${this.name}": this thread would wait for itself: `;
     let reason: string;
     if (this.tasks.length > 0) reason = "a task of it waits for the lock; use acquire()";
     else if (this.occupied(mode))
@@ -234,7 +241,7 @@ export class LockState implements Closable {
     if (this.#tenures === 1 && !elsewhere) return;
     const how = elsewhere ? "through another opening of the segment" : "in another task";
     const text = `this thread would wait for itself: it holds the lock shared ${how}; use upgrade()`;
-    throw new IsthmusError("DEADLOCK", `lock "${this.#name}": ${text}`);
+    throw new IsthmusError("DEADLOCK", `lock "${this.name}": ${text}`);
   }
 
   /** Has the kernel asked about one after the other of those in the way, as long as they turn out to be dead. */
@@ -262,13 +269,13 @@ export class LockState implements Closable {
     this.#spare = undefined;
     this.keeping = lease;
     this.#tenures++;
-    tenure[mode]++;
+    tenure.count(mode, 1);
     return tenure;
   }
 
   release(tenure: Tenure, mode: LockMode): void {
     if (this.#closed) return;
-    tenure[mode]--;
+    tenure.count(mode, -1);
     this.settle(tenure);
     if (this.#upgrading === tenure) this.#lookAgain(); // the waits of this hold have failed
   }
@@ -290,7 +297,7 @@ export class LockState implements Closable {
     this.real = "none";
     this.keeping = undefined;
     this.#release(real);
-    lookAtFirst(this.tasks);
+    if (this.tasks.length > 0) lookAtFirst(this.tasks);
   }
 
   #end(tenure: Tenure): void {
@@ -374,6 +381,6 @@ export class LockState implements Closable {
       DEADLOCK: "another holder already waits to upgrade: release this hold and acquire exclusive anew",
       EVICTED: "this participant was removed; close the segment and open it again",
     };
-    return failure(status, `lock "${this.#name}": ${advice[codeName(status)] ?? "the lock is damaged"}`);
+    return failure(status, `lock "${this.name}": ${advice[codeName(status)] ?? "the lock is damaged"}`);
   }
 }

@@ -221,6 +221,6 @@ export class Lock {
 
   #begin(mode: LockMode): Held {
     const tenure = this.#state.begin(mode, this.#lease);
-    return new Held(this.name, this.#state, tenure, this.#lease, mode);
+    return new Held(this.#state, tenure, mode);
   }
 }

@@ -176,6 +176,45 @@ function upgrades(name: string, ids: number[], others: (Mode | undefined)[], pre
   };
 }
 
+/**
+ * A participant with two shared holds behind its one bit: one more may begin unless somebody claims the lock, and one of them
+ * upgrades: it claims at once, and has the lock when the other one has gone, too.
+ */
+function tasks(others: (Mode | "upgrade")[], preemptions: number): Explored {
+  function* two(id: number): Script {
+    const joined = (yield* call("lockJoin", lock)) >>> 0;
+    assert.ok(joined === 0 || joined === BUSY, `joining gave ${joined}`);
+    if (joined === 0) yield* inside(id, "shared");
+    const claimed = (yield* call("lockUpgrade", lock, 0)) >>> 0;
+    assert.ok(claimed === BUSY || claimed === DEADLOCK, `an upgrade beside another hold gave ${claimed}`);
+    yield* inside(id, "shared"); // the other hold goes on until now
+    yield* upgrading(id);
+  }
+  function* upgradesOnce(id: number): Script {
+    yield* upgrading(id);
+  }
+  const upgraders = others.flatMap((mode, index) => (mode === "upgrade" ? [index + 1] : []));
+  return {
+    name: `lock, two shared holds of one participant, and an upgrade x ${others.join(" x ")}`,
+    preemptions,
+    before: (world) => {
+      prepare(world);
+      for (const id of [0, ...upgraders]) world.play(id, acquire(lock, "shared", []));
+    },
+    scripts: (world) => {
+      holders = new Holders();
+      for (const id of [0, ...upgraders]) holders.enter(id, "shared");
+      return [
+        two(0),
+        ...others.map((mode, index) =>
+          mode === "upgrade" ? upgradesOnce(index + 1) : hold(world, index + 1, mode, "spins"),
+        ),
+      ];
+    },
+    after: isFree,
+  };
+}
+
 /** One takes it exclusively, goes down to shared, and gives it back; others want it meanwhile. */
 function downgrading(others: Mode[], preemptions: number): Explored {
   function* goDown(): Script {
@@ -320,6 +359,9 @@ export const lockScenarios: Explored[] = [
   taking([["exclusive"], ["shared"]], "sleeps", 3),
   taking([["exclusive"], ["exclusive"], ["shared"]], "sleeps", 2),
   taking([["shared"], ["shared"], ["exclusive"]], "sleeps", 2),
+  tasks(["exclusive"], 3),
+  tasks(["shared", "exclusive"], 2),
+  tasks(["upgrade"], 3),
   upgrades("two upgrade at once", [0, 1], [undefined, undefined], 3),
   upgrades("an upgrade over a waiting claim", [0], [undefined, "exclusive", "shared"], 2),
   downgrading(["exclusive"], 3),

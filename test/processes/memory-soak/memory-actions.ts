@@ -86,6 +86,11 @@ export async function throughSemaphore(name: string, times: number, initial: num
   return most;
 }
 
+/** Takes so many at once, waiting for them. */
+export async function acquireSeveral(name: string, count: number, initial: number): Promise<void> {
+  await opened(name).semaphore("slots", { initial }).acquire({ count, timeoutMs: 40_000 });
+}
+
 /** Waits for "go", and counts itself; how it waits is the caller's choice. */
 export async function waitForEvent(name: string, sync: boolean): Promise<void> {
   const segment = opened(name);

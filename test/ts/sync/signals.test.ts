@@ -99,6 +99,109 @@ test("an aborted wait takes nothing from a semaphore", async () => {
   assert.is(semaphore.value, 1);
 });
 
+test("several are taken from a semaphore all at once or not at all", async () => {
+  using scene = openers();
+  const semaphore = scene.segment.semaphore("s", { initial: 5 });
+  const other = scene.other.semaphore("s", { initial: 5 });
+  assert.ok(semaphore.tryAcquire({ count: 3 }));
+  assert.not(semaphore.tryAcquire({ count: 3 }));
+  assert.is(semaphore.value, 2);
+  refused("TIMED_OUT", () => semaphore.acquireSync({ count: 3, timeoutMs: 1 }));
+  await rejected("TIMED_OUT", semaphore.acquire({ count: 3, timeoutMs: 1 }));
+  assert.is(other.value, 2);
+  const waiting = other.acquire({ count: 4 });
+  semaphore.release();
+  semaphore.release();
+  await within("all four", waiting);
+  assert.is(semaphore.value, 0);
+  semaphore.release(7);
+  semaphore.acquireSync({ count: 7 });
+  assert.is(semaphore.value, 0);
+  for (const count of [0, -1, 1.5, 2 ** 31]) {
+    refused("RangeError", () => semaphore.tryAcquire({ count }), /count/);
+    refused("RangeError", () => semaphore.acquireSync({ count }), /count/);
+    await rejected("RangeError", semaphore.acquire({ count }), /count/);
+  }
+  refused("TypeError", () => semaphore.tryAcquire({ count: "1" as never }), /count/);
+  refused("TypeError", () => semaphore.tryAcquire({ counts: 1 } as never), /count/);
+  await rejected("TypeError", semaphore.acquire({ cuont: 1 } as never), /did you mean "count"/);
+});
+
+/** Whether others may take one: what somebody claims is not theirs. */
+async function untilClaimed(semaphore: { tryAcquire(): boolean; release(): void }): Promise<void> {
+  await until("it is claimed", () => {
+    if (!semaphore.tryAcquire()) return true;
+    semaphore.release();
+    return false;
+  });
+}
+
+test("who waits for several does not starve: nobody else takes any until it has them or gives up", async () => {
+  for (const end of ["served", "aborted", "timed out", "closed"] as const) {
+    using scene = openers();
+    const semaphore = scene.segment.semaphore("s", { initial: 1 });
+    const claiming = Segment.fromHandle(scene.segment.handle);
+    const controller = new AbortController();
+    const timeoutMs = end === "timed out" ? 200 : undefined;
+    const several = claiming
+      .semaphore("s", { initial: 1 })
+      .acquire({ count: 3, signal: controller.signal, timeoutMs })
+      .then(
+        () => "served",
+        (error) => error.code ?? error.message,
+      );
+    await untilClaimed(semaphore);
+    assert.is(semaphore.value, 1);
+    const one = scene.other.semaphore("s", { initial: 1 }).acquire();
+    if (end === "served") semaphore.release(2);
+    if (end === "aborted") controller.abort(new Error("aborted"));
+    if (end === "closed") claiming.close();
+    const expected = { served: "served", aborted: "aborted", "timed out": "TIMED_OUT", closed: "CLOSED" }[
+      end
+    ];
+    assert.is(await within(`the one that waits for several is ${end}`, several), expected);
+    if (end === "served") semaphore.release();
+    await within(`who waited for one after it is ${end}`, one);
+    assert.is(semaphore.value, 0);
+    claiming.close();
+  }
+});
+
+test("the tasks of one environment are served in order, whatever counts they wait for", async () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const semaphore = segment.semaphore("s", { initial: 1 });
+  const order: number[] = [];
+  const waits = [3, 1, 2].map(async (count) => {
+    await segment.semaphore("s", { initial: 1 }).acquire({ count });
+    order.push(count);
+  });
+  assert.not(semaphore.tryAcquire(), "a try overtakes a task that waits");
+  semaphore.acquireSync(); // the tasks cannot go on while it blocks
+  assert.is(semaphore.value, 0);
+  for (let given = 0; given < 6; given++) {
+    semaphore.release();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await within("all", Promise.all(waits));
+  assert.equal(order, [3, 1, 2]);
+  assert.is(semaphore.value, 0);
+});
+
+test("who is killed while it waits for several keeps nobody out", async () => {
+  for (const runtime of presentRuntimes()) {
+    using segment = Segment.create(segmentName("claimed"), { bytes: MiB });
+    const semaphore = segment.semaphore("slots", { initial: 2 });
+    const child = await Agent.start(runtime, ACTIONS);
+    await child.call("open", segment.name);
+    child.call("acquireSeveral", segment.name, 3, 2).catch(() => {});
+    await untilClaimed(semaphore);
+    await child.kill();
+    assert.ok(semaphore.tryAcquire(), `a try after ${runtime.name} was killed`);
+    await within("the next one", semaphore.acquire({ count: 1 }));
+    assert.is(semaphore.value, 0);
+  }
+});
+
 test("an event lets everyone pass until it is reset, in every runtime", async () => {
   using segment = Segment.create(segmentName("event"), { bytes: MiB });
   const event = segment.event("go");

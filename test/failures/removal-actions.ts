@@ -25,6 +25,42 @@ export function createStoppingAt(name: string, call: string): number {
   return kept?.participants().length ?? 0;
 }
 
+/** Opens, counting in a segment how often it has tried to lock meanwhile. */
+export function openCounting(name: string, progress: string): number {
+  using counted = Segment.open(progress);
+  const tries = counted.counter("tries");
+  const counting = (shim: { lock(object: number, index: number, shared: boolean): boolean }) => {
+    return (object: unknown, index: unknown, shared: unknown) => {
+      tries.add();
+      return shim.lock(object as number, index as number, shared as boolean);
+    };
+  };
+  flawed({ lock: counting }, () => {
+    kept = Segment.openOrCreate(name, { bytes: BYTES });
+  });
+  return kept?.participants().length ?? 0;
+}
+
+/** Joins, and is stopped in front of this call of the shim. */
+export function openStoppingAt(name: string, call: string): void {
+  stepped(
+    (_step, next) => {
+      if (next === call) process.kill(process.pid, "SIGSTOP");
+    },
+    () => {
+      kept = Segment.open(name);
+    },
+  );
+}
+
+export function join(name: string): void {
+  kept = Segment.open(name);
+}
+
+export function exit(): void {
+  process.exit(0);
+}
+
 /** How many the reader sees. */
 export function look(name: string): number {
   using segment = Segment.open(name, { access: "read-only" });

@@ -18,7 +18,7 @@ import { node } from "../lib/runtimes.js";
 import { segmentExists, segmentName, segmentPath, temporaryDirectory } from "../lib/segments.js";
 import { notSuperuser, unless } from "../lib/skips.js";
 import { flawed } from "../lib/steps.js";
-import { pause, until } from "../lib/watchdog.js";
+import { pause, until, within } from "../lib/watchdog.js";
 
 const ACTIONS = "failures/removal-actions.ts";
 const BYTES = 64 * KiB;
@@ -71,6 +71,41 @@ test("a reader waits for a creator that lives", async () => {
   assert.is(await creating, 1);
   assert.is(await looking, 1);
   for (const agent of [creator, reader]) await agent.end();
+  Segment.unlink(name);
+});
+
+test("an opener is patient with a creator that is slow: it tries hundreds of times and is in then", async () => {
+  const name = segmentName("slow");
+  using progress = Segment.create(segmentName("progress"), { bytes: BYTES });
+  const [creator, opener] = (await Agent.startAll([node, node], ACTIONS)) as [Agent, Agent];
+  const creating = creator.call<number>("createStoppingAt", name, "map");
+  await until("the creator is stopped", () => isStopped(creator.pid));
+  let failed: unknown;
+  const opening = opener.call<number>("openCounting", name, progress.name);
+  opening.catch((error: unknown) => {
+    failed = error;
+  });
+  const tries = progress.counter("tries");
+  await until("it has tried for a while, or given up", () => tries.value > 400 || failed !== undefined);
+  creator.signal("SIGCONT");
+  assert.ok((await creating) >= 1); // the opener may have joined already
+  assert.is(await opening, 2);
+  for (const agent of [creator, opener]) await agent.end();
+  progress.unlink();
+  Segment.unlink(name);
+});
+
+test("a process ends although another one that joins is stopped", async () => {
+  const name = segmentName("stopped");
+  using _first = Segment.create(name, { bytes: BYTES });
+  const [stopped, leaver] = (await Agent.startAll([node, node], ACTIONS)) as [Agent, Agent];
+  await leaver.call("join", name);
+  stopped.call("openStoppingAt", name, "map").catch(() => {});
+  await until("the joiner is stopped", () => isStopped(stopped.pid));
+  leaver.call("exit").catch(() => {});
+  assert.is((await within("the process ends", leaver.ended, 30_000)).code, 0);
+  assert.ok(isStopped(stopped.pid));
+  await stopped.kill();
   Segment.unlink(name);
 });
 
@@ -189,10 +224,10 @@ test("of two who unlink at once, one does", async () => {
   for (const agent of agents) await agent.end();
 });
 
-test("a program that is started inherits nothing but what was to be passed on", async () => {
+test("a program that is started inherits nothing, also after a handle was given", async () => {
   const agent = await Agent.start(node, ACTIONS);
   const file = join(temporaryDirectory(), "file");
-  assert.equal(await agent.call("inherited", segmentName("inherited"), file), { before: 0, after: 1 });
+  assert.equal(await agent.call("inherited", segmentName("inherited"), file), { before: 0, after: 0 });
   await agent.end();
 });
 

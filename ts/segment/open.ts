@@ -10,8 +10,8 @@
  *  5. takes LOCK_HOLDERS shared: from now on the size does not change
  *  6. maps the object and lets the core create or validate the header: see "Creation" in `assembly/segment.ts`
  *  7. takes a participant slot
- *  8. looks again at the name and the size, which only a process that ignores these rules can have changed, and begins again if
- *     they did change
+ *  8. looks again at the name, the size and the owner, which only a process that ignores these rules can have changed, and
+ *     begins again if they did change
  *  9. gives LOCK_CREATION back
  *
  * A reader takes no lock that could keep others waiting: it does 1, 3 to 6 and 8. Since it has no LOCK_CREATION, a process that
@@ -47,7 +47,7 @@ import {
 import { PAGE_BYTES, PARTICIPANTS_MIN, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
 import { failure, IsthmusError } from "../errors.js";
 import { errnoName } from "../host/errno.js";
-import type { NativeError } from "../host/native.js";
+import type { NativeError, NativeInfo } from "../host/native.js";
 import type { Region } from "../host/region.js";
 import { nowNs, pid, sleepMs } from "../host/runtime.js";
 import { Attachment } from "./attachment.js";
@@ -112,6 +112,7 @@ export function openLocation(location: Location, mode: Mode, creation: Creation 
   for (let turn = 0; turn < (timeoutMs > 0 ? REOPEN_TURNS_MAX : 1); turn++) {
     if (turn > 0) sleepMs(RETRY_MS);
     const region = location.open(mode === "open" ? undefined : creation);
+    let attachment: Attachment | undefined;
     let done = false;
     try {
       if (!region.readOnly) lockCreation(region, location);
@@ -120,17 +121,14 @@ export function openLocation(location: Location, mode: Mode, creation: Creation 
         if (region.info().linked) throw mode === "open" ? notFound(location) : notRemovable(region, location);
         continue;
       }
-      const attachment = openLocked(region, location, mode, creation);
-      if (!attachment || !isAsSeen(region, attachment)) {
-        attachment?.close();
-        continue;
-      }
+      attachment = openLocked(region, location, mode, creation);
+      if (!attachment || !isAsSeen(region, location, attachment)) continue;
       if (!region.readOnly) region.unlock(LOCK_CREATION);
       planLeaving(attachment, location);
       done = true;
       return attachment;
     } finally {
-      if (!done) region.close();
+      if (!done) (attachment ?? region).close();
     }
   }
   throw failure(
@@ -139,12 +137,14 @@ export function openLocation(location: Location, mode: Mode, creation: Creation 
   );
 }
 
-function isAsSeen(region: Region, attachment: Attachment): boolean {
-  const { linked, bytes } = region.info();
+/** Step 8: a name that leads elsewhere, another size or another owner was not ours to see in step 3 yet. */
+function isAsSeen(region: Region, location: Location, attachment: Attachment): boolean {
+  const { linked, bytes } = checkOwner(region, location);
   return linked && bytes === attachment.u8.length;
 }
 
-export function checkOwner(region: Region, location: Location): { linked: boolean } {
+/** What the object is now; refuses one whose owner is not the one that was expected. */
+export function checkOwner(region: Region, location: Location): NativeInfo {
   const info = region.info();
   const { owner = "self" } = location;
   if (owner === "any" || info.owner === owner || (owner === "self" && info.trusted)) return info;

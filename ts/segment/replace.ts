@@ -35,11 +35,12 @@ import { planLeaving } from "./temporary.js";
 /** Makes a new generation under the name, and marks the old one stale. */
 export function replace(location: Location, stage: () => Region, creation: Creation): Attachment {
   const region = stage();
+  let attachment: Attachment | undefined;
   let done = false;
   try {
     lockCreation(region, location);
     hold(region, location);
-    const attachment = allocated(region, location, creation.bytes);
+    attachment = allocated(region, location, creation.bytes);
     for (let turn = 0; !takeName(attachment, location, creation); turn++) {
       if (turn < REOPEN_TURNS_MAX) continue;
       throw failure(
@@ -53,7 +54,7 @@ export function replace(location: Location, stage: () => Region, creation: Creat
     done = true;
     return attachment;
   } finally {
-    if (!done) region.close();
+    if (!done) (attachment ?? region).close();
   }
 }
 

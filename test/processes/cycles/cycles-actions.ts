@@ -71,8 +71,12 @@ export function cycleOthers(name: string, file: string, count: number): void {
     // Only this one is looked at: what others here have let go of for a moment is theirs.
     const pruned = i % 10 === 0 ? flawed({ list: () => () => [name] }, () => Segment.prune()) : [];
     if (pruned.includes(name)) throw new Error("it was pruned");
-    segment.unlink();
+    const next = Segment.create(name, { bytes: 64 * KiB, replace: true });
+    if (!segment.stale || next.generation !== 2) throw new Error("it was not replaced");
+    next.unlink();
+    next.close();
     segment.close();
+    Segment.create(name, { bytes: 64 * KiB, temporary: true }).close();
     if (i % 25 === 0) collect();
   }
   collect();

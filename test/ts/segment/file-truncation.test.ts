@@ -8,6 +8,7 @@ import { HEADER_TOTAL_SIZE_OFFSET } from "../../../protocol/layout.js";
 import { Agent } from "../../lib/processes.js";
 import { node } from "../../lib/runtimes.js";
 import { segmentName, segmentPath, temporaryDirectory } from "../../lib/segments.js";
+import { stepped } from "../../lib/steps.js";
 
 const Note = struct({ text: "utf8:32" });
 const folder = temporaryDirectory();
@@ -208,6 +209,24 @@ test("named segments keep their size", () => {
   const name = segmentName();
   Segment.create(name, { bytes: MiB }).close();
   assert.is(statSync(segmentPath(name)).size, MiB);
+});
+
+test("the disk has the smaller size before the file gets it, and nothing is mapped then", () => {
+  const file = path();
+  const segment = Segment.openFile(file, { bytes: 4 * MiB });
+  const saidAt: [call: string, said: number, bytes: number][] = [];
+  stepped(
+    (_step, call) => {
+      const said = Number(readFileSync(file).readBigUInt64LE(HEADER_TOTAL_SIZE_OFFSET));
+      if (["flush", "unmap", "shrink"].includes(call)) saidAt.push([call, said, statSync(file).size]);
+    },
+    () => segment.close(),
+  );
+  // Without the flush, a power cut between the two could leave a short file whose header says the larger size.
+  const smaller = size(file);
+  assert.ok(smaller < 4 * MiB);
+  const before = ["flush", "unmap", "shrink"].map((call) => [call, smaller, 4 * MiB]);
+  assert.equal(saidAt.slice(0, 3), before);
 });
 
 test("opening and closing by turns wears nothing out", () => {

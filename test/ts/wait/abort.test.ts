@@ -115,6 +115,9 @@ test("waitFor leaves no listener and starts nothing with a signal that was abort
   const aborted = AbortSignal.abort("before");
   assert.is(await reason(Segment.waitFor(name, { signal: aborted })), "before");
   assert.is(listeners(aborted), 0);
+  using there = Segment.create(name, { bytes: 64 * KiB });
+  assert.is(await reason(Segment.waitFor(name, { signal: aborted })), "before", "it was opened all the same");
+  there.unlink();
   const timed = Segment.waitFor(segmentName("never"), { signal: AbortSignal.timeout(5) });
   assert.is(((await reason(timed)) as Error).name, "TimeoutError");
 });

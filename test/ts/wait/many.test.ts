@@ -249,6 +249,63 @@ test("lookAgain serves what sleeps without a bell", async () => {
   things.segment.close();
 });
 
+test("a bell serves what sleeps, before any recheck does", async () => {
+  // On a machine that stops for a while the recheck may come first: then it is tried again.
+  for (let tries = 0; ; tries++) {
+    const things = new Things(false);
+    const sleeping = things.wait();
+    await things.asleep();
+    things.rechecks = 0;
+    things.put(1);
+    assert.is(await within("the thing", sleeping), "thing");
+    things.segment.close();
+    if (things.rechecks === 0) break;
+    assert.ok(tries < 20, "only the recheck serves it");
+  }
+});
+
+test("what ends a wait during its look comes after the look: a thing that was taken is given", async () => {
+  const things = new Things(true);
+  const controller = new AbortController();
+  const condition = things.condition();
+  const { attempt } = condition;
+  let looks = 0;
+  condition.attempt = () => {
+    if (++looks > 1) controller.abort("during the look"); // as a codec of the user may do
+    return attempt();
+  };
+  const waits = (): Promise<string> =>
+    waiting.wait(things.attachment, condition, { timeoutMs: Infinity, signal: controller.signal });
+  const given = waits();
+  things.put(1);
+  assert.is(await within("the thing", given), "thing");
+  assert.is(things.queue?.length, 0);
+  things.segment.close();
+});
+
+test("what ends a wait during a look in vain rejects it right after", async () => {
+  const things = new Things(true);
+  const controller = new AbortController();
+  const condition = things.condition();
+  let looks = 0;
+  let failures = 0;
+  condition.attempt = () => {
+    if (++looks === 2) controller.abort("during the look");
+    return waiting.NOT_YET;
+  };
+  condition.failed = (gaveUp) => {
+    assert.ok(gaveUp);
+    failures++;
+  };
+  const { signal } = controller;
+  const given = waiting.wait(things.attachment, condition, { timeoutMs: Infinity, signal });
+  assert.is(await within("a rejection", rejection(given)), "during the look");
+  assert.is(failures, 1);
+  assert.is(looks, 2);
+  assert.is(things.queue?.length, 0);
+  things.segment.close();
+});
+
 test("a wait that blocks behind the same bit hides no bell from those that sleep", async () => {
   // The recheck would serve them as well, only later; on a stopped machine it may even come first.
   for (let tries = 0; ; tries++) {

@@ -11,6 +11,7 @@ import {
   OBJECT_COUNTER,
   OBJECT_EVENT,
   OBJECT_LATEST,
+  OBJECT_LAYOUT,
   OBJECT_LOCK,
   OBJECT_RING,
   OBJECT_SEMAPHORE,
@@ -81,9 +82,16 @@ function* useSignal(view: DataView, wish: ObjectWish, dead: number[]): Script {
   assert.equal(yield* call("waitersAny", (yield* call("signalWaiters", signal)) >>> 0), 0, "waiters");
 }
 
+/** A new description has no text yet, whatever was in its memory before. */
+function* useLayout(view: DataView, wish: ObjectWish, dead: number[]): Script {
+  const text = yield* openObject(view, wish, dead);
+  for (let at = 0; at < wish.first; at++) assert.equal(view.getUint8(text + at), 0, `byte ${at} of the text`);
+}
+
 function use(view: DataView, wish: ObjectWish, dead: number[]): Script {
   if (wish.type === OBJECT_RING) return useRing(view, wish, dead);
   if (wish.type === OBJECT_LATEST) return useLatest(view, wish, dead);
+  if (wish.type === OBJECT_LAYOUT) return useLayout(view, wish, dead);
   return wish.type === OBJECT_LOCK ? useLock(view, wish, dead) : useSignal(view, wish, dead);
 }
 
@@ -119,6 +127,7 @@ const WISHES = [
   { type: OBJECT_SEMAPHORE, name: "semaphore wanted", first: 3 },
   { type: OBJECT_EVENT, name: "event wanted", first: 1 },
   { type: OBJECT_COUNTER, name: "counter wanted", first: 0 },
+  { type: OBJECT_LAYOUT, name: "layout wanted", first: 40 },
 ];
 
 /** The entry of the object says what it is. */

@@ -8,6 +8,7 @@ import { atomicLoadsWrite, fence, monotonicMs, sleepMs } from "../host/runtime.j
 import { ringAdvice } from "../ring/errors.js";
 import type { Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
+import type { Codec } from "../struct/codecs.js";
 import { type Fields, type Struct, type StructInput, type StructValue, structOf } from "../struct/struct.js";
 import { Queue } from "../wait/queue.js";
 import { type Condition, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
@@ -58,6 +59,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   readonly name: string;
   /** Of the value. */
   readonly layout: Struct<F>;
+  readonly #codec: Codec;
   readonly #lease: Lease;
   readonly #offset: number;
   readonly #end: number;
@@ -85,6 +87,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     const object = openObject(attachment, name, OBJECT_LATEST, parameters, own);
     this.name = name;
     this.layout = own;
+    this.#codec = own.codec;
     this.#lease = lease;
     this.#offset = object.offset;
     this.#end = object.offset + object.bytes;
@@ -118,7 +121,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
       return;
     }
     const use = ++attachment.scratchUses;
-    layout.codec.write(attachment.view, attachment.scratch, value, "value");
+    this.#codec.write(attachment.view, attachment.scratch, value, "value");
     if (attachment.scratchUses === use && !attachment.closed) {
       this.#written(this.#begin(attachment.core.latestWrite));
     } else {
@@ -243,8 +246,16 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
    *   shared words are damaged
    */
   read(): StructValue<F> | undefined {
-    const copied = this.#copy();
-    return copied && (this.layout.codec.read(copied.memory, copied.offset) as StructValue<F>);
+    const scratch = this.#scratch;
+    if (scratch === undefined) {
+      const copied = this.#copy();
+      return copied && (this.#codec.read(copied.memory, copied.offset) as StructValue<F>);
+    }
+    this.#lease.attachment.check(false);
+    const version = this.#copySmall();
+    if (version === 0) return undefined;
+    this.#seen = version;
+    return this.#codec.read(scratch.memory, scratch.offset) as StructValue<F>;
   }
 
   /**
@@ -260,7 +271,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   readInto(target: Partial<StructValue<F>>): boolean {
     objectOf("target", target);
     const { attachment } = this.#lease;
-    const { codec } = this.layout;
+    const codec = this.#codec;
     const copied = this.#copy();
     if (!copied) return false;
     const used = copied === this.#own ? this.#copies : attachment.scratchUses;

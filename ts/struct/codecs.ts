@@ -4,7 +4,7 @@ import { isUint8Array, trueLength } from "../bytes.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
 import { type Scalar, type ScalarName, scalars } from "./scalars.js";
 
-/** How values of one type are laid out. */
+/** How values of one type are laid out. Its functions use no `this`: readers call them directly. */
 export interface Codec {
   bytes: number;
   alignment: number;
@@ -36,8 +36,8 @@ export function located(path: string, index: number | undefined): string {
 
 export function scalarCodec(name: ScalarName): Codec {
   const scalar = scalars[name] as Scalar<unknown>;
-  const kind = typeof scalar.read(new DataView(new ArrayBuffer(8)), 0);
   function unfit(value: unknown, path: string): Error {
+    const kind = typeof scalar.read(new DataView(new ArrayBuffer(8)), 0);
     return typeof value === kind
       ? new RangeError(`${path} must be ${scalar.expected}, got ${value}`)
       : wrongType(path, scalar.expected, value);
@@ -132,6 +132,11 @@ export function arrayCodec(codec: Codec, count: number): Codec {
     if (length === count) return value as ArrayLike<unknown>;
     throw new RangeError(`${path} must have ${count} elements, got ${String(length)}`);
   }
+  function read(view: DataView, offset: number): unknown[] {
+    const list: unknown[] = [];
+    for (let i = 0; i < count; i++) list.push(codec.read(view, offset + i * step));
+    return list;
+  }
   function fill(list: unknown[], view: DataView, offset: number): unknown[] {
     for (let i = 0; i < count; i++) list[i] = codec.readInto(view, offset + i * step, list[i]);
     return list;
@@ -141,15 +146,11 @@ export function arrayCodec(codec: Codec, count: number): Codec {
     alignment: codec.alignment,
     signature: `[${codec.signature};${count}]`,
     elements: { codec, count },
-    read(view, offset) {
-      const list: unknown[] = [];
-      for (let i = 0; i < count; i++) list.push(codec.read(view, offset + i * step));
-      return list;
-    },
+    read,
     readInto(view, offset, target) {
       return Array.isArray(target) && target.length === count
         ? fill(target, view, offset)
-        : this.read(view, offset);
+        : read(view, offset);
     },
     write(view, offset, value, path, index) {
       const own = located(path, index);

@@ -52,17 +52,15 @@ export function structReader(fields: readonly FieldReader[]): StructReader {
       ? `define(target, ${key(i)}, read${i}(${at(i)}));`
       : `target[${key(i)}] = into${i}(${at(i)}, target[${key(i)}]);`,
   );
-  const parameters = fields.flatMap((_, i) => [`read${i}`, `into${i}`]);
   try {
-    const make = new Function(
-      "define",
-      ...parameters,
-      `return {
-        read: (view, offset) => ({ ${literal.join(", ")} }),
-        readInto: (view, offset, target) => { ${assignments.join(" ")} return target; },
-      };`,
-    );
-    return make(define, ...fields.flatMap(({ read, readInto }) => [read, readInto])) as StructReader;
+    const reads = fields.map(({ read }) => read);
+    const intos = fields.map(({ readInto }) => readInto);
+    const readNames = reads.map((_, i) => `read${i}`);
+    const intoNames = intos.map((_, i) => `into${i}`);
+    const read = new Function(...readNames, `return (view, offset) => ({ ${literal.join(", ")} });`);
+    const body = `return (view, offset, target) => { ${assignments.join(" ")} return target; };`;
+    const readInto = new Function("define", ...readNames, ...intoNames, body);
+    return { read: read(...reads), readInto: readInto(define, ...reads, ...intos) };
   } catch {
     return loops(fields);
   }

@@ -147,8 +147,8 @@ function structCodec(bytes: number, fields: readonly StructField[]): Codec {
     fields.map(({ name, offset, codec }) => ({
       name,
       offset,
-      read: codec.read.bind(codec),
-      readInto: codec.readInto.bind(codec),
+      read: codec.read,
+      readInto: codec.readInto,
     })),
   );
   const parts = fields.map(({ name, offset, codec }) => `${name}@${offset}:${codec.signature}`);

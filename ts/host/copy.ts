@@ -26,7 +26,8 @@ export function copierInto(shared: Uint8Array): (source: Uint8Array, at: number)
   if (runtime !== RUNTIME_NODE) return (source, at) => shared.set(source, at);
   const buffer = bufferOver(shared);
   return (source, at) => {
-    if (source.length < LARGE_BYTES_MIN) shared.set(source, at);
+    // Bytes of the segment itself may overlap with where they go, and `fill` is not defined for that.
+    if (source.length < LARGE_BYTES_MIN || source.buffer === shared.buffer) shared.set(source, at);
     else buffer.fill(source, at, at + source.length);
   };
 }

@@ -261,6 +261,21 @@ test("a write into a block is undone to its last byte, wherever it begins and wh
   fc.assert(property, { numRuns: 300 });
 });
 
+test("bytes of a block may be written to another part of it that overlaps", () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const block = segment.heap.allocate(20_000);
+  for (const [from, to] of [
+    [0, 100],
+    [100, 0],
+  ] as const) {
+    for (let i = 0; i < block.byteLength; i++) block.bytes[i] = i * 7;
+    const expected = block.copy();
+    expected.copyWithin(to, from, from + 15_000);
+    block.write(block.bytes.subarray(from, from + 15_000), to);
+    assert.equal(block.copy(), expected);
+  }
+});
+
 test("fields of a view are undone to their last byte, too", () => {
   using segment = Segment.createAnonymous({ bytes: MiB });
   const lock = segment.lock("lock");

@@ -25,7 +25,7 @@ interface System {
   kernelFinding(type: string, release: string, arch: string): Finding;
   mountFinding(mounts: string | undefined): Finding;
   layersFinding(folder: string, mounts: string | undefined): Finding;
-  handlesFinding(user: number, owner: number | undefined): Finding;
+  handlesFinding(user: number, owner: number | undefined, status?: string): Finding;
   engineFinding(webAssembly: boolean): Finding;
   containerKind(signs: {
     files: string[];
@@ -254,6 +254,10 @@ test("a limit on data, layers, capabilities and an engine without WebAssembly ar
   ]);
   assert.is(system.layersFinding("/home", undefined).status, "ok");
   assert.equal([system.handlesFinding(5, 5).status, system.handlesFinding(5, 0).status], ["ok", "warning"]);
+  const capable = "CapInh:\t0000000000000000\nCapPrm:\t0000000000000400\nCapEff:\t0000000000000400\n";
+  assert.is(system.handlesFinding(5, 5, capable).status, "warning");
+  assert.is(system.handlesFinding(5, 5, capable.replaceAll("4", "0")).status, "ok");
+  assert.is(system.handlesFinding(0, 0, capable).status, "ok");
   assert.equal([system.engineFinding(true).status, system.engineFinding(false).status], ["ok", "problem"]);
 });
 

@@ -101,13 +101,17 @@ export function layersFinding(folder: string, mounts: string | undefined): Findi
 }
 
 /**
- * Judges whether the kernel protects this process from others of its user, as it does with programs that have capabilities.
+ * Judges whether the kernel protects this process from others of its user: it does so when the process has capabilities that
+ * the others do not have, or may not be dumped.
  *
- * @param owner of /proc/self/fd
+ * @param owner of /proc/self/fd: the superuser when the process may not be dumped
+ * @param status text of /proc/self/status
  */
-export function handlesFinding(user: number, owner: number | undefined): Finding {
+export function handlesFinding(user: number, owner: number | undefined, status: string | undefined): Finding {
   const check = "handles";
-  if (owner === undefined || owner === user) return ok(check, "anonymous segments can be passed on");
+  const capable = user !== 0 && /^CapPrm:\s*0*[1-9a-f]/m.test(status ?? "");
+  if (!capable && (owner === undefined || owner === user))
+    return ok(check, "anonymous segments can be passed on");
   return warning(
     check,
     "the program has capabilities (setcap) or is setuid: other processes cannot open its anonymous segments by their handles",
@@ -167,7 +171,7 @@ export function systemFindings(): Finding[] {
     removeIpcFinding(existsSync("/run/systemd/system"), user, logindSettings(), lingers()),
     mountFinding(textOf("/proc/mounts")),
     layersFinding(process.cwd(), textOf("/proc/mounts")),
-    handlesFinding(process.geteuid?.() ?? 0, ownerOf("/proc/self/fd")),
+    handlesFinding(process.geteuid?.() ?? 0, ownerOf("/proc/self/fd"), textOf("/proc/self/status")),
     engineFinding(typeof WebAssembly !== "undefined"),
   ];
 }

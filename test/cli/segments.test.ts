@@ -176,6 +176,47 @@ test("inspect looks at a segment whose directory is damaged, and says which obje
   segment.close();
 });
 
+test("prune and ls take a prefix, prune an age and a dry run", async () => {
+  const prefix = segmentName("cli");
+  const [first, second] = [`${prefix}-a`, `${prefix}-b`] as const;
+  for (const name of [first, second]) Segment.create(name, { bytes: 64 * KiB }).close();
+  const listed = async () =>
+    jsonOf<SegmentInfo[]>(await isthmus(["ls", "--prefix", prefix, "--json"])).map(({ name }) => name);
+  assert.equal(await listed(), [first, second]);
+  assert.is((await isthmus(["ls", `--prefix=${prefix}-none`])).stdout, "no segments\n");
+
+  const dry = await isthmus(["prune", "--prefix", prefix, "--dry-run"]);
+  assert.is(dry.stdout, `would remove ${first}\nwould remove ${second}\n`);
+  const old = await isthmus(["prune", "--prefix", prefix, "--older-than", "3600"]);
+  assert.match(old.stdout, /^nothing to remove\nkept .*-a: it was used since/);
+  assert.equal(await listed(), [first, second]);
+  const removed = jsonOf<object>(await isthmus(["prune", "--prefix", first, "--older-than=0", "--json"]));
+  assert.equal(removed, { removed: [first], skipped: [], dryRun: false });
+  assert.is((await isthmus(["prune", "--prefix", prefix])).stdout, `removed ${second}\n`);
+  assert.equal(await listed(), []);
+});
+
+test("options of prune are checked, and refused elsewhere", async () => {
+  const misused: [args: string[], text: RegExp][] = [
+    [["prune", "--older-than", "soon"], /--older-than takes a number of seconds, 0 or more, got "soon"/],
+    [["prune", "--older-than=-1"], /--older-than takes a number of seconds/],
+    [["prune", "--older-than="], /--older-than takes a number of seconds/],
+    [["prune", "--prefix"], /--prefix needs a value/],
+    [["prune", "--prefix", "a", "--prefix", "b"], /--prefix was given twice/],
+    [["prune", "--dry-run=yes"], /--dry-run takes no value/],
+    [["ls", "--dry-run"], /"ls" has no option --dry-run; "prune" has/],
+    [["doctor", "--prefix", "a"], /"doctor" has no option --prefix; "ls" and "prune" have/],
+  ];
+  for (const [args, text] of misused) {
+    const { code, stderr } = await isthmus(args);
+    assert.is(code, 2, args.join(" "));
+    assert.match(stderr, text);
+  }
+  const { stdout } = await isthmus(["help", "prune"]);
+  assert.match(stdout, /Usage: isthmus prune \[--prefix P\] \[--older-than S\] \[--dry-run\] \[--json\]/);
+  assert.match(stdout, /--older-than S +only segments that were used last at least S seconds ago/);
+});
+
 // Elsewhere than in a /dev/shm of its own, prune would take away the segments of whatever else runs here.
 const prunes = (await canHaveOwnSharedMemory()) ? test : test.skip;
 prunes(

@@ -13,7 +13,6 @@ export const ls: Command = {
     "Lists the named segments of all users, on Linux those in /dev/shm; not anonymous ones, none in other files.",
     "What this user may not read, or what is no segment, is listed with the reason. It takes no lock in a segment and writes",
     "to none.",
-    "A temporary segment whose last holder was killed is removed, and not listed.",
     "IN USE says whether somebody alive has it open.",
     'Of those that are not in use, "isthmus prune" removes your own.',
     "With --json: [{ name, bytes, state, generation, inUse, temporary, error }, ...].",

@@ -5,9 +5,7 @@ import { attempt, IsthmusError, type IsthmusErrorCode } from "../errors.js";
 import { native, Region } from "../host/region.js";
 import { beginningOf, mayBeSegment } from "./beginning.js";
 import { headerOf, type SegmentState } from "./header.js";
-import { namedLocation } from "./location.js";
 import type { Selection } from "./options.js";
-import { removeIfLeftBehind } from "./temporary.js";
 
 /** A named segment, as `Segment.list` sees it. */
 export interface SegmentInfo {
@@ -27,7 +25,7 @@ export interface SegmentInfo {
   error: IsthmusErrorCode | undefined;
 }
 
-/** @internal The named segments, without a lock in any of them. Removes temporary ones that were left behind. */
+/** @internal The named segments. Takes no lock in any of them, writes to none and removes none. */
 export function listSegments({ prefix, namespace }: Selection): SegmentInfo[] {
   const names = attempt("listing segments", () => native.list(namespace));
   const wanted = names.filter((name) => name.startsWith(prefix)).sort();
@@ -56,13 +54,6 @@ function describe(name: string, namespace: number): SegmentInfo | undefined {
     const header = headerOf(view);
     const { state, generation, temporary } = header;
     if (header.magic === 0) return { ...nothing, bytes, inUse, state, error: undefined };
-    if (
-      temporary &&
-      region.info().trusted &&
-      removeIfLeftBehind(region, namedLocation(name, namespace, true))
-    ) {
-      return undefined;
-    }
     return { name, bytes, inUse, temporary, state, generation, error: undefined };
   } catch (error) {
     if (!(error instanceof IsthmusError)) throw error;

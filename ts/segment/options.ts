@@ -24,7 +24,7 @@ export interface CreateOptions {
   namespace?: Namespace | undefined;
   /**
    * The name goes with the last one who has the segment open, for writing or for reading. If that one is killed, the name
-   * goes with the next `open`, `list` or `prune`. Default false: the name stays until `unlink`.
+   * goes with the next `open` or `prune`. Default false: the name stays until `unlink`.
    */
   temporary?: boolean | undefined;
 }

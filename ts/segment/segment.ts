@@ -332,8 +332,7 @@ export class Segment {
   }
 
   /**
-   * All named segments of this machine that this user can see. Takes no lock in any of them. A temporary segment whose last
-   * holder was killed is removed, and not listed.
+   * All named segments of this machine that this user can see. Takes no lock in any of them, writes to none and removes none.
    *
    * @param given `prefix`: only names that begin with it; `namespace`
    * @returns one entry for each, in the order of their names

@@ -30,11 +30,11 @@
  * | a process dies                        | the state then                           | repaired by                     |
  * | ------------------------------------- | ---------------------------------------- | ------------------------------- |
  * | while others have the segment open    | it is no holder any more                 | nothing to repair               |
- * | as the last holder, before 3          | left behind: READY, with no holder       | the next open, list or prune    |
+ * | as the last holder, before 3          | left behind: READY, with no holder       | the next open or prune          |
  * | after 3, before 5                     | no name; the memory goes with the object | nothing to repair               |
- * | a reader, after its 1                 | left behind, if it was the last          | the next open, list or prune    |
- * | the creator, after READY, before join | left behind                              | the next open, list or prune    |
- * | a replacer, after publishing          | left behind, under the new generation    | the next open, list or prune    |
+ * | a reader, after its 1                 | left behind, if it was the last          | the next open or prune          |
+ * | the creator, after READY, before join | left behind                              | the next open or prune          |
+ * | a replacer, after publishing          | left behind, under the new generation    | the next open or prune          |
  */
 import {
   HEADER_STATE_OFFSET,

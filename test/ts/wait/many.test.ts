@@ -142,7 +142,7 @@ test("an abort, a timeout and a call that is served right away look at nobody el
   const others = async (things: Things): Promise<void> => {
     const controller = new AbortController();
     const aborted = rejection(things.wait({ signal: controller.signal }));
-    controller.abort("enough");
+    controller.abort(new Error("enough"));
     assert.is(await aborted, "enough");
     assert.match(await rejection(things.wait({ timeoutMs: 1 })), /TIMED_OUT/);
     const other = new Things(true);
@@ -269,9 +269,8 @@ test("what ends a wait during its look comes after the look: a thing that was ta
   const controller = new AbortController();
   const condition = things.condition();
   const { attempt } = condition;
-  let looks = 0;
   condition.attempt = () => {
-    if (++looks > 1) controller.abort("during the look"); // as a codec of the user may do
+    if (things.there > 0) controller.abort(new Error("during the look")); // as a codec of the user may do
     return attempt();
   };
   const waits = (): Promise<string> =>
@@ -290,7 +289,7 @@ test("what ends a wait during a look in vain rejects it right after", async () =
   let looks = 0;
   let failures = 0;
   condition.attempt = () => {
-    if (++looks === 2) controller.abort("during the look");
+    if (++looks === 2) controller.abort(new Error("during the look"));
     return waiting.NOT_YET;
   };
   condition.failed = (gaveUp) => {

@@ -10,6 +10,7 @@ import {
   bytesText,
   limitOption,
   type MemoryLimit,
+  mayRead,
   type ProcessLimit,
   processLimit,
   textOf,
@@ -134,6 +135,7 @@ function kindOf(stats: Stats): string | undefined {
 }
 
 function statsOf(look: (file: string) => Stats, file: string): Stats | undefined {
+  if (!mayRead(file)) return undefined;
   try {
     return look(file);
   } catch {
@@ -189,6 +191,7 @@ export function noRoomAdvice(where: string, storage: NativeStorage, cure: string
 
 /** Why there is no room in the file system that a path is in. */
 export function noRoomAtAdvice(file: string, cure: string): string {
+  if (!mayRead(path.dirname(file))) return cure;
   try {
     // Runtimes that do not have it throw here.
     const { bsize, blocks, bavail, files, ffree } = fs.statfsSync(path.dirname(file));

@@ -10,7 +10,25 @@ const path = builtin("node:path");
 /** The text of a file; undefined when it cannot be read. */
 export type Read = (file: string) => string | undefined;
 
+interface DenoPermissions {
+  permissions: { querySync(wanted: { name: "read"; path: string }): { state: string } };
+}
+
+/**
+ * Whether a look at the file asks nobody. Deno asks its user about each file that it was not allowed to read, and the program
+ * stands still meanwhile: for what only makes an error better, that is too much.
+ */
+export function mayRead(file: string): boolean {
+  const { Deno } = globalThis as { Deno?: DenoPermissions };
+  try {
+    return Deno === undefined || Deno.permissions.querySync({ name: "read", path: file }).state === "granted";
+  } catch {
+    return false;
+  }
+}
+
 export const textOf: Read = (file) => {
+  if (!mayRead(file)) return undefined;
   try {
     return readFileSync(file, "utf8");
   } catch {

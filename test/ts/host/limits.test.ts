@@ -7,6 +7,7 @@ import {
   memoryLimits,
   memoryShortage,
   processLimit,
+  textOf,
 } from "../../../ts/host/limits.js";
 
 const MiB = 2 ** 20;
@@ -154,6 +155,26 @@ test("limits of the process are numbers, or none", () => {
   assert.is(processLimit("data", text), Infinity);
   assert.is(processLimit("openFiles", text), undefined);
   assert.ok((processLimit("openFiles") as number) > 0);
+});
+
+test("a file is not read where the runtime would ask its user first", () => {
+  const world = globalThis as { Deno?: unknown };
+  const file = "/proc/self/limits";
+  for (const [state, known] of [
+    ["granted", true],
+    ["prompt", false],
+    ["denied", false],
+  ] as const) {
+    world.Deno = {
+      permissions: { querySync: ({ path }: { path: string }) => ({ state: path === file ? state : "" }) },
+    };
+    try {
+      assert.is(textOf(file) !== undefined, known, state);
+    } finally {
+      delete world.Deno;
+    }
+  }
+  assert.ok(textOf(file));
 });
 
 test("sizes are told in the largest unit that fits", () => {

@@ -17,6 +17,10 @@ const SYSTEM_STATUS: typeof SYSTEM = 25;
 
 const FOLDER_VARIABLE = "ISTHMUS_PREBUILDS";
 
+interface DenoPermissions {
+  permissions: { querySync(wanted: { name: "env"; variable: string }): { state: string } };
+}
+
 function notSupported(message: string, cause?: unknown): NativeError {
   return Object.assign(new Error(message, { cause }), { status: STATUS, syscall: "dlopen", errno: 0 });
 }
@@ -223,10 +227,14 @@ function remove(folder: string): void {
 }
 
 function chosenFolder(): string | undefined {
+  const { Deno } = globalThis as { Deno?: DenoPermissions };
   try {
+    // Without --allow-env Deno would ask its user, and the program would stand still meanwhile.
+    const wanted = { name: "env", variable: FOLDER_VARIABLE } as const;
+    if (Deno && Deno.permissions.querySync(wanted).state !== "granted") return undefined;
     return builtin("node:process").env[FOLDER_VARIABLE] || undefined;
   } catch {
-    return undefined; // Deno without --allow-env
+    return undefined;
   }
 }
 

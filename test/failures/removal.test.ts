@@ -103,7 +103,7 @@ test("a process ends although another one that joins is stopped", async () => {
   stopped.call("openStoppingAt", name, "map").catch(() => {});
   await until("the joiner is stopped", () => isStopped(stopped.pid));
   leaver.call("exit").catch(() => {});
-  assert.is((await within("the process ends", leaver.ended, 30_000)).code, 0);
+  assert.is((await within("the process ends", leaver.ended, 8_000)).code, 0);
   assert.ok(isStopped(stopped.pid));
   await stopped.kill();
   Segment.unlink(name);

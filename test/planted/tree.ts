@@ -15,7 +15,6 @@ import {
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
-import { watchdogFactor } from "../../scripts/machine.js";
 import { root } from "../lib/paths.js";
 import type { Bug } from "./bug.js";
 
@@ -127,7 +126,7 @@ export class Tree {
     renameSync(join(options.cwd, "isthmus.node"), join(options.cwd, target));
   }
 
-  /** Runs test files of the copy until one fails; a run that takes longer than the limit (on two idle cores) has failed, too. */
+  /** Runs test files of the copy until one fails; a run that takes longer than the limit has failed, too. */
   test(tests: string[], limitMs: number): Promise<Tested> {
     const begin = performance.now();
     const child = spawn(process.execPath, ["build/scripts/run-tests.js", ...tests], {
@@ -140,7 +139,7 @@ export class Tree {
         output += chunk;
         if (/^✘ /m.test(output)) child.kill("SIGTERM");
       });
-    const watchdog = setTimeout(() => child.kill("SIGTERM"), limitMs * watchdogFactor());
+    const watchdog = setTimeout(() => child.kill("SIGTERM"), limitMs);
     return new Promise((resolve) => {
       child.on("close", (code) => {
         clearTimeout(watchdog);

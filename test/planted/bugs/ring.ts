@@ -87,8 +87,8 @@ export const BUGS: Bug[] = [
   ),
   latest(
     "a reader that gives up leaves its pin",
-    "core.latestValidate(this.#offset, this.#pin); // takes the pin back",
-    "",
+    "}\n    core.latestValidate(this.#offset, this.#pin);",
+    "}\n    void core;",
     "ts/latest/",
   ),
   latest(

@@ -24,7 +24,7 @@ export const BUGS: Bug[] = [
     "a process waits at its exit for a creator that is stopped",
     "const LEAVE_TIMEOUT_MS = 50;",
     "const LEAVE_TIMEOUT_MS = 50_000;",
-    "failures/exits",
+    "ts/segment/opening",
   ),
   attachment(
     "an end that was dropped is not given back",
@@ -79,7 +79,7 @@ export const BUGS: Bug[] = [
     "no flush between the smaller size and the truncation",
     "native.flush(region.object);\n    region.unmap();",
     "region.unmap();",
-    "processes/host-steps",
+    "ts/segment/opening",
   ),
   file(
     "a file with holes is mapped",
@@ -151,7 +151,7 @@ export const BUGS: Bug[] = [
     "size and name are not looked at again after joining",
     "return linked && bytes === attachment.u8.length;",
     "return linked || bytes === attachment.u8.length;",
-    "processes/host-steps",
+    "ts/segment/opening",
   ),
   open(
     "the owner is not looked at",

@@ -33,7 +33,7 @@ export const BUGS: Bug[] = [
     "a claim that was given up stays",
     "this.#wake(this.attachment.core.lockCancel(this.#lock));",
     "void this.#wake;",
-    "ts/sync/",
+    "ts/sync/lock.test",
   ),
   lockState(
     "nobody is woken by a release",
@@ -45,20 +45,19 @@ export const BUGS: Bug[] = [
     "a hold is released twice",
     "this.#state = undefined;\n    state?.release",
     "state?.release",
-    "ts/sync/",
+    "ts/sync/lock-holds",
   ),
   lock(
     "a thread blocks for what its own tasks hold",
     "state.checkBlocking(mode, how.timeoutMs);",
     "",
-    "ts/sync/",
+    "ts/sync/lock-tasks",
   ),
   lock(
     "a lock of another segment is taken",
     "if (this.#lease.attachment !== attachment)",
     "if (this.#lease.attachment === undefined)",
-    "ts/memory/",
-    "ts/sync/",
+    "ts/memory/transaction.test",
   ),
   semaphore(
     "a semaphore holds more than its limit",

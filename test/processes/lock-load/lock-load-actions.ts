@@ -1,17 +1,14 @@
 /** What the processes under load do. Their timers can be taken away from the library, where the runtime lets that happen. */
-import { syncBuiltinESMExports } from "node:module";
-import timers, * as exported from "node:timers";
+import { forgetIntervals, intervalsBegun } from "./no-rechecks.js"; // before the library
 
 export * from "../memory-soak/memory-actions.js";
 
-/**
- * From here on no interval begins in this process, so that a wait is served by a wake-up or never. False where the runtime keeps
- * its own timers: there a wait looks again by itself, too.
- */
+import { Segment } from "isthmus";
+
+/** From here on nothing looks again by itself. False where the library does not take its timers from the module of that name. */
 export function forgetRechecks(): boolean {
-  const begin = timers.setInterval;
-  const never = ((callback: () => void) => begin(callback, 2 ** 31 - 1)) as typeof timers.setInterval;
-  timers.setInterval = never;
-  syncBuiltinESMExports();
-  return exported.setInterval === never;
+  forgetIntervals();
+  const before = intervalsBegun();
+  Segment.createAnonymous({ bytes: 65536 }).close(); // whoever has a segment open shows signs of life in an interval
+  return intervalsBegun() > before;
 }

@@ -1,4 +1,5 @@
 /** Waits for each kind of object in a process where nothing but a wake-up ends a wait. */
+import "../lock-load/no-rechecks.js"; // before the library
 import { type Consumer, type Held, KiB, type Lock, type Producer, Segment, struct } from "isthmus";
 import { loadNative } from "../../../ts/host/native.cjs";
 

@@ -64,7 +64,7 @@ test("the lane fails for a bug that survives, for one that is not in its source,
     { ...sound, name: "harmless", find: "export ", replace: " export " },
     { ...sound, name: "gone", find: "no such text", replace: "" },
     { ...sound, name: "broken", find: "export ", replace: "export export " },
-    { ...sound, name: "noticed", find: "return hash;", replace: "throw new Error(`${hash}`);" },
+    { ...sound, name: "noticed", find: "return hash;", replace: "throw new Error(String(hash));" },
   ];
   mkdirSync(folder, { recursive: true });
   try {

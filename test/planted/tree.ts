@@ -96,7 +96,12 @@ export class Tree {
   async build(part: Part, changed?: string): Promise<void> {
     try {
       if (part === "shims") await this.#buildShims(changed);
-      else await run("npm", ["run", `build:${part}`], { cwd: this.directory, timeout: BUILD_MS });
+      // The JavaScript has the core in it.
+      else
+        await run("npm", ["run", part === "core" ? "build" : "build:ts"], {
+          cwd: this.directory,
+          timeout: BUILD_MS,
+        });
     } catch (error) {
       const { message, stdout = "" } = error as Error & { stdout?: string };
       throw new Error(`${message}\n${stdout}`);

@@ -24,7 +24,7 @@ export const BUGS: Bug[] = [
     "an unknown option is taken",
     "if (!known.includes(name)) throw",
     'if (name === "") throw',
-    "arguments/arguments",
+    "arguments/unknown",
   ),
   args(
     "a timeout of NaN is taken",

@@ -22,7 +22,7 @@ export const BUGS: Bug[] = [
     "a freed root stays root",
     "if (result == 0 && heapRoot() == offset) changeRoot(0);",
     "if (result != 0 && heapRoot() == offset) changeRoot(0);",
-    "ts/memory/",
+    "ts/memory/root",
   ),
   block(
     "the last byte of a write is not in the journal",

@@ -63,7 +63,7 @@ export const BUGS: Bug[] = [
     "sends that gave up are not counted",
     "this.#core.countDrop();",
     "void this.#core;",
-    "ts/ring/ring",
+    "ts/ring/stats",
   ),
   record("a released record is read", "if (!this.#valid) throw", "if (!this) throw", "ts/ring/ring"),
   record(
@@ -76,9 +76,9 @@ export const BUGS: Bug[] = [
     "a ring may be smaller than its capacity says",
     "if (data + capacity > object.offset + object.bytes) {",
     "if (data + capacity < object.offset) {",
-    "failures/damage",
+    "failures/directory",
   ),
-  ring("lastSentAt is in other units", "new Date(sentNs / 1e6)", "new Date(sentNs / 1e3)", "ts/ring/"),
+  ring("lastSentAt is in other units", "new Date(sentNs / 1e6)", "new Date(sentNs / 1e3)", "ts/ring/stats"),
   sendTime(
     "a send leaves no time",
     "this.#core.ringStamp(this.#ring, nowNs());",

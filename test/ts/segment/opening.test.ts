@@ -112,6 +112,14 @@ test("a segment whose size or name changed while it was being joined is opened a
   segment.unlink();
 });
 
+test("waitFor ends with the reason of a signal that was aborted before, also when the segment is there", async () => {
+  using segment = Segment.create(segmentName("there"), { bytes: BYTES });
+  const reason = new Error("enough");
+  const waiting = Segment.waitFor(segment.name, { signal: AbortSignal.abort(reason) });
+  assert.is(await waiting.catch((error: Error) => error), reason);
+  segment.unlink();
+});
+
 test("the smaller size is on the disk before a file is truncated", () => {
   const file = join(temporaryDirectory(), "shrinks");
   const segment = Segment.openFile(file, { bytes: 16 * BYTES });

@@ -42,13 +42,15 @@ export const BUGS: Bug[] = [
     "any view passes for bytes",
     'return kind.call(value) === "Uint8Array";',
     "return ArrayBuffer.isView(value);",
-    "arguments/arguments",
+    "ts/struct/",
+    "ts/ring/ring",
   ),
   errors(
     "the cause is dropped",
     "isCause ? { cause: system } : undefined",
     "isCause ? {} : undefined",
-    "failures/texts",
+    "failures/refused-calls",
+    "arguments/files",
   ),
   errors(
     "an error of another copy is none",
@@ -79,7 +81,8 @@ export const BUGS: Bug[] = [
     "a large copy begins at the start of the segment",
     "else buffer.fill(source, at, at + source.length);",
     "else buffer.fill(source, 0, source.length);",
-    "ts/memory/heap",
+    "ts/ring/",
+    "ts/memory/blocks",
   ),
   coreBytes(
     "readers get the core of writers",
@@ -94,7 +97,13 @@ export const BUGS: Bug[] = [
     "ts/host/describe",
   ),
   errno("a number has the wrong name", ".reverse());", ");", "failures/refused-calls"),
-  fileSystem("a folder that is gone is a failure of ours", '"NOT_FOUND",', '"SYSTEM",', "arguments/files"),
+  fileSystem(
+    "a folder that is gone is a failure of ours",
+    '"NOT_FOUND",',
+    '"SYSTEM",',
+    "failures/texts",
+    "ts/segment/file.test",
+  ),
   limits(
     "what can be given back counts as used",
     'const reclaimable = ["active_file", "inactive_file", "slab_reclaimable"];',
@@ -105,7 +114,7 @@ export const BUGS: Bug[] = [
     "what the runtime denies is tried elsewhere",
     "if (denied) throw notSupported(denied, cause);\n      const exhausted",
     "const exhausted",
-    "shims/loader",
+    "ts/host/loading",
   ),
   process(
     "the listener at the exit stays",

@@ -95,7 +95,8 @@ export const BUGS: Bug[] = [
     "a writer that is stopped is called damage",
     "BUSY,\n          `${attachment.suspectText()} is in the middle",
     "CORRUPT,\n          `${attachment.suspectText()} is in the middle",
-    "ts/latest/latest",
+    "ts/latest/",
+    "failures/liveness",
   ),
   latest(
     "the offset of a slot is believed",

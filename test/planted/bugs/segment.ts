@@ -37,7 +37,8 @@ export const BUGS: Bug[] = [
     "the parts are not told that the segment closes",
     "else part.close();",
     "else void part;",
-    "failures/closing",
+    "ts/wait/ends",
+    "failures/exits",
   ),
   attachment(
     "a read-only opener may write",
@@ -49,7 +50,8 @@ export const BUGS: Bug[] = [
     "a file that is no segment is taken for one",
     "return magic === MAGIC || magic === 0;",
     "return magic === MAGIC || magic >= 0;",
-    "failures/mismatch",
+    "cli/segments",
+    "arguments/files",
   ),
   temporary(
     "a temporary segment stays after its last holder",
@@ -93,7 +95,7 @@ export const BUGS: Bug[] = [
     "a file that begins with zeros is taken",
     ".every((byte) => byte === 0)) return false;",
     ".every((byte) => byte >= 0)) return false;",
-    "ts/segment/file-damage",
+    "ts/segment/file.test",
   ),
   header(
     "a stalled participant is not seen",
@@ -171,8 +173,8 @@ export const BUGS: Bug[] = [
     "fewer participants than asked for pass",
     "if (slots >= creation.participants) return;",
     "if (slots >= 0) return;",
-    "failures/mismatch",
-    "arguments/files",
+    "ts/segment/list-prune",
+    "ts/segment/open-steps",
   ),
   options("any name is taken", "if (!ALLOWED.test(name))", 'if (name === "")', "arguments/"),
   options(
@@ -204,7 +206,8 @@ export const BUGS: Bug[] = [
     "a replaced segment is not marked",
     "if (old) markStale(old);",
     "if (!old) markStale(attachment.region);",
-    "ts/segment/segment",
+    "failures/lifetime",
+    "failures/mismatch",
   ),
   replace("the generation stays", "generation + 1 : 1", "generation : 1", "failures/lifetime"),
   segment(

@@ -35,6 +35,7 @@ export const BUGS: Bug[] = [
     "a handle leads to any object",
     "facts.inode == wanted->inode) {",
     "facts.inode != 0) {",
+    "ts/segment/handle",
     "shims/objects",
   ),
   handle(
@@ -73,7 +74,8 @@ export const BUGS: Bug[] = [
     "a folder can be opened",
     "} else if (!is_regular(&facts)) {",
     "} else if (facts.mode == 0) {",
-    "shims/objects",
+    "arguments/files",
+    "failures/refused-calls",
   ),
   size(
     "a growth that failed is not taken back",

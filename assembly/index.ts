@@ -54,6 +54,7 @@ export {
 } from "./participants";
 export {
   claimed,
+  ringAbandonProducer,
   ringAttachConsumer,
   ringAttachProducer,
   ringClaim,
@@ -73,6 +74,7 @@ export {
   ringStage,
   ringStamp,
   ringWaitersData,
+  ringWaitersEnds,
   ringWaitersRoom,
   room,
 } from "./ring";

@@ -6,10 +6,13 @@
  *     | generation of owner   | slot          | attach      | C |     0: never held; C: closed properly
  *     +-----------------------+---------------+-------------+---+
  *
+ * An owner that gives its end back without closing it, in the middle of a stream, writes generation 0 and slot OWNER_ABANDONED:
+ * no participant has these, so that the word counts as that of a dead one.
+ *
  * | word   | written by                                                                    | read by   |
  * | ------ | ----------------------------------------------------------------------------- | --------- |
  * | owner  | CAS by who attaches, from a word that is 0, closed, or of a dead participant;  | both ends |
- * |        | CAS by the owner that closes                                                   |           |
+ * |        | CAS by the owner that closes or abandons                                       |           |
  * | ended  | the other end, when it has told its user that this owner closed or died        | other end |
  *
  * `attach` counts, so that two tenures of one participant differ and each end is reported once.
@@ -24,6 +27,7 @@ import {
   END_LIVE,
   END_NEVER,
   END_REPORTED,
+  OWNER_ABANDONED,
   OWNER_ATTACH_MASK,
   OWNER_ATTACH_UNIT,
   OWNER_CLOSED,
@@ -53,6 +57,14 @@ export function ownerClose(at: usize): bool {
   const word = load64(at);
   if ((word & ~u64(0xffff)) != self || (word & OWNER_CLOSED) != 0) return false;
   return swap64(at, word, word | OWNER_CLOSED); // pairs with the load in ownerState
+}
+
+/** Gives our end back unclosed; false when it is not ours any more. */
+export function ownerAbandon(at: usize): bool {
+  const word = load64(at);
+  if ((word & ~u64(0xffff)) != self || (word & OWNER_CLOSED) != 0) return false;
+  const next = (u64(OWNER_ABANDONED) << 16) | (word & OWNER_ATTACH_MASK);
+  return swap64(at, word, next); // pairs with the load in ownerState
 }
 
 /** END_…; sets the suspect when the owner counts as live. */

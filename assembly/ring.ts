@@ -1,11 +1,11 @@
 /**
  * Ring: one producer streams variable-length records to one consumer. Wait-free on both sides.
  *
- *     object:   0           128         256          384         384+W       384+2W                     + capacity
- *               +-----------+-----------+------------+-----------+-----------+--------------------------+
- *               | producer  | consumer  | owners of  | waiters   | waiters   | records                  |
- *               | writes    | writes    | both ends  | for data  | for room  |                          |
- *               +-----------+-----------+------------+-----------+-----------+--------------------------+
+ *     object:   0           128         256          384         384+W       384+2W      384+3W             + capacity
+ *               +-----------+-----------+------------+-----------+-----------+-----------+------------------+
+ *               | producer  | consumer  | owners of  | waiters   | waiters   | waiters   | records          |
+ *               | writes    | writes    | both ends  | for data  | for room  | for ends  |                  |
+ *               +-----------+-----------+------------+-----------+-----------+-----------+------------------+
  *
  *     records:  | length u32 | kind u32 | payload, padded to 8 |  next record ...  | PADDING up to the end |
  *
@@ -40,6 +40,13 @@
  * A host that goes on by itself takes DATA records that end within `ringReady`, at most `ringReadyRecords`, and none once
  * somebody waits for room; whatever else it finds there is for step 3. So no more is held back than by a host that tells of each.
  *
+ * To give an end back:                                  To wait for an end that somebody holds:
+ *  1. mark the owner word: closed, or abandoned           1. arm in the set for ends
+ *  2. wake who waits at the other end                     2. attach; BUSY: sleep, and look again every RECHECK_MS,
+ *  3. wake who waits for an end                              because a dead owner wakes nobody
+ *
+ * Those who wait for an end have a set of their own: in one of the others, each record would wake them.
+ *
  * If a participant dies:
  *
  * | after step    | state                                   | repair                                                  |
@@ -51,6 +58,8 @@
  * | receive 5     | also when the core was not told of it   | back is delivered again (at most 64 records, 1/8 of the |
  * |               |                                         | capacity, or the one record that is larger)             |
  * | receive 4     | released, nobody was woken              | none: as above                                          |
+ * | give back 1,  | the end is free, nobody was woken, or   | none: as above                                          |
+ * | 2             | only the other end was                  |                                                         |
  *
  * Source of the idea: Lamport's queue; caching the other side's position is from FastForward and MCRingBuffer; records with
  * padding at the end are Agrona's.
@@ -85,7 +94,7 @@ import {
   RING_HELD_SHIFT,
 } from "../protocol/limits";
 import { waitersBytes } from "./instance";
-import { ownerAttach, ownerClose, ownerReported, ownerState } from "./owner";
+import { ownerAbandon, ownerAttach, ownerClose, ownerReported, ownerState } from "./owner";
 import { selfCheck } from "./participants";
 import { waitersAny } from "./waiters";
 import { load64, store64 } from "./word";
@@ -97,12 +106,12 @@ export let room: u32 = 0;
 export function ringBytes(capacity: u32): u64 {
   if (capacity < u32(RING_CAPACITY_MIN) || capacity > u32(RING_CAPACITY_MAX)) return 0;
   if (capacity % RECORD_ALIGNMENT != 0) return 0;
-  return u64(RING_WAITERS_OFFSET + 2 * waitersBytes()) + capacity;
+  return u64(RING_WAITERS_OFFSET + 3 * waitersBytes()) + capacity;
 }
 
 /** Offset of the first record. */
 export function ringData(ring: usize): usize {
-  return ringWaitersRoom(ring) + waitersBytes();
+  return ringWaitersEnds(ring) + waitersBytes();
 }
 
 /** The set of participants that wait for data. */
@@ -113,6 +122,11 @@ export function ringWaitersData(ring: usize): usize {
 /** The set of participants that wait for room. */
 export function ringWaitersRoom(ring: usize): usize {
   return ring + RING_WAITERS_OFFSET + waitersBytes();
+}
+
+/** The set of participants that wait for an end which somebody holds. */
+export function ringWaitersEnds(ring: usize): usize {
+  return ring + RING_WAITERS_OFFSET + 2 * waitersBytes();
 }
 
 export function ringInitialise(ring: usize): void {
@@ -207,6 +221,14 @@ export function ringStamp(ring: usize, nowNs: f64): void {
 /** Gives the producer's end back; FLAG_WAKE when a consumer must be told. */
 export function ringCloseProducer(ring: usize): u32 {
   return ownerClose(ring + RING_PRODUCER_OFFSET) && waitersAny(ringWaitersData(ring)) ? FLAG_WAKE : 0;
+}
+
+/**
+ * Gives the producer's end back in the middle of a stream: its consumer is told as when the producer had died. FLAG_WAKE when
+ * a consumer must be told.
+ */
+export function ringAbandonProducer(ring: usize): u32 {
+  return ownerAbandon(ring + RING_PRODUCER_OFFSET) && waitersAny(ringWaitersData(ring)) ? FLAG_WAKE : 0;
 }
 
 /** END_… of the consumer, for the producer. */

@@ -259,7 +259,7 @@ export const RING_CONSUMER_OFFSET = RING_PRODUCER_OFFSET + 8;
 export const RING_PRODUCER_ENDED_OFFSET = RING_CONSUMER_OFFSET + 8;
 /** u64: the consumer's OWNER word whose end was reported to the producer */
 export const RING_CONSUMER_ENDED_OFFSET = RING_PRODUCER_ENDED_OFFSET + 8;
-/** Two sets of waiters begin here: for data, then for room. */
+/** Three sets of waiters begin here: for data, for room, and for an end that somebody holds. */
 export const RING_WAITERS_OFFSET = 384;
 
 /** u32: payload bytes */
@@ -283,6 +283,8 @@ export const OWNER_ATTACH_UNIT = 2;
 export const OWNER_ATTACH_MASK = 0xfffe;
 /** Set when the owner closed its end properly. */
 export const OWNER_CLOSED = 1;
+/** In place of a slot, with generation 0: the owner gave its end back without closing it. */
+export const OWNER_ABANDONED = 0xffff;
 
 /** What `suspectSlot` returns instead of a slot: nobody but ourselves was in the way. */
 export const SUSPECT_NONE = 0x10000;

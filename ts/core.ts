@@ -51,6 +51,7 @@ export interface Core {
   ringData(ring: number): number;
   ringWaitersData(ring: number): number;
   ringWaitersRoom(ring: number): number;
+  ringWaitersEnds(ring: number): number;
   ringAttachProducer(ring: number, capacity: number): number;
   ringClaim(ring: number, capacity: number, at: number, length: number): number;
   ringStage(at: number, length: number): number;
@@ -58,6 +59,7 @@ export interface Core {
   ringCommit(ring: number, at: number, length: number): number;
   ringStamp(ring: number, nowNs: number): void;
   ringCloseProducer(ring: number): number;
+  ringAbandonProducer(ring: number): number;
   ringConsumerState(ring: number): number;
   ringConsumerReported(ring: number): void;
   ringAttachConsumer(ring: number, capacity: number): number;

@@ -68,6 +68,8 @@ export class IsthmusError extends Error {
   declare readonly syscall?: string;
   /** The number the operating system gave, when it refused. */
   declare readonly errno?: number;
+  /** How many records a `sendMany` had sent before it failed. */
+  declare readonly sent?: number;
   /** What the native part threw, when the operating system refused. */
   declare readonly cause?: unknown;
 

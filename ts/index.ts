@@ -10,10 +10,19 @@ export type { Block, ViewConstructor } from "./memory/block.js";
 export type { AllocateOptions, Heap, HeapCheck, HeapStats } from "./memory/heap.js";
 export type { StructView } from "./memory/view.js";
 export type { Claim } from "./ring/claim.js";
-export type { Consumer, DrainOptions } from "./ring/consumer.js";
-export type { Producer } from "./ring/producer.js";
+export type {
+  Consumer,
+  ConsumerOptions,
+  DrainOptions,
+  DrainSyncOptions,
+  TryDrainOptions,
+} from "./ring/consumer.js";
+export type { EndHolder } from "./ring/holders.js";
+export type { FieldsOf, ReceivedOf, SentOf, ViewOf } from "./ring/payload.js";
+export type { Producer, SendManyOptions, SendManySyncOptions, SendProgress } from "./ring/producer.js";
 export type { RingRecord } from "./ring/record.js";
 export type { Ring, RingOptions, RingStats } from "./ring/ring.js";
+export type { ReadableOptions, WritableOptions } from "./ring/streams.js";
 export type { ObjectInfo, ObjectTypeName } from "./segment/directory.js";
 export type { Participant, SegmentHeader, SegmentState } from "./segment/header.js";
 export type { SegmentInfo } from "./segment/list.js";

@@ -9,7 +9,7 @@ export const contestant = tripsContestant({
     return timeBlocks(plan, (sequence) => {
       const message = prepare(sequence);
       while (!producer.trySend(message)) patience.poll(sequence);
-      while (consumer.tryReceiveInto(answer) < 0) patience.poll(sequence);
+      while (consumer.tryReceiveInto(answer) === undefined) patience.poll(sequence);
       check(answer);
     });
   },
@@ -18,7 +18,7 @@ export const contestant = tripsContestant({
     const message = new Uint8Array(plan.payloadBytes);
     const patience = new Patience();
     for (let i = 0; i < trips; i++) {
-      while (consumer.tryReceiveInto(message) < 0) patience.poll(i);
+      while (consumer.tryReceiveInto(message) === undefined) patience.poll(i);
       while (!producer.trySend(message)) patience.poll(i);
     }
   },

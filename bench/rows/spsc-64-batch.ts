@@ -3,7 +3,7 @@ import { Patience, rateSince } from "../clock.js";
 import type { Contestant } from "../contest.js";
 import { expectStream, makeFrame, stamp, sumWords } from "../stamp.js";
 
-/** `sendMany` publishes a batch at once; `drain` gives what is there to one callback and releases at its end. */
+/** `trySendMany` publishes a batch at once; `tryDrain` gives what is there to one callback and releases at its end. */
 export const contestant: Contestant = {
   async left(plan, link) {
     using segment = Segment.create(plan.segment, { bytes: plan.ringBytes * 2 + (1 << 20) });
@@ -15,10 +15,10 @@ export const contestant: Contestant = {
     await link.receive();
     for (let sequence = 0; sequence < plan.warmup + plan.count; sequence += plan.batch) {
       for (let i = 0; i < plan.batch; i++) stamp(frames[i].words, plan.strideWords, sequence + i);
-      let sent = producer.sendMany(batch);
+      let sent = producer.trySendMany(batch);
       while (sent < plan.batch) {
         patience.poll(sequence);
-        sent += producer.sendMany(batch.slice(sent));
+        sent += producer.trySendMany(batch.slice(sent));
       }
     }
     const perSecond = (await link.receive()) as number;
@@ -46,7 +46,7 @@ export const contestant: Contestant = {
         counted = plan.warmup + plan.count - received;
       }
       // Without a limit one call may take the whole stream, warm-up and all.
-      const handled = consumer.drain(take, { limit: plan.batch * 16 });
+      const handled = consumer.tryDrain(take, { limit: plan.batch * 16 });
       if (handled === 0) patience.poll(received);
       received += handled;
     }

@@ -32,7 +32,7 @@ export const contestant: Contestant = {
     link.send("ready");
     for (let sequence = 0; sequence < plan.warmup + plan.count; sequence++) {
       if (sequence === plan.warmup) start = performance.now();
-      while (consumer.tryReceiveInto(bytes) < 0) patience.poll(sequence);
+      while (consumer.tryReceiveInto(bytes) === undefined) patience.poll(sequence);
       sum = (sum + sumWords(words, plan.strideWords)) | 0;
     }
     const perSecond = rateSince(start, plan.count);

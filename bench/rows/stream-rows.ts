@@ -43,7 +43,7 @@ export const streamRows: RowSpec[] = [
   },
   {
     name: "spsc-64-batch",
-    what: "64 B messages, sendMany of 64 and drain",
+    what: "64 B messages, trySendMany of 64 and tryDrain",
     unit: "messages/s",
     plan: { payloadBytes: 64, ringBytes: MiB, batch: 64, warmup: 5_120_000, count: 5_120_000 },
     isthmus: { load: () => import("./spsc-64-batch.js") },

@@ -68,7 +68,7 @@ test("inspect shows header, counters, participants and objects with live numbers
   const segment = Segment.create(name, { bytes: MiB });
   const ring = segment.ring("frames", { bytes: 64 * KiB });
   const producer = ring.producer();
-  producer.sendMany([new Uint8Array(100), new Uint8Array(200)]);
+  producer.trySendMany([new Uint8Array(100), new Uint8Array(200)]);
   segment.latest("pose", struct({ id: "u32" })).write({ id: 7 });
 
   const found = jsonOf<Inspected>(await isthmus(["inspect", name, "--json"]));

@@ -24,7 +24,11 @@ const given: Record<string, unknown[]> = {
   compareExchange: [1, 2],
   copyInto: [bytes],
   counter: ["counter"],
-  drain: [() => {}],
+  claim: [8, soon],
+  claimSync: [8, soon],
+  drain: [() => {}, soon],
+  drainSync: [() => {}, soon],
+  end: [soon],
   event: ["event"],
   exchange: [1],
   get: ["a"],
@@ -32,8 +36,12 @@ const given: Record<string, unknown[]> = {
   lock: ["lock"],
   next: [soon],
   nextSync: [soon],
+  peek: [soon],
+  peekSync: [soon],
   readInto: [{}],
   receive: [soon],
+  receiveInto: [bytes, soon],
+  receiveIntoSync: [bytes, soon],
   receiveSync: [soon],
   ring: ["ring", { bytes: 4096 }],
   semaphore: ["semaphore", { initial: 1 }],
@@ -42,24 +50,41 @@ const given: Record<string, unknown[]> = {
   "Semaphore.acquireSync": [soon],
   "Semaphore.tryAcquire": [{ count: 1 }],
   send: [bytes, soon],
-  sendMany: [[bytes]],
+  sendMany: [[bytes], soon],
+  sendManySync: [[bytes], soon],
   sendSync: [bytes, soon],
   set: ["a", 1],
   tryAllocate: [8],
   tryClaim: [8],
+  tryDrain: [() => {}],
   tryReceiveInto: [bytes],
   trySend: [bytes],
+  trySendMany: [[bytes]],
   upgrade: [soon],
   upgradeSync: [soon],
   view: [Pair],
   wait: [soon],
+  waitForConsumer: [soon],
+  waitForConsumerSync: [soon],
   waitForObject: ["none", soon],
+  waitForProducer: [soon],
+  waitForProducerSync: [soon],
   waitSync: [soon],
   write: [pair],
 };
 
 /** They end what other members are tried with. */
-const ENDING = new Set(["close", "[Symbol.dispose]", "unlink", "free", "release", "commit", "abort"]);
+const ENDING = new Set([
+  "close",
+  "[Symbol.dispose]",
+  "[Symbol.asyncDispose]",
+  "end",
+  "unlink",
+  "free",
+  "release",
+  "commit",
+  "abort",
+]);
 
 type Objects = Record<string, object>;
 
@@ -120,7 +145,11 @@ function documented(one: Documented, declaration: Declaration, seen = new Set<st
 }
 
 async function call(object: object, cls: string, name: string, kind: string): Promise<unknown> {
-  const key = name === "[Symbol.dispose]" ? Symbol.dispose : name;
+  const symbol = /^\[Symbol\.(dispose|asyncDispose)\]$/.exec(name)?.[1] as
+    | "dispose"
+    | "asyncDispose"
+    | undefined;
+  const key = symbol ? Symbol[symbol] : name;
   const member = Reflect.get(object, key) as (...args: unknown[]) => unknown;
   if (kind !== "function") return member;
   const args = given[`${cls}.${name}`] ?? given[name] ?? [];

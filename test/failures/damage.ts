@@ -83,7 +83,7 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
 export function areas(at: Ground): [name: string, from: number, bytes: number][] {
   const slot = (number: number): number => PARTICIPANTS_OFFSET + number * PARTICIPANT_BYTES;
   const journal = slot(PARTICIPANTS_MIN);
-  const waiters = 2 * OBJECT_ALIGNMENT;
+  const waiters = 3 * OBJECT_ALIGNMENT;
   return [
     ["the header", 0, HEADER_BYTES],
     ["the segment lock and the directory's count", SEGMENT_LOCK_OFFSET, 16],
@@ -147,7 +147,7 @@ function useRing(call: Call, at: Ground): void {
   }
   for (const state of ["ringProducerState", "ringConsumerState"]) call(state, at.ring);
   for (const reported of ["ringProducerReported", "ringConsumerReported"]) call(reported, at.ring);
-  for (const close of ["ringCloseProducer", "ringCloseConsumer"]) call(close, at.ring);
+  for (const close of ["ringCloseProducer", "ringAbandonProducer", "ringCloseConsumer"]) call(close, at.ring);
   for (const attach of ["ringAttachProducer", "ringAttachConsumer"])
     inside(attach, call(attach, at.ring, CAPACITY), data, end);
 }

@@ -56,7 +56,7 @@ test("every way to send stops, and touches nothing that the next producer has se
   refused("EVICTED", () => producer.trySend(new Uint8Array(1000)));
   refused("EVICTED", () => producer.sendSync(bytes));
   refused("EVICTED", () => producer.sendSync(bytes, WAIT));
-  refused("EVICTED", () => producer.sendMany([bytes, bytes]));
+  refused("EVICTED", () => producer.trySendMany([bytes, bytes]));
   refused("EVICTED", () => producer.tryClaim(8));
   await rejected("EVICTED", producer.send(bytes, WAIT));
   refused("EVICTED", () => ring(all.victim).consumer());
@@ -85,7 +85,7 @@ test("every way to receive stops, and what was not released goes to the next con
   refused("EVICTED", () => consumer.tryReceiveInto(new Uint8Array(10)));
   refused("EVICTED", () => consumer.tryPeek());
   refused("EVICTED", () => consumer.receiveSync(WAIT));
-  refused("EVICTED", () => consumer.drain(() => {}));
+  refused("EVICTED", () => consumer.tryDrain(() => {}));
   await rejected("EVICTED", consumer.receive(WAIT));
   consumer.close();
   for (let i = 1; i < 5; i++) assert.equal([...(next.tryReceive() ?? [])], [i]);
@@ -256,7 +256,7 @@ function serve(segment: Segment, kind: string): () => void {
   const ring = segment.ring("ring", { bytes: RING_BYTES });
   if (kind === "producer") {
     const consumer = ring.consumer();
-    return () => void consumer.drain(() => {});
+    return () => void consumer.tryDrain(() => {});
   }
   if (kind === "consumer") {
     const producer = ring.producer();

@@ -57,13 +57,13 @@ function operations(all: Scene, name: string): (() => unknown)[] {
   return [
     () => producer.trySend(bytes),
     () => producer.sendSync(bytes, { timeoutMs: 5 }),
-    () => producer.sendMany([bytes, bytes]),
+    () => producer.trySendMany([bytes, bytes]),
     () => producer.send(bytes, { timeoutMs: 5 }),
     () => producer.tryClaim(50)?.commit(20),
     () => consumer.tryReceive()?.fill(0),
     () => consumer.receiveSync({ timeoutMs: 5 }),
     () => consumer.receive({ timeoutMs: 5 }),
-    () => consumer.drain((record) => record.bytes.fill(0), { limit: 100 }),
+    () => consumer.tryDrain((record) => record.bytes.fill(0), { limit: 100 }),
     () => {
       const record = consumer.tryPeek();
       record?.bytes.fill(0);

@@ -310,7 +310,7 @@ export async function use(): Promise<number | undefined> {
   const b = await Segment.waitFor("a", { access: nothing, namespace: nothing, ...wait });
   const { value } = a.semaphore("free", { initial: 1 });
   b.event("go", { signaled: nothing }).waitSync({ timeoutMs: nothing });
-  a.ring("ring", { bytes: 1024 }).consumer().drain((record) => record.byteLength, { limit: nothing });
+  a.ring("ring", { bytes: 1024 }).consumer().tryDrain((record) => record.byteLength, { limit: nothing });
   const block = Segment.openFile("b", file).heap.allocate(8, { zero: nothing, alignment: nothing });
   a[Symbol.dispose]();
   return block?.bytes.length ?? value;

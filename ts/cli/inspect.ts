@@ -68,7 +68,7 @@ function inspected(segment: Segment, object: ObjectInfo): InspectedObject {
   if (object.type === "unknown") return { ...object, problem: "CORRUPT: no type of this release" };
   if (object.type !== "ring") return object;
   try {
-    return { ...object, stats: segment.ring(object.name, { bytes: object.parameters.bytes }).stats };
+    return { ...object, stats: segment.ring(object.name).stats };
   } catch (error) {
     return { ...object, problem: (error as Error).message };
   }

@@ -1,8 +1,9 @@
 import { TOO_LARGE } from "../../protocol/errors.js";
-import { callback, type Waiting } from "../arguments.js";
+import type { Waiting } from "../arguments.js";
 import { failure, IsthmusError } from "../errors.js";
 import { monotonicMs } from "../host/runtime.js";
 import type { Attachment, Closable } from "../segment/attachment.js";
+import { checkSynchronous, refusePromise } from "../synchronous.js";
 import { tryWriteLock, withWriteLock, withWriteLockLater } from "./write-lock.js";
 
 /** Blocks that the running transaction of an opener gives back when it commits. */
@@ -34,32 +35,7 @@ export function freeLater(attachment: Attachment, block: Freeable): boolean {
   return true;
 }
 
-/** Functions of these kinds return before they have done all, or anything. */
-const RUNS_LATER = /^\[object (?:Async|Generator|AsyncGenerator)Function\]$/;
 const WHY = "all of it must run at once: await what it needs before the transaction";
-
-/** Refuses, before anything runs, a function that says of itself that it is not done when it returns. */
-function checkBody(body: unknown): void {
-  callback("body", body);
-  const kind = Object.prototype.toString.call(body);
-  if (RUNS_LATER.test(kind))
-    throw new TypeError(`body must not be async or a generator, got ${kind}; ${WHY}`);
-}
-
-/** Refuses what stands for a value that comes later. When that fails later, too, nobody waits for it. */
-function checkResult(result: unknown): void {
-  if (typeof (result as { then?: unknown } | null)?.then !== "function") return;
-  const nothing = (): void => {};
-  try {
-    // The engine's own function takes promises of all realms, and begins nothing that only looks like a promise.
-    Promise.prototype.then.call(result, nothing, nothing);
-  } catch {
-    // It is no promise.
-  }
-  throw new TypeError(
-    `body returned a promise, or something with a method "then": the transaction was undone; ${WHY}`,
-  );
-}
 
 /** What a transaction takes the lock by: the lock itself, or a hold of it to nest in. */
 export interface TransactionLock {
@@ -133,7 +109,7 @@ function begin(attachment: Attachment): number {
 }
 
 function checkBegin(attachment: Attachment, body: unknown): void {
-  checkBody(body);
+  checkSynchronous("body", body, WHY);
   attachment.check(true);
   if (attachment.inTransaction)
     throw new IsthmusError("BUSY", "a transaction runs already; transactions do not nest");
@@ -145,7 +121,7 @@ function run<T>(attachment: Attachment, begun: number, body: () => T): T {
   attachment.inTransaction = true;
   try {
     const result = body();
-    checkResult(result);
+    refusePromise("body", result, `the transaction was undone; ${WHY}`);
     const blocks = freed.get(attachment) ?? [];
     for (const { offset } of blocks) freeNow(attachment, offset);
     if (!end(attachment, true)) {

@@ -1,16 +1,22 @@
 import { integer } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
+import { StructView } from "../memory/view.js";
+import type { Attachment } from "../segment/attachment.js";
+import type { Fields, Struct } from "../struct/struct.js";
+import type { ViewOf } from "./payload.js";
 
 /** @internal What a claim needs of its producer. */
 export interface Claimant {
+  readonly attachment: Attachment;
+  readonly layout: Struct<Fields> | undefined;
   commitClaim(length: number): void;
   abortClaim(): void;
 }
 
 /**
- * Room in a ring that its producer fills in place, made by `producer.tryClaim`. Ends with `commit` or `abort`; until then nothing
- * else is sent.
+ * Room in a ring that its producer fills in place, made by `producer.claim` and its other forms. Ends with `commit` or `abort`;
+ * until then nothing else is sent. The bytes hold what an older record left there.
  *
  * @example
  * ```ts
@@ -18,39 +24,94 @@ export interface Claimant {
  *
  * using segment = Segment.createAnonymous({ bytes: 4 * MiB });
  * const ring = segment.ring("pixels", { bytes: 1 * MiB });
- * const claim = ring.producer().tryClaim(1024);
- * claim?.bytes.fill(7, 0, 512);
- * claim?.commit(512);
+ * using claim = await ring.producer().claim(1024);
+ * claim.bytes.fill(7, 0, 512);
+ * claim.commit(512);
  * console.log(ring.consumer().tryReceive()?.length);
  * ```
  */
-export class Claim {
+export class Claim<F extends Fields = never> {
   static {
-    describe(Claim.prototype, "Claim", ({ bytes }) => ({ byteLength: bytes.byteLength }));
+    describe(Claim.prototype, "Claim", (claim) =>
+      claim.#producer ? { byteLength: claim.#length } : { state: "ended" },
+    );
   }
 
   /** @internal */
   readonly cannotBeCloned = openItByItsNameOverThere;
-  /** The claimed bytes, in shared memory: write the payload here. Not to be used after `commit` or `abort`. */
-  readonly bytes: Uint8Array;
+  readonly #attachment: Attachment;
+  readonly #from: number;
+  readonly #length: number;
+  readonly #layout: Struct<Fields> | undefined;
   #producer: Claimant | undefined;
+  #bytes: Uint8Array | undefined;
 
   /** @internal */
-  constructor(producer: Claimant, bytes: Uint8Array) {
+  constructor(producer: Claimant, from: number, length: number) {
+    this.#attachment = producer.attachment;
+    this.#layout = producer.layout;
     this.#producer = producer;
-    this.bytes = bytes;
+    this.#from = from;
+    this.#length = length;
+  }
+
+  /**
+   * The claimed bytes, in shared memory: write the payload here. Not to be used after `commit` or `abort`, when they may become
+   * those of another record.
+   *
+   * @throws {IsthmusError} CLOSED when the claim has ended already
+   */
+  get bytes(): Uint8Array {
+    this.#check();
+    if (this.#bytes) return this.#bytes;
+    this.#attachment.rawBytesGiven = true;
+    this.#bytes = this.#attachment.u8.subarray(this.#from, this.#from + this.#length);
+    return this.#bytes;
+  }
+
+  /**
+   * The fields of the value, to be written in place; as those of a block, but outside of transactions. undefined in a ring
+   * without a layout.
+   *
+   * @throws {IsthmusError} CLOSED when the claim has ended already
+   */
+  get view(): ViewOf<F> {
+    this.#check();
+    return this.#view() as ViewOf<F>;
+  }
+
+  #view(): StructView<Fields> | undefined {
+    const attachment = this.#attachment;
+    if (this.#layout === undefined) return undefined;
+    return new StructView(
+      {
+        memory: attachment.view,
+        offset: this.#from,
+        check: (writing) => {
+          attachment.check(writing);
+          this.#check();
+        },
+        changing() {},
+        copyIn: attachment.copyIn,
+        shareMemory() {
+          attachment.rawBytesGiven = true;
+        },
+      },
+      this.#layout,
+    );
   }
 
   /**
    * Sends what was written.
    *
-   * @param usedLength bytes from the start that make up the record, 0 to the claimed length (the default)
+   * @param usedLength bytes from the start that make up the record, 0 to the claimed length (the default); all of them in a
+   *   ring with a layout
    * @throws {TypeError | RangeError} when it is no such number; the claim stays open
    * @throws {IsthmusError} CLOSED when the claim has ended already, or its producer was closed; EVICTED: this participant was
    *   removed; CORRUPT when the ring is damaged
    */
-  commit(usedLength: number = this.bytes.byteLength): void {
-    integer("usedLength", usedLength, 0, this.bytes.byteLength);
+  commit(usedLength: number = this.#length): void {
+    integer("usedLength", usedLength, this.#layout ? this.#length : 0, this.#length);
     this.#end().commitClaim(usedLength);
   }
 
@@ -68,10 +129,13 @@ export class Claim {
     if (this.#producer) this.abort();
   }
 
+  #check(): Claimant {
+    if (this.#producer) return this.#producer;
+    throw new IsthmusError("CLOSED", "this claim was committed or aborted already; claim again");
+  }
+
   #end(): Claimant {
-    const producer = this.#producer;
-    if (!producer)
-      throw new IsthmusError("CLOSED", "this claim was committed or aborted already; claim again");
+    const producer = this.#check();
     this.#producer = undefined;
     return producer;
   }

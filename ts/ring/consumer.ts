@@ -1,34 +1,74 @@
 import { END_CLOSED, END_DEAD, END_LIVE } from "../../protocol/layout.js";
 import {
-  callback,
   integer,
+  oneOf,
   options,
+  type Waiting,
   type WaitOptions,
   type WaitSyncOptions,
   waiting,
   waitingSync,
-  wrongType,
 } from "../arguments.js";
-import { isUint8Array } from "../bytes.js";
+import type { PrivateBytes } from "../bytes.js";
 import type { Core } from "../core.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Lease } from "../segment/attachment.js";
+import type { Fields, Struct } from "../struct/struct.js";
+import { checkSynchronous, refusePromise } from "../synchronous.js";
 import { Queue } from "../wait/queue.js";
 import { type Condition, lookAgain, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
 import { RingCursor } from "./cursor.js";
-import type { RingGeometry } from "./end.js";
-import { attachEnd, EndPart, ringCloseConsumer } from "./end.js";
-import type { RingRecord } from "./record.js";
+import { EndPart, type RingGeometry, ringCloseConsumer, takeEnd } from "./end.js";
+import { consumerUnusable, producerDied, receivesWait, recordMismatch } from "./errors.js";
+import type { FieldsOf } from "./payload.js";
+import { HandedRecord, type RingRecord } from "./record.js";
+import { RingRecords, type Told } from "./records.js";
 
-/** How much `drain` takes. */
-export interface DrainOptions {
+/** How a consumer acknowledges what it takes. */
+export interface ConsumerOptions {
+  /**
+   * When a record counts as consumed, so that it is not delivered again when this process is killed.
+   *
+   * "batch" (the default): in batches. At most 64 records that were received, and at most an eighth of the capacity, may come
+   * again; and a record larger than that counts as consumed when it was received.
+   * "each": a record that was received counts as consumed when the next one is asked for, so that only the one that was being
+   * worked on comes again. Costs one more call of the core per record. docs/recovery.md says it for each form.
+   */
+  acknowledge?: "batch" | "each" | undefined;
+}
+
+/** How much `tryDrain` takes. */
+export interface TryDrainOptions {
   /** Most records to hand out, from 0. Default: all that are there. */
   limit?: number | undefined;
 }
 
+/** How much `drain` takes, and how long it waits for the first record. */
+export interface DrainOptions extends WaitOptions, TryDrainOptions {}
+
+/** How much `drainSync` takes, and how long it waits for the first record. */
+export interface DrainSyncOptions extends WaitSyncOptions, TryDrainOptions {}
+
+/** The bytes of a value in private memory. */
+interface Copied {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+}
+
+/** @internal Whether each record is acknowledged on its own. */
+export function acknowledgesEach(value: unknown): boolean {
+  return value !== undefined && oneOf("acknowledge", value, ["batch", "each"]) === "each";
+}
+
+const WHY_AT_ONCE =
+  "the record is valid only during the call. Await before or after, or use for await, or peek() and record.release()";
+
 /**
  * The receiving end of a ring, made by `ring.consumer()`. One participant holds it at a time.
+ *
+ * Calls that wait are served in their order: while one waits, the forms with "try" find nothing. When the producer closes its
+ * end or dies, each call and each loop that waits then is told, after the last record, and each loop that is at work.
  *
  * @example
  * ```ts
@@ -38,13 +78,13 @@ export interface DrainOptions {
  * const ring = segment.ring("lines", { bytes: 1 * MiB });
  * const producer = ring.producer();
  * using consumer = ring.consumer();
- * producer.sendMany(["one", "two", "three"].map((line) => new TextEncoder().encode(line)));
- * console.log(consumer.drain((record) => console.log(record.byteLength), { limit: 2 }));
+ * producer.trySendMany(["one", "two", "three"].map((line) => new TextEncoder().encode(line)));
+ * console.log(consumer.tryDrain((record) => console.log(record.byteLength), { limit: 2 }));
  * producer.close();
  * for await (const bytes of consumer) console.log(new TextDecoder().decode(bytes));
  * ```
  */
-export class Consumer {
+export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements AsyncIterable<T> {
   static {
     describe(Consumer.prototype, "Consumer", (consumer) => ({ ring: consumer.#geometry.name }));
   }
@@ -56,76 +96,107 @@ export class Consumer {
   readonly #geometry: RingGeometry;
   readonly #ring: number;
   readonly #waitersData: number;
+  readonly #layout: Struct<Fields> | undefined;
+  /** Where values are copied to before they are read: a hostile peer may change the shared bytes at any moment. */
+  readonly #own: Copied | undefined;
   readonly #cursor: RingCursor;
-  /** Whether a record is in the user's hands. */
-  #peeked = false;
+  /** The record that is in the user's hands. */
+  #peeked: HandedRecord | undefined;
+  /** What all records of `drain` are handed out as. */
+  readonly #drained: HandedRecord;
   #draining = false;
-  /** Receives that wait, in their order. */
+  /** Calls that wait. */
   readonly #queue = new Queue<QueuedWait>();
   readonly #part: EndPart;
+  /** How many ends of streams were reported, and whether the latest was a death. */
+  #ends = 0;
+  #endWasDeath = false;
+  /** The latest end was reported by the code that runs now: calls made beside it are told, too. */
+  #endIsNew = false;
 
   /** @internal */
-  constructor(lease: Lease, geometry: RingGeometry) {
+  constructor(lease: Lease, geometry: RingGeometry, each: boolean, at?: number) {
     const { attachment } = lease;
     const { core } = attachment;
-    const { ring } = geometry;
+    const { ring, layout } = geometry;
     this.#lease = lease;
     this.#core = core;
     this.#geometry = geometry;
     this.#ring = ring;
+    this.#layout = layout;
+    if (layout) {
+      const bytes = new Uint8Array(layout.bytes);
+      this.#own = { bytes, view: new DataView(bytes.buffer) };
+    }
     this.#waitersData = core.ringWaitersData(ring) >>> 0;
-    const at = attachEnd(attachment, "consumer", geometry, core.ringAttachConsumer);
-    this.#cursor = new RingCursor(attachment, geometry, at, () => this.#releasePeeked());
+    this.#cursor = new RingCursor(
+      attachment,
+      geometry,
+      at ?? takeEnd(attachment, "consumer", geometry),
+      each,
+    );
+    const { record } = this.#cursor;
+    this.#drained = new HandedRecord(record, layout, () => {
+      throw new IsthmusError("BUSY", "drain releases its records itself");
+    });
     this.#part = new EndPart(attachment, this, ring, ringCloseConsumer);
   }
 
   #usable(): void {
-    const name = this.#geometry.name;
-    if (this.#cursor.closed) throw new IsthmusError("CLOSED", `the consumer of ring "${name}" was closed`);
-    if (this.#peeked)
-      throw new IsthmusError("BUSY", `ring "${name}": a record is peeked at; release it first`);
+    if (this.#cursor.closed || this.#peeked) throw consumerUnusable(this.#geometry, this.#cursor.closed);
   }
 
-  #releasePeeked(): void {
-    if (this.#draining) throw new IsthmusError("BUSY", "drain releases its records itself");
-    this.#peek(false);
-    if (this.#queue.length > 0) lookAgain(this.#lease.attachment, this.#waitersData);
-    this.#cursor.takeAndRelease();
-  }
-
-  /** Whether the record at hand is in the user's hands. */
-  #peek(peeked: boolean): void {
-    this.#peeked = peeked;
-    this.#cursor.record.valid = peeked;
+  /** Throws when a call that blocks would overtake those that wait. */
+  #checkAlone(): void {
+    this.#usable();
+    if (this.#queue.length > 0) throw receivesWait(this.#geometry);
   }
 
   /**
    * A copy of the next record.
    *
-   * @returns undefined when there is none now
+   * @returns undefined when there is none now, or when other calls wait for one: they come first. Bytes are private memory; in
+   *   a ring with a layout it is a value
    * @throws {IsthmusError} BUSY while a record is peeked at; CLOSED: the consumer or its segment was closed; EVICTED: this
    *   participant was removed; CORRUPT when the ring is damaged
    */
-  tryReceive(): Uint8Array | undefined {
+  tryReceive(): T | undefined {
     if (this.#cursor.closed || this.#peeked) this.#usable();
-    if (!this.#cursor.next()) return undefined;
-    const copy = this.#cursor.record.slice();
-    this.#cursor.take();
-    return copy;
+    return this.#queue.length === 0 ? this.#take() : undefined;
+  }
+
+  #take(): T | undefined {
+    const cursor = this.#cursor;
+    if (!cursor.next()) return undefined;
+    const copy = this.#layout === undefined ? cursor.record.slice() : this.#value(this.#layout);
+    cursor.take();
+    return copy as T;
+  }
+
+  #value(layout: Struct<Fields>): unknown {
+    const { record } = this.#cursor;
+    const own = this.#own as Copied;
+    if (record.length !== layout.bytes) throw recordMismatch(this.#geometry, record.length, layout.bytes);
+    record.copy(own.bytes);
+    return layout.codec.read(own.view, 0);
   }
 
   /**
-   * Copies the next record to the start of a buffer that the caller keeps: no memory is allocated.
+   * Copies the bytes of the next record to the start of a buffer that the caller keeps: no memory is allocated.
    *
    * @param target at least as long as the record
-   * @returns bytes of the record; -1 when there is none now
+   * @returns bytes of the record; undefined as for `tryReceive`
    * @throws {TypeError | RangeError} when the target is no Uint8Array, or too short; the record stays
    * @throws {IsthmusError} as `tryReceive`
    */
-  tryReceiveInto(target: Uint8Array): number {
-    if (!isUint8Array(target)) throw wrongType("target", "a Uint8Array", target);
+  tryReceiveInto(target: Uint8Array): number | undefined {
     if (this.#cursor.closed || this.#peeked) this.#usable();
-    if (!this.#cursor.next()) return -1;
+    if (this.#queue.length > 0) return undefined;
+    return this.#takeInto(target);
+  }
+
+  #takeInto(target: Uint8Array): number | undefined {
+    if (!this.#cursor.next()) return undefined;
     const length = this.#cursor.record.copy(target);
     this.#cursor.take();
     return length;
@@ -134,32 +205,74 @@ export class Consumer {
   /**
    * The next record in place, without a copy. It stays the next one until it is released.
    *
-   * @returns undefined when there is none now
+   * @returns undefined when there is none now, or when other calls wait for one: they come first
    * @throws {IsthmusError} BUSY inside `drain`; CLOSED, EVICTED, CORRUPT as `tryReceive`
    */
-  tryPeek(): RingRecord | undefined {
-    if (this.#draining) this.#usable();
-    if (this.#peeked && !this.#cursor.closed) return this.#cursor.record;
+  tryPeek(): RingRecord<F> | undefined {
+    if (this.#peeked && !this.#draining && !this.#cursor.closed) return this.#peeked;
     this.#usable();
+    return this.#queue.length === 0 ? this.#peek() : undefined;
+  }
+
+  #peek(): RingRecord<F> | undefined {
+    const { record } = this.#cursor;
     if (!this.#cursor.next()) return undefined;
-    this.#peek(true);
-    return this.#cursor.record;
+    if (this.#layout && record.length !== this.#layout.bytes)
+      throw recordMismatch(this.#geometry, record.length, this.#layout.bytes);
+    const peeked = new HandedRecord(record, this.#layout, () => this.#release());
+    this.#hand(peeked);
+    return peeked;
+  }
+
+  /** Puts a record into the user's hands, or takes it out of them. */
+  #hand(record: HandedRecord | undefined): void {
+    if (this.#peeked) this.#peeked.valid = false;
+    this.#peeked = record;
+    if (record) record.valid = true;
+  }
+
+  #release(): void {
+    this.#hand(undefined);
+    if (this.#queue.length > 0) lookAgain(this.#lease.attachment, this.#waitersData);
+    this.#cursor.takeAndRelease();
+  }
+
+  /**
+   * The next record in place, waiting for one. Calls are served in their order; what is called later waits until the record is
+   * released.
+   *
+   * @param options how long to wait, and a signal that ends it
+   * @returns undefined once at the end of the stream, as `receive`
+   * @throws {IsthmusError} as `receive`
+   * @throws the signal's reason, when it is aborted
+   */
+  async peek(options?: WaitOptions): Promise<RingRecord<F> | undefined> {
+    return this.#wait(() => this.#peek(), undefined, this.#newcomer(), waiting(options));
+  }
+
+  /**
+   * As `peek`, blocking the thread.
+   *
+   * @param options how long to wait
+   * @returns as `peek`
+   * @throws {IsthmusError} BUSY while another call of this consumer waits; otherwise as `peek`
+   */
+  peekSync(options?: WaitSyncOptions): RingRecord<F> | undefined {
+    return this.#waitSync(() => this.#peek(), undefined, waitingSync(options));
   }
 
   /**
    * A copy of the next record, waiting for one. Calls are served in their order.
    *
    * @param options how long to wait, and a signal that ends it
-   * @returns undefined once when the producer has closed its end and everything was received; the next call waits for the
-   *   next producer
-   * @throws {IsthmusError} PEER_DIED once when the producer died, or ended without `close`, and everything it had sent
+   * @returns undefined when the producer has closed its end and everything was received: once for each call that waits then;
+   *   later calls wait for the next producer
+   * @throws {IsthmusError} PEER_DIED in the same way when the producer died, or ended without `close`, and everything it had sent
    *   was received; TIMED_OUT; otherwise as `tryReceive`
    * @throws the signal's reason, when it is aborted
    */
-  async receive(options?: WaitOptions): Promise<Uint8Array | undefined> {
-    const how = waiting(options);
-    this.#usable();
-    return wait(this.#lease.attachment, this.#data(this.#queue), how);
+  async receive(options?: WaitOptions): Promise<T | undefined> {
+    return this.#wait(() => this.#take(), undefined, this.#newcomer(), waiting(options));
   }
 
   /**
@@ -167,29 +280,77 @@ export class Consumer {
    *
    * @param options how long to wait
    * @returns as `receive`
-   * @throws {IsthmusError} BUSY while a `receive` of this consumer waits; otherwise as `receive`
+   * @throws {IsthmusError} BUSY while another call of this consumer waits; otherwise as `receive`
    */
-  receiveSync(options?: WaitSyncOptions): Uint8Array | undefined {
-    const how = waitingSync(options);
-    this.#usable();
-    if (this.#queue.length > 0) {
-      throw new IsthmusError(
-        "BUSY",
-        `ring "${this.#geometry.name}": receives that wait come first; await them`,
-      );
-    }
-    return waitSync(this.#lease.attachment, this.#data(), how);
+  receiveSync(options?: WaitSyncOptions): T | undefined {
+    return this.#waitSync(() => this.#take(), undefined, waitingSync(options));
   }
 
-  #data(queue?: Queue<QueuedWait>): Condition<Uint8Array | undefined> {
+  /**
+   * As `tryReceiveInto`, waiting for a record.
+   *
+   * @param target at least as long as the record
+   * @param options how long to wait, and a signal that ends it
+   * @returns bytes of the record; undefined once at the end of the stream, as `receive`
+   * @throws {TypeError | RangeError} as `tryReceiveInto`
+   * @throws {IsthmusError} as `receive`
+   * @throws the signal's reason, when it is aborted
+   */
+  async receiveInto(target: Uint8Array, options?: WaitOptions): Promise<number | undefined> {
+    return this.#wait(() => this.#takeInto(target), undefined, this.#newcomer(), waiting(options));
+  }
+
+  /**
+   * As `receiveInto`, blocking the thread.
+   *
+   * @param target at least as long as the record
+   * @param options how long to wait
+   * @returns as `receiveInto`
+   * @throws {TypeError | RangeError} as `tryReceiveInto`
+   * @throws {IsthmusError} BUSY while another call of this consumer waits; otherwise as `receive`
+   */
+  receiveIntoSync(target: Uint8Array, options?: WaitSyncOptions): number | undefined {
+    return this.#waitSync(() => this.#takeInto(target), undefined, waitingSync(options));
+  }
+
+  #wait<V, E>(take: () => V | undefined, atEnd: E, told: Told, how: Waiting): Promise<V | E> {
+    this.#usable();
+    return wait(this.#lease.attachment, this.#forRecord(take, atEnd, told, this.#queue), how);
+  }
+
+  #waitSync<V, E>(take: () => V | undefined, atEnd: E, how: Waiting): V | E {
+    this.#checkAlone();
+    const told = { ends: this.#ends };
+    return waitSync(this.#lease.attachment, this.#forRecord(take, atEnd, told), how);
+  }
+
+  /** What waits for a record, or for the end of the stream, of which it is told once. */
+  #forRecord<V, E>(
+    take: () => V | undefined,
+    atEnd: E,
+    told: Told,
+    queue?: Queue<QueuedWait>,
+  ): Condition<V | E> {
     return {
       what: `waiting for a record in ring "${this.#geometry.name}"`,
       waiters: this.#waitersData,
       queue,
       attempt: () => {
-        // A record that was peeked at since comes first, and is released soon.
-        if (queue && this.#peeked && !this.#cursor.closed) return NOT_YET;
-        return this.tryReceive() ?? this.#checkProducer();
+        if (this.#cursor.closed) this.#usable();
+        if (told.ends === this.#ends) {
+          // A record that is peeked at comes first, and is released soon.
+          if (queue && this.#peeked) return NOT_YET;
+          const taken = take();
+          if (taken !== undefined) return taken;
+          const state = this.#core.ringProducerState(this.#ring);
+          if (state !== END_CLOSED && state !== END_DEAD) return NOT_YET;
+          const last = take(); // sent right before the end
+          if (last !== undefined) return last;
+          this.#endReported(state === END_DEAD, queue !== undefined);
+        }
+        told.ends = this.#ends;
+        if (this.#endWasDeath) throw producerDied(this.#geometry);
+        return atEnd;
       },
       recheck: () => {
         if (this.#core.ringProducerState(this.#ring) === END_LIVE) this.#lease.attachment.markSuspectDead();
@@ -197,35 +358,49 @@ export class Consumer {
     };
   }
 
-  /** Nothing is there: is more to come? What was sent right before the end comes first. */
-  #checkProducer(): Uint8Array | undefined | typeof NOT_YET {
-    const state = this.#core.ringProducerState(this.#ring);
-    if (state !== END_CLOSED && state !== END_DEAD) return NOT_YET;
-    const last = this.tryReceive();
-    if (last !== undefined) return last;
-    this.#core.ringProducerReported(this.#ring);
-    if (state === END_CLOSED) return undefined;
-    throw new IsthmusError(
-      "PEER_DIED",
-      `the producer of ring "${this.#geometry.name}" died, or ended without close(); everything it had sent was received. ` +
-        "Receiving again waits for the next producer",
-    );
+  #endReported(died: boolean, isAsync: boolean): void {
+    this.#core.ringProducerReported(this.#ring); // the one whose state the core gave last
+    this.#ends++;
+    this.#endWasDeath = died;
+    if (!isAsync) return;
+    this.#endIsNew = true;
+    void Promise.resolve().then(() => {
+      this.#endIsNew = false;
+    });
+  }
+
+  /** The ends of streams that a call which begins now need not be told of. */
+  #newcomer(): Told {
+    return { ends: this.#endIsNew ? this.#ends - 1 : this.#ends };
   }
 
   /**
-   * Hands every record that is there now to a function, in place, and releases them in batches.
+   * Hands every record that is there now to a function, in place, and releases them in batches; each one on its own when
+   * the consumer acknowledges each.
    *
    * @param handle gets a record that is valid during the call; when it throws, that record stays
    * @param given at most how many records
-   * @returns number of records handled
+   * @returns number of records handled; 0 when there is none now, or when other calls wait for one: they come first
+   * @throws {TypeError} when the function is async, a generator, or returns a promise; the record stays then
    * @throws what the function throws
    * @throws {IsthmusError} as `tryReceive`
    */
-  drain(handle: (record: RingRecord) => void, given?: DrainOptions): number {
-    callback("handle", handle);
-    const { limit = Number.MAX_SAFE_INTEGER } = options<DrainOptions>("options", given, ["limit"]);
-    integer("limit", limit, 0, Number.MAX_SAFE_INTEGER);
+  tryDrain(handle: (record: RingRecord<F>) => void, given?: TryDrainOptions): number {
+    checkSynchronous("handle", handle, WHY_AT_ONCE);
+    const limit = limitOf(options<TryDrainOptions>("options", given, ["limit"]));
     this.#usable();
+    return this.#queue.length === 0 ? this.#drain(handle, limit) : 0;
+  }
+
+  #drain(handle: (record: RingRecord<F>) => void, limit: number): number {
+    const handOver = (record: HandedRecord): void => {
+      const { length } = this.#cursor.record;
+      if (this.#layout && length !== this.#layout.bytes)
+        throw recordMismatch(this.#geometry, length, this.#layout.bytes);
+      const result: unknown = handle(record);
+      if (result !== undefined)
+        refusePromise("handle", result, `its record stays in the ring; ${WHY_AT_ONCE}`);
+    };
     let handled = 0;
     let found = false;
     this.#draining = true;
@@ -233,12 +408,12 @@ export class Consumer {
       while (handled < limit && !this.#cursor.closed) {
         found = this.#cursor.next();
         if (!found) break;
-        this.#peek(true);
-        handled += this.#cursor.walk(handle, limit - handled);
+        this.#hand(this.#drained);
+        handled += this.#cursor.walk(handOver, this.#drained, limit - handled);
       }
     } finally {
       this.#draining = false;
-      this.#peek(false);
+      this.#hand(undefined);
       // When nothing was found, the core has published everything already.
       if (found && !this.#cursor.closed && (handled > 0 || this.#cursor.behind)) this.#cursor.release();
     }
@@ -246,20 +421,77 @@ export class Consumer {
   }
 
   /**
-   * Copies of all records until the producer closes its end. Leaving the loop leaves the consumer open.
+   * Waits for a record, and hands it and all that are there then to a function, as `tryDrain`.
    *
-   * @returns an iterator for `for await`
-   * @throws {IsthmusError} as `receive`: PEER_DIED if the producer died, or ended without `close`
+   * @param handle as for `tryDrain`
+   * @param given at most how many records, how long to wait for the first one, and a signal that ends the wait
+   * @returns number of records handled, from 1; 0 once at the end of the stream, as `receive` gives undefined, or when the limit
+   *   is 0
+   * @throws {TypeError} as `tryDrain`
+   * @throws what the function throws
+   * @throws {IsthmusError} as `receive`
+   * @throws the signal's reason, when it is aborted
    */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
-    for (;;) {
-      const bytes = await this.receive();
-      if (bytes === undefined) return;
-      yield bytes;
-    }
+  async drain(handle: (record: RingRecord<F>) => void, given?: DrainOptions): Promise<number> {
+    checkSynchronous("handle", handle, WHY_AT_ONCE);
+    const how = waiting(given, ["limit"]);
+    const limit = limitOf(given ?? {});
+    if (limit === 0) this.#usable();
+    if (limit === 0) return 0;
+    return this.#wait(() => this.#drain(handle, limit) || undefined, 0, this.#newcomer(), how);
   }
 
-  /** Gives the end back. A record that is peeked at, or handed out by `drain`, is the next consumer's first. Never throws. */
+  /**
+   * As `drain`, blocking the thread until there is a record.
+   *
+   * @param handle as for `tryDrain`
+   * @param given at most how many records, and how long to wait for the first one
+   * @returns as `drain`
+   * @throws {TypeError} as `tryDrain`
+   * @throws what the function throws
+   * @throws {IsthmusError} BUSY while another call of this consumer waits; otherwise as `receive`
+   */
+  drainSync(handle: (record: RingRecord<F>) => void, given?: DrainSyncOptions): number {
+    checkSynchronous("handle", handle, WHY_AT_ONCE);
+    const how = waitingSync(given, ["limit"]);
+    const limit = limitOf(given ?? {});
+    if (limit === 0) this.#usable();
+    if (limit === 0) return 0;
+    return this.#waitSync(() => this.#drain(handle, limit) || undefined, 0, how);
+  }
+
+  /**
+   * Copies of all records until the producer closes its end. Several loops may share a consumer: each record goes to one of
+   * them, and all of them end. Leaving a loop (`break`, `return`, an exception, an aborted signal) leaves the consumer open, ends
+   * the receive that is pending, and takes nothing.
+   *
+   * @param options how long to wait for each record, and a signal that ends the loop
+   * @returns an iterator for `for await`
+   * @throws {IsthmusError} as `receive`, from the loop: PEER_DIED if the producer died, or ended without `close`
+   * @throws the signal's reason, when it is aborted
+   */
+  records(options?: WaitOptions): AsyncIterableIterator<T> {
+    const receive = (told: Told | undefined, how: Waiting) => {
+      const known = told ?? this.#newcomer();
+      return { told: known, next: this.#wait(() => this.#take(), undefined, known, how) };
+    };
+    return new RingRecords<T>(receive, waiting(options));
+  }
+
+  /**
+   * As `records()`.
+   *
+   * @returns an iterator for `for await`
+   * @throws {IsthmusError} as `receive`, from the loop
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<T> {
+    return this.records();
+  }
+
+  /**
+   * Gives the end back. What was received counts as consumed; a record that is peeked at, or handed out by `drain`, is the next
+   * consumer's first. Calls that wait get CLOSED. Never throws.
+   */
   close(): void {
     if (this.#cursor.closed) return;
     try {
@@ -269,7 +501,7 @@ export class Consumer {
     }
     this.#cursor.closed = true;
     if (this.#queue.length > 0) lookAgain(this.#lease.attachment, this.#waitersData);
-    this.#cursor.record.valid = false;
+    if (this.#peeked) this.#peeked.valid = false;
     this.#part.done();
     ringCloseConsumer(this.#lease.attachment, this.#ring);
   }
@@ -278,4 +510,8 @@ export class Consumer {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function limitOf({ limit = Number.MAX_SAFE_INTEGER }: TryDrainOptions): number {
+  return integer("limit", limit, 0, Number.MAX_SAFE_INTEGER);
 }

@@ -13,13 +13,23 @@ import type { Attachment } from "../segment/attachment.js";
 import type { RingGeometry } from "./end.js";
 import { recordBytes } from "./end.js";
 import { ringAdvice } from "./errors.js";
-import { RecordAtHand, type RingRecord } from "./record.js";
+import { type HandedRecord, RecordAtHand } from "./record.js";
 
-/** Where the consumer of a ring is: the record at hand, and what was taken that the core does not know of yet. */
+/**
+ * Where the consumer of a ring is: the record at hand, and what was taken that the core does not know of yet.
+ *
+ * When a record that was taken counts as consumed, so that it is not delivered again:
+ *
+ * | mode  | taken by a receive                                                 | taken by `walk`                             |
+ * | ----- | ------------------------------------------------------------------ | ------------------------------------------- |
+ * | batch | when the core publishes the tail: see `ringReceive`; a large one,  | when `release` is called, or before, as     |
+ * |       | which would hold back too much, at once                            | the core does it                            |
+ * | each  | when the next one is asked for: the tail is published before       | after the function that handles it returned |
+ */
 export class RingCursor {
   /** The record that `next` found. */
   readonly record: RecordAtHand;
-  /** Whoever holds the end has given it back: nothing is taken any more. */
+  /** The end was given back: nothing is taken any more. */
   closed = false;
   readonly #attachment: Attachment;
   readonly #core: Core;
@@ -30,6 +40,8 @@ export class RingCursor {
   readonly #waitersRoom: number;
   /** A record larger than this is released as soon as it is taken. */
   readonly #heldMax: number;
+  /** Each record is acknowledged on its own. */
+  readonly #each: boolean;
   /** Offset of the first record that the core has not been told of. */
   #at: number;
   /** Bytes, from there on, of the records that were taken since, and unless that is 0 their number. */
@@ -40,9 +52,9 @@ export class RingCursor {
 
   /**
    * @param at offset of the next record
-   * @param release what the record's own `release` does
+   * @param each acknowledges each record on its own
    */
-  constructor(attachment: Attachment, geometry: RingGeometry, at: number, release: () => void) {
+  constructor(attachment: Attachment, geometry: RingGeometry, at: number, each: boolean) {
     const { core } = attachment;
     this.#attachment = attachment;
     this.#core = core;
@@ -51,13 +63,15 @@ export class RingCursor {
     this.#ring = geometry.ring;
     this.#capacity = geometry.capacity;
     this.#waitersRoom = core.ringWaitersRoom(geometry.ring) >>> 0;
-    this.#heldMax = geometry.capacity >>> RING_HELD_SHIFT;
+    this.#heldMax = each ? Number.POSITIVE_INFINITY : geometry.capacity >>> RING_HELD_SHIFT;
+    this.#each = each;
     this.#at = at;
-    this.record = new RecordAtHand(attachment, release);
+    this.record = new RecordAtHand(attachment);
   }
 
-  /** Moves on to the next record: true when there is one. The records taken before count as consumed from then on. */
+  /** Moves on to the next record: true when there is one. What was taken before is told to the core. */
   next(): boolean {
+    if (this.#each && this.#advance > 0) this.release();
     const advance = this.#advance;
     const records = advance === 0 ? 0 : this.#records;
     const result = this.#core.ringReceive(this.#ring, this.#capacity, this.#at, advance, records) >>> 0;
@@ -78,7 +92,7 @@ export class RingCursor {
     return true;
   }
 
-  /** The record at hand is taken: it counts as consumed with the next call, or at once when it is large. */
+  /** The record at hand is taken; see above for when it counts as consumed. */
   take(): void {
     this.#records = 1;
     this.#advance = recordBytes(this.#length);
@@ -111,26 +125,28 @@ export class RingCursor {
   /**
    * Hands over, and takes, the record at hand and those behind it, as far as the core lets us go on without it.
    *
+   * @param handed the object that each record is handed over as
    * @param most records, from 1
    * @returns number of records handed over
    */
-  walk(handle: (record: RingRecord) => void, most: number): number {
+  walk(handle: (record: HandedRecord) => void, handed: HandedRecord, most: number): number {
     const u32 = this.#u32;
     const record = this.record;
     const waiting = (this.#waitersRoom + WAITERS_SUMMARY_OFFSET) >>> 2;
     let length = this.#length;
     let at = this.#at;
-    // Who takes one record needs not know how many there are.
-    const end = most === 1 ? at : at + (this.#core.ringReady(this.#ring, this.#capacity, at) >>> 0);
-    const records = most === 1 ? 1 : Math.min(most, this.#core.ringReadyRecords(this.#ring));
+    // For a single record it does not matter how many there are.
+    const single = most === 1 || this.#each;
+    const end = single ? at : at + (this.#core.ringReady(this.#ring, this.#capacity, at) >>> 0);
+    const records = single ? 1 : Math.min(most, this.#core.ringReadyRecords(this.#ring));
     for (let walked = 1; ; walked++) {
-      handle(record);
+      handle(handed);
       if (this.closed) return walked;
       const bytes = recordBytes(length);
       at += bytes;
       this.#advance += bytes;
       this.#records = walked;
-      // Who waits for room must not wait for all the rest: the core releases what was taken.
+      // A producer that waits for room must not wait for all the rest: the core releases what was taken.
       if (walked === records || at >= end || u32[waiting] !== 0) return walked;
       // A hostile peer may change a header at any moment: each word is read once, and what was checked is what counts.
       // Whatever is no record of this stretch is for the core: padding is skipped, and damage is reported, there.

@@ -20,15 +20,36 @@ export function consumerDied({ name }: RingGeometry): IsthmusError {
   );
 }
 
-/** Why a producer that is not open for sending is not: it was closed, or a claim is open. */
-export function producerUnusable({ name }: RingGeometry, closed: boolean): IsthmusError {
-  if (closed) return new IsthmusError("CLOSED", `the producer of ring "${name}" was closed`);
+/** Why a producer takes nothing to send: it was closed, it is being ended, or a claim is open. */
+export function producerUnusable(
+  { name }: RingGeometry,
+  state: "closed" | "ending" | "claimed" | "open",
+): IsthmusError {
+  if (state === "closed") return new IsthmusError("CLOSED", `the producer of ring "${name}" was closed`);
+  if (state === "ending")
+    return new IsthmusError(
+      "CLOSED",
+      `the producer of ring "${name}" is being ended; nothing more can be sent`,
+    );
   return new IsthmusError("BUSY", `ring "${name}": a claim is open; commit or abort it first`);
 }
 
-/** Why a producer may not block: what was sent before would come later. */
+/** What a `sendMany` that failed throws: it says how many records were sent before, where the error is one of ours. */
+export function sentInPart({ name }: RingGeometry, error: unknown, sent: number, all: number): unknown {
+  if (!(error instanceof IsthmusError)) return error;
+  const told =
+    error.code === "TIMED_OUT"
+      ? new IsthmusError(
+          "TIMED_OUT",
+          `ring "${name}" had no room in time: ${sent} of ${all} records were sent`,
+        )
+      : error;
+  return Object.assign(told, { sent });
+}
+
+/** Why a producer may not block: what it was told to send before would come later. */
 export function sendsWait({ name }: RingGeometry): IsthmusError {
-  return new IsthmusError("BUSY", `ring "${name}": sends that wait for room come first; await them`);
+  return new IsthmusError("BUSY", `ring "${name}": calls that wait for room come first; await them`);
 }
 
 /** What to do about an error of the core. */
@@ -48,4 +69,30 @@ export function elementSent({ name }: RingGeometry): IsthmusError {
 
 export function sendFailed(status: number, { name }: RingGeometry): IsthmusError {
   return failure(status, `sending to ring "${name}" failed: ${ringAdvice(status)}`);
+}
+
+/** Why a consumer takes nothing: it was closed, or a record is in the user's hands. */
+export function consumerUnusable({ name }: RingGeometry, closed: boolean): IsthmusError {
+  if (closed) return new IsthmusError("CLOSED", `the consumer of ring "${name}" was closed`);
+  return new IsthmusError("BUSY", `ring "${name}": a record is peeked at; release it first`);
+}
+
+/** Why a consumer may not block: what it was asked for before would come later. */
+export function receivesWait({ name }: RingGeometry): IsthmusError {
+  return new IsthmusError("BUSY", `ring "${name}": calls that wait for a record come first; await them`);
+}
+
+export function producerDied({ name }: RingGeometry): IsthmusError {
+  return new IsthmusError(
+    "PEER_DIED",
+    `the producer of ring "${name}" died, or ended without close(); everything it had sent was received. ` +
+      "Receiving again waits for the next producer",
+  );
+}
+
+export function recordMismatch({ name }: RingGeometry, found: number, expected: number): IsthmusError {
+  return new IsthmusError(
+    "CORRUPT",
+    `a record in ring "${name}" has ${found} bytes instead of the ${expected} of its layout; replace the segment`,
+  );
 }

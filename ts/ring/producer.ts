@@ -4,6 +4,7 @@ import {
   bytesOf,
   elementOf,
   integer,
+  objectOf,
   type WaitOptions,
   type WaitSyncOptions,
   waiting,
@@ -14,17 +15,54 @@ import type { Core } from "../core.js";
 import { ERRORS_END } from "../errors.js";
 import { LARGE_BYTES_MIN } from "../host/copy.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
-import type { Lease } from "../segment/attachment.js";
+import type { Attachment, Lease } from "../segment/attachment.js";
+import type { Fields, Struct } from "../struct/struct.js";
 import { Queue } from "../wait/queue.js";
 import { type Condition, lookAgain, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
 import { Claim } from "./claim.js";
-import type { RingGeometry } from "./end.js";
-import { attachEnd, EndPart, recordBytes, ringCloseProducer } from "./end.js";
-import { checkFits, consumerDied, elementSent, producerUnusable, sendFailed, sendsWait } from "./errors.js";
+import {
+  EndPart,
+  type RingGeometry,
+  recordBytes,
+  ringAbandonProducer,
+  ringCloseProducer,
+  takeEnd,
+} from "./end.js";
+import {
+  checkFits,
+  consumerDied,
+  elementSent,
+  producerUnusable,
+  sendFailed,
+  sendsWait,
+  sentInPart,
+} from "./errors.js";
+import type { FieldsOf } from "./payload.js";
 import { Stamp } from "./send-time.js";
+
+/** How far `sendMany` has come. */
+export interface SendProgress {
+  /** Records sent so far. The call sets it, also when it fails. */
+  sent: number;
+}
+
+/** How long and whether `sendMany` waits. */
+export interface SendManyOptions extends WaitOptions {
+  /** An object that says how many records were sent, also when a signal ends the call. Default: none. */
+  progress?: SendProgress | undefined;
+}
+
+/** How long `sendManySync` waits. */
+export interface SendManySyncOptions extends WaitSyncOptions {
+  /** An object that says how many records were sent. Default: none. */
+  progress?: SendProgress | undefined;
+}
 
 /**
  * The sending end of a ring, made by `ring.producer()`. One participant holds it at a time.
+ *
+ * Calls that wait are served in their order, before everything that is called later: while one waits, the forms with "try" find
+ * no room.
  *
  * @example
  * ```ts
@@ -32,13 +70,14 @@ import { Stamp } from "./send-time.js";
  *
  * using segment = Segment.createAnonymous({ bytes: 4 * MiB });
  * const ring = segment.ring("lines", { bytes: 1 * MiB });
- * using producer = ring.producer();
+ * await using producer = ring.producer();
  * const line = new TextEncoder().encode("hello");
  * if (!producer.trySend(line)) await producer.send(line, { timeoutMs: 1000 });
- * console.log(producer.sendMany([line, line]), ring.stats.sent);
+ * await producer.sendMany([line, line]);
+ * console.log(ring.stats.sent);
  * ```
  */
-export class Producer {
+export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   static {
     describe(Producer.prototype, "Producer", (producer) => ({
       ring: producer.#geometry.name,
@@ -48,6 +87,11 @@ export class Producer {
 
   /** @internal */
   readonly cannotBeCloned = openItByItsNameOverThere;
+  /** @internal */
+  readonly attachment: Attachment;
+  /** @internal */
+  readonly layout: Struct<Fields> | undefined;
+  /** Keeps the segment open while the end is in use. */
   readonly #lease: Lease;
   readonly #core: Core;
   readonly #u8: Uint8Array;
@@ -59,18 +103,22 @@ export class Producer {
   #at: number;
   #room = 0;
   #state: "open" | "claimed" | "closed" = "open";
-  /** Records until the time of sending is written again, and whether this turn of the event loop has written it. */
+  /** Calls of `end` that wait: nothing more may be sent. */
+  #ending = 0;
+  /** The stream was completed by `end`. */
+  #ended = false;
   readonly #stamp: Stamp;
-  /** Sends that wait for room, in their order. */
+  /** Calls that wait. */
   readonly #queue = new Queue<QueuedWait>();
   readonly #part: EndPart;
-  #serving = false;
 
   /** @internal */
-  constructor(lease: Lease, geometry: RingGeometry) {
+  constructor(lease: Lease, geometry: RingGeometry, at?: number) {
     const { attachment } = lease;
     const { core } = attachment;
     const { ring } = geometry;
+    this.attachment = attachment;
+    this.layout = geometry.layout;
     this.#lease = lease;
     this.#core = core;
     this.#u8 = attachment.u8;
@@ -78,26 +126,54 @@ export class Producer {
     this.#ring = ring;
     this.#waitersData = core.ringWaitersData(ring) >>> 0;
     this.#waitersRoom = core.ringWaitersRoom(ring) >>> 0;
-    this.#at = attachEnd(attachment, "producer", geometry, core.ringAttachProducer);
+    this.#at = at ?? takeEnd(attachment, "producer", geometry);
     this.#stamp = new Stamp(core, ring);
     this.#part = new EndPart(attachment, this, ring, ringCloseProducer);
   }
 
   /**
-   * Sends a copy of the bytes if there is room now.
+   * Sends a copy of the payload if there is room now.
    *
-   * @param bytes the payload, 0 bytes to capacity - 8; a view of any kind
-   * @returns false when the ring is full, or when sends wait for room: they come first
+   * @param bytes the payload: 0 bytes to capacity - 8, a view of any kind; in a ring with a layout a value
+   * @returns false when the ring is full, or when other calls wait for room: they come first
+   * @throws {TypeError | RangeError} when it is no such payload, naming the field of a value that does not fit; nothing is sent
    * @throws {IsthmusError} TOO_LARGE when it can never fit; BUSY while a claim is open; CLOSED: the producer or its segment was
    *   closed; EVICTED: this participant was removed; CORRUPT when the ring is damaged
    */
-  trySend(bytes: Uint8Array): boolean {
-    bytes = bytesOf("bytes", bytes);
+  trySend(bytes: T): boolean {
+    if (this.layout !== undefined) return this.#trySendValue(this.layout, bytes);
+    const payload = bytesOf("bytes", bytes);
+    return this.#queue.length === 0 ? this.#append(payload) : this.#comesLater(payload.length);
+  }
+
+  #trySendValue(layout: Struct<Fields>, value: unknown): boolean {
+    const staged = layout.stage(value as never);
+    const { bytes } = staged;
+    // Getters of the value have run: they may have sent, closed, or begun to wait.
+    const sent = this.#queue.length === 0 ? this.#append(bytes) : this.#comesLater(bytes.length);
+    layout.done(staged);
+    return sent;
+  }
+
+  /** Others wait for room and come first. Throws what would be thrown without them. */
+  #comesLater(length: number): false {
+    this.#checkOpen();
+    checkFits(length, this.#geometry);
+    return false;
+  }
+
+  #checkOpen(): void {
+    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state);
+    if (this.#ending > 0) throw producerUnusable(this.#geometry, "ending");
+  }
+
+  /** Sends one record if there is room, whoever waits. */
+  #append(bytes: Uint8Array): boolean {
     const length = bytes.length;
     if (this.#state !== "open" || RECORD_HEADER_BYTES + length > this.#room - 7) {
       if (!this.#makeRoom(length)) return false;
     }
-    const attachment = this.#lease.attachment;
+    const attachment = this.attachment;
     // Another producer may have published records where this one would write.
     if (attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
     const at = this.#at;
@@ -115,71 +191,84 @@ export class Producer {
     this.#room -= next - flag - at;
     const stamp = this.#stamp;
     if (--stamp.records <= 0) stamp.write();
-    if (flag !== 0) this.#lease.attachment.notify(this.#waitersData);
+    if (flag !== 0) this.attachment.notify(this.#waitersData);
   }
 
   /** Asks the core for room; throws when there can never be any. */
   #makeRoom(length: number): boolean {
-    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state === "closed");
-    if (this.#lease.attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
+    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state);
+    if (this.attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
     checkFits(length, this.#geometry);
-    if (this.#queue.length > 0 && !this.#serving) return false;
     if (recordBytes(length) <= this.#room) return true;
     const at = this.#core.ringClaim(this.#ring, this.#geometry.capacity, this.#at, length) >>> 0;
     if (at !== 0 && at < ERRORS_END) throw sendFailed(at, this.#geometry);
     this.#at = this.#core.claimed.value >>> 0;
     this.#room = this.#core.room.value >>> 0;
     // A consumer that sleeps on an otherwise empty ring must skip the padding before there can be room.
-    if (at === 0 && this.#core.waitersAny(this.#waitersData))
-      this.#lease.attachment.notify(this.#waitersData);
+    if (at === 0 && this.#core.waitersAny(this.#waitersData)) this.attachment.notify(this.#waitersData);
     return at !== 0;
   }
 
   /**
-   * Sends a copy of the bytes, waiting for room. Calls are served in their order, before everything else. The bytes
-   * must not change meanwhile.
+   * Sends a copy of the payload, waiting for room. Calls are served in their order, before everything else. The bytes must not
+   * change meanwhile; a value is copied at once.
    *
-   * @param bytes the payload, 0 bytes to capacity - 8
+   * @param bytes the payload, as for `trySend`
    * @param options how long to wait, and a signal that ends it
    * @throws {IsthmusError} PEER_DIED once when the ring is full and its consumer died; TIMED_OUT; otherwise as `trySend`
    * @throws the signal's reason, when it is aborted
    */
-  async send(bytes: Uint8Array, options?: WaitOptions): Promise<void> {
-    const payload = bytesOf("bytes", bytes);
+  async send(bytes: T, options?: WaitOptions): Promise<void> {
+    const payload = this.#payload(bytes);
     const how = waiting(options);
-    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state === "closed");
-    const condition = this.#roomFor(payload, this.#queue);
-    const sent = wait(this.#lease.attachment, condition, how);
-    if (this.#queue.length > 0) this.#room = 0; // everyone asks for room from now on, and comes after those who wait
-    return sent;
+    this.#checkOpen();
+    const attempt = (): undefined | typeof NOT_YET => (this.#append(payload) ? undefined : NOT_YET);
+    return wait(this.#lease.attachment, this.#forRoom(attempt, this.#queue), how);
   }
 
   /**
-   * Sends a copy of the bytes, blocking the thread until there is room.
+   * Sends a copy of the payload, blocking the thread until there is room.
    *
-   * @param bytes the payload, as for `send`
+   * @param bytes the payload, as for `trySend`
    * @param options how long to wait
-   * @throws {IsthmusError} BUSY while a `send` of this producer waits; otherwise as `send`
+   * @throws {IsthmusError} BUSY while another call of this producer waits; otherwise as `send`
    */
-  sendSync(bytes: Uint8Array, options?: WaitSyncOptions): void {
-    const payload = bytesOf("bytes", bytes);
+  sendSync(bytes: T, options?: WaitSyncOptions): void {
+    const payload = this.#payload(bytes);
     const how = waitingSync(options);
-    if (this.#queue.length === 0 && options === undefined && this.trySend(payload)) return;
-    if (this.#queue.length > 0 && this.#state === "open") throw sendsWait(this.#geometry);
-    waitSync(this.#lease.attachment, this.#roomFor(payload), how);
+    this.#checkAlone();
+    if (options === undefined && this.#append(payload)) return;
+    const attempt = (): undefined | typeof NOT_YET => (this.#append(payload) ? undefined : NOT_YET);
+    waitSync(this.#lease.attachment, this.#forRoom(attempt), how);
   }
 
-  #roomFor(payload: Uint8Array, queue?: Queue<QueuedWait>): Condition<void> {
+  /** The payload as bytes: those of a value are private. */
+  #payload(given: T): Uint8Array {
+    if (this.layout === undefined) return bytesOf("bytes", given);
+    return this.layout.stage(given as never).bytes;
+  }
+
+  /** Throws when a call that blocks would overtake those that wait. */
+  #checkAlone(): void {
+    this.#checkOpen();
+    if (this.#queue.length > 0) throw sendsWait(this.#geometry);
+  }
+
+  /** What waits for room: an attempt that is made again when there is more. */
+  #forRoom<V>(attempt: () => V | typeof NOT_YET, queue?: Queue<QueuedWait>): Condition<V> {
     return {
       what: `waiting for room in ring "${this.#geometry.name}"`,
       waiters: this.#waitersRoom,
       queue,
       attempt: () => {
-        if (queue ? this.#serve(payload) : this.trySend(payload)) return undefined;
-        return this.#checkConsumer();
+        // A claim that waited was served; what comes after it goes on when it ends.
+        if (queue && this.#state === "claimed") return NOT_YET;
+        const value = attempt();
+        if (value === NOT_YET) this.#checkConsumer();
+        return value;
       },
       recheck: () => {
-        if (this.#core.ringConsumerState(this.#ring) === END_LIVE) this.#lease.attachment.markSuspectDead();
+        if (this.#core.ringConsumerState(this.#ring) === END_LIVE) this.attachment.markSuspectDead();
       },
       failed: (gaveUp) => {
         if (gaveUp && this.#state !== "closed") this.#core.countDrop();
@@ -187,19 +276,8 @@ export class Producer {
     };
   }
 
-  /** Sends for the first of those who wait. */
-  #serve(payload: Uint8Array): boolean {
-    this.#serving = true;
-    try {
-      return this.trySend(payload);
-    } finally {
-      this.#serving = false;
-      if (this.#queue.length > 0) this.#room = 0;
-    }
-  }
-
-  #checkConsumer(): typeof NOT_YET {
-    if (this.#core.ringConsumerState(this.#ring) !== END_DEAD) return NOT_YET;
+  #checkConsumer(): void {
+    if (this.#core.ringConsumerState(this.#ring) !== END_DEAD) return;
     this.#core.ringConsumerReported(this.#ring);
     throw consumerDied(this.#geometry);
   }
@@ -208,28 +286,105 @@ export class Producer {
    * Sends copies of as many of the payloads, in order, as there is room for, and publishes them together.
    *
    * @param arrayOfBytes the payloads, each as for `trySend`
-   * @returns how many were sent; 0 when sends wait for room: they come first
+   * @returns how many were sent; 0 when other calls wait for room: they come first
    * @throws {IsthmusError} as `trySend`; when one of them is too large or of a wrong type, none is sent
    */
-  sendMany(arrayOfBytes: readonly Uint8Array[]): number {
+  trySendMany(arrayOfBytes: readonly T[]): number {
+    const payloads = this.layout === undefined ? this.#checked(arrayOfBytes) : this.#payloads(arrayOfBytes);
+    return this.#queue.length === 0 ? this.#appendMany(payloads, 0) : 0;
+  }
+
+  /**
+   * Sends copies of all payloads, in order, waiting for room. Nothing else of this producer comes between them. The array may
+   * change meanwhile, the bytes must not.
+   *
+   * @param arrayOfBytes the payloads, each as for `trySend`
+   * @param options how long to wait, a signal that ends it, and an object that says how many were sent
+   * @throws {IsthmusError} as `send`, with the number of records that were sent before in the error's `sent`; when one of them is
+   *   too large or of a wrong type, none is sent
+   * @throws the signal's reason, when it is aborted; `options.progress` says how many were sent
+   */
+  async sendMany(arrayOfBytes: readonly T[], options?: SendManyOptions): Promise<void> {
+    const payloads = this.#payloads(arrayOfBytes);
+    const how = waiting(options, ["progress"]);
+    const batch = this.#batch(payloads, options?.progress);
+    this.#checkOpen();
+    try {
+      return await wait(this.#lease.attachment, this.#forRoom(batch.attempt, this.#queue), how);
+    } catch (error) {
+      const own = error !== how.signal?.reason;
+      throw own ? sentInPart(this.#geometry, error, batch.progress.sent, payloads.length) : error;
+    }
+  }
+
+  /**
+   * As `sendMany`, blocking the thread.
+   *
+   * @param arrayOfBytes the payloads, each as for `trySend`
+   * @param options how long to wait, and an object that says how many were sent
+   * @throws {IsthmusError} BUSY while another call of this producer waits; otherwise as `sendMany`
+   */
+  sendManySync(arrayOfBytes: readonly T[], options?: SendManySyncOptions): void {
+    const payloads = this.#payloads(arrayOfBytes);
+    const how = waitingSync(options, ["progress"]);
+    const batch = this.#batch(payloads, options?.progress);
+    this.#checkAlone();
+    try {
+      waitSync(this.#lease.attachment, this.#forRoom(batch.attempt), how);
+    } catch (error) {
+      throw sentInPart(this.#geometry, error, batch.progress.sent, payloads.length);
+    }
+  }
+
+  #batch(payloads: readonly Uint8Array[], given: SendProgress | undefined) {
+    const progress = given === undefined ? { sent: 0 } : objectOf("progress", given);
+    progress.sent = 0;
+    const attempt = (): undefined | typeof NOT_YET => {
+      progress.sent += this.#appendMany(payloads, progress.sent);
+      return progress.sent === payloads.length ? undefined : NOT_YET;
+    };
+    return { progress, attempt };
+  }
+
+  /** The array itself, when everything in it is bytes that can fit: what is wrong is found before anything is sent. */
+  #checked(arrayOfBytes: readonly unknown[]): readonly unknown[] {
     if (!Array.isArray(arrayOfBytes)) throw wrongType("arrayOfBytes", "an array of Uint8Array", arrayOfBytes);
-    const core = this.#core;
-    const u8 = this.#u8;
-    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state === "closed");
-    // What is wrong is found first: who gets an error need not ask how many were sent.
+    this.#checkOpen();
     for (let i = 0; i < arrayOfBytes.length; i++)
       checkFits(elementOf(arrayOfBytes, i).length, this.#geometry);
+    return arrayOfBytes;
+  }
+
+  /** An array of our own; the bytes of values are copied. */
+  #payloads(given: readonly unknown[]): Uint8Array[] {
+    const { layout } = this;
+    if (layout === undefined) return this.#checked(given).map((_, index) => elementOf(given, index));
+    if (!Array.isArray(given)) throw wrongType("arrayOfBytes", "an array of values", given);
+    this.#checkOpen();
+    return given.map((value) => {
+      const staged = layout.stage(value);
+      const copy = staged.bytes.slice();
+      layout.done(staged);
+      return copy;
+    });
+  }
+
+  /** Sends payloads from an index on, as far as there is room, and publishes them together. Returns how many. */
+  #appendMany(payloads: readonly unknown[], begin: number): number {
+    const core = this.#core;
+    const u8 = this.#u8;
+    const { attachment } = this;
+    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state);
+    if (attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
     // Only what is published moves our own offset.
     let from = this.#at;
     let at = from;
     let room = this.#room;
     let staged = 0;
     let payloadBytes = 0;
-    let sent = 0;
-    const { attachment } = this.#lease;
-    if (attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
-    for (; sent < arrayOfBytes.length; sent++) {
-      const bytes = elementOf(arrayOfBytes, sent);
+    let index = begin;
+    for (; index < payloads.length; index++) {
+      const bytes = elementOf(payloads, index);
       const length = bytes.length;
       if (this.#state !== "open" || this.#at !== from) throw elementSent(this.#geometry);
       if (RECORD_HEADER_BYTES + length > room - 7) {
@@ -248,8 +403,8 @@ export class Producer {
       payloadBytes += length;
     }
     this.#publish(at, staged, payloadBytes);
-    if (sent > 0) this.#stamp.write();
-    return sent;
+    if (index > begin) this.#stamp.write();
+    return index - begin;
   }
 
   /** Sends the records that are staged from our offset up to another one. */
@@ -260,53 +415,149 @@ export class Producer {
     if (result > FLAG_WAKE) throw sendFailed(result, this.#geometry);
     this.#at = to;
     this.#room -= bytes;
-    if (result === FLAG_WAKE) this.#lease.attachment.notify(this.#waitersData);
+    if (result === FLAG_WAKE) this.attachment.notify(this.#waitersData);
   }
 
   /**
    * Claims room to be filled in place, without a copy.
    *
-   * @param length bytes, 0 to capacity - 8
-   * @returns undefined when the ring is full, or when sends wait for room: they come first
+   * @param length bytes, 0 to capacity - 8; in a ring with a layout it may be left out, since each record has as many bytes
+   * @returns undefined when the ring is full, or when other calls wait for room: they come first
    * @throws {TypeError | RangeError} when the length is no such number
    * @throws {IsthmusError} as `trySend`
    */
-  tryClaim(length: number): Claim | undefined {
-    integer("length", length, 0, 2 ** 32);
-    if (!this.#makeRoom(length)) return undefined;
+  tryClaim(length?: number): Claim<F> | undefined {
+    const bytes = this.#claimBytes(length);
+    if (this.#queue.length > 0) return this.#comesLater(bytes) || undefined;
+    return this.#makeRoom(bytes) ? this.#claim(bytes) : undefined;
+  }
+
+  /**
+   * Claims room to be filled in place, waiting for it. Calls are served in their order, and what is called later waits until the
+   * claim has ended.
+   *
+   * @param length as for `tryClaim`
+   * @param options how long to wait, and a signal that ends it
+   * @returns the claim
+   * @throws {TypeError | RangeError} when the length is no such number
+   * @throws {IsthmusError} as `send`
+   * @throws the signal's reason, when it is aborted
+   */
+  async claim(length?: number, options?: WaitOptions): Promise<Claim<F>> {
+    const bytes = this.#claimBytes(length);
+    const how = waiting(options);
+    this.#checkOpen();
+    const attempt = () => (this.#makeRoom(bytes) ? this.#claim(bytes) : NOT_YET);
+    return wait(this.#lease.attachment, this.#forRoom(attempt, this.#queue), how);
+  }
+
+  /**
+   * As `claim`, blocking the thread.
+   *
+   * @param length as for `tryClaim`
+   * @param options how long to wait
+   * @returns the claim
+   * @throws {TypeError | RangeError} when the length is no such number
+   * @throws {IsthmusError} BUSY while another call of this producer waits; otherwise as `send`
+   */
+  claimSync(length?: number, options?: WaitSyncOptions): Claim<F> {
+    const bytes = this.#claimBytes(length);
+    const how = waitingSync(options);
+    this.#checkAlone();
+    const attempt = () => (this.#makeRoom(bytes) ? this.#claim(bytes) : NOT_YET);
+    return waitSync(this.#lease.attachment, this.#forRoom(attempt), how);
+  }
+
+  #claimBytes(length: number | undefined): number {
+    const { layout } = this;
+    if (layout === undefined) return integer("length", length, 0, 2 ** 32);
+    return length === undefined ? layout.bytes : integer("length", length, layout.bytes, layout.bytes);
+  }
+
+  #claim(length: number): Claim<F> {
     this.#state = "claimed";
-    const from = this.#at + RECORD_HEADER_BYTES;
-    return new Claim(this, this.#u8.subarray(from, from + length));
+    return new Claim(this, this.#at + RECORD_HEADER_BYTES, length);
   }
 
   /** @internal */
   commitClaim(length: number): void {
-    if (this.#state !== "claimed") throw producerUnusable(this.#geometry, this.#state === "closed");
-    this.#state = "open";
-    if (this.#lease.attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
+    if (this.#state !== "claimed") throw producerUnusable(this.#geometry, this.#state);
+    this.abortClaim();
+    if (this.attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
     this.#commit(this.#at, length);
   }
 
   /** @internal */
   abortClaim(): void {
-    if (this.#state === "claimed") this.#state = "open";
+    if (this.#state !== "claimed") return;
+    this.#state = "open";
+    if (this.#queue.length > 0) lookAgain(this.attachment, this.#waitersRoom);
   }
 
   /**
-   * Gives the end back; a consumer that has received everything sees the end of the stream. Where it was not called when the
-   * process or worker ends, the consumer gets PEER_DIED: nobody has said that the stream is complete. Never throws.
+   * Completes the stream: what waits is sent first, then the end is given back. From the call on nothing more may be sent; if it
+   * fails, the producer is open as before. Does nothing after `end` or `close`.
+   *
+   * @param options how long to wait, and a signal that ends it
+   * @throws {IsthmusError} TIMED_OUT; BUSY while a claim is open; CLOSED: the producer or its segment was closed meanwhile;
+   *   PEER_DIED as `send`; EVICTED
+   * @throws the signal's reason, when it is aborted
+   */
+  async end(options?: WaitOptions): Promise<void> {
+    const how = waiting(options);
+    if (this.#state === "closed") return;
+    if (this.#state === "claimed" && this.#queue.length === 0)
+      throw producerUnusable(this.#geometry, "claimed");
+    const attempt = (): void => {
+      if (this.#ended) return;
+      if (this.#state === "closed") throw producerUnusable(this.#geometry, "closed");
+      if (this.attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
+      this.#ended = true;
+      this.close();
+    };
+    this.#ending++;
+    try {
+      const condition = this.#forRoom<void>(attempt, this.#queue);
+      await wait(this.#lease.attachment, { ...condition, failed() {} }, how);
+    } finally {
+      this.#ending--;
+    }
+  }
+
+  /**
+   * Gives the end back at once; what waits is given up, with CLOSED. A consumer that has received everything sees the end of the
+   * stream: see `end` for a stream that is to be complete. Where neither was called when the process or worker ends, the consumer
+   * gets PEER_DIED: nobody has said that the stream is complete. Never throws.
    */
   close(): void {
+    this.#giveBack(ringCloseProducer);
+  }
+
+  /** @internal As `close`, and the consumer gets PEER_DIED: the stream is not complete. */
+  abandon(): void {
+    this.#giveBack(ringAbandonProducer);
+  }
+
+  #giveBack(how: (attachment: Attachment, ring: number) => void): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#stamp.ended = true;
-    if (this.#queue.length > 0) lookAgain(this.#lease.attachment, this.#waitersRoom);
+    if (this.#queue.length > 0) lookAgain(this.attachment, this.#waitersRoom);
     this.#part.done();
-    ringCloseProducer(this.#lease.attachment, this.#ring);
+    how(this.attachment, this.#ring);
   }
 
   /** As `close`. Never throws. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /**
+   * As `end`: for `await using`.
+   *
+   * @throws {IsthmusError} as `end`
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
   }
 }

@@ -1,14 +1,17 @@
 import { RECORD_HEADER_BYTES } from "../../protocol/layout.js";
 import { bytesOf, wrongType } from "../arguments.js";
-import { isUint8Array } from "../bytes.js";
+import { isUint8Array, type PrivateBytes } from "../bytes.js";
 import { IsthmusError } from "../errors.js";
 import { copierTo, LARGE_BYTES_MIN } from "../host/copy.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
+import { StructView } from "../memory/view.js";
 import type { Attachment } from "../segment/attachment.js";
+import type { Fields, Struct } from "../struct/struct.js";
+import type { ViewOf } from "./payload.js";
 
 /**
- * A record in shared memory, from `tryPeek` or `drain`. Valid until it is released; a consumer has one at a time and uses the
- * object again.
+ * A record in shared memory, from `peek`, `drain` and their other forms. Valid until it is released; a consumer hands out one
+ * at a time. `drain` uses one object for all of its records.
  *
  * @example
  * ```ts
@@ -23,11 +26,21 @@ import type { Attachment } from "../segment/attachment.js";
  * record?.release();
  * ```
  */
-export interface RingRecord {
-  /** The payload, in place: not to be used after the release. @throws {IsthmusError} CLOSED when it was released already */
+export interface RingRecord<F extends Fields = never> {
+  /**
+   * The payload, in place: not to be used after the release. It lies in a SharedArrayBuffer.
+   *
+   * @throws {IsthmusError} CLOSED when it was released already
+   */
   readonly bytes: Uint8Array;
   /** Bytes of the payload. */
   readonly byteLength: number;
+  /**
+   * The fields of the payload, in place: not to be used after the release. undefined in a ring without a layout.
+   *
+   * @throws {IsthmusError} CLOSED when it was released already
+   */
+  readonly view: ViewOf<F>;
   /**
    * Copies the payload.
    *
@@ -38,7 +51,8 @@ export interface RingRecord {
    */
   copyInto(target: Uint8Array): number;
   /**
-   * Gives the room back to the producer. Not for records that `drain` hands out: it releases them itself.
+   * Acknowledges the record, at once: the producer may use its room, and nobody receives it again. Not for records that `drain`
+   * hands out: it releases them itself.
    *
    * @throws {IsthmusError} CLOSED when the record was released already; BUSY inside `drain`; EVICTED; CORRUPT
    */
@@ -54,22 +68,13 @@ export interface RingRecord {
 /** Records up to this many bytes are copied word by word: a view of so few bytes costs more than to copy them. */
 const WORD_COPY_BYTES_MAX = 256;
 
-/** @internal The one record that a consumer has at hand. */
-export class RecordAtHand implements RingRecord {
-  static {
-    describe(RecordAtHand.prototype, "RingRecord", (record) =>
-      record.#valid ? { byteLength: record.#length } : { state: "released" },
-    );
-  }
-
-  /** @internal */
-  readonly cannotBeCloned = openItByItsNameOverThere;
+/** @internal The record that a consumer has reached: where it lies, and how it is copied. */
+export class RecordAtHand {
+  readonly attachment: Attachment;
   readonly #u8: Uint8Array;
   readonly #i32: Int32Array;
-  readonly #release: () => void;
   #from = 0;
   #length = 0;
-  #valid = false;
   /** The buffer that the latest record was copied into: it is usually the same one again. */
   #target: Uint8Array | undefined;
   /** Its length when it was looked at: it changes when the buffer under it is resized. */
@@ -77,10 +82,10 @@ export class RecordAtHand implements RingRecord {
   #targetWords: Int32Array | undefined;
   #copyLarge: ((source: Uint8Array) => void) | undefined;
 
-  constructor(attachment: Attachment, release: () => void) {
+  constructor(attachment: Attachment) {
+    this.attachment = attachment;
     this.#u8 = attachment.u8;
     this.#i32 = attachment.i32;
-    this.#release = release;
   }
 
   /** The record whose header lies at `at`, with a length that was checked. */
@@ -89,40 +94,22 @@ export class RecordAtHand implements RingRecord {
     this.#length = length;
   }
 
-  /** Whether users may look at it. */
-  set valid(valid: boolean) {
-    this.#valid = valid;
+  get from(): number {
+    return this.#from;
   }
 
-  #check(): void {
-    if (!this.#valid) throw new IsthmusError("CLOSED", "this record was released already; peek again");
-  }
-
-  get bytes(): Uint8Array {
-    this.#check();
-    return this.#u8.subarray(this.#from, this.#from + this.#length);
-  }
-
-  get byteLength(): number {
+  get length(): number {
     return this.#length;
   }
 
-  copyInto(target: Uint8Array): number {
-    this.#check();
-    return this.copy(target);
-  }
-
-  release(): void {
-    this.#check();
-    this.#release();
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#valid) this.#release();
+  /** The payload in place. */
+  get bytes(): Uint8Array {
+    this.attachment.rawBytesGiven = true;
+    return this.#u8.subarray(this.#from, this.#from + this.#length);
   }
 
   /** A copy in new memory. */
-  slice(): Uint8Array {
+  slice(): PrivateBytes {
     const end = this.#from + this.#length;
     if (this.#length < LARGE_BYTES_MIN) return this.#u8.slice(this.#from, end);
     const copy = new Uint8Array(this.#length);
@@ -130,7 +117,7 @@ export class RecordAtHand implements RingRecord {
     return copy;
   }
 
-  /** Copies whether or not users may look. */
+  /** Copies the payload to the start of a buffer, which is checked when it is another one than last time. */
   copy(target: Uint8Array): number {
     const length = this.#length;
     const from = this.#from;
@@ -157,8 +144,9 @@ export class RecordAtHand implements RingRecord {
 
   #keep(target: Uint8Array): void {
     if (!isUint8Array(target)) throw wrongType("target", "a Uint8Array", target);
-    this.#targetLength = bytesOf("target", target).length;
+    bytesOf("target", target);
     this.#target = target;
+    this.#targetLength = target.length;
     this.#copyLarge = undefined;
     const aligned = target.byteOffset % 4 === 0;
     this.#targetWords = aligned
@@ -167,6 +155,85 @@ export class RecordAtHand implements RingRecord {
   }
 }
 
+function released(): IsthmusError {
+  return new IsthmusError("CLOSED", "this record was released already; peek again");
+}
+
+/** @internal The record at hand, as its user has it: valid until it is released. */
+export class HandedRecord implements RingRecord<Fields> {
+  static {
+    describe(HandedRecord.prototype, "RingRecord", (record) =>
+      record.valid ? { byteLength: record.byteLength } : { state: "released" },
+    );
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
+  /** Whether users may look at it. */
+  valid = false;
+  readonly #record: RecordAtHand;
+  readonly #layout: Struct<Fields> | undefined;
+  readonly #release: () => void;
+
+  /** `release` does what the record's own `release` is for. */
+  constructor(record: RecordAtHand, layout: Struct<Fields> | undefined, release: () => void) {
+    this.#record = record;
+    this.#layout = layout;
+    this.#release = release;
+  }
+
+  #check(): void {
+    if (!this.valid) throw released();
+  }
+
+  get bytes(): Uint8Array {
+    this.#check();
+    return this.#record.bytes;
+  }
+
+  get byteLength(): number {
+    return this.#record.length;
+  }
+
+  /** A view of the fields of the ring, which its type says. */
+  get view(): never {
+    this.#check();
+    const layout = this.#layout;
+    if (layout === undefined) return undefined as never;
+    const { attachment, from } = this.#record;
+    return new StructView(
+      {
+        memory: attachment.view,
+        offset: from,
+        check: (writing) => {
+          attachment.check(writing);
+          this.#check();
+          if (this.#record.from !== from) throw released(); // another record is at hand by now
+        },
+        changing() {},
+        copyIn: attachment.copyIn,
+        shareMemory() {
+          attachment.rawBytesGiven = true;
+        },
+      },
+      layout,
+    ) as never;
+  }
+
+  copyInto(target: Uint8Array): number {
+    this.#check();
+    return this.#record.copy(target);
+  }
+
+  release(): void {
+    this.#check();
+    this.#release();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.valid) this.#release();
+  }
+}
 /** Sixteen words a turn: engines look at both arrays anew in each turn, which costs more than to copy a word. */
 function copyWords(target: Int32Array, source: Int32Array, from: number, count: number): void {
   let i = 0;

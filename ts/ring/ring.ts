@@ -1,6 +1,7 @@
 import {
   OBJECT_RING,
   RECORD_ALIGNMENT,
+  RECORD_HEADER_BYTES,
   RING_HEAD_OFFSET,
   RING_LAST_SENT_NS_OFFSET,
   RING_RECEIVED_OFFSET,
@@ -9,22 +10,37 @@ import {
   RING_TAIL_OFFSET,
 } from "../../protocol/layout.js";
 import { RING_CAPACITY_MAX, RING_CAPACITY_MIN } from "../../protocol/limits.js";
-import { integer, options } from "../arguments.js";
+import {
+  integer,
+  options,
+  type WaitOptions,
+  type WaitSyncOptions,
+  waiting,
+  waitingSync,
+} from "../arguments.js";
+import type { PrivateBytes } from "../bytes.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Lease } from "../segment/attachment.js";
-import { openObject } from "../segment/directory.js";
-import { Consumer } from "./consumer.js";
-import type { RingGeometry } from "./end.js";
+import { findObject, openObject } from "../segment/directory.js";
+import { type Fields, type Struct, structOf } from "../struct/struct.js";
+import { wait, waitSync } from "../wait/wait.js";
+import { acknowledgesEach, Consumer, type ConsumerOptions } from "./consumer.js";
+import { checkOwnEnd, endAwaited, type RingGeometry } from "./end.js";
+import { type EndHolder, endHolders } from "./holders.js";
+import type { FieldsOf, SentOf } from "./payload.js";
 import { Producer } from "./producer.js";
+import { type ReadableOptions, readableOf, type WritableOptions, writableOf } from "./streams.js";
 
-/** What a ring is made with; whoever opens it gives the same. */
-export interface RingOptions {
+/** What a ring is made with; whoever opens it gives the same, or leaves out `bytes`. */
+export interface RingOptions<F extends Fields = never> {
   /**
    * Capacity in bytes, 1 to 2 GiB - 64 KiB, rounded up to a multiple of 8, at least 64. Each record takes its payload, rounded
-   * up to a multiple of 8, and 8 bytes more.
+   * up to a multiple of 8, and 8 bytes more. Without it, only a ring that exists is opened, whatever its capacity.
    */
-  bytes: number;
+  bytes?: number | undefined;
+  /** What `struct` made: then values are sent and received. Default: none, records are bytes of any length. */
+  layout?: Struct<F> | undefined;
 }
 
 /** Counts of a ring. Exact up to 2^53, and off by at most what a crash left half counted. */
@@ -41,17 +57,22 @@ export interface RingStats {
   capacity: number;
   /** When the last record was sent, to within 64 records of one burst; undefined before the first. */
   lastSentAt: Date | undefined;
+  /** Who holds the producer's end; undefined when nobody does. */
+  producer: EndHolder | undefined;
+  /** Who holds the consumer's end; undefined when nobody does. */
+  consumer: EndHolder | undefined;
 }
 
 /**
- * A ring: one producer streams records of any length to one consumer, in order. Opened with `segment.ring(name, { bytes })`.
+ * A ring: one producer streams records to one consumer, in order. Opened with `segment.ring(name, { bytes })`; records are bytes
+ * of any length, or values of a struct when it is made with a `layout`.
  *
- * A record is delivered at least once: what a consumer had received but not released when it was killed is delivered again
- * to its successor: at most 64 records and an eighth of the capacity, or one larger record. See docs/recovery.md.
+ * A record is delivered at least once. What a consumer had received but not acknowledged when it was killed is delivered again
+ * to its successor: see `ConsumerOptions` and docs/recovery.md.
  *
  * @example
  * ```ts
- * import { MiB, Segment } from "isthmus";
+ * import { MiB, Segment, struct } from "isthmus";
  *
  * using segment = Segment.createAnonymous({ bytes: 4 * MiB });
  * const ring = segment.ring("frames", { bytes: 1 * MiB });
@@ -59,9 +80,14 @@ export interface RingStats {
  * using consumer = ring.consumer();
  * producer.trySend(new TextEncoder().encode("hello"));
  * console.log(new TextDecoder().decode(consumer.tryReceive()));
+ *
+ * const Pose = struct({ id: "u32", position: ["f64", 3] });
+ * const poses = segment.ring("poses", { bytes: 1 * MiB, layout: Pose });
+ * poses.producer().trySend({ id: 7, position: [1, 2, 3] });
+ * console.log(poses.consumer().tryReceive()?.position);
  * ```
  */
-export class Ring {
+export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
   static {
     describe(Ring.prototype, "Ring", ({ name, capacity, stats: { sent, received, used } }) => ({
       ...{ name, capacity, used },
@@ -75,15 +101,21 @@ export class Ring {
   readonly name: string;
   /** Bytes for records: what it was made with, rounded up. */
   readonly capacity: number;
+  /** Of the records; undefined when they are bytes. */
+  readonly layout: [F] extends [never] ? undefined : Struct<F>;
   readonly #lease: Lease;
   readonly #geometry: RingGeometry;
+  /** Its records have a layout that this opener has not given. */
+  readonly #hidden: boolean;
 
   /** @internal */
-  constructor(lease: Lease, name: string, given: RingOptions) {
-    const { bytes } = options<RingOptions>("options", given, ["bytes"]);
-    const wanted = integer("bytes", bytes, 1, RING_CAPACITY_MAX);
-    const capacity = Math.max(RING_CAPACITY_MIN, Math.ceil(wanted / RECORD_ALIGNMENT) * RECORD_ALIGNMENT);
-    const object = openObject(lease.attachment, name, OBJECT_RING, { bytes: capacity });
+  constructor(lease: Lease, name: string, given: RingOptions<F> | undefined) {
+    const { bytes, layout: struct } = options<RingOptions<F>>("options", given, ["bytes", "layout"]);
+    const layout = struct && (structOf("layout", struct) as Struct<Fields>);
+    const found = bytes === undefined ? existing(lease, name) : undefined;
+    const capacity = found ? found.capacity : capacityOf(bytes, layout);
+    const parameters = { bytes: capacity, layout: layout?.hash ?? found?.layout ?? 0 };
+    const object = openObject(lease.attachment, name, OBJECT_RING, parameters, layout);
     const data = lease.attachment.core.ringData(object.offset) >>> 0;
     if (data + capacity > object.offset + object.bytes) {
       throw new IsthmusError(
@@ -92,42 +124,174 @@ export class Ring {
       );
     }
     this.#lease = lease;
-    this.#geometry = { name, ring: object.offset, capacity, data, end: data + capacity };
+    this.#geometry = { name, ring: object.offset, capacity, data, end: data + capacity, layout };
     this.name = name;
     this.capacity = capacity;
+    this.layout = layout as typeof this.layout;
+    this.#hidden = layout === undefined && found !== undefined && found.layout !== 0;
+  }
+
+  #leaseOfEnds(): Lease {
+    if (!this.#hidden) return this.#lease;
+    throw new IsthmusError(
+      "OBJECT_MISMATCH",
+      `the records of ring "${this.name}" have a layout; open it with { layout } to send or receive`,
+    );
   }
 
   /**
    * Takes the producer's end.
    *
    * @returns the end; it is given back by `close`, or when the segment is closed
-   * @throws {IsthmusError} BUSY while a live participant, or this one, holds it; READ_ONLY; CLOSED: the segment was closed;
-   *   EVICTED; CORRUPT when the ring is damaged
+   * @throws {IsthmusError} BUSY while a live participant, or this one, holds it: see `waitForProducer`; READ_ONLY; CLOSED: the
+   *   segment was closed; EVICTED; CORRUPT when the ring is damaged; OBJECT_MISMATCH when it has a layout that was not given
    */
-  producer(): Producer {
-    return new Producer(this.#lease, this.#geometry);
+  producer(): Producer<SentOf<T, F>, F> {
+    return new Producer(this.#leaseOfEnds(), this.#geometry);
+  }
+
+  /**
+   * Takes the producer's end as soon as nobody alive holds it: for a program that replaces another one, or stands by for it.
+   *
+   * @param options how long to wait, and a signal that ends it
+   * @returns the end, as `producer`
+   * @throws {IsthmusError} TIMED_OUT; otherwise as `producer` (but BUSY)
+   * @throws the signal's reason, when it is aborted
+   */
+  async waitForProducer(options?: WaitOptions): Promise<Producer<SentOf<T, F>, F>> {
+    const how = waiting(options);
+    const { attachment } = this.#leaseOfEnds();
+    attachment.check(true);
+    return wait(attachment, this.#producerAwaited(), how);
+  }
+
+  /**
+   * As `waitForProducer`, blocking the thread.
+   *
+   * @param options how long to wait
+   * @returns the end, as `producer`
+   * @throws {IsthmusError} DEADLOCK when this very opener holds the end; otherwise as `waitForProducer`
+   */
+  waitForProducerSync(options?: WaitSyncOptions): Producer<SentOf<T, F>, F> {
+    const how = waitingSync(options);
+    const { attachment } = this.#leaseOfEnds();
+    attachment.check(true);
+    checkOwnEnd(attachment, "producer", this.#geometry);
+    return waitSync(attachment, this.#producerAwaited(), how);
+  }
+
+  #producerAwaited() {
+    return endAwaited(
+      this.#lease.attachment,
+      "producer",
+      this.#geometry,
+      (at) => new Producer<SentOf<T, F>, F>(this.#lease, this.#geometry, at),
+    );
   }
 
   /**
    * Takes the consumer's end.
    *
+   * @param given when records count as consumed
    * @returns the end; it is given back by `close`, or when the segment is closed
-   * @throws {IsthmusError} as `producer`
+   * @throws {IsthmusError} as `producer`, and see `waitForConsumer`
    */
-  consumer(): Consumer {
-    return new Consumer(this.#lease, this.#geometry);
+  consumer(given?: ConsumerOptions): Consumer<T, F> {
+    const { acknowledge } = options<ConsumerOptions>("options", given, ["acknowledge"]);
+    return new Consumer(this.#leaseOfEnds(), this.#geometry, acknowledgesEach(acknowledge));
   }
 
   /**
-   * Counts of the ring as they are now, for anyone who has the segment open.
+   * Takes the consumer's end as soon as nobody alive holds it, as `waitForProducer`.
+   *
+   * @param given when records count as consumed, how long to wait, and a signal that ends it
+   * @returns the end, as `consumer`
+   * @throws {IsthmusError} TIMED_OUT; otherwise as `producer` (but BUSY)
+   * @throws the signal's reason, when it is aborted
+   */
+  async waitForConsumer(given?: ConsumerOptions & WaitOptions): Promise<Consumer<T, F>> {
+    const how = waiting(given, ["acknowledge"]);
+    const each = acknowledgesEach(given?.acknowledge);
+    const { attachment } = this.#leaseOfEnds();
+    attachment.check(true);
+    return wait(attachment, this.#consumerAwaited(each), how);
+  }
+
+  /**
+   * As `waitForConsumer`, blocking the thread.
+   *
+   * @param given when records count as consumed, and how long to wait
+   * @returns the end, as `consumer`
+   * @throws {IsthmusError} DEADLOCK when this very opener holds the end; otherwise as `waitForConsumer`
+   */
+  waitForConsumerSync(given?: ConsumerOptions & WaitSyncOptions): Consumer<T, F> {
+    const how = waitingSync(given, ["acknowledge"]);
+    const each = acknowledgesEach(given?.acknowledge);
+    const { attachment } = this.#leaseOfEnds();
+    attachment.check(true);
+    checkOwnEnd(attachment, "consumer", this.#geometry);
+    return waitSync(attachment, this.#consumerAwaited(each), how);
+  }
+
+  #consumerAwaited(each: boolean) {
+    return endAwaited(
+      this.#lease.attachment,
+      "consumer",
+      this.#geometry,
+      (at) => new Consumer<T, F>(this.#lease, this.#geometry, each, at),
+    );
+  }
+
+  /**
+   * Takes the consumer's end and reads it as a Web Stream. A record is taken from the ring when the reader asks for a chunk, and
+   * no earlier; bytes are private memory. The stream closes when the producer closes its end. It gives the consumer's end back
+   * when it closes, fails, or is cancelled: what was read counts as consumed then.
+   *
+   * @param given how long to wait for each record, a signal that fails the stream, and when records count as consumed
+   * @returns the stream; it fails with PEER_DIED when the producer died, or ended without `close`
+   * @throws {IsthmusError} as `consumer`; NOT_SUPPORTED in a global scope without Web Streams
+   */
+  readable(given?: ReadableOptions): ReadableStream<T> {
+    const how = waiting(given, ["acknowledge"]);
+    const consumer = this.consumer({ acknowledge: given?.acknowledge });
+    try {
+      return readableOf<T>(consumer as never, how);
+    } catch (error) {
+      consumer.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Takes the producer's end and writes to it as a Web Stream. A write is done when the record is in the ring, so a full ring
+   * holds the writer back. Closing the stream completes it. Aborting it, or the signal, gives the end back without that: the
+   * consumer gets PEER_DIED after the records that were sent.
+   *
+   * @param given how long each write waits for room, and a signal that aborts the stream
+   * @returns the stream
+   * @throws {IsthmusError} as `producer`; NOT_SUPPORTED in a global scope without Web Streams
+   */
+  writable(given?: WritableOptions): WritableStream<SentOf<T, F>> {
+    const how = waiting(given);
+    const producer = this.producer();
+    try {
+      return writableOf<SentOf<T, F>>(producer as never, how);
+    } catch (error) {
+      producer.abandon();
+      throw error;
+    }
+  }
+
+  /**
+   * Counts of the ring and the holders of its ends as they are now, for anyone who has the segment open.
    *
    * @throws {IsthmusError} CLOSED: the segment was closed
    */
   get stats(): RingStats {
-    this.#lease.attachment.check(false);
+    const { attachment } = this.#lease;
+    attachment.check(false);
     const { ring, capacity } = this.#geometry;
-    const word = (offset: number): number =>
-      Number(this.#lease.attachment.view.getBigUint64(ring + offset, true));
+    const word = (offset: number): number => Number(attachment.view.getBigUint64(ring + offset, true));
     const sentNs = word(RING_LAST_SENT_NS_OFFSET);
     return {
       sent: word(RING_SENT_OFFSET),
@@ -136,6 +300,32 @@ export class Ring {
       used: Math.min(capacity, Math.max(0, word(RING_HEAD_OFFSET) - word(RING_TAIL_OFFSET))),
       capacity,
       lastSentAt: sentNs === 0 ? undefined : new Date(sentNs / 1e6),
+      ...endHolders(attachment, ring),
     };
   }
+}
+
+function capacityOf(bytes: unknown, layout: Struct<Fields> | undefined): number {
+  const wanted = integer("bytes", bytes, 1, RING_CAPACITY_MAX);
+  const capacity = Math.max(RING_CAPACITY_MIN, Math.ceil(wanted / RECORD_ALIGNMENT) * RECORD_ALIGNMENT);
+  if (layout && RECORD_HEADER_BYTES + layout.bytes > capacity) {
+    throw new RangeError(
+      `bytes must be at least ${RECORD_HEADER_BYTES + layout.bytes} for one value of the layout, got ${wanted}`,
+    );
+  }
+  return capacity;
+}
+
+/** What a ring was made with that is there. Another object of that name has neither, and is refused when it is opened. */
+function existing({ attachment }: Lease, name: string): { capacity: number; layout: number } {
+  attachment.check(false);
+  const found = findObject(attachment, name);
+  if (!found) {
+    throw new IsthmusError(
+      "NOT_FOUND",
+      `segment "${attachment.name}" has no object "${name}"; give { bytes } to make a ring`,
+    );
+  }
+  const { bytes = 0, layout = 0 } = found.type === "ring" ? found.parameters : {};
+  return { capacity: bytes, layout };
 }

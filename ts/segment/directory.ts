@@ -37,8 +37,8 @@ export interface ObjectInfo {
   /** Bytes that the object takes in the segment. */
   bytes: number;
   /**
-   * What it was made with: `bytes` for a ring; `bytes` and `layout` (a hash) for a latest value; `initial` for a semaphore;
-   * `signaled` (0 or 1) for an event.
+   * What it was made with: `bytes`, and `layout` (a hash) if it has one, for a ring; `bytes` and `layout` for a latest value;
+   * `initial` for a semaphore; `signaled` (0 or 1) for an event.
    */
   parameters: Record<string, number>;
   /** Values written so far, for a latest value. */
@@ -66,7 +66,7 @@ interface ObjectType {
 }
 
 const types = new Map<number, ObjectType>([
-  [OBJECT_RING, { name: "ring", parameters: ["bytes"] }],
+  [OBJECT_RING, { name: "ring", parameters: ["bytes", "layout"] }],
   [OBJECT_LATEST, { name: "latest", parameters: ["bytes", "layout"] }],
   [OBJECT_LOCK, { name: "lock", parameters: [] }],
   [OBJECT_SEMAPHORE, { name: "semaphore", parameters: ["initial"] }],
@@ -111,7 +111,8 @@ function describe(attachment: Attachment, entry: number): ObjectInfo {
   const type = types.get(attachment.u32[(entry + ENTRY_TYPE_OFFSET) >>> 2]);
   const parameters: Record<string, number> = {};
   type?.parameters.forEach((name, index) => {
-    parameters[name] = attachment.u32[(entry + ENTRY_PARAMETERS_OFFSET + 4 * index) >>> 2];
+    const value = attachment.u32[(entry + ENTRY_PARAMETERS_OFFSET + 4 * index) >>> 2];
+    if (type.name !== "ring" || name !== "layout" || value !== 0) parameters[name] = value;
   });
   return {
     name: entryName(attachment, entry),
@@ -247,8 +248,9 @@ function withArticle(type: string | undefined): string {
 }
 
 /** A parameter as its user gives it. */
-function shown(key: string, value: number | undefined): string {
-  return key === "signaled" ? String(value === 1) : String(value);
+function shown(key: string, value: number): string {
+  if (key === "signaled") return `${key} ${value === 1}`;
+  return key === "layout" && value === 0 ? "no layout" : `${key} ${value}`;
 }
 
 function compare(
@@ -276,11 +278,11 @@ function compare(
     );
   }
   for (const [key, value] of Object.entries(parameters)) {
-    if (found.parameters[key] !== value) {
+    const made = found.parameters[key] ?? 0;
+    if (made !== value) {
       throw new IsthmusError(
         "OBJECT_MISMATCH",
-        `${wanted} "${name}" was made with ${key} ${shown(key, found.parameters[key])}, ` +
-          `opened with ${key} ${shown(key, value)}; use the same`,
+        `${wanted} "${name}" was made with ${shown(key, made)}, opened with ${shown(key, value)}; use the same`,
       );
     }
   }

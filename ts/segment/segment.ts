@@ -24,6 +24,7 @@ import { Heap } from "../memory/heap.js";
 import { type TransactionLock, transaction, transactionSync, tryTransaction } from "../memory/transaction.js";
 import type { StructView } from "../memory/view.js";
 import { withWriteLock } from "../memory/write-lock.js";
+import type { ReceivedOf } from "../ring/payload.js";
 import { Ring, type RingOptions } from "../ring/ring.js";
 import type { Fields, Struct } from "../struct/struct.js";
 import { Counter } from "../sync/counter.js";
@@ -516,18 +517,18 @@ export class Segment {
   }
 
   /**
-   * Opens the ring of that name, or makes it.
+   * Opens the ring of that name, or makes it. Without a capacity, only a ring that exists is opened.
    *
    * @param name 1 to 80 bytes in UTF-8, without NUL
-   * @param given the capacity
+   * @param given the capacity, and what the records are
    * @returns the ring; it has no end yet
    * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} OBJECT_MISMATCH when it exists with other parameters or as another object; SEGMENT_FULL when there is
-   *   no room for it; NOT_FOUND when a read-only opener finds none; INVALID_NAME; CLOSED: the segment was closed; EVICTED: this
+   *   no room for it; NOT_FOUND when there is none and no capacity is given, or the opener is read-only; INVALID_NAME; CLOSED: the segment was closed; EVICTED: this
    *   participant was removed; BUSY inside a transaction, or when another process had the directory for 5 s; CORRUPT when the
    *   directory is damaged
    */
-  ring(name: string, given: RingOptions): Ring {
+  ring<F extends Fields = never>(name: string, given?: RingOptions<F>): Ring<ReceivedOf<F>, F> {
     return new Ring(this.#lease, name, given);
   }
 

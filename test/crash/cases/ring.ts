@@ -11,6 +11,7 @@ import {
 import { RING_HELD_RECORDS_MAX } from "../../../protocol/limits.js";
 import type { CrashCase, CrashLane } from "../../lib/crash.js";
 import {
+  abandonProducer,
   attachConsumer,
   attachProducer,
   type ConsumerEnd,
@@ -84,6 +85,15 @@ export const releasing: Step = function* (stream) {
   stream.released = stream.received;
 };
 
+const closingProducer: Step = ({ producer }) => closeProducer(producer);
+
+const abandoning: Step = ({ producer }) => abandonProducer(producer);
+
+const closingConsumer: Step = function* (stream) {
+  yield* closeConsumer(stream.consumer);
+  stream.released = stream.received;
+};
+
 function times(count: number, step: Step): Step[] {
   return new Array<Step>(count).fill(step);
 }
@@ -98,7 +108,7 @@ interface RingCase {
   capacity: number;
   before: Step[];
   /** Who waits while the operation runs. */
-  waits?: "waitersData" | "waitersRoom";
+  waits?: "waitersData" | "waitersRoom" | "waitersEnds";
   operation: Step;
   /** Whose end the operation needs; the other is free for the survivors. */
   end: "producer" | "consumer";
@@ -296,6 +306,34 @@ const CASES: RingCase[] = [
     operation: releasing,
     end: "consumer",
   },
+  ...(["waitersData", "waitersEnds"] as const).flatMap((waits): RingCase[] => [
+    {
+      name: `close the producer's end, somebody waits in ${waits}`,
+      capacity: 128,
+      before: [sending(9), sending(24)],
+      waits,
+      operation: closingProducer,
+      end: "producer",
+    },
+    {
+      name: `abandon the producer's end, somebody waits in ${waits}`,
+      capacity: 128,
+      before: [sending(9), sending(24)],
+      waits,
+      operation: abandoning,
+      end: "producer",
+    },
+  ]),
+  ...(["waitersRoom", "waitersEnds"] as const).map(
+    (waits): RingCase => ({
+      name: `close the consumer's end, somebody waits in ${waits}`,
+      capacity: 128,
+      before: [sending(9), sending(24), receiving],
+      waits,
+      operation: closingConsumer,
+      end: "consumer",
+    }),
+  ),
 ];
 
 function* prepare(one: RingCase, view: DataView): Script<Stream> {

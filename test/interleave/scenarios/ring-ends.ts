@@ -1,8 +1,9 @@
 /** How a stream ends: whatever was sent before comes first, whether its producer closes or dies; a dead consumer has a heir. */
 import { strict as assert } from "node:assert";
-import { END_CLOSED, END_DEAD } from "../../../protocol/layout.js";
+import { END_CLOSED, END_DEAD, END_LIVE } from "../../../protocol/layout.js";
 import type { World } from "../../lib/explore.js";
 import {
+  abandonProducer,
   attachConsumer,
   attachProducer,
   closeProducer,
@@ -12,7 +13,7 @@ import {
   receiveStretch,
   send,
 } from "../../lib/hosts/ring.js";
-import { markDead } from "../../lib/hosts/segment.js";
+import { markDead, waitFor } from "../../lib/hosts/segment.js";
 import { attempt, call, type Script, until } from "../../lib/script.js";
 import { type Explored, SLOTS } from "./ground.js";
 import { type Ends, NEAR_END, prepareRing } from "./ring.js";
@@ -21,7 +22,13 @@ import { type Ends, NEAR_END, prepareRing } from "./ring.js";
  * Receives until the end of the stream is reported. `dead` tells whether the kernel lock of the producer is free. Returns
  * the number of the last record.
  */
-function* receiveToTheEnd(view: DataView, ends: Ends, expected: number, dead: () => boolean): Script<number> {
+function* receiveToTheEnd(
+  view: DataView,
+  ends: Ends,
+  expected: number,
+  dead: () => boolean,
+  ending?: number,
+): Script<number> {
   const consumer = { ...ends.consumer };
   let last = ends.before;
   return yield* attempt(function* () {
@@ -39,6 +46,7 @@ function* receiveToTheEnd(view: DataView, ends: Ends, expected: number, dead: ()
         assert.equal(numberOf(late), ++last, "order");
         continue;
       }
+      if (ending !== undefined) assert.equal(state, ending);
       assert.ok(state === END_DEAD || last === ends.before + expected, "closed before everything came");
       yield* call("ringProducerReported", consumer.ring);
       return last;
@@ -158,7 +166,60 @@ function buriedMeanwhile(): Explored {
   };
 }
 
+/** One waits for the producer's end while its holder gives it back: it is woken, and never sleeps for ever. */
+function handedOver(abandoned: boolean): Explored {
+  let ends: Ends;
+  function* giving(): Script {
+    yield* abandoned ? abandonProducer({ ...ends.producer }) : closeProducer({ ...ends.producer });
+  }
+  function* waiting(world: World): Script {
+    yield* waitFor(world.arena.view, SLOTS[1], ends.producer.waitersEnds, () =>
+      attachProducer(ends.producer),
+    );
+    const state = yield* call("ringConsumerState", ends.producer.ring);
+    assert.equal(state, END_LIVE, "the consumer still holds its end");
+  }
+  return {
+    name: `ends, the producer's is awaited while its holder ${abandoned ? "abandons" : "closes"} it`,
+    preemptions: 3,
+    before: (world) => {
+      ends = prepareRing(world, 64);
+    },
+    scripts: (world) => [giving(), waiting(world)],
+  };
+}
+
+/** A producer abandons its end after what it has sent: the consumer gets all that, and then the end of one that died. */
+function abandons(): Explored {
+  const lengths = [9, 40];
+  let ends: Ends;
+  function* producing(): Script {
+    const producer = { ...ends.producer };
+    for (const [index, length] of lengths.entries()) {
+      yield* attempt(function* () {
+        return (yield* send(producer, payloadOf(ends.before + index + 1, length))) || undefined;
+      });
+    }
+    yield* abandonProducer(producer);
+  }
+  function* consuming(world: World): Script {
+    const last = yield* receiveToTheEnd(world.arena.view, ends, lengths.length, () => false, END_DEAD);
+    assert.equal(last - ends.before, lengths.length);
+  }
+  return {
+    name: "ring, the producer abandons its end",
+    preemptions: 2,
+    before: (world) => {
+      ends = prepareRing(world, 128, NEAR_END);
+    },
+    scripts: (world) => [producing(), consuming(world)],
+  };
+}
+
 export const ringEndScenarios: Explored[] = [
+  handedOver(false),
+  handedOver(true),
+  abandons(),
   closing(false),
   closing(true),
   consumerDies(false),

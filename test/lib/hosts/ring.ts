@@ -13,9 +13,10 @@ import { CoreError, notify, type ObjectWish, offsetOf, openObject, overcome } fr
 export interface Ring {
   ring: number;
   capacity: number;
-  /** The two sets of waiters. */
+  /** The sets of waiters. */
   waitersData: number;
   waitersRoom: number;
+  waitersEnds: number;
 }
 
 export interface ProducerEnd extends Ring {
@@ -50,7 +51,8 @@ export function* openRing(view: DataView, wish: ObjectWish, dead: readonly numbe
   const ring = yield* openObject(view, wish, dead);
   const waitersData = (yield* call("ringWaitersData", ring)) >>> 0;
   const waitersRoom = (yield* call("ringWaitersRoom", ring)) >>> 0;
-  return { ring, capacity: wish.first, waitersData, waitersRoom };
+  const waitersEnds = (yield* call("ringWaitersEnds", ring)) >>> 0;
+  return { ring, capacity: wish.first, waitersData, waitersRoom, waitersEnds };
 }
 
 /** Takes the producer's end; `undefined` while a live participant has it. */
@@ -173,9 +175,17 @@ export function* release(end: ConsumerEnd): Script {
 
 export function* closeProducer(end: ProducerEnd): Script {
   if (yield* call("ringCloseProducer", end.ring)) yield* notify(end.waitersData);
+  yield* notify(end.waitersEnds);
+}
+
+/** Gives the end back in the middle of the stream. */
+export function* abandonProducer(end: ProducerEnd): Script {
+  if (yield* call("ringAbandonProducer", end.ring)) yield* notify(end.waitersData);
+  yield* notify(end.waitersEnds);
 }
 
 export function* closeConsumer(end: ConsumerEnd): Script {
   yield* release(end);
   if (yield* call("ringCloseConsumer", end.ring)) yield* notify(end.waitersRoom);
+  yield* notify(end.waitersEnds);
 }

@@ -23,8 +23,8 @@ export const BUGS: Bug[] = [
   ),
   consumer(
     "a peeked record stays usable",
-    "this.#cursor.record.valid = peeked;",
-    "this.#cursor.record.valid = true;",
+    "if (this.#peeked) this.#peeked.valid = false;\n    this.#peeked = record;",
+    "this.#peeked = record;",
     "ts/ring/",
   ),
   cursor(
@@ -65,7 +65,7 @@ export const BUGS: Bug[] = [
     "void this.#core;",
     "ts/ring/stats",
   ),
-  record("a released record is read", "if (!this.#valid) throw", "if (!this) throw", "ts/ring/ring"),
+  record("a released record is read", "if (!this.valid) throw", "if (!this) throw", "ts/ring/ring"),
   record(
     "the last bytes of a short record are not copied",
     "for (let i = whole * 4; i < length; i++) target[i]",

@@ -56,7 +56,8 @@ async function sendSome(producer: Producer, epoch: number, number: number, way: 
     };
     return (await unlessPeerDied(sendSync)) ?? 0;
   }
-  if (way === 3) return producer.sendMany(Array.from({ length: BATCH }, (_, i) => record(epoch, number + i)));
+  if (way === 3)
+    return producer.trySendMany(Array.from({ length: BATCH }, (_, i) => record(epoch, number + i)));
   const claim = producer.tryClaim(bytes.length + 5);
   if (!claim) return 0;
   claim.bytes.set(bytes);
@@ -102,7 +103,7 @@ async function receiveSome(
     if (bytes === "end") return false;
     if (bytes) got(bytes);
   }
-  if (way === 3) consumer.drain(({ bytes }) => got(bytes), { limit: LITTLE });
+  if (way === 3) consumer.tryDrain(({ bytes }) => got(bytes), { limit: LITTLE });
   const peeked = way === 4 ? consumer.tryPeek() : undefined;
   if (peeked) {
     got(peeked.bytes);

@@ -105,12 +105,12 @@ function heldOf(segment: Segment, mode: Mode) {
 
 export const CASES: Case[] = [
   receiving("a receive, by a send", "record 1", (producer) => producer.trySend(Uint8Array.of(1))),
-  receiving("a receive, by a batch", "record 2", (producer) => producer.sendMany([Uint8Array.of(2)])),
+  receiving("a receive, by a batch", "record 2", (producer) => producer.trySendMany([Uint8Array.of(2)])),
   receiving("a receive, by a claim that is committed", "record 0", (producer) =>
     producer.tryClaim(8)?.commit(),
   ),
   receiving("a receive, by the end of the producer", "end of the stream", (producer) => producer.close()),
-  sending("a send, by a drain", (consumer) => consumer.drain(() => {})),
+  sending("a send, by a drain", (consumer) => consumer.tryDrain(() => {})),
   sending("a send, by records received one by one", (consumer) => {
     while (consumer.tryReceive());
   }),
@@ -118,7 +118,7 @@ export const CASES: Case[] = [
   sending(
     "a send, by the end of a consumer",
     (consumer) => consumer.close(),
-    (segment) => consumerOf(segment).drain(() => {}),
+    (segment) => consumerOf(segment).tryDrain(() => {}),
   ),
   sending("a send, by the end of a consumer that has taken records", (consumer) => {
     consumer.tryReceive();

@@ -15,7 +15,7 @@ test("a receive is served by the next send, and several in the order of their ca
   const { segment, producer, consumer } = ends();
   using _ = segment;
   const waiting = [consumer.receive(), consumer.receive(), consumer.receive()];
-  producer.sendMany([byte(1), byte(2), byte(3)]);
+  producer.trySendMany([byte(1), byte(2), byte(3)]);
   const got = await within("three records", Promise.all(waiting));
   assert.equal(
     got.map((bytes) => bytes?.[0]),

@@ -1,0 +1,55 @@
+/** Who holds the ends of a ring at this moment, read without a lock and without writing. */
+import {
+  OWNER_ABANDONED,
+  OWNER_CLOSED,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_PID_OFFSET,
+  PARTICIPANT_WORD_OFFSET,
+  PARTICIPANTS_OFFSET,
+  RING_CONSUMER_OFFSET,
+  RING_PRODUCER_OFFSET,
+  SLOT_LIVE,
+} from "../../protocol/layout.js";
+import type { Attachment } from "../segment/attachment.js";
+
+/** A participant that holds an end of a ring. */
+export interface EndHolder {
+  /** Its number among the participants. */
+  slot: number;
+  /** Process id in its own pid namespace, for display. */
+  pid: number;
+  /** Whether the kernel says that it lives. Who is dead holds the end until the next one takes it. */
+  alive: boolean;
+  /** It is this opener. */
+  self: boolean;
+}
+
+/** @internal The holders of both ends. */
+export function endHolders(
+  attachment: Attachment,
+  ring: number,
+): { producer: EndHolder | undefined; consumer: EndHolder | undefined } {
+  return {
+    producer: holderOf(attachment, ring + RING_PRODUCER_OFFSET),
+    consumer: holderOf(attachment, ring + RING_CONSUMER_OFFSET),
+  };
+}
+
+/** Nobody when the end is free, when its holder died and its slot has another owner since, or when the word is damaged. */
+function holderOf(attachment: Attachment, at: number): EndHolder | undefined {
+  const { u32 } = attachment;
+  const low = u32[at >>> 2];
+  const generation = u32[(at + 4) >>> 2];
+  const slot = low >>> 16;
+  if (generation === 0 || (low & OWNER_CLOSED) !== 0 || slot === OWNER_ABANDONED) return undefined;
+  if (slot >= attachment.core.participants.value) return undefined;
+  const participant = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
+  if (u32[(participant + PARTICIPANT_WORD_OFFSET + 4) >>> 2] !== generation) return undefined;
+  const live = (u32[(participant + PARTICIPANT_WORD_OFFSET) >>> 2] & 3) === SLOT_LIVE;
+  return {
+    slot,
+    pid: u32[(participant + PARTICIPANT_PID_OFFSET) >>> 2],
+    alive: live && attachment.held(slot),
+    self: slot === attachment.slot,
+  };
+}

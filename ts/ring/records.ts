@@ -1,0 +1,102 @@
+import type { AbortSource, Waiting } from "../arguments.js";
+import { onAbort } from "../wait/abort.js";
+
+/** Of how many ends of streams a loop, or a call, was told. */
+export interface Told {
+  ends: number;
+}
+
+/** Ends what is pending in a loop that is left: the signal of all of its receives. */
+class Leaving implements AbortSource {
+  aborted = false;
+  reason: unknown;
+  readonly #listeners = new Set<() => void>();
+
+  abort(reason: unknown): void {
+    if (this.aborted) return;
+    this.aborted = true;
+    this.reason = reason;
+    for (const listener of [...this.#listeners]) listener();
+  }
+
+  addEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  removeEventListener(_type: "abort", listener: () => void): void {
+    this.#listeners.delete(listener);
+  }
+}
+
+type Receive<T> = (told: Told | undefined, how: Waiting) => { told: Told; next: Promise<T | undefined> };
+
+/** The records of a ring, one after the other, as `for await` takes them. */
+export class RingRecords<T> implements AsyncIterableIterator<T> {
+  readonly #receive: Receive<T>;
+  readonly #how: Waiting;
+  readonly #leaving = new Leaving();
+  /** A loop begins with its first `next`, and is told of each end that comes after. */
+  #told: Told | undefined;
+  #stopListening: (() => void) | undefined;
+  /** It has ended, or was left: what is pending gives no record. */
+  #done = false;
+
+  /** @internal */
+  constructor(receive: Receive<T>, how: Waiting) {
+    this.#receive = receive;
+    this.#how = how;
+  }
+
+  async next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#done) return { done: true, value: undefined };
+    try {
+      if (this.#told === undefined) this.#listen();
+      const { told, next } = this.#receive(this.#told, {
+        timeoutMs: this.#how.timeoutMs,
+        signal: this.#leaving,
+      });
+      this.#told = told;
+      const value = await next;
+      if (value !== undefined) return { done: false, value };
+      this.#finish();
+    } catch (error) {
+      const wasDone = this.#done;
+      this.#finish();
+      if (!wasDone) throw error;
+    }
+    return { done: true, value: undefined };
+  }
+
+  #listen(): void {
+    const { signal } = this.#how;
+    if (!signal) return;
+    const stop = onAbort(signal, () => this.#leaving.abort(signal.reason));
+    if (this.#done) stop();
+    else this.#stopListening = stop;
+  }
+
+  #finish(): void {
+    this.#done = true;
+    this.#stopListening?.();
+    this.#stopListening = undefined;
+    this.#leaving.abort(undefined);
+  }
+
+  async return(): Promise<IteratorResult<T, undefined>> {
+    this.#finish();
+    return { done: true, value: undefined };
+  }
+
+  async throw(error?: unknown): Promise<IteratorResult<T, undefined>> {
+    await this.return();
+    throw error;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+}

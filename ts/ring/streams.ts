@@ -1,0 +1,88 @@
+/**
+ * A ring as Web Streams.
+ *
+ * Nothing is buffered in between: the readable side takes a record from the ring when its reader asks for a chunk, and the
+ * writable side takes the next chunk when the one before is in the ring. So a full ring holds a fast writer back.
+ */
+import type { Waiting, WaitOptions } from "../arguments.js";
+import { readableStream, writableStream } from "../host/streams.js";
+import { onAbort } from "../wait/abort.js";
+import type { Consumer, ConsumerOptions } from "./consumer.js";
+import type { FieldsOf } from "./payload.js";
+import type { Producer } from "./producer.js";
+
+/** How `ring.readable` reads. */
+export interface ReadableOptions extends WaitOptions, ConsumerOptions {}
+
+/** How `ring.writable` writes. */
+export interface WritableOptions extends WaitOptions {}
+
+/** The stream of what a consumer receives; it gives the end back when it ends, in whatever way. */
+export function readableOf<T>(
+  consumer: Consumer<T, FieldsOf<T>>,
+  { signal, timeoutMs }: Waiting,
+): ReadableStream<T> {
+  let stopListening: (() => void) | undefined;
+  const finish = (): void => {
+    stopListening?.();
+    stopListening = undefined;
+    consumer.close();
+  };
+  const parts = {
+    async pull(): Promise<T | undefined> {
+      try {
+        const chunk = await consumer.receive({ timeoutMs });
+        if (chunk === undefined) finish();
+        return chunk;
+      } catch (error) {
+        finish();
+        throw error;
+      }
+    },
+    cancel: finish,
+  };
+  return readableStream<T>(parts, (fail) => {
+    stopListening =
+      signal &&
+      onAbort(signal, () => {
+        fail(signal.reason);
+        finish();
+      });
+  });
+}
+
+/** The stream into a producer; it gives the end back when it ends, and completes the stream only when it is closed. */
+export function writableOf<T>(
+  producer: Producer<T, FieldsOf<T>>,
+  { signal, timeoutMs }: Waiting,
+): WritableStream<T> {
+  let stopListening: (() => void) | undefined;
+  const finish = (): void => {
+    stopListening?.();
+    stopListening = undefined;
+    producer.abandon();
+  };
+  const parts = {
+    async write(chunk: T): Promise<void> {
+      try {
+        if (!producer.trySend(chunk)) await producer.send(chunk, { timeoutMs });
+      } catch (error) {
+        finish();
+        throw error;
+      }
+    },
+    async close(): Promise<void> {
+      stopListening?.();
+      await producer.end();
+    },
+    abort: finish,
+  };
+  return writableStream<T>(parts, (fail) => {
+    stopListening =
+      signal &&
+      onAbort(signal, () => {
+        fail(signal.reason);
+        finish();
+      });
+  });
+}

@@ -1,14 +1,6 @@
 /** Web Streams of the runtime. They are asked for when the first one is made: not every global scope has them. */
 import { IsthmusError } from "../errors.js";
 
-declare global {
-  // For programs that are compiled without the types of Web Streams; with them, these add nothing.
-  // biome-ignore lint/suspicious/noExplicitAny: all declarations of a type must have the same parameters
-  interface ReadableStream<R = any> {}
-  // biome-ignore lint/suspicious/noExplicitAny: as above
-  interface WritableStream<W = any> {}
-}
-
 /** What a readable stream is made of. */
 export interface ReadableParts<T> {
   /** Gives the next chunk when somebody asks for it; undefined ends the stream. */

@@ -11,13 +11,21 @@ import type { Consumer, ConsumerOptions } from "./consumer.js";
 import type { FieldsOf } from "./payload.js";
 import type { Producer } from "./producer.js";
 
+declare global {
+  // For programs that are compiled without the types of Web Streams; with them, these add nothing.
+  // biome-ignore lint/suspicious/noExplicitAny: all declarations of a type must have the same parameters
+  interface ReadableStream<R = any> {}
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  interface WritableStream<W = any> {}
+}
+
 /** How `ring.readable` reads. */
 export interface ReadableOptions extends WaitOptions, ConsumerOptions {}
 
 /** How `ring.writable` writes. */
 export interface WritableOptions extends WaitOptions {}
 
-/** The stream of what a consumer receives; it gives the end back when it ends, in whatever way. */
+/** @internal The stream of what a consumer receives; it gives the end back when it ends, in whatever way. */
 export function readableOf<T>(
   consumer: Consumer<T, FieldsOf<T>>,
   { signal, timeoutMs }: Waiting,
@@ -51,7 +59,7 @@ export function readableOf<T>(
   });
 }
 
-/** The stream into a producer; it gives the end back when it ends, and completes the stream only when it is closed. */
+/** @internal The stream into a producer; it gives the end back when it ends, and completes the stream only when it is closed. */
 export function writableOf<T>(
   producer: Producer<T, FieldsOf<T>>,
   { signal, timeoutMs }: Waiting,

@@ -1,0 +1,87 @@
+/** What children of the tests of rings do. */
+import process from "node:process";
+import { type Consumer, MiB, type Producer, type Ring, Segment } from "isthmus";
+
+const RING = { bytes: MiB };
+
+let ring: Ring;
+let consumer: Consumer | undefined;
+let producer: Producer | undefined;
+
+/** Ways to take one record, and to have done what it asks for. */
+const ways: Record<string, (consumer: Consumer) => Promise<unknown>> = {
+  receive: (c) => c.receive(),
+  receiveSync: async (c) => c.receiveSync(),
+  tryReceive: async (c) => c.tryReceive(),
+  receiveInto: (c) => c.receiveInto(new Uint8Array(64)),
+  tryReceiveInto: async (c) => c.tryReceiveInto(new Uint8Array(64)),
+  peek: async (c) => (await c.peek())?.release(),
+  tryPeek: async (c) => c.tryPeek()?.release(),
+  drain: (c) => c.drain(() => {}, { limit: 1 }),
+  tryDrain: async (c) => c.tryDrain(() => {}, { limit: 1 }),
+  loop: async (c) => {
+    for await (const _ of c) return;
+  },
+};
+
+/** Takes so many records in one way, and is killed with the last one done. */
+export async function takeAndDie(
+  name: string,
+  way: string,
+  acknowledge: "batch" | "each",
+  count: number,
+): Promise<void> {
+  const taking = Segment.open(name).ring("jobs", RING).consumer({ acknowledge });
+  for (let i = 0; i < count; i++) await ways[way](taking);
+  process.kill(process.pid, "SIGKILL");
+}
+
+/** The same in one loop, and in the body of a drain: killed while the last record is at work. */
+export async function dieAtWork(
+  name: string,
+  way: "loop" | "drain" | "peek",
+  acknowledge: "batch" | "each",
+  count: number,
+): Promise<void> {
+  const taking = Segment.open(name).ring("jobs", RING).consumer({ acknowledge });
+  let done = 0;
+  const work = (): void => {
+    if (++done === count) process.kill(process.pid, "SIGKILL");
+  };
+  if (way === "loop") for await (const _ of taking) work();
+  else if (way === "drain") await taking.drain(work);
+  else
+    for (let record = await taking.peek(); record; record = await taking.peek()) {
+      work();
+      record.release();
+    }
+}
+
+export function open(name: string): void {
+  ring = Segment.open(name).ring("r", { bytes: 4096 });
+}
+
+export function takeProducer(): void {
+  producer = ring.producer();
+}
+
+export function takeConsumer(): void {
+  consumer = ring.consumer();
+}
+
+export function closeEnds(): void {
+  producer?.close();
+  consumer?.close();
+}
+
+export async function waitForProducer(): Promise<void> {
+  producer = await ring.waitForProducer();
+}
+
+export function waitForProducerSync(): void {
+  producer = ring.waitForProducerSync();
+}
+
+export function send(value: number): boolean {
+  return producer?.trySend(Uint8Array.of(value)) ?? false;
+}

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISTHMUS_LAYOUT_FINGERPRINT 0x48c944d8u
+#define ISTHMUS_LAYOUT_FINGERPRINT 0x76f15156u
 #define ISTHMUS_MAGIC 0x48545349u
 #define ISTHMUS_ABI_VERSION 0x1u
 #define ISTHMUS_HEADER_MAGIC_OFFSET 0x0u

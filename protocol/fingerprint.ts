@@ -1,2 +1,2 @@
 /** Generated from protocol/layout.ts and protocol/limits.ts by scripts/generate.ts. Do not edit. */
-export const LAYOUT_FINGERPRINT = 0x48c944d8;
+export const LAYOUT_FINGERPRINT = 0x76f15156;

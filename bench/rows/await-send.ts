@@ -40,7 +40,7 @@ export const contestant: Contestant = {
     let sum = 0;
     link.send("ready");
     for (let sequence = 0; sequence < plan.warmup + plan.count; sequence++) {
-      while (consumer.tryReceiveInto(bytes) < 0) patience.poll(sequence);
+      while (consumer.tryReceiveInto(bytes) === undefined) patience.poll(sequence);
       sum = (sum + sumWords(words, plan.strideWords)) | 0;
     }
     expectStream(plan, sum);

@@ -524,8 +524,8 @@ export class Segment {
    * @returns the ring; it has no end yet
    * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} OBJECT_MISMATCH when it exists with other parameters or as another object; SEGMENT_FULL when there is
-   *   no room for it; NOT_FOUND when there is none and no capacity is given, or the opener is read-only; INVALID_NAME; CLOSED: the
-   *   segment was closed; EVICTED: this participant was removed; BUSY inside a transaction, or when another process had the
+   *   no room for it; NOT_FOUND when there is none and no capacity is given, or the opener is read-only; INVALID_NAME; CLOSED:
+   *   the segment was closed; EVICTED: this participant was removed; BUSY inside a transaction, or when another process had the
    *   directory for 5 s; CORRUPT when the directory is damaged
    */
   ring<F extends Fields = never>(name: string, given?: RingOptions<F>): Ring<ReceivedOf<F>, F> {

@@ -1,4 +1,4 @@
-/** Bugs in ts/memory, in ts/struct, and in the heap of the core. */
+/** Bugs in ts/memory, in ts/struct, in what both share with rings, and in the heap of the core. */
 import { type Bug, inSource } from "../bug.js";
 
 const core = inSource("assembly/memory.ts");
@@ -6,6 +6,7 @@ const block = inSource("ts/memory/block.ts");
 const generation = inSource("ts/memory/generation.ts");
 const heap = inSource("ts/memory/heap.ts");
 const transaction = inSource("ts/memory/transaction.ts");
+const synchronous = inSource("ts/synchronous.ts");
 const view = inSource("ts/memory/view.ts");
 const walk = inSource("ts/memory/walk.ts");
 const writeLock = inSource("ts/memory/write-lock.ts");
@@ -72,11 +73,12 @@ export const BUGS: Bug[] = [
     "end(attachment, true);",
     "ts/memory/transaction",
   ),
-  transaction(
-    "an async body is taken",
+  synchronous(
+    "an async function is taken",
     "if (RUNS_LATER.test(kind))",
     'if (kind === "")',
     "ts/memory/transaction-body",
+    "ts/ring/forms",
   ),
   view(
     "a field is written without the journal",

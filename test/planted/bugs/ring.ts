@@ -6,8 +6,13 @@ const consumer = inSource("ts/ring/consumer.ts");
 const cursor = inSource("ts/ring/cursor.ts");
 const end = inSource("ts/ring/end.ts");
 const errors = inSource("ts/ring/errors.ts");
+const holders = inSource("ts/ring/holders.ts");
 const producer = inSource("ts/ring/producer.ts");
+const hostStreams = inSource("ts/host/streams.ts");
+const owner = inSource("assembly/owner.ts");
 const record = inSource("ts/ring/record.ts");
+const records = inSource("ts/ring/records.ts");
+const streams = inSource("ts/ring/streams.ts");
 const ring = inSource("ts/ring/ring.ts");
 const sendTime = inSource("ts/ring/send-time.ts");
 const latest = inSource("ts/latest/latest.ts");
@@ -26,6 +31,85 @@ export const BUGS: Bug[] = [
     "if (this.#peeked) this.#peeked.valid = false;\n    this.#peeked = record;",
     "this.#peeked = record;",
     "ts/ring/",
+  ),
+  consumer(
+    "the end of a stream is told to one call only",
+    "told.ends === this.#ends",
+    "told.ends >= 0",
+    "ts/ring/loops",
+  ),
+  consumer(
+    "a try overtakes a call that waits",
+    "return this.#queue.length === 0 ? this.#take() : undefined;",
+    "return this.#take();",
+    "ts/ring/forms",
+  ),
+  consumer(
+    "a loop that begins beside the one that is told is not told",
+    "this.#endIsNew ? this.#ends - 1 : this.#ends",
+    "this.#ends",
+    "ts/ring/loops",
+  ),
+  cursor(
+    "a large record counts as consumed when it is received, also when each is acknowledged",
+    "each ? Number.POSITIVE_INFINITY : geometry",
+    "geometry",
+    "ts/ring/acknowledge",
+  ),
+  cursor(
+    "a record is not acknowledged when the next one is asked for",
+    "if (this.#each && this.#advance > 0) this.release();",
+    "",
+    "ts/ring/acknowledge",
+  ),
+  end(
+    "those who wait for an end are not woken",
+    "if (attachment.core.waitersAny(ends)) attachment.notify(ends);",
+    "void ends;",
+    "ts/ring/waiting-ends",
+  ),
+  end(
+    "an opener waits for its own end",
+    "if (attachment.u32[at >>> 2] >>> 16 !== attachment.slot) return;",
+    "if (at > 0) return;",
+    "ts/ring/waiting-ends",
+  ),
+  holders(
+    "a holder that died is shown as alive",
+    "alive: live && attachment.held(slot),",
+    "alive: live,",
+    "ts/ring/waiting-ends",
+  ),
+  producer(
+    "a try overtakes a send that waits",
+    "return this.#queue.length === 0 ? this.#append(payload) : this.#comesLater(payload.length);",
+    "return this.#append(payload);",
+    "ts/ring/ring",
+  ),
+  producer(
+    "a claim that waited does not hold back what comes after it",
+    'if (queue && this.#state === "claimed") return NOT_YET;',
+    "",
+    "ts/ring/forms",
+  ),
+  records("a loop that is left goes on to wait", "this.#leaving.abort(undefined);", "", "ts/ring/loops"),
+  streams(
+    "a stream of writes that is aborted looks complete",
+    "producer.abandon();",
+    "producer.close();",
+    "ts/ring/web-streams",
+  ),
+  hostStreams(
+    "a stream reads before its reader asks",
+    "{ highWaterMark: 0 }",
+    "{ highWaterMark: 4 }",
+    "ts/ring/web-streams",
+  ),
+  owner(
+    "an end that is abandoned is closed",
+    "const next = (u64(OWNER_ABANDONED) << 16) | (word & OWNER_ATTACH_MASK);",
+    "const next = word | OWNER_CLOSED;",
+    "ts/ring/web-streams",
   ),
   cursor(
     "the length of a record is not looked at again",

@@ -1,6 +1,8 @@
 /** What children of the tests of rings do. */
 import process from "node:process";
 import { type Consumer, MiB, type Producer, type Ring, Segment } from "isthmus";
+import { collect } from "../../lib/garbage.js";
+import { until } from "../../lib/watchdog.js";
 
 const RING = { bytes: MiB };
 
@@ -84,4 +86,27 @@ export function waitForProducerSync(): void {
 
 export function send(value: number): boolean {
   return producer?.trySend(Uint8Array.of(value)) ?? false;
+}
+
+let kept: Segment;
+
+function sendAndForget(): WeakRef<Producer> {
+  const forgotten = kept.ring("r", { bytes: 4096 }).producer();
+  forgotten.trySend(Uint8Array.of(1));
+  return new WeakRef(forgotten);
+}
+
+/** Takes the producer's end, sends one record, and forgets the end, but not the segment. */
+export async function forgetProducer(name: string): Promise<void> {
+  kept = Segment.open(name);
+  const forgotten = sendAndForget();
+  await until("the producer is collected", async () => {
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    return forgotten.deref() === undefined;
+  });
+}
+
+export function closeSegment(): void {
+  kept.close();
 }

@@ -15,12 +15,11 @@ import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Lease } from "../segment/attachment.js";
 import type { Fields, Struct } from "../struct/struct.js";
-import { checkSynchronous, refusePromise } from "../synchronous.js";
 import { Queue } from "../wait/queue.js";
 import { type Condition, lookAgain, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
-import { RingCursor } from "./cursor.js";
+import { checkHandle, RingCursor } from "./cursor.js";
 import { EndPart, type RingGeometry, ringCloseConsumer, takeEnd } from "./end.js";
-import { consumerUnusable, producerDied, receivesWait, recordMismatch } from "./errors.js";
+import { consumerUnusable, producerDied, receivesWait } from "./errors.js";
 import type { FieldsOf } from "./payload.js";
 import { HandedRecord, type RingRecord } from "./record.js";
 import { RingRecords, type Told } from "./records.js";
@@ -60,9 +59,6 @@ interface Copied {
 export function acknowledgesEach(value: unknown): boolean {
   return value !== undefined && oneOf("acknowledge", value, ["batch", "each"]) === "each";
 }
-
-const WHY_AT_ONCE =
-  "the record is valid only during the call. Await before or after, or use for await, or peek() and record.release()";
 
 /**
  * The receiving end of a ring, made by `ring.consumer()`. One participant holds it at a time.
@@ -176,7 +172,6 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   #value(layout: Struct<Fields>): unknown {
     const { record } = this.#cursor;
     const own = this.#own as Copied;
-    if (record.length !== layout.bytes) throw recordMismatch(this.#geometry, record.length, layout.bytes);
     record.copy(own.bytes);
     return layout.codec.read(own.view, 0);
   }
@@ -217,8 +212,6 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   #peek(): RingRecord<F> | undefined {
     const { record } = this.#cursor;
     if (!this.#cursor.next()) return undefined;
-    if (this.#layout && record.length !== this.#layout.bytes)
-      throw recordMismatch(this.#geometry, record.length, this.#layout.bytes);
     const peeked = new HandedRecord(record, this.#layout, () => this.#release());
     this.#hand(peeked);
     return peeked;
@@ -386,21 +379,13 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    * @throws {IsthmusError} as `tryReceive`
    */
   tryDrain(handle: (record: RingRecord<F>) => void, given?: TryDrainOptions): number {
-    checkSynchronous("handle", handle, WHY_AT_ONCE);
+    checkHandle(handle);
     const limit = limitOf(options<TryDrainOptions>("options", given, ["limit"]));
     this.#usable();
     return this.#queue.length === 0 ? this.#drain(handle, limit) : 0;
   }
 
   #drain(handle: (record: RingRecord<F>) => void, limit: number): number {
-    const handOver = (record: HandedRecord): void => {
-      const { length } = this.#cursor.record;
-      if (this.#layout && length !== this.#layout.bytes)
-        throw recordMismatch(this.#geometry, length, this.#layout.bytes);
-      const result: unknown = handle(record);
-      if (result !== undefined)
-        refusePromise("handle", result, `its record stays in the ring; ${WHY_AT_ONCE}`);
-    };
     let handled = 0;
     let found = false;
     this.#draining = true;
@@ -409,7 +394,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
         found = this.#cursor.next();
         if (!found) break;
         this.#hand(this.#drained);
-        handled += this.#cursor.walk(handOver, this.#drained, limit - handled);
+        handled += this.#cursor.walk(handle, this.#drained, limit - handled);
       }
     } finally {
       this.#draining = false;
@@ -433,7 +418,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    * @throws the signal's reason, when it is aborted
    */
   async drain(handle: (record: RingRecord<F>) => void, given?: DrainOptions): Promise<number> {
-    checkSynchronous("handle", handle, WHY_AT_ONCE);
+    checkHandle(handle);
     const how = waiting(given, ["limit"]);
     const limit = limitOf(given ?? {});
     if (limit === 0) this.#usable();
@@ -452,7 +437,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    * @throws {IsthmusError} BUSY while another call of this consumer waits; otherwise as `receive`
    */
   drainSync(handle: (record: RingRecord<F>) => void, given?: DrainSyncOptions): number {
-    checkSynchronous("handle", handle, WHY_AT_ONCE);
+    checkHandle(handle);
     const how = waitingSync(given, ["limit"]);
     const limit = limitOf(given ?? {});
     if (limit === 0) this.#usable();

@@ -10,10 +10,19 @@ import { RING_HELD_SHIFT } from "../../protocol/limits.js";
 import type { Core } from "../core.js";
 import { ERRORS_END, failure } from "../errors.js";
 import type { Attachment } from "../segment/attachment.js";
+import { checkSynchronous, refusePromise } from "../synchronous.js";
 import type { RingGeometry } from "./end.js";
 import { recordBytes } from "./end.js";
-import { ringAdvice } from "./errors.js";
+import { recordMismatch, ringAdvice } from "./errors.js";
 import { type HandedRecord, RecordAtHand } from "./record.js";
+
+const WHY_AT_ONCE =
+  "the record is valid only during the call. Await before or after, or use for await, or peek() and record.release()";
+
+/** Refuses a function that cannot handle a record at once. */
+export function checkHandle(handle: unknown): void {
+  checkSynchronous("handle", handle, WHY_AT_ONCE);
+}
 
 /**
  * Where the consumer of a ring is: the record at hand, and what was taken that the core does not know of yet.
@@ -40,6 +49,8 @@ export class RingCursor {
   readonly #waitersRoom: number;
   /** A record larger than this is released as soon as it is taken. */
   readonly #heldMax: number;
+  /** Bytes of each record of a ring with a layout; 0 when records have any length. */
+  readonly #valueBytes: number;
   /** Each record is acknowledged on its own. */
   readonly #each: boolean;
   /** Offset of the first record that the core has not been told of. */
@@ -64,6 +75,7 @@ export class RingCursor {
     this.#capacity = geometry.capacity;
     this.#waitersRoom = core.ringWaitersRoom(geometry.ring) >>> 0;
     this.#heldMax = each ? Number.POSITIVE_INFINITY : geometry.capacity >>> RING_HELD_SHIFT;
+    this.#valueBytes = geometry.layout?.bytes ?? 0;
     this.#each = each;
     this.#at = at;
     this.record = new RecordAtHand(attachment);
@@ -87,6 +99,8 @@ export class RingCursor {
     // The core has checked this length, but a hostile peer may have changed it since: the view must stay in the ring.
     const length = this.#u32[at >>> 2];
     if (length > this.#geometry.end - at - RECORD_HEADER_BYTES) throw this.#failed(CORRUPT);
+    if (this.#valueBytes !== 0 && length !== this.#valueBytes)
+      throw recordMismatch(this.#geometry, length, this.#valueBytes);
     this.#length = length;
     this.record.place(at, length);
     return true;
@@ -129,7 +143,7 @@ export class RingCursor {
    * @param most records, from 1
    * @returns number of records handed over
    */
-  walk(handle: (record: HandedRecord) => void, handed: HandedRecord, most: number): number {
+  walk(handle: (record: HandedRecord) => unknown, handed: HandedRecord, most: number): number {
     const u32 = this.#u32;
     const record = this.record;
     const waiting = (this.#waitersRoom + WAITERS_SUMMARY_OFFSET) >>> 2;
@@ -140,7 +154,9 @@ export class RingCursor {
     const end = single ? at : at + (this.#core.ringReady(this.#ring, this.#capacity, at) >>> 0);
     const records = single ? 1 : Math.min(most, this.#core.ringReadyRecords(this.#ring));
     for (let walked = 1; ; walked++) {
-      handle(handed);
+      const result = handle(handed);
+      if (result !== undefined)
+        refusePromise("handle", result, `its record stays in the ring; ${WHY_AT_ONCE}`);
       if (this.closed) return walked;
       const bytes = recordBytes(length);
       at += bytes;
@@ -152,6 +168,7 @@ export class RingCursor {
       // Whatever is no record of this stretch is for the core: padding is skipped, and damage is reported, there.
       length = u32[at >>> 2];
       if (length > end - at - RECORD_HEADER_BYTES || u32[(at >>> 2) + 1] !== RECORD_DATA) return walked;
+      if (this.#valueBytes !== 0 && length !== this.#valueBytes) return walked;
       record.place(at, length);
     }
   }

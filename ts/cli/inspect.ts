@@ -159,7 +159,13 @@ function liveText(object: InspectedObject): string {
   if (!stats) return "";
   const filled = Math.round((100 * stats.used) / stats.capacity);
   const last = stats.lastSentAt ? `, last ${agoText(stats.lastSentAt)}` : "";
-  return `${stats.sent} sent (${bytesText(stats.bytes)}), ${stats.received} received, ${filled} % full${last}`;
+  const ends = endText("producer", stats.producer) + endText("consumer", stats.consumer);
+  return `${stats.sent} sent (${bytesText(stats.bytes)}), ${stats.received} received, ${filled} % full${last}${ends}`;
+}
+
+function endText(end: string, holder: { pid: number; alive: boolean } | undefined): string {
+  if (!holder) return "";
+  return `, ${end} ${holder.alive ? holder.pid : paint.yellow(`${holder.pid} (dead)`)}`;
 }
 
 function printObjects(objects: InspectedObject[]): void {

@@ -1,5 +1,6 @@
 /** Who holds the ends of a ring at this moment, read without a lock and without writing. */
 import {
+  OBJECT_ALIGNMENT,
   OWNER_ABANDONED,
   OWNER_CLOSED,
   PARTICIPANT_BYTES,
@@ -8,6 +9,7 @@ import {
   PARTICIPANTS_OFFSET,
   RING_CONSUMER_OFFSET,
   RING_PRODUCER_OFFSET,
+  RING_WAITERS_OFFSET,
   SLOT_LIVE,
 } from "../../protocol/layout.js";
 import type { Attachment } from "../segment/attachment.js";
@@ -24,11 +26,13 @@ export interface EndHolder {
   self: boolean;
 }
 
-/** @internal The holders of both ends. */
+/** @internal The holders of both ends; nobody when a damaged entry leads elsewhere. */
 export function endHolders(
   attachment: Attachment,
   ring: number,
 ): { producer: EndHolder | undefined; consumer: EndHolder | undefined } {
+  if (ring % OBJECT_ALIGNMENT !== 0 || ring + RING_WAITERS_OFFSET > attachment.bytes)
+    return { producer: undefined, consumer: undefined };
   return {
     producer: holderOf(attachment, ring + RING_PRODUCER_OFFSET),
     consumer: holderOf(attachment, ring + RING_CONSUMER_OFFSET),

@@ -42,6 +42,13 @@ export interface RingRecord<F extends Fields = never> {
    */
   readonly view: ViewOf<F>;
   /**
+   * A copy of the payload in private memory: for what does not take shared bytes, and for keeping it.
+   *
+   * @returns the copy
+   * @throws {IsthmusError} CLOSED when the record was released already
+   */
+  copy(): PrivateBytes;
+  /**
    * Copies the payload.
    *
    * @param target gets it at its start; at least `byteLength` bytes
@@ -218,6 +225,11 @@ export class HandedRecord implements RingRecord<Fields> {
       },
       layout,
     ) as never;
+  }
+
+  copy(): PrivateBytes {
+    this.#check();
+    return this.#record.slice();
   }
 
   copyInto(target: Uint8Array): number {

@@ -23,6 +23,7 @@ import { text } from "../arguments.js";
 import { codeName, ERRORS_END, failure, IsthmusError } from "../errors.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
 import { withWriteLock } from "../memory/write-lock.js";
+import { type EndHolder, endHolders } from "../ring/holders.js";
 import { fnv1a } from "../struct/hash.js";
 import { type LockInfo, lockInfo, signalNow } from "../sync/lock-info.js";
 import type { Attachment } from "./attachment.js";
@@ -47,6 +48,10 @@ export interface ObjectInfo {
   value?: number;
   /** Who has a lock now. */
   lock?: LockInfo;
+  /** Who holds the producer's end of a ring; absent when nobody does. */
+  producer?: EndHolder;
+  /** Who holds the consumer's end of a ring; absent when nobody does. */
+  consumer?: EndHolder;
 }
 
 /** @internal */
@@ -128,9 +133,13 @@ function live(
   attachment: Attachment,
   type: ObjectTypeName | undefined,
   entry: number,
-): Pick<ObjectInfo, "version" | "value" | "lock"> {
+): Pick<ObjectInfo, "version" | "value" | "lock" | "producer" | "consumer"> {
   const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
-  if (type === undefined || type === "ring") return {};
+  if (type === undefined) return {};
+  if (type === "ring") {
+    const { producer, consumer } = endHolders(attachment, offset);
+    return { ...(producer && { producer }), ...(consumer && { consumer }) };
+  }
   if (type === "latest") return { version: versionOf(attachment, entry) };
   if (type === "lock") {
     const lock = lockInfo(attachment, offset);

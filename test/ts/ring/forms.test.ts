@@ -132,12 +132,15 @@ test("peek and peekSync wait for a record; a peek behind another waits until tha
   const [first, second] = [e.consumer.peek(), e.consumer.peek()];
   e.producer.trySendMany([byte(1), byte(2), byte(3)]);
   const one = await within("the first", first);
-  assert.equal(one?.bytes.slice(), byte(1));
+  const copy = one?.copy();
+  assert.equal(copy, byte(1));
+  assert.instance(copy?.buffer, ArrayBuffer);
   await turn();
   one?.release();
   const two = await within("the second", second);
   assert.equal(two?.bytes.slice(), byte(2));
   assert.throws(() => one?.release(), /released already/); // not the second one
+  assert.throws(() => one?.copy(), /released already/);
   one?.[Symbol.dispose]();
   two?.release();
   assert.equal(e.consumer.peekSync()?.bytes.slice(), byte(3));

@@ -109,6 +109,9 @@ test("the holder of an end that died is shown as dead, until the next one takes 
   using reader = Segment.open(segment.name, { access: "read-only" });
   assert.is(reader.ring("r").stats.consumer?.self, false);
   assert.is(reader.ring("r").stats.consumer?.alive, true);
+  const [object] = reader.objects();
+  assert.is(object.producer, undefined);
+  assert.is(object.consumer?.pid, process.pid);
   segment.unlink();
 });
 

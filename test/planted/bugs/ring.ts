@@ -66,7 +66,7 @@ export const BUGS: Bug[] = [
     "those who wait for an end are not woken",
     "if (attachment.core.waitersAny(ends)) attachment.notify(ends);",
     "void ends;",
-    "ts/ring/waiting-ends",
+    "processes/wakeups",
   ),
   end(
     "an opener waits for its own end",
@@ -84,7 +84,7 @@ export const BUGS: Bug[] = [
     "a try overtakes a send that waits",
     "return this.#queue.length === 0 ? this.#append(payload) : this.#comesLater(payload.length);",
     "return this.#append(payload);",
-    "ts/ring/ring",
+    "ts/ring/forms",
   ),
   producer(
     "a claim that waited does not hold back what comes after it",

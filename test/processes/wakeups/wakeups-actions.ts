@@ -90,6 +90,18 @@ const waits: Record<string, () => unknown> = {
   dataSync: () => byteOf(consumer?.receiveSync(LIMIT)),
   room: async () => producer?.send(new Uint8Array(500), LIMIT),
   roomSync: () => producer?.sendSync(new Uint8Array(500), LIMIT),
+  producer: async () => {
+    producer = await ring().waitForProducer(LIMIT);
+  },
+  producerSync: () => {
+    producer = ring().waitForProducerSync(LIMIT);
+  },
+  consumer: async () => {
+    consumer = await ring().waitForConsumer(LIMIT);
+  },
+  consumerSync: () => {
+    consumer = ring().waitForConsumerSync(LIMIT);
+  },
   semaphore: () => opened().semaphore("semaphore", { initial: 0 }).acquire(LIMIT),
   semaphoreSync: () => opened().semaphore("semaphore", { initial: 0 }).acquireSync(LIMIT),
   event: () => opened().event("event").wait(LIMIT),

@@ -27,6 +27,7 @@ export const value = struct({ number: "u32" });
 const at = (object: string, offset: number) => (name: string) => objectOffset(name, object) + offset;
 const data = at("ring", layout.RING_WAITERS_OFFSET);
 const room = at("ring", layout.RING_WAITERS_OFFSET + layout.OBJECT_ALIGNMENT);
+const endsSet = at("ring", layout.RING_WAITERS_OFFSET + 2 * layout.OBJECT_ALIGNMENT);
 const signal = (object: string) => at(object, layout.SIGNAL_WAITERS_OFFSET);
 const sharedSet = at("lock", layout.LOCK_WAITERS_OFFSET);
 const exclusiveSet = at("lock", layout.LOCK_WAITERS_OFFSET + layout.OBJECT_ALIGNMENT);
@@ -104,6 +105,36 @@ function heldOf(segment: Segment, mode: Mode) {
 }
 
 export const CASES: Case[] = [
+  {
+    name: "a wait for the producer's end, by its holder that closes it",
+    wait: "producer",
+    set: endsSet,
+    ends: "done",
+    async prepare(segment) {
+      const producer = producerOf(segment);
+      return { act: () => producer.close() };
+    },
+  },
+  {
+    name: "a wait for the producer's end, by its holder that abandons a stream",
+    wait: "producer",
+    set: endsSet,
+    ends: "done",
+    async prepare(segment) {
+      const writable = ringOf(segment).writable();
+      return { act: () => void writable.abort("enough").catch(() => {}) };
+    },
+  },
+  {
+    name: "a wait for the consumer's end, by its holder that closes it",
+    wait: "consumer",
+    set: endsSet,
+    ends: "done",
+    async prepare(segment) {
+      const consumer = consumerOf(segment);
+      return { act: () => consumer.close() };
+    },
+  },
   receiving("a receive, by a send", "record 1", (producer) => producer.trySend(Uint8Array.of(1))),
   receiving("a receive, by a batch", "record 2", (producer) => producer.trySendMany([Uint8Array.of(2)])),
   receiving("a receive, by a claim that is committed", "record 0", (producer) =>

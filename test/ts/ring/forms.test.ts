@@ -62,6 +62,24 @@ test("what is called behind a claim that waited goes on when the claim ends", as
   assert.is(await e.consumer.receive(), undefined);
 });
 
+test("a small record that has room does not overtake a large one that waits for it", async () => {
+  using e = ends();
+  // The next record begins at the start of the ring, so that nothing is padded for the large one.
+  assert.ok(e.producer.trySend(new Uint8Array(120)));
+  assert.ok(e.consumer.tryReceive());
+  assert.is(e.consumer.tryReceive(), undefined);
+  assert.is(e.producer.trySendMany([new Uint8Array(100), new Uint8Array(8)]), 2);
+  const large = e.producer.send(new Uint8Array(200));
+  await turn();
+  assert.not(e.producer.trySend(byte(1)));
+  assert.is(e.producer.trySendMany([byte(1)]), 0);
+  assert.is(e.producer.tryClaim(1), undefined);
+  const lengths: (number | undefined)[] = [];
+  for (let i = 0; i < 3; i++) lengths.push((await within("a record", e.consumer.receive()))?.length);
+  await within("the large one", large);
+  assert.equal(lengths, [100, 8, 200]);
+});
+
 test("sendMany sends all, in order, and nothing of this producer comes between", async () => {
   using e = ends();
   const many = Array.from({ length: 100 }, (_, i) => new Uint8Array(20).fill(i));

@@ -4,7 +4,8 @@
  *
  * Known to be without consequence when dropped: the cached head at attach (it is looked up again), and the unused parameters
  * of an entry (they are zero already). When split: every compare-exchange by which an owner gives up its own word, since
- * nobody else writes there unless the owner was evicted alive, which no lane does.
+ * nobody else writes there unless the owner was evicted alive, which no lane does. The same holds for the claim of a
+ * semaphore: it decides about turns only, and whoever lost it looks again.
  */
 import { crashCases } from "../crash/cases/all.js";
 import { scenarios } from "../interleave/scenarios/all.js";

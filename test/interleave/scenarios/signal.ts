@@ -183,6 +183,27 @@ function counter(): Explored {
   };
 }
 
+/** Each value that is put in comes out once: in an exchange, or at the end. */
+function counterExchange(): Explored {
+  let out: number[] = [];
+  function* exchange(value: number): Script {
+    out.push(yield* call("counterExchange", signal, value));
+  }
+  return {
+    name: "counter, three exchange",
+    preemptions: 3,
+    before: prepare(OBJECT_COUNTER, 0),
+    scripts: () => {
+      out = [];
+      return [exchange(1), exchange(2), exchange(3)];
+    },
+    after: (world) => {
+      const last = world.play(OBSERVER, call("counterValue", signal));
+      assert.deepEqual([...out, last].sort(), [0, 1, 2, 3]);
+    },
+  };
+}
+
 export const signalScenarios: Explored[] = [
   semaphore(1, 2, 3),
   semaphore(1, 3, 2),
@@ -195,4 +216,5 @@ export const signalScenarios: Explored[] = [
   eventPulse(1, 2, 3),
   eventPulse(2, 1, 3),
   counter(),
+  counterExchange(),
 ];

@@ -212,7 +212,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   #peek(): RingRecord<F> | undefined {
     const { record } = this.#cursor;
     if (!this.#cursor.next()) return undefined;
-    const peeked = new HandedRecord(record, this.#layout, () => this.#release());
+    const peeked = new HandedRecord(record, this.#layout, this.#release);
     this.#hand(peeked);
     return peeked;
   }
@@ -224,11 +224,11 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     if (record) record.valid = true;
   }
 
-  #release(): void {
+  readonly #release = (): void => {
     this.#hand(undefined);
     if (this.#queue.length > 0) lookAgain(this.#lease.attachment, this.#waitersData);
     this.#cursor.takeAndRelease();
-  }
+  };
 
   /**
    * The next record in place, waiting for one. Calls are served in their order; what is called later waits until the record is

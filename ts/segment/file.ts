@@ -59,6 +59,7 @@ const LOOK_BYTES = 1 << 20;
 const READERS_GONE_TURNS = 1000;
 
 const TO_CREATE = "pass { bytes } to create it";
+const TO_CREATE_FOR_READING = "a reader creates none: a writer makes it first, with { bytes }";
 
 function noSpaceAdvice(path: string): string {
   return noRoomAtAdvice(
@@ -68,14 +69,19 @@ function noSpaceAdvice(path: string): string {
 }
 
 /** Why the system refuses a file, where the number alone says too little. */
-function fileAdvice(path: string, creating: boolean, error: NativeError): string | undefined {
+function fileAdvice(
+  path: string,
+  creating: boolean,
+  toCreate: string,
+  error: NativeError,
+): string | undefined {
   if (error.status === OUT_OF_SHARED_MEMORY && errnoName(error.errno) === "ENOSPC")
     return noSpaceAdvice(path);
   if (error.status === ACCESS_DENIED) return accessAdvice(path, error);
   if (error.status !== NOT_FOUND) return undefined;
   return creating
     ? "the folder that it should be in does not exist; make it first"
-    : `there is no such file; ${TO_CREATE}`;
+    : `there is no such file; ${toCreate}`;
 }
 
 /** The segment in the file at that path. */
@@ -85,11 +91,12 @@ export function fileLocation(path: string, readOnly: boolean): Location {
   const absolute = absolutePath(path);
   if (new TextEncoder().encode(absolute).length > PATH_BYTES_MAX)
     throw new IsthmusError("INVALID_NAME", `path must have at most ${PATH_BYTES_MAX} bytes`);
+  const toCreate = readOnly ? TO_CREATE_FOR_READING : TO_CREATE;
   return {
     name: absolute,
     described: `segment in file "${absolute}"`,
     remedy: "restore the file from a copy, or remove it",
-    notFoundAdvice: TO_CREATE,
+    notFoundAdvice: toCreate,
     noSpaceAdvice: () => noSpaceAdvice(absolute),
     ownedByUser: true,
     open: (creation) =>
@@ -97,7 +104,7 @@ export function fileLocation(path: string, readOnly: boolean): Location {
         `opening file "${absolute}"`,
         readOnly,
         () => native.openFile(absolute, creation !== undefined, readOnly, creation?.mode ?? 0),
-        (error) => fileAdvice(absolute, creation !== undefined, error),
+        (error) => fileAdvice(absolute, creation !== undefined, toCreate, error),
       ),
     beforeJoin: (region, creation) => beforeJoin(region, absolute, creation),
     afterLeave: truncate,

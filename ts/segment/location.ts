@@ -52,22 +52,28 @@ export function namedAdvice(name: string, error: NativeError): string | undefine
 
 const TO_CREATE = "create it, or wait for it with Segment.waitFor";
 
-/** @internal The segment of that name. */
+function nothingThere(doing: "opening" | "unlinking"): string {
+  const nothing = "there is nothing of that name";
+  return doing === "opening"
+    ? `${nothing}; ${TO_CREATE}`
+    : `${nothing}; Segment.list() gives the names that exist`;
+}
+
+/** @internal The segment of that name. `doing` is what errors call the attempt to open it. */
 export function namedLocation(
   name: string,
   namespace: number,
   readOnly: boolean,
   owner: Owner = "self",
+  doing: "opening" | "unlinking" = "opening",
 ): Location {
   const valid = segmentName(name);
   const openAs = (creation: Creation | undefined, reading: boolean) =>
     openRegion(
-      `opening segment "${valid}"`,
+      `${doing} segment "${valid}"`,
       reading,
       () => native.openNamed(valid, namespace, creation !== undefined, reading, creation?.mode ?? 0),
-      (error) =>
-        namedAdvice(valid, error) ??
-        (error.status === NOT_FOUND ? `there is nothing of that name; ${TO_CREATE}` : undefined),
+      (error) => namedAdvice(valid, error) ?? (error.status === NOT_FOUND ? nothingThere(doing) : undefined),
     );
   return {
     name: valid,

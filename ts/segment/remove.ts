@@ -65,8 +65,9 @@ function pruneOne(name: string, { namespace, olderThanMs, dryRun }: Pruning): bo
 
 /** @internal Removes a name from the object that has it when we look, never from one that gets the name later. */
 export function unlinkSegment(name: string, namespace: number): void {
-  const location = namedLocation(name, namespace, false);
-  const region = openAnyhow(location, namedLocation(name, namespace, true));
+  const location = namedLocation(name, namespace, false, "self", "unlinking");
+  const forReading = namedLocation(name, namespace, true, "self", "unlinking");
+  const region = openAnyhow(location, forReading);
   if (!region) {
     attempt(
       `unlinking ${location.described}`,
@@ -77,7 +78,7 @@ export function unlinkSegment(name: string, namespace: number): void {
   }
   try {
     // Somebody else was faster: the name leads nowhere, which is NOT_FOUND, or to a newer object than the one we looked at.
-    if (!removeLocked(region, location)) openAnyhow(location, namedLocation(name, namespace, true))?.close();
+    if (!removeLocked(region, location)) openAnyhow(location, forReading)?.close();
   } finally {
     region.close();
   }

@@ -183,10 +183,10 @@ export const BUGS: Bug[] = [
     "failures/liveness",
   ),
   latest(
-    "the offset of a slot is believed",
-    "if (offset < this.#offset || offset + this.layout.bytes > this.#end || offset & 7) throw",
-    "if (offset & 7) throw",
-    "ts/latest/",
+    "the last slot is called damaged",
+    "offset + this.layout.bytes > this.#end ||",
+    "offset + this.layout.bytes >= this.#end ||",
+    "ts/latest/claim",
     "failures/damage",
   ),
   latestClaim(

@@ -69,7 +69,7 @@ export const BUGS: Bug[] = [
     "void reject;",
     "ts/segment/wait-for",
   ),
-  pause("a pause leaves its listener", "stopListening?.();\n    };", "};", "ts/segment/wait-for"),
+  pause("a pause leaves its listener", "stopListening?.();\n    };", "};", "ts/wait/abort"),
   pending(
     "the timer of a served wait stays",
     "clearTimeout(this.#timer);",
@@ -94,7 +94,6 @@ export const BUGS: Bug[] = [
     "if (now - begin >= timeoutMs) return undefined;",
     "if (now - begin >= 0) return undefined;",
     "ts/memory/transaction.test",
-    "ts/memory/heap.test",
   ),
   turn(
     "no call is ever due for a turn",
@@ -107,7 +106,6 @@ export const BUGS: Bug[] = [
     "if (signal?.aborted) {",
     "if (signal?.aborted && due) {",
     "ts/wait/abort",
-    "ts/wait/wait",
   ),
   wait(
     "a wait overtakes those that wait already",

@@ -131,6 +131,13 @@ export function transactUntil(name: string, lock: string): void {
   });
 }
 
+/** Changes the heap, and counts "waiting" before: whoever is in a transaction keeps it waiting. */
+export function allocateOnce(name: string): void {
+  const segment = opened(name);
+  segment.counter("waiting").add(1);
+  segment.heap.allocate(8).free();
+}
+
 /** Transfers without end, until killed. */
 export function transferForEver(name: string, seed: number): never {
   const bank = new Bank(Segment.open(name));

@@ -3,6 +3,7 @@ import { type IsthmusError, type Latest, type LatestClaim, MiB, Segment, struct 
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as layout from "../../../protocol/layout.js";
+import { LATEST_LARGE_SLOTS } from "../../../protocol/limits.js";
 import { objectOffset, peek32, peek64, poke64 } from "../../lib/poke.js";
 import { Agent } from "../../lib/processes.js";
 import { presentRuntimes, type Runtime } from "../../lib/runtimes.js";
@@ -261,6 +262,20 @@ test("a reader that gives up takes its pin back", () => {
   poke64(name, version, before);
   assert.equal(latest.read(), large(1));
   segment.unlink();
+});
+
+test("each slot serves, also the one that ends where the object ends", () => {
+  const Whole = struct({ points: ["f64", (4 * layout.OBJECT_ALIGNMENT) / 8] });
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  using looking = Segment.fromHandle(segment.handle, { access: "read-only" });
+  const latest = segment.latest("latest", Whole);
+  const seen = looking.latest("latest", Whole);
+  for (let id = 1; id <= 2 * LATEST_LARGE_SLOTS; id++) {
+    const points = new Array(Whole.bytes / 8).fill(id);
+    latest.write({ points });
+    assert.equal(latest.read(), { points });
+    assert.equal(seen.read(), { points });
+  }
 });
 
 test.run();

@@ -4,6 +4,8 @@ import { type Block, IsthmusError, KiB, MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as layout from "../../../protocol/layout.js";
+import { listBlocks } from "../../../ts/memory/walk.js";
+import type { Attachment } from "../../../ts/segment/attachment.js";
 import { peek32, poke32 } from "../../lib/poke.js";
 import { segmentName } from "../../lib/segments.js";
 
@@ -296,6 +298,19 @@ test("fields of a view are undone to their last byte, too", () => {
     );
     assert.equal(block.copy(), before, field);
   }
+});
+
+test("a list that was made while the heap changed is made again", () => {
+  const i32 = new Int32Array(64 * KiB);
+  let walks = 0;
+  const heapNext = (after: number): number => {
+    if (after !== 0) return 0;
+    if (++walks === 1) Atomics.add(i32, layout.HEAP_CHANGES_OFFSET >>> 2, 2);
+    return walks * 64 * KiB;
+  };
+  const changing = { i32, u32: new Uint32Array(i32.buffer), readOnly: true, inTransaction: false };
+  const { offsets } = listBlocks({ ...changing, core: { heapNext } } as unknown as Attachment);
+  assert.equal(offsets, [2 * 64 * KiB]);
 });
 
 test.run();

@@ -4,12 +4,16 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Agent } from "../../lib/processes.js";
 import { refused, rejected } from "../../lib/refusals.js";
-import { presentRuntimes } from "../../lib/runtimes.js";
+import { presentRuntimes, type Runtime } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
 import { printedSeed, randomFrom } from "../../lib/series.js";
 import { pause, until, within } from "../../lib/watchdog.js";
 import { Bank } from "../../processes/memory-soak/bank.js";
 import { Twins } from "../../processes/memory-soak/memory-actions.js";
+
+const ACTIONS = "processes/memory-soak/memory-actions.ts";
+/** How long a transaction keeps the others out at least: far longer than a change of the heap, far shorter than their limit. */
+const LONG_MS = 300;
 
 const Account = struct({ balance: "i32", name: "utf8:8" });
 
@@ -268,7 +272,25 @@ test("while another process changes the heap, each form waits in its way, and gi
   await child.end();
 });
 
-const ACTIONS = "processes/memory-soak/memory-actions.ts";
+test("a change that blocks its thread waits for the end of a long transaction of another process", async () => {
+  using segment = Segment.create(segmentName("long"), { bytes: MiB });
+  segment.lock("theirs");
+  const waiting = segment.counter("waiting");
+  const [runtime] = presentRuntimes() as [Runtime];
+  const [transacting, changing] = (await Agent.startAll([runtime, runtime], ACTIONS)) as [Agent, Agent];
+  for (const agent of [transacting, changing]) await agent.call("open", segment.name);
+  const event = segment.event("in transaction");
+  const transaction = transacting.call("transactUntil", segment.name, "theirs");
+  await within("the transaction of the child", event.wait());
+  const changed = changing.call("allocateOnce", segment.name);
+  changed.catch(() => {}); // should it fail before it is awaited
+  await until("the other child changes the heap", () => waiting.value === 1);
+  await pause(LONG_MS);
+  segment.counter("end").add(1);
+  await transaction;
+  await within("the change", changed);
+  for (const agent of [transacting, changing]) await agent.end();
+});
 
 test("a transaction that is killed at a random moment has happened or not, and never half", async () => {
   const random = randomFrom(printedSeed());

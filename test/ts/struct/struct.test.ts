@@ -182,4 +182,39 @@ test("layouts that differ in a name, a type or an order have different hashes", 
   assert.is(struct({ a: "u32" }).hash, struct({ a: "u32" }).hash);
 });
 
+test("a shorter value leaves nothing of a longer one behind it", () => {
+  const layout = struct({ short: "utf8:8", long: "utf8:100", blob: "bytes:8" });
+  const bytes = (...labels: string[]): Uint8Array => {
+    const all = new Uint8Array(layout.bytes);
+    for (const label of labels) {
+      const value = { short: label, long: label, blob: new TextEncoder().encode(label) };
+      layout.write(new DataView(all.buffer), value);
+    }
+    return all;
+  };
+  for (const shorter of ["", "a", "\u00e4"]) {
+    const expected = Buffer.from(shorter);
+    for (const part of [layout.offsets.short, layout.offsets.long, layout.offsets.blob]) {
+      const written = bytes("12345678", shorter).subarray(part + 4, part + 12);
+      assert.equal([...written], [...expected, ...new Array(8 - expected.length).fill(0)]);
+    }
+  }
+});
+
+test("half a surrogate pair is refused, and a whole one is a text", () => {
+  const layout = struct({ short: "utf8:8", long: "utf8:100" });
+  const view = new DataView(new ArrayBuffer(layout.bytes));
+  for (const half of ["\ud83d", "\ude00", "a\ud83d", "\ude00\ud83d"]) {
+    for (const name of ["short", "long"]) {
+      assert.throws(
+        () => layout.write(view, { short: "", long: "", [name]: half }),
+        (e: Error) => e instanceof RangeError && e.message.startsWith(`${name} must not contain half`),
+      );
+    }
+  }
+  const whole = { short: "\ud83d\ude00", long: "\ud83d\ude00" };
+  layout.write(view, whole);
+  assert.equal(layout.read(view), whole);
+});
+
 test.run();

@@ -157,6 +157,21 @@ test("a hold ends with its block, also by an exception, and only the outermost e
   assert.is(all.theirs.tryAcquire("exclusive")?.ownerDied, false);
 });
 
+test("a hold that is released again takes nothing from the other holds of its nest", () => {
+  for (const mode of ["shared", "exclusive"] as const) {
+    using all = scene();
+    const outer = all.mine.acquireSync(mode);
+    const inner = outer.acquireSync(mode);
+    inner.release();
+    inner.release();
+    inner.close();
+    refused("CLOSED", () => inner.tryAcquire("shared"));
+    assert.is(all.theirs.tryAcquire("exclusive"), undefined, mode);
+    outer.release();
+    assert.is(all.state(), "free");
+  }
+});
+
 test("a broken lock stays broken for whoever comes, also after all have left", async () => {
   using all = scene();
   const child = await Agent.start(runtime, ACTIONS);

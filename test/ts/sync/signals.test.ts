@@ -57,6 +57,13 @@ test("a counter adds, replaces and compares, exactly up to 2^53 and below zero",
   assert.is(other.compareExchange(Number.MIN_SAFE_INTEGER, 7), Number.MIN_SAFE_INTEGER);
   assert.is(scene.looking.counter("c").value, 7);
   refused("READ_ONLY", () => scene.looking.counter("c").add(1));
+  for (const unsafe of [2 ** 53, -(2 ** 53)]) {
+    refused("RangeError", () => counter.add(unsafe), /amount/);
+    refused("RangeError", () => counter.exchange(unsafe), /value/);
+    refused("RangeError", () => counter.compareExchange(unsafe, 0), /expected/);
+    refused("RangeError", () => counter.compareExchange(7, unsafe), /value/);
+  }
+  assert.is(counter.value, 7);
 });
 
 test("no more are inside than the semaphore has, and all come back", async () => {

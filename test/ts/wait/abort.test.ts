@@ -240,4 +240,15 @@ test("removeEventListener that throws takes no result away", async () => {
   assert.is(await reason(aborted), "enough");
 });
 
+test("a signal that was aborted before ends a call in any turn, and takes nothing of what is there", async () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const semaphore = segment.semaphore("s", { initial: 1 });
+  const aborted = AbortSignal.abort("before");
+  for (let i = 0; i < 3; i++) {
+    assert.is(await reason(semaphore.acquire({ signal: aborted })), "before");
+    await new Promise((resolve) => setImmediate(resolve)); // the event loop has had its turn
+  }
+  assert.is(semaphore.value, 1);
+});
+
 test.run();

@@ -9,6 +9,7 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { constants } from "node:os";
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -64,11 +65,22 @@ test("a segment of every truncated length is refused", () => {
   refused("CORRUPT", () => Segment.open(name));
 });
 
+test("what the system refused is the cause of the error", () => {
+  try {
+    Segment.open(segmentName("absent"));
+    assert.unreachable();
+  } catch (error) {
+    const { cause, errno } = error as Error & { cause: { errno: number }; errno: number };
+    assert.is(cause.errno, constants.errno.ENOENT);
+    assert.is(errno, constants.errno.ENOENT);
+  }
+});
+
 test("an empty file is a segment that nobody made yet", () => {
   const name = segmentName("empty");
   writeFileSync(segmentPath(name), "");
-  refused("NOT_FOUND", () => Segment.open(name));
-  refused("NOT_FOUND", () => Segment.open(name, { access: "read-only" }));
+  refused("NOT_FOUND", () => Segment.open(name), /create it, or wait for it/);
+  refused("NOT_FOUND", () => Segment.open(name, { access: "read-only" }), /create it, or wait for it/);
   using made = Segment.create(name, { bytes: MiB });
   assert.is(made.state, "READY");
 });
@@ -136,6 +148,7 @@ test("a directory, a link or a device is not followed and not opened", () => {
   const name = segmentName("directory");
   mkdirSync(segmentPath(name));
   refused("ACCESS_DENIED", () => Segment.open(name));
+  refused("ACCESS_DENIED", () => Segment.open(name, { access: "read-only" }));
   refused("ACCESS_DENIED", () => Segment.openOrCreate(name, { bytes: MiB }));
   refused("ACCESS_DENIED", () => Segment.create(name, { bytes: MiB }));
 

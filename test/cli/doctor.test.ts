@@ -44,6 +44,11 @@ interface Limits {
 }
 
 const part = (name: string) => import(pathToFileURL(join(root, `dist/ts/cli/doctor/${name}.js`)).href);
+interface Memory {
+  sizeFinding(limits: object, writable: boolean): Finding;
+}
+
+const memory = (await part("memory")) as Memory;
 const system = (await part("system")) as System;
 const limits = (await part("limits")) as Limits;
 
@@ -52,6 +57,16 @@ function finding({ findings }: Report, check: string): Finding {
   if (!found) throw new Error(`no finding about ${check}: ${findings.map((each) => each.check)}`);
   return found;
 }
+
+test("a place for segments without inodes is a problem, however many bytes are free", () => {
+  const bytes = { totalBytes: 2 ** 34, freeBytes: 2 ** 33 };
+  const limits = { place: "/dev/shm", readOnly: false, ...bytes, totalFiles: 100, freeFiles: 50 };
+  assert.is(memory.sizeFinding(limits, true).status, "ok");
+  const full = memory.sizeFinding({ ...limits, freeFiles: 0 }, true);
+  assert.is(full.status, "problem");
+  assert.match(full.found, /all 100 inodes/);
+  assert.is(memory.sizeFinding({ ...limits, totalFiles: 0, freeFiles: 0 }, true).status, "ok"); // it does not count them
+});
 
 test("doctor finds a system that works healthy, and says of each check what it saw", async () => {
   const result = await isthmus(["doctor", "--json"]);

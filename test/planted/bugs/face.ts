@@ -49,7 +49,6 @@ export const BUGS: Bug[] = [
     "the cause is dropped",
     "isCause ? { cause: system } : undefined",
     "isCause ? {} : undefined",
-    "failures/refused-calls",
     "arguments/files",
   ),
   errors(
@@ -88,7 +87,7 @@ export const BUGS: Bug[] = [
     "readers get the core of writers",
     "plain ? embedded.plain : embedded.core",
     "plain ? embedded.core : embedded.core",
-    "runtimes/present",
+    "ts/host/core-bytes",
   ),
   describe(
     "what is closed throws when it is shown",
@@ -96,13 +95,12 @@ export const BUGS: Bug[] = [
     'if (code) throw error;\n    return name === "TypeError" ? {} :',
     "ts/host/describe",
   ),
-  errno("a number has the wrong name", ".reverse());", ");", "failures/refused-calls"),
+  errno("a number has the wrong name", ".reverse());", ");", "ts/host/errno"),
   fileSystem(
     "a folder that is gone is a failure of ours",
     '"NOT_FOUND",',
     '"SYSTEM",',
-    "failures/texts",
-    "ts/segment/file.test",
+    "ts/segment/file-failures",
   ),
   limits(
     "what can be given back counts as used",
@@ -120,7 +118,7 @@ export const BUGS: Bug[] = [
     "the listener at the exit stays",
     'if (callbacks.listenerCount("exit") === 0) builtin("node:process").off("exit", callbacks.listener);',
     "",
-    "failures/exits",
+    "ts/host/realms",
   ),
   region(
     "a closed memory is kept",

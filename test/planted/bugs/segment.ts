@@ -75,9 +75,7 @@ export const BUGS: Bug[] = [
     "a name may be half a pair",
     "if (/\\p{Surrogate}/u.test(name))",
     'if (name === "")',
-    "arguments/files",
-    "failures/mismatch",
-    "ts/segment/file.test",
+    "failures/texts",
   ),
   file(
     "no flush between the smaller size and the truncation",
@@ -149,7 +147,7 @@ export const BUGS: Bug[] = [
     "a segment that is absent is called damage",
     "notFoundAdvice: TO_CREATE,",
     'notFoundAdvice: "",',
-    "failures/texts",
+    "arguments/files",
   ),
   open(
     "size and name are not looked at again after joining",

@@ -28,15 +28,13 @@ export const BUGS: Bug[] = [
     "a file on overlayfs looks like any other",
     "out->layered = found->type == KERNEL_OVERLAYFS_MAGIC;",
     "out->layered = false;",
-    "shims/storage",
-    "ts/segment/file-failures",
+    "failures/system-limits",
   ),
   handle(
     "a handle leads to any object",
     "facts.inode == wanted->inode) {",
     "facts.inode != 0) {",
-    "ts/segment/handle",
-    "shims/objects",
+    "arguments/files",
   ),
   handle(
     "a handle of more than 64 bits is taken",
@@ -61,7 +59,7 @@ export const BUGS: Bug[] = [
     "two objects lie over each other",
     "if (overlaps(address, bytes)) return refuse(failure, ISTHMUS_BUSY);",
     "(void)overlaps;",
-    "shims/objects",
+    "shims/waiting",
   ),
   name(
     "a descriptor is left by the sweep",
@@ -75,7 +73,6 @@ export const BUGS: Bug[] = [
     "} else if (!is_regular(&facts)) {",
     "} else if (facts.mode == 0) {",
     "arguments/files",
-    "failures/refused-calls",
   ),
   size(
     "a growth that failed is not taken back",

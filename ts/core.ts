@@ -1,6 +1,6 @@
 import { coreModule } from "./host/runtime.js";
 
-/** What `core.wasm` exports; the modules of `assembly/` say what each function promises. Offsets come back as i32. */
+/** The exports of `core.wasm`. The modules of `assembly/` document each function. Offsets are returned as i32. */
 export interface Core {
   create(
     bytes: number,
@@ -42,7 +42,7 @@ export interface Core {
   waitersDisarm(set: number): void;
   waitersTake(set: number, from: number): number;
 
-  /** Slots, as validated: the word in the segment may have changed since. */
+  /** Number of participant slots when the segment was validated. A peer may have overwritten the word in the segment since. */
   readonly participants: WebAssembly.Global;
   readonly payload: WebAssembly.Global;
   readonly heapEnd: WebAssembly.Global;
@@ -123,7 +123,7 @@ export interface Core {
   latestVersion(latest: number): number;
 }
 
-/** A core on this memory: one instance per open segment. */
+/** Creates a core that works on this memory. Each open segment has its own instance. */
 export function instantiate(memory: WebAssembly.Memory, readOnly: boolean): Core {
   return new WebAssembly.Instance(coreModule(readOnly), { env: { memory } }).exports as unknown as Core;
 }

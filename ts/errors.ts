@@ -6,29 +6,29 @@ import type { NativeError } from "./host/native.js";
 /**
  * Name of an error code.
  *
- * - NOT_FOUND: nothing of that name exists
- * - ALREADY_EXISTS: something of that name exists already
- * - ACCESS_DENIED: the operating system, or the check of the owner, refuses access
+ * - NOT_FOUND: no segment, object or file of that name exists
+ * - ALREADY_EXISTS: the name is already in use
+ * - ACCESS_DENIED: the operating system refuses access, or the owner is neither this user nor the superuser
  * - INVALID_NAME: the name cannot be used on every platform
  * - BAD_MAGIC: the bytes are no segment
  * - VERSION_MISMATCH: the segment was made by a release with another protocol
- * - LAYOUT_MISMATCH: same protocol, other offsets; or a block with another layout
+ * - LAYOUT_MISMATCH: the segment has the same protocol with other offsets, or a block has another layout
  * - OBJECT_MISMATCH: a named object exists with another type or other parameters
- * - INITIALIZING: another process is creating the segment, and does not get on
- * - BROKEN: declared unusable, because a death was not repaired
- * - CORRUPT: a shared word holds what the protocol cannot have written
- * - OUT_OF_SHARED_MEMORY: the system has no room for a segment of that size, or no addresses
+ * - INITIALIZING: another process has begun to create the segment and has not finished it in time
+ * - BROKEN: the object was declared unusable, because nobody repaired its data after a participant died
+ * - CORRUPT: a shared word holds a value that the protocol cannot have written
+ * - OUT_OF_SHARED_MEMORY: the system has not enough memory or addresses for a segment of that size
  * - SEGMENT_FULL: the segment has no room for the object
- * - TOO_LARGE: more than what it goes into can ever hold
+ * - TOO_LARGE: the data are larger than the object can ever hold
  * - TOO_MANY_PARTICIPANTS: every participant slot has a live owner
- * - TIMED_OUT: the time given was not enough
- * - BUSY: a live participant, or this one, holds what was asked for
- * - OWNER_DIED: a holder of the lock died, and what it guards may be half changed
+ * - TIMED_OUT: the timeout passed first
+ * - BUSY: a live participant, perhaps this one, holds the object
+ * - OWNER_DIED: a holder of the lock died, and the data that it guards may be half changed
  * - PEER_DIED: the participant at the other end died, or ended without closing
  * - DEADLOCK: waiting would never end
  * - EVICTED: this participant was removed from the segment while it was alive
- * - CLOSED: used after `close`
- * - READ_ONLY: a write through a read-only opener
+ * - CLOSED: the object was used after `close`
+ * - READ_ONLY: the segment was opened read-only, and the call writes
  * - NOT_SUPPORTED: this platform, kernel or runtime cannot do it
  * - SYSTEM: any other failure of the operating system; see `syscall` and `errno`
  */
@@ -38,14 +38,14 @@ const names = new Map<number, IsthmusErrorCode>(
   Object.entries(codes).map(([name, value]) => [value as number, name as IsthmusErrorCode]),
 );
 
-/** @internal Results of the core below this are errors, never offsets. */
+/** @internal Results of the core that are below this number are error codes; offsets are never that small. */
 export const ERRORS_END = 128;
 
-/** What makes an error ours, in whichever realm and by whichever copy of the package it was made. */
+/** Property that marks an IsthmusError, whichever realm and whichever copy of the package made it. */
 const MARK = Symbol.for("isthmus.IsthmusError");
 
 /**
- * A failure that the environment or a peer caused. Misuse of an argument is a `TypeError` or a `RangeError` instead.
+ * A failure that the environment or a peer caused. A wrong argument causes a `TypeError` or a `RangeError` instead.
  *
  * `error instanceof IsthmusError` also holds for an error of another copy or release of the package, and of another realm
  * (Jest and `vm` have several).
@@ -62,7 +62,7 @@ const MARK = Symbol.for("isthmus.IsthmusError");
  * ```
  */
 export class IsthmusError extends Error {
-  /** What happened, for programs. */
+  /** Code of the failure, for programs. */
   readonly code: IsthmusErrorCode;
   /** The failed system call, when the operating system refused. */
   declare readonly syscall?: string;
@@ -70,15 +70,15 @@ export class IsthmusError extends Error {
   declare readonly errno?: number;
   /** How many records a `sendMany` had sent before it failed. */
   declare readonly sent?: number;
-  /** What the native part threw, when the operating system refused. */
+  /** The error that the native part threw, when the operating system refused. */
   declare readonly cause?: unknown;
 
   /**
-   * For programs that want to fail in the same way. Never throws.
+   * Creates an error, for programs that report failures in the same way. Never throws.
    *
-   * @param code what happened
-   * @param message for people; the code is put in front of it
-   * @param system the failed system call, if it was one; an error becomes the `cause`
+   * @param code code of the failure
+   * @param message text for people; the constructor puts the code in front of it
+   * @param system the failed system call, if there was one; if this is an error, it becomes the `cause`
    */
   constructor(
     code: IsthmusErrorCode,
@@ -98,7 +98,7 @@ export class IsthmusError extends Error {
 Object.defineProperty(IsthmusError.prototype, MARK, { value: true });
 Object.defineProperty(IsthmusError, Symbol.hasInstance, { value: isInstance });
 
-/** For `instanceof`; a subclass, which inherits this, knows its own instances. */
+/** Implements `instanceof`. A subclass inherits this function; for a subclass the ordinary check applies. */
 function isInstance(this: unknown, value: unknown): boolean {
   if (this !== IsthmusError) return Function.prototype[Symbol.hasInstance].call(this as () => void, value);
   return typeof value === "object" && value !== null && MARK in value;
@@ -115,8 +115,8 @@ export function failure(status: number, message: string): IsthmusError {
 }
 
 /**
- * @internal Whether the shim threw it. The shim belongs to the realm that loaded it, and its errors do too: in a `vm` context
- * they are no `Error` of that context, so they are known by what they carry.
+ * @internal Whether the shim threw this error. The shim and its errors belong to the realm that loaded it: in a `vm` context they
+ * are not instances of that context's `Error`. So this function checks their properties.
  */
 export function isNativeError(error: unknown): error is NativeError {
   if (typeof error !== "object" || error === null) return false;
@@ -124,7 +124,7 @@ export function isNativeError(error: unknown): error is NativeError {
   return typeof status === "number" && typeof syscall === "string" && typeof errno === "number";
 }
 
-/** What the system said, behind what it means. The shim's own refusals say nothing beyond their meaning. */
+/** The explanation, followed by the system's own words in parentheses. A refusal by the shim itself has only the explanation. */
 function reasonText({ errno, syscall, message }: NativeError, said: string | undefined): string {
   const system = errno ? `${syscall}: ${errnoName(errno)}, errno ${errno}` : message;
   if (said === undefined) return system;
@@ -132,10 +132,10 @@ function reasonText({ errno, syscall, message }: NativeError, said: string | und
 }
 
 /**
- * @internal Runs a call of the shim; what it throws becomes an IsthmusError that says what was attempted, why it failed and what
- * to do.
+ * @internal Runs a call of the shim. An error that the shim throws becomes an IsthmusError, which says what was attempted, why it
+ * failed and what to do.
  *
- * @param advice what to do here; where it gives undefined, `adviceFor` knows what the refusal usually means
+ * @param advice returns what to do in this case; when it returns undefined, `adviceFor` tells what the failure usually means
  */
 export function attempt<T>(
   what: string,

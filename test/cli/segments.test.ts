@@ -214,7 +214,7 @@ test("options of prune are checked, and refused elsewhere", async () => {
   }
   const { stdout } = await isthmus(["help", "prune"]);
   assert.match(stdout, /Usage: isthmus prune \[--prefix P\] \[--older-than S\] \[--dry-run\] \[--json\]/);
-  assert.match(stdout, /--older-than S +only segments that were used last at least S seconds ago/);
+  assert.match(stdout, /--older-than S +only segments that nobody has used for at least S seconds/);
 });
 
 // Elsewhere than in a /dev/shm of its own, prune would take away the segments of whatever else runs here.

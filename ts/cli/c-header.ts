@@ -16,7 +16,7 @@ const SCALARS: Record<string, string> = {
   bool: "bool",
 };
 
-/** Of the macro that goes with each struct. */
+/** Suffix of the macro that holds the hash of a struct. */
 const HASH = "_HASH";
 
 /** Words that cannot name a struct or a field: keywords of C and C++, and what the included headers and compilers define. */
@@ -41,7 +41,7 @@ class Identifiers {
   readonly #given = new Map<string, string>();
   readonly #taken = new Set<string>();
 
-  /** @param suffix of a second name that goes with it and must be free, too */
+  /** @param suffix the name with this suffix must be free too, because it is declared as well */
   of(name: string, suffix = ""): string {
     const known = this.#given.get(name);
     if (known !== undefined) return known;
@@ -60,7 +60,7 @@ function comment(text: string): string {
   return `/* ${text.replaceAll("*/", "* /")} */`;
 }
 
-/** Declarations in the order that C needs: a struct comes before those that it lies in. */
+/** Declarations in the order that C needs: a struct is declared before the structs that contain it. */
 class Header {
   readonly #names: Map<Struct<Fields>, string>;
   readonly #identifiers = new Identifiers();
@@ -110,7 +110,7 @@ class Header {
   }
 }
 
-/** Whether a type or an exported value is a struct, of whichever copy of this package: the module may have its own. */
+/** Whether a type or an exported value is a struct. The module may have its own copy of this package, so any copy counts. */
 export function isStruct(value: unknown): value is Struct<Fields> {
   return isBranded(value, "Struct");
 }

@@ -1,26 +1,26 @@
-/** What a command is, and what it gets: `main.ts` reads the command line and calls one. */
+/** The interface of a command. `main.ts` parses the command line and calls the command. */
 
 /** Exit codes. */
 export const DONE = 0;
-/** The command could not do what it was asked to, or found a problem. */
+/** The command failed or found a problem. */
 export const FAILED = 1;
-/** The command line makes no sense. */
+/** The command line is not valid. */
 export const MISUSED = 2;
 
 export interface Invocation {
-  /** What stands behind the command's name. */
+  /** The arguments after the command's name. */
   names: string[];
   json: boolean;
   /** The options of the command that were given: "" for one that takes no value. */
   options: ReadonlyMap<CommandOption, string>;
 }
 
-/** Options that some commands have: what stands behind it, and what it does. */
+/** Options that some commands have: `value` is the placeholder of an option's value, `text` describes the option. */
 export const commandOptions = {
   c: { value: "", text: "print a C header" },
   prefix: { value: "P", text: "only names that begin with P" },
-  "older-than": { value: "S", text: "only segments that were used last at least S seconds ago" },
-  "dry-run": { value: "", text: "remove nothing, only say what would be removed" },
+  "older-than": { value: "S", text: "only segments that nobody has used for at least S seconds" },
+  "dry-run": { value: "", text: "remove nothing, only list what would be removed" },
 } as const;
 
 export type CommandOption = keyof typeof commandOptions;
@@ -33,9 +33,9 @@ export interface Command {
   run(invocation: Invocation): Promise<number> | number;
 }
 
-/** Something that the user typed cannot be done. */
+/** The command line is not valid. */
 export class Misuse extends Error {
-  /** The command whose usage helps; undefined when the command itself is not known. */
+  /** The command whose usage is shown; undefined when there is no such command. */
   readonly command: string | undefined;
 
   constructor(message: string, command?: string) {
@@ -44,9 +44,9 @@ export class Misuse extends Error {
   }
 }
 
-/** What was asked for failed for a reason outside of this program, which the message tells. */
+/** The command failed for a reason outside this program. The message says which. */
 export class Failure extends Error {
-  /** For programs: one of IsthmusError where that fits, else "FAILED". */
+  /** For programs: a code of IsthmusError if one applies, else "FAILED". */
   readonly code: string;
 
   constructor(message: string, code = "FAILED") {

@@ -1,13 +1,13 @@
-/** Every command, and what --help says of it. */
+/** All commands, and the texts that --help shows. */
 import { type Command, type CommandOption, commandOptions } from "./command.js";
 
 interface Entry {
   summary: string;
-  /** Placeholder of what the command takes; empty when it takes nothing, with dots when it takes more than one. */
+  /** Placeholder of the command's argument: empty when it takes none, with dots when it takes several. */
   argument: "NAME" | "NAME..." | "FILE" | "";
-  /** What it knows beside --json. */
+  /** Options of the command in addition to --json. */
   options?: CommandOption[];
-  /** Loaded one at a time: help and `doctor` must work where the API cannot be loaded. */
+  /** Loads only this command, because help and `doctor` must work where the API cannot be loaded. */
   load(): Promise<Command>;
 }
 
@@ -46,7 +46,7 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import("./prune.js")).prune,
   },
   doctor: {
-    summary: "look for what would fail here, and say what to do",
+    summary: "check whether Isthmus works on this machine, and say what to do",
     argument: "",
     load: async () => (await import("./doctor/doctor.js")).doctor,
   },
@@ -56,7 +56,7 @@ const options = [
   ["--json", "print the result as one JSON document"],
   ["--help, -h", "explain a command, or this overview"],
   ["--version, -V", "print the version"],
-  ["--", 'what follows is no option: for a NAME that begins with "-"'],
+  ["--", 'end of the options: needed before a NAME that begins with "-"'],
 ];
 
 export function overview(): string {
@@ -76,7 +76,7 @@ export function overview(): string {
     "Options of all commands:",
     ...options.map(([name, text]) => `  ${(name as string).padEnd(14)} ${text}`),
   );
-  lines.push("", "Exit code: 0 done, 1 it failed or found a problem, 2 the command line makes no sense.");
+  lines.push("", "Exit code: 0 done, 1 it failed or found a problem, 2 the command line is not valid.");
   return lines.join("\n");
 }
 

@@ -14,9 +14,9 @@ import { type Command, DONE, Failure } from "./command.js";
 import { agoText, bytesText, json, line, paint, pairs, safe, table } from "./print.js";
 
 interface InspectedObject extends ObjectInfo {
-  /** What a ring counts; absent for other objects. */
+  /** Counters of a ring; absent for other objects. */
   stats?: RingStats;
-  /** Why a damaged object cannot be looked at. */
+  /** Why a damaged object cannot be read. */
   problem?: string;
 }
 
@@ -24,8 +24,8 @@ interface InspectedObject extends ObjectInfo {
 export const inspect: Command = {
   help: [
     "Opens the segment read-only: it writes nothing and takes no lock in the segment.",
-    "A participant is live or dead by the word of the kernel; stalled means that it has not shown itself for 3 seconds.",
-    "NAME with a slash is the path of a segment in a file: ./NAME for one in this folder.",
+    "The kernel says whether a participant is live or dead. A stalled participant is live, without a heartbeat for 3 seconds.",
+    "A NAME with a slash is the path of a segment in a file. For a file in this folder, write ./NAME.",
   ].join("\n"),
   run({ names: [name], json: asJson }) {
     using segment = opened(name);
@@ -59,13 +59,13 @@ function opened(name: string): Segment {
   }
 }
 
-/** Offset of the root block; a damaged one leads nowhere. */
+/** Offset of the root block; undefined when there is none or it is damaged. */
 function rootOf(segment: Segment): number | undefined {
   return segment.root?.offset;
 }
 
 function inspected(segment: Segment, object: ObjectInfo): InspectedObject {
-  if (object.type === "unknown") return { ...object, problem: "CORRUPT: no type of this release" };
+  if (object.type === "unknown") return { ...object, problem: "CORRUPT: its type is not known" };
   if (object.type !== "ring") return object;
   try {
     return { ...object, stats: segment.ring(object.name).stats };

@@ -14,8 +14,8 @@ export const layout: Command = {
   help: [
     "FILE is a module that exports what struct(...) returned, or JSON: { NAME: { FIELD: TYPE, ... }, ... }.",
     "In JSON a TYPE may also be the NAME of an earlier struct.",
-    "With --c the result is a C header whose static asserts prove every offset; with --c and --json it is",
-    "{ header: TEXT }. What a module prints while it is loaded goes to stderr.",
+    "With --c the result is a C header whose static asserts check every offset; with --c and --json it is",
+    "{ header: TEXT }. Output of the module while it is loaded goes to stderr.",
   ].join("\n"),
   async run({ names: [file], json: asJson, options }) {
     const structs = file.endsWith(".json") ? fromJson(file) : await fromModule(file);
@@ -40,7 +40,7 @@ async function fromModule(file: string): Promise<Named[]> {
   return Object.entries(all).filter((entry): entry is Named => entry[0] !== "default" && isStruct(entry[1]));
 }
 
-/** Standard output is for the result, so what the module prints goes to standard error. */
+/** Loads the module. Its output goes to standard error, because standard output is for the result. */
 async function loaded(file: string, url: string): Promise<Record<string, unknown>> {
   const { write } = process.stdout;
   process.stdout.write = process.stderr.write.bind(process.stderr);
@@ -76,7 +76,7 @@ function fromJson(file: string): Named[] {
   return [...known];
 }
 
-/** The fields, with structs in the place of their names. */
+/** The fields, in which names of structs are replaced by the structs. */
 function resolved(fields: Fields, known: Map<string, Struct<Fields>>): Fields {
   if (fields === null || typeof fields !== "object") throw new TypeError("fields must be an object");
   const type = (given: FieldType): FieldType => {

@@ -10,11 +10,11 @@ function useText({ inUse, error }: SegmentInfo): string {
 /** `isthmus ls`: every named segment of this machine that this user can see. */
 export const ls: Command = {
   help: [
-    "Lists the named segments of all users, on Linux those in /dev/shm; not anonymous ones, none in other files.",
-    "What this user may not read, or what is no segment, is listed with the reason. It takes no lock in a segment and writes",
-    "to none.",
-    "IN USE says whether somebody alive has it open.",
-    'Of those that are not in use, "isthmus prune" removes your own.',
+    "Lists the named segments of all users; on Linux they are in /dev/shm. It does not list anonymous segments, nor segments in",
+    "other files. A file that this user may not read, or that is not a segment, is listed with the reason. The command takes no",
+    "lock in a segment and writes to none.",
+    "IN USE says whether a live process has the segment open.",
+    '"isthmus prune" removes your own segments that are not in use.',
     "With --json: [{ name, bytes, state, generation, inUse, temporary, error }, ...].",
   ].join("\n"),
   run({ json: asJson, options }) {

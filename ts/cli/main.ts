@@ -17,7 +17,7 @@ import { json, line, paintError } from "./print.js";
 
 type Flag = { type: "boolean" | "string"; short?: string };
 
-/** What every command knows. */
+/** Options of every command. */
 const FLAGS: Record<string, Flag> = {
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -28,16 +28,16 @@ for (const [name, { value }] of Object.entries(commandOptions)) {
   FLAGS[name] = { type: value ? "string" : "boolean" };
 }
 
-/** Whether to print JSON: known before the rest of the command line is, because its faults are told as JSON, too. */
+/** Whether to print JSON. This is set before the rest of the command line is checked, because errors are printed as JSON too. */
 let asJson = false;
 
 interface Parsed {
-  /** The options that were given, with their values; "" for one that takes none. */
+  /** The options that were given, with their values; "" for an option that takes no value. */
   flags: Map<string, string>;
   words: string[];
 }
 
-/** The command line in parts; an option that no command has is refused. */
+/** Parses the command line. Refuses an option that no command has. */
 function parsed(args: string[]): Parsed {
   const { tokens } = parseArgs({ args, options: FLAGS, strict: false, allowPositionals: true, tokens: true });
   const words = tokens.flatMap((token) => (token.kind === "positional" ? token.value : []));
@@ -64,7 +64,7 @@ function parsed(args: string[]): Parsed {
   return { flags, words };
 }
 
-/** The options of this command; one that another command has is refused. */
+/** The options of this command. Refuses an option that only other commands have. */
 function optionsOf(command: string, flags: ReadonlyMap<string, string>): Map<CommandOption, string> {
   const found = new Map<CommandOption, string>();
   for (const option of Object.keys(commandOptions) as CommandOption[]) {
@@ -133,7 +133,7 @@ async function run(): Promise<number> {
   return (await commands[command]?.load())?.run(invocation) ?? FAILED;
 }
 
-/** What went wrong, for people and, where JSON was asked for, for programs. */
+/** Prints the error for people and, with --json, for programs. Returns the exit code. */
 function report(error: unknown): number {
   const { message, stack, code = "", status } = error as Error & { code?: string; status?: number };
   const misused = error instanceof Misuse;
@@ -144,19 +144,19 @@ function report(error: unknown): number {
     if (error.command) process.stderr.write(`Usage: ${usageLine(error.command)}\n`);
     process.stderr.write(`Try "isthmus ${error.command ? `help ${error.command}` : "--help"}".\n`);
   }
-  // A failure of the system or a peer has a code or a status; anything else is a mistake of ours.
+  // A failure of the system or a peer has a code or a status. Any other error is a bug in this program.
   else if (!code && status === undefined) process.stderr.write(`${stack}\n`);
   return misused ? MISUSED : FAILED;
 }
 
-// A reader that has seen enough, such as `head`, is no failure.
+// A reader that closes the pipe early, such as `head`, is not a failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) =>
   process.exit(error.code === "EPIPE" ? DONE : FAILED),
 );
 
 const code = await run().catch(report);
-// A module that "layout" has loaded may never come to its end.
+// A module that "layout" has loaded may keep the event loop alive for ever, so the process exits explicitly.
 process.stdout.write("", (error) => {
-  // The listener above hears of what could not be written.
+  // The listener above handles write errors.
   if (!error) process.exit(code);
 });

@@ -1,4 +1,4 @@
-/** How results look on a terminal: tables, sizes with units, times, colours. Plain text when piped. */
+/** Formats results for a terminal: tables, sizes with units, times, colours. Piped output is plain text. */
 import process from "node:process";
 import colors from "picocolors";
 
@@ -13,7 +13,7 @@ function wantsColor({ isTTY }: { isTTY?: boolean }): boolean {
 }
 
 export const paint = colors.createColors(wantsColor(stdout));
-/** For what goes to stderr. */
+/** Colours for text on stderr. */
 export const paintError = colors.createColors(wantsColor(stderr));
 
 export function line(text = ""): void {
@@ -47,8 +47,8 @@ function width(text: string): number {
 }
 
 /**
- * Rows in aligned columns; columns whose title begins with ">" are aligned to the right. Rows that are wider than the terminal
- * come as one line per cell instead, so that nothing is cut or wrapped.
+ * Formats rows in aligned columns. A column whose title begins with ">" is aligned to the right. If a row is wider than the
+ * terminal, each cell gets its own line instead, so that nothing is cut or wrapped.
  */
 export function tableLines(titles: string[], rows: string[][], columns: number): string[] {
   const heads = titles.map((title) => title.replace(/^>/, ""));
@@ -80,7 +80,7 @@ export function pairs(rows: [label: string, value: string][]): void {
   for (const [label, value] of rows) line(`  ${paint.dim(label.padEnd(widest))}  ${value}`);
 }
 
-/** A text of shared memory, which anybody may have written, made safe for a terminal. */
+/** Makes a text from shared memory safe for a terminal, because any process may have written it. */
 export function safe(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}]/gu, "\u{fffd}");
 }

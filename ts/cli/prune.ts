@@ -2,7 +2,7 @@ import { Segment, type SegmentInfo } from "../index.js";
 import { type Command, DONE, Misuse } from "./command.js";
 import { json, line, paint, safe } from "./print.js";
 
-/** Why something is still there. */
+/** Tells why a segment was not removed: `reason` for programs, `why` for people. */
 function reasonOf({ inUse, error }: SegmentInfo, olderThanMs = 0): { reason: string; why: string } {
   if (inUse) return { reason: "IN_USE", why: "somebody has it open" };
   const recent = olderThanMs > 0 ? "was used since, " : "";
@@ -20,7 +20,7 @@ function reasonOf({ inUse, error }: SegmentInfo, olderThanMs = 0): { reason: str
   }
 }
 
-/** Seconds of the command line in milliseconds. */
+/** Converts the seconds of the command line to milliseconds. */
 function milliseconds(seconds: string | undefined): number | undefined {
   if (seconds === undefined) return undefined;
   const value = seconds.trim() === "" ? Number.NaN : Number(seconds);
@@ -31,14 +31,15 @@ function milliseconds(seconds: string | undefined): number | undefined {
   );
 }
 
-/** `isthmus prune`: removes what nobody alive has open. */
+/** `isthmus prune`: removes the segments of this user that no live process has open. */
 export const prune: Command = {
   help: [
-    "Removes the segments of this user only, also when the user is root. What is no segment stays, whatever its name.",
-    "Whether somebody has a segment open is asked of the kernel, so a stopped or stalled process counts as alive.",
-    "A segment is used when somebody joins it, leaves it, or has it open; one that was never finished has no age, and stays",
-    "when --older-than is given.",
-    "Says what stays and why. With --json: { removed: [NAME, ...], skipped: [{ name, reason, why }, ...], dryRun }.",
+    "Removes the segments of this user only, also when the user is root. It never removes a file that is not a segment.",
+    "The kernel says whether a process has a segment open, so a stopped or stalled process counts as alive.",
+    "A segment is used when a process joins it, leaves it, or has it open. A segment whose creation was never finished has no",
+    "age, and stays when --older-than is given.",
+    "The command says which segments stay, and why.",
+    "With --json: { removed: [NAME, ...], skipped: [{ name, reason, why }, ...], dryRun }.",
   ].join("\n"),
   run({ json: asJson, options }) {
     const prefix = options.get("prefix");

@@ -9,12 +9,12 @@ interface Refused {
   message: string;
 }
 
-/** What else there is to say. */
+/** Advice that follows the error's message. */
 function advice(name: string, code: string): string {
   if (code !== "INVALID_NAME") return "";
   if (name.includes("/")) return "; a segment in a file is removed as a file";
   const isThere = Segment.list().some((one) => one.name === name);
-  return isThere ? "; Isthmus has not made it: remove it as a file from /dev/shm" : "";
+  return isThere ? "; Isthmus has not made it: remove the file from /dev/shm" : "";
 }
 
 function refusalOf(name: string): Refused | undefined {
@@ -32,9 +32,9 @@ function refusalOf(name: string): Refused | undefined {
 /** `isthmus unlink NAME...`: removes names. */
 export const unlink: Command = {
   help: [
-    "Who has a segment open keeps it, and sees that it is stale. Its memory is free when the last one closes it.",
-    "A name that cannot be removed does not keep the others; the exit code is 1 then, and stderr says which and why.",
-    'A name that begins with "-" stands behind "--".',
+    "A process that has the segment open keeps it, and sees that it is stale. The last one to close it frees the memory.",
+    "If a name cannot be removed, the command still removes the others. Then stderr says why, and the exit code is 1.",
+    'Write "--" before a name that begins with "-".',
     "With --json: { unlinked: [NAME, ...], failed: [{ name, code, message }, ...] }, and the first failure as error.",
   ].join("\n"),
   run({ names, json: asJson }) {

@@ -20,10 +20,10 @@ import { native, type Region } from "../host/region.js";
 import { clearInterval, monotonicMs, nowNs, pid, runtime, setInterval, sleepMs } from "../host/runtime.js";
 
 /**
- * What the objects of the API hold instead of the attachment. When the last of them was collected without a `close()`, nobody
- * can use the segment any more, so it is closed: unless raw bytes of it were handed out, because a view of them may outlive
- * every object of ours. This is a safety net; only `close()` says when. A runtime may also do this with everything when a
- * worker ends, so a segment that is closed in this way counts as abandoned.
+ * The objects of the API hold a lease instead of the attachment. When the garbage collector has taken the last of these objects,
+ * nobody can use the segment any more, so the segment is closed. It stays open if raw bytes of it were handed out, because a view
+ * of them may outlive all objects of the API. This is a safety net: only `close()` determines the time. A runtime may also
+ * collect everything when a worker ends, so a segment that is closed in this way counts as abandoned.
  */
 export class Lease {
   readonly attachment: Attachment;
@@ -38,30 +38,30 @@ const forgotten = new FinalizationRegistry<Attachment>((attachment) => {
   if (!attachment.rawBytesGiven) attachment.close(true);
 });
 
-/** Anything that ends when its segment is closed. */
+/** An object that must be closed before its segment is. */
 export interface Closable {
   close(): void;
-  /** Instead of `close` where the environment ends with the segment open: nobody has said that the work is done. */
+  /** Replaces `close` when the environment ends with the segment still open: the user has not said that the work is done. */
   abandon?(): void;
 }
 
-/** How long leaving may wait for others who create, join or leave. Milliseconds. */
+/** How long a leaving participant waits for others that create, join or leave. Milliseconds. */
 const LEAVE_TIMEOUT_MS = 50;
-/** The same where the last one out has something to do, and others may take their time because of that. */
+/** The same for a segment whose last participant has work to do after leaving: another one that does it may take longer. */
 const LAST_LEAVE_TIMEOUT_MS = 1000;
 
-/** As many dead can stand in the way of one operation, and a few that died since. */
+/** Every participant may have died while it held what one operation needs. The factor 2 allows for deaths during the retries. */
 const RETRY_TURNS_MAX = 2 * PARTICIPANTS_MAX;
 
 function slotOfDoorbell(bell: number): number {
   return (bell - PARTICIPANTS_OFFSET - PARTICIPANT_DOORBELL_OFFSET) / PARTICIPANT_BYTES;
 }
 
-/** Every open segment of this environment: they beat together and leave together. */
+/** All open segments of this environment. They share one heartbeat timer and one exit handler. */
 const open = new Set<Attachment>();
 let heart: ReturnType<typeof setInterval> | undefined;
 
-/** Shows that this thread lives: for all segments that it has open. */
+/** Writes this thread's heartbeat into all segments that it has open. */
 export function beatAll(): void {
   const now = nowNs();
   for (const attachment of open) attachment.beat(now);
@@ -72,12 +72,13 @@ function abandonAll(): void {
 }
 
 /**
- * One open segment as the parts of the API see it: the region, a core on it, views, and our slot among its participants.
+ * One open segment as the parts of the API see it: its region, a core that works on it, views of its bytes, and the participant
+ * slot of this opener.
  */
 export class Attachment {
   readonly region: Region;
   readonly name: string;
-  /** Of the segment; the mapping is as long as the object, which may be longer for a reader of a file. */
+  /** Bytes of the segment. The mapping is as long as the shared object, which may be longer when a reader opens a file. */
   bytes: number;
   readonly readOnly: boolean;
   readonly core: Core;
@@ -85,32 +86,35 @@ export class Attachment {
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
   readonly view: DataView;
-  /** Copies bytes to an offset of the segment that they fit behind. */
+  /** Copies bytes to an offset of the segment. The caller has checked that they fit. */
   readonly copyIn: (source: Uint8Array, at: number) => void;
-  /** Offset of our doorbell; 0 for read-only openers, who are no participants. */
+  /** Offset of this participant's doorbell; 0 for a read-only opener, which is not a participant. */
   doorbell = 0;
-  /** Offset of the bytes that the core shares with us alone. */
+  /** Offset of the bytes that the core exchanges with this opener only. */
   scratch = 0;
-  /** How often something was put there: who puts something there and calls users meanwhile must look whether they did, too. */
+  /**
+   * Counts the uses of the scratch bytes. Code that fills them and then calls a function of the user compares this count before
+   * it relies on them, because that function may have used them too.
+   */
   scratchUses = 0;
-  /** Rings, ends and values that must be closed before the memory goes. */
+  /** Rings, ends of rings and latest values that must be closed before the memory is unmapped. */
   readonly parts = new Set<Closable>();
-  /** The sets of waiters that promises of this opener sleep behind. */
+  /** The sets of waiters in which promises of this opener wait. */
   readonly sleepers = new Set<number>();
   slot = -1;
   closed = false;
   /**
-   * Raw bytes of the segment are in the user's hands: views of them keep what they see until `close()` or the end of the
-   * process, whatever is collected.
+   * The user has received raw bytes of the segment. Views of them must stay valid until `close()` or the end of the process,
+   * whatever the garbage collector does.
    */
   rawBytesGiven = false;
-  /** Between the begin and the end of a transaction of this opener. */
+  /** This opener has begun a transaction and has not ended it. */
   inTransaction = false;
-  /** Called when the region is gone: gives up what refers to this attachment. */
+  /** Called after the region was closed, to drop references to this attachment. */
   onClosed: (() => void) | undefined;
-  /** What this opener knows of each lock and semaphore beside the shared words, by the object's offset. */
+  /** What this opener knows about each lock and semaphore in addition to the shared words, by the object's offset. */
   readonly states = new Map<number, Closable>();
-  /** Called after leaving, with LOCK_CREATION held; then the region is closed, which gives up all locks in one step. */
+  /** Called after leaving, while LOCK_CREATION is held. Then the region is closed, which releases all locks in one step. */
   afterLeave: ((attachment: Attachment) => void) | undefined;
   /** Called by a reader after its region was closed. */
   afterClose: (() => void) | undefined;
@@ -134,7 +138,7 @@ export class Attachment {
     if (this.readOnly) return;
     for (const dead of [false, true]) {
       for (let slot = 0; slot < slots; slot++) {
-        // A slot that says LIVE has an owner or a dead one; those come second, after all that are free for sure.
+        // The owner of a slot that says LIVE is alive or has died. The second round tries these, after all free slots.
         if ((this.core.watchSlot(slot) !== 0) !== dead) continue;
         if (!this.region.lock(LOCK_PARTICIPANTS + slot, false)) continue;
         this.core.join(slot, pid, runtime, nowNs());
@@ -149,7 +153,7 @@ export class Attachment {
     throw new IsthmusError("TOO_MANY_PARTICIPANTS", this.#crowdedText(slots));
   }
 
-  /** Why there is no slot left: often one process opens the segment again and again, instead of once. */
+  /** Tells why no slot is left. A frequent cause is a process that opens the segment again and again instead of once. */
   #crowdedText(slots: number): string {
     let here = 0;
     const processes = new Set<number>();
@@ -163,8 +167,8 @@ export class Attachment {
         ? `${here} of them belong to this very process, which should open the segment once per thread, keep it, and close it`
         : `they belong to ${processes.size} processes`;
     return (
-      `all ${slots} participant slots of segment "${this.name}" have live owners; ${whose}. Close what is not needed, or ` +
-      `create the segment with { participants: n }, up to ${PARTICIPANTS_MAX}`
+      `all ${slots} participant slots of segment "${this.name}" have live owners; ${whose}. Close segments that you do not ` +
+      `need, or create the segment with { participants: n }, up to ${PARTICIPANTS_MAX}`
     );
   }
 
@@ -172,7 +176,7 @@ export class Attachment {
     this.leaveAtExit();
   }
 
-  /** Leaves also when the environment ends without `close`. A participant does so from the time when it joins. */
+  /** Makes this opener leave also when the environment ends without `close`. Participants call this when they join. */
   leaveAtExit(): void {
     open.add(this);
     if (heart) return;
@@ -180,7 +184,7 @@ export class Attachment {
     onExit(abandonAll);
   }
 
-  /** A region need not be closed when the process ends, but a reader can only leave by closing. */
+  /** The kernel closes the region when the process ends, so a participant only leaves. A reader can leave only by closing. */
   endAtExit(): void {
     if (this.readOnly) this.close(true);
     else this.leave(true);
@@ -191,17 +195,17 @@ export class Attachment {
   }
 
   /**
-   * Closes all parts and gives the slot back, in good order. With something to do after leaving, the bytes are gone, too.
+   * Closes all parts and frees the slot. If `afterLeave` is set and LOCK_CREATION was free, the region is closed too.
    * `abandoned`: the environment ends, and nobody has called `close`.
    */
   leave(abandoned = false): void {
     if (this.slot < 0) return;
-    if (this.inTransaction) this.core.transactionEnd(0); // undone before its lock is given back
+    if (this.inTransaction) this.core.transactionEnd(0); // rolled back before its lock is released
     for (const part of [...this.parts]) {
       if (abandoned && part.abandon) part.abandon();
       else part.close();
     }
-    this.core.beat(nowNs()); // the header says when the segment was used last
+    this.core.beat(nowNs()); // the header records when the segment was last used
     const locked = this.#lockCreation();
     this.core.leave(locked ? 1 : 0);
     this.region.touch();
@@ -229,7 +233,7 @@ export class Attachment {
     return true;
   }
 
-  /** Nobody can come in before our mapping is gone: so the last of many who leave at once sees that it is the last. */
+  /** Holds LOCK_CREATION until the region is closed, so nobody can join. If many leave at once, the last one sees that it is. */
   #closeAfterLeave(): void {
     this.closed = true;
     try {
@@ -239,7 +243,7 @@ export class Attachment {
     }
   }
 
-  /** From here on only the collector can give back the addresses of the mapping, and nothing of ours keeps them from it. */
+  /** Only the garbage collector can free the addresses of the mapping now, so no reference to them may remain here. */
   #closeRegion(): void {
     this.region.close();
     this.#endBeating();
@@ -256,28 +260,29 @@ export class Attachment {
     this.#closeRegion();
   }
 
-  /** Whether the kernel says that the owner of this slot lives. */
+  /** Whether the owner of this slot is alive, as the kernel says. */
   held(slot: number): boolean {
     return slot === this.slot || this.region.held(LOCK_PARTICIPANTS + slot);
   }
 
   /**
-   * Asks the kernel about the owner that stood in the way of the last core call, and marks it dead if it died. True when it
-   * is out of the way, by our doing or somebody else's.
+   * Asks the kernel about the participant that blocked the last core call (the suspect), and marks it dead if it died.
+   *
+   * @returns true when the suspect no longer blocks the call, whether this opener or another one has marked it dead
    */
   markSuspectDead(): boolean {
     if (this.readOnly) return false;
     const slot = this.core.suspectSlot();
     if (slot >= SUSPECT_NONE) return slot === SUSPECT_GONE;
     if (this.held(slot)) return false;
-    this.core.markDead(); // in vain when somebody else did so since
+    this.core.markDead(); // has no effect when another participant has done it since
     return true;
   }
 
   /**
-   * Repeats an attempt as long as those who stood in its way turn out to be dead.
+   * Retries an attempt as long as the participants that blocked it turn out to be dead.
    *
-   * @returns undefined when a live one stands in the way
+   * @returns undefined when a live participant blocks it
    */
   retryPastDead<T>(attempt: () => T | undefined): T | undefined {
     let result = attempt();
@@ -287,7 +292,7 @@ export class Attachment {
     return result;
   }
 
-  /** "process 123" for the owner in the way, for error texts. */
+  /** "process 123" for the participant that blocked the last call, for error texts. */
   suspectText(): string {
     const slot = this.core.suspectSlot();
     if (slot >= SUSPECT_NONE) return "this opener itself, or one that has just left,";
@@ -296,9 +301,10 @@ export class Attachment {
   }
 
   /**
-   * Rings and wakes everyone in a set of waiters, each at most once: whoever comes back meanwhile has looked again.
+   * Rings the doorbell of each participant in a set of waiters and wakes it, at most once: a participant that enters the set
+   * again meanwhile has looked at the state again.
    *
-   * @returns how many others were rung
+   * @returns how many other participants were woken
    */
   notify(set: number): number {
     let others = 0;
@@ -311,7 +317,7 @@ export class Attachment {
     }
   }
 
-  /** What other openings of the same segment in this environment know of the object at an offset. */
+  /** The states that other attachments of the same segment in this environment keep for the object at an offset. */
   *elsewhere(offset: number): Generator<Closable> {
     for (const other of open) {
       const state = other.states.get(offset);
@@ -319,7 +325,7 @@ export class Attachment {
     }
   }
 
-  /** Whether another attachment lies over the same memory: a heartbeat that it writes is seen here. */
+  /** Whether another attachment maps the same memory: if so, this one sees the heartbeat that the other one writes. */
   #isSame(other: Attachment): boolean {
     if (other.bytes !== this.bytes || other.evicted) return false;
     const at = PARTICIPANTS_OFFSET + other.slot * PARTICIPANT_BYTES + PARTICIPANT_HEARTBEAT_NS_OFFSET;
@@ -327,14 +333,14 @@ export class Attachment {
     return this.view.getBigUint64(at, true) === other.view.getBigUint64(at, true);
   }
 
-  /** An operator has taken our slot from us while we were alive. The kernel's lock keeps others from it until we go. */
+  /** An operator has taken the slot from this live participant. The kernel's lock keeps others out until it leaves. */
   get evicted(): boolean {
     if (this.slot < 0) return false;
     const word = PARTICIPANTS_OFFSET + this.slot * PARTICIPANT_BYTES + PARTICIPANT_WORD_OFFSET;
     return (this.u32[word >>> 2] & 3) !== SLOT_LIVE;
   }
 
-  /** Throws when the segment was closed, cannot be written, or when we are no participant any more. */
+  /** Throws when the segment was closed, when it cannot be written, or when this opener is no longer a participant. */
   check(writing: boolean): void {
     if (this.closed) throw new IsthmusError("CLOSED", `segment "${this.name}" was closed; open it again`);
     if (writing && this.readOnly) {

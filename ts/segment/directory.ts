@@ -31,22 +31,22 @@ import { type Described, differenceText, keepDescription } from "./layouts.js";
 
 /** A named object of a segment, as the directory describes it. */
 export interface ObjectInfo {
-  /** What it was made with. */
+  /** The name that it was created with. */
   name: string;
-  /** What it is; "unknown" for what this release does not know, or a damaged entry. */
+  /** Type of the object; "unknown" when this release does not know the type or the entry is damaged. */
   type: ObjectTypeName | "unknown";
   /** Bytes that the object takes in the segment. */
   bytes: number;
   /**
-   * What it was made with: `bytes`, and `layout` (a hash) if it has one, for a ring; `bytes` and `layout` for a latest value;
-   * `initial` for a semaphore; `signaled` (0 or 1) for an event.
+   * Parameters that it was created with: `bytes`, and `layout` (a hash) if it has one, for a ring; `bytes` and `layout` for a
+   * latest value; `initial` for a semaphore; `signaled` (0 or 1) for an event.
    */
   parameters: Record<string, number>;
-  /** Values written so far, for a latest value. */
+  /** For a latest value: how many values were written so far. */
   version?: number;
-  /** What a semaphore, an event (1: signaled) or a counter holds now. */
+  /** For a semaphore, an event (1: signaled) or a counter: its present value. */
   value?: number;
-  /** Who has a lock now. */
+  /** For a lock: which participants hold it now. */
   lock?: LockInfo;
   /** Who holds the producer's end of a ring; absent when nobody does. */
   producer?: EndHolder;
@@ -61,7 +61,7 @@ export interface OpenedObject {
   bytes: number;
 }
 
-/** What a named object can be. */
+/** Types of named objects. */
 export type ObjectTypeName = "ring" | "latest" | "lock" | "semaphore" | "event" | "counter";
 
 interface ObjectType {
@@ -80,7 +80,7 @@ const types = new Map<number, ObjectType>([
 ]);
 
 const encoder = new TextEncoder();
-/** What looks like a mark of the byte order is a part of the name. */
+/** A byte order mark at the start is part of the name, so it is kept. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function nameBytes(name: string): Uint8Array {
@@ -128,7 +128,7 @@ function describe(attachment: Attachment, entry: number): ObjectInfo {
   };
 }
 
-/** What the object says of itself now; nothing when the entry is damaged and leads outside the segment. */
+/** The present state of the object; empty when the entry is damaged and points outside the segment. */
 function live(
   attachment: Attachment,
   type: ObjectTypeName | undefined,
@@ -149,7 +149,7 @@ function live(
   return value === undefined ? {} : { value };
 }
 
-/** Zero when the entry is damaged and leads outside the segment. */
+/** The version of a latest value; 0 when the entry is damaged and points outside the segment. */
 function versionOf(attachment: Attachment, entry: number): number {
   const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
   if (offset % 8 !== 0 || offset > attachment.bytes - 8) return 0;
@@ -174,7 +174,11 @@ function entryOf(attachment: Attachment, name: string): number | undefined {
   return entries(attachment).find((entry) => entryName(attachment, entry) === name);
 }
 
-/** @internal Finds or makes the object; its type and every parameter must be as given. `layout` is that of its values. */
+/**
+ * @internal Finds or creates the object. Its type and every parameter must be equal to those given.
+ *
+ * @param layout layout of the object's values, if it has one
+ */
 export function openObject(
   attachment: Attachment,
   name: string,
@@ -235,7 +239,7 @@ function insertFailed(attachment: Attachment, name: string, status: number): Ist
   return failure(status, `the directory of segment "${attachment.name}" is damaged; replace the segment`);
 }
 
-/** Either the directory is full or the heap: which, and with which numbers. */
+/** Says whether the directory or the heap is full, with the numbers. */
 function noRoomText(attachment: Attachment, name: string): string {
   const { core, view, bytes } = attachment;
   const segment = `segment "${attachment.name}"`;
@@ -256,7 +260,7 @@ function withArticle(type: string | undefined): string {
   return `${type === "event" ? "an" : "a"} ${type ?? "thing of an unknown type"}`;
 }
 
-/** A parameter as its user gives it. */
+/** A parameter in the form in which the user gives it. */
 function shown(key: string, value: number): string {
   if (key === "signaled") return `${key} ${value === 1}`;
   return key === "layout" && value === 0 ? "no layout" : `${key} ${value}`;

@@ -1,4 +1,4 @@
-/** What a segment says about itself, read without a lock and without writing. */
+/** Reads the header and the participants of a segment. It takes no lock and writes nothing. */
 import {
   HEADER_ABI_VERSION_OFFSET,
   HEADER_CLEAN_OFFSET,
@@ -40,22 +40,22 @@ import {
 import { STALLED_MS } from "../../protocol/limits.js";
 import type { Attachment } from "./attachment.js";
 
-/** READY: in use. INITIALIZING: being created, or its creator died. BROKEN: not to be used any more. */
+/** READY: can be used. INITIALIZING: its creator is at work or has died. BROKEN: must not be used any more. */
 export type SegmentState = "INITIALIZING" | "READY" | "BROKEN";
 
 /** The header of a segment, field for field, with its counters. Times are dates, sizes are bytes. */
 export interface SegmentHeader {
-  /** What every segment begins with. */
+  /** The constant with which every segment begins. */
   magic: number;
-  /** Of the protocol; others are refused with VERSION_MISMATCH. */
+  /** Version of the protocol. A release with another version is refused with VERSION_MISMATCH. */
   abiVersion: number;
   /** Bytes of the header. */
   headerSize: number;
-  /** Whether it is in use. */
+  /** Whether the segment can be used. */
   state: SegmentState;
   /** Bytes of the segment. */
   totalSize: number;
-  /** 1 for a new name, one more than that of the segment which it replaced. */
+  /** 1 for a new name; for a segment that replaced another one, the generation of that one plus 1. */
   generation: number;
   /** Latest sign of life of any participant. */
   heartbeat: Date;
@@ -63,41 +63,41 @@ export interface SegmentHeader {
   payloadOffset: number;
   /** Bytes of the heap. */
   payloadSize: number;
-  /** Hash of the layout; others are refused with LAYOUT_MISMATCH. */
+  /** Hash of the layout. A release with another layout is refused with LAYOUT_MISMATCH. */
   fingerprint: number;
-  /** The name goes with the last one who has the segment open. */
+  /** The last process that has the segment open removes its name when it closes it. */
   temporary: boolean;
-  /** Slots, not processes. */
+  /** Number of participant slots, used or free. */
   participants: number;
-  /** How many named objects there can be. */
+  /** Most named objects that the segment can have. */
   directoryEntries: number;
   /** Process id in the creator's own pid namespace, for display. */
   creatorPid: number;
-  /** When it was created. */
+  /** When the segment was created. */
   created: Date;
-  /** The last participant left in good order, and nobody has joined since. */
+  /** The last participant left without dying, and no participant has joined since. */
   clean: boolean;
-  /** Openers that were refused with VERSION_MISMATCH. */
+  /** How many openers were refused with VERSION_MISMATCH. */
   versionMismatches: number;
-  /** Openers that were refused with LAYOUT_MISMATCH. */
+  /** How many openers were refused with LAYOUT_MISMATCH. */
   layoutMismatches: number;
-  /** Openers that were refused for another reason. */
+  /** How many openers were refused for another reason. */
   refusals: number;
-  /** Participants that were found dead. */
+  /** How many participants were found dead. */
   recoveries: number;
-  /** Records that a sender gave up on (timed out or aborted). */
+  /** How many records were not sent, because the timeout of the sender passed or its signal was aborted. */
   drops: number;
 }
 
 /** One runtime environment (a process, or a thread of one) that has a segment open for writing. */
 export interface Participant {
-  /** Its number, from 0. */
+  /** Number of the participant's slot, from 0. */
   slot: number;
   /** Process id in the participant's own pid namespace, for display. */
   pid: number;
-  /** What it runs in. */
+  /** The runtime that it runs in. */
   runtime: "node" | "bun" | "deno" | "other";
-  /** live: the kernel says so; dead: it died without leaving; evicted: an operator removed it. */
+  /** live: alive, as the kernel says; dead: it died without leaving; evicted: an operator removed it. */
   state: "live" | "dead" | "evicted";
   /** Alive, but without a heartbeat for 3 seconds: blocked, stopped, or starved. */
   stalled: boolean;
@@ -105,7 +105,7 @@ export interface Participant {
   joined: Date;
   /** Its latest sign of life: one each second while its event loop runs. */
   heartbeat: Date;
-  /** It is this opener. */
+  /** Whether it is this opener. */
   self: boolean;
 }
 
@@ -154,7 +154,7 @@ function runtimeName(runtime: number): Participant["runtime"] {
   return runtime === RUNTIME_DENO ? "deno" : "other";
 }
 
-/** @internal Everyone who has a slot; a dead one is listed until its slot is used again. */
+/** @internal All participants that have a slot. A dead one is listed until its slot is used again. */
 export function participantsOf(attachment: Attachment): Participant[] {
   const { view } = attachment;
   const now = Date.now();

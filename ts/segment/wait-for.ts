@@ -1,4 +1,4 @@
-/** Waiting for a segment that somebody else makes. */
+/** Waits for a segment that another process creates. */
 
 import type { Waiting } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
@@ -8,14 +8,17 @@ import { nextTurn, turnIsDue } from "../wait/turn.js";
 import type { Attachment } from "./attachment.js";
 import { type Location, openLocation } from "./open.js";
 
-/** Pauses between looks for a segment that does not exist yet. Milliseconds. */
+/** Shortest and longest pause between two attempts to open the segment. Milliseconds. */
 const LOOK_MS_MIN = 1;
 const LOOK_MS_MAX = 20;
 
-/** Opens the segment as soon as it is ready. The thread is never blocked: neither for its creator nor for who joins it. */
+/**
+ * Opens the segment as soon as it is ready. It never blocks the thread, neither while the creator is at work nor while another
+ * process joins or leaves.
+ */
 export async function openWhenReady(location: Location, { timeoutMs, signal }: Waiting): Promise<Attachment> {
   const begin = monotonicMs();
-  if (turnIsDue()) await nextTurn(); // a loop that opens what is there leaves the event loop its turns
+  if (turnIsDue()) await nextTurn(); // a loop that opens existing segments must not starve the event loop
   for (let pause = LOOK_MS_MIN; ; pause = Math.min(LOOK_MS_MAX, pause * 2)) {
     if (signal?.aborted) throw signal.reason;
     const found = openIfReady({ ...location, timeoutMs: 0 });

@@ -1,4 +1,4 @@
-/** `isthmus doctor`: would Isthmus work here, what would fail, and what to do about it. */
+/** `isthmus doctor`: checks whether Isthmus works on this machine, and says what to do about each problem. */
 import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
@@ -38,7 +38,7 @@ function binaryFinding(): Finding {
   );
 }
 
-/** What needs the native part: loaded late, because loading fails where there is none. */
+/** The checks that need the native part. They are loaded here, because loading fails where there is no native part. */
 async function liveFindings(): Promise<Finding[]> {
   try {
     const { memoryFindings } = await import("./memory.js");
@@ -71,9 +71,9 @@ function show(findings: Finding[]): void {
 
 export const doctor: Command = {
   help: [
-    "Checks versions, native part, kernel, container, systemd's RemoveIPC, the limits of process and cgroup, place and",
-    "size of shared memory, and what was left; then creates a segment, maps it, sends and waits.",
-    "Exit code 1 when something is a problem, not for warnings.",
+    "Checks versions, native part, kernel, container, systemd's RemoveIPC, the limits of process and cgroup, location and",
+    "size of shared memory, and leftover segments. Then it creates a segment, maps it, sends a record and waits for it.",
+    "The exit code is 1 if a check finds a problem; warnings do not change it.",
   ].join("\n"),
   async run({ json: asJson }) {
     const findings = [

@@ -1,6 +1,6 @@
 /**
- * What the limits of this process (ulimit) and of its cgroup mean for segments. Each function takes what it judges, so that tests
- * can show it any system; `limitFindings` reads the real limits, as the errors do (`ts/host/limits.ts`).
+ * Checks what the limits of this process (ulimit) and of its cgroup mean for segments. Each function takes its data as arguments,
+ * so that tests can pass those of any system. `limitFindings` reads the real limits with `ts/host/limits.ts`, as error texts do.
  */
 import { bytesText, type MemoryLimit, memoryLimits, processLimit, textOf } from "../../host/limits.js";
 import { type Finding, ok, problem, warning } from "./finding.js";
@@ -64,7 +64,7 @@ export function fileSizeFinding(limits: string | undefined): Finding {
   );
 }
 
-/** Nothing can fail here; it is what people ask who know other shared memory. */
+/** This check always passes. It answers a question of people who know other shared memory. */
 export function lockedMemoryFinding(limits: string | undefined): Finding {
   const bytes = processLimit("lockedMemory", limits);
   const allowed = bytes === undefined ? "no limit is known" : `${bytesText(bytes)} allowed`;

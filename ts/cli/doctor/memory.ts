@@ -1,4 +1,4 @@
-/** What the shim says about shared memory. */
+/** Checks shared memory with what the shim reports. */
 import { accessSync, constants } from "node:fs";
 import { ENLARGE } from "../../host/advice.js";
 import { bytesText } from "../../host/limits.js";
@@ -8,7 +8,7 @@ import { Segment } from "../../index.js";
 import { type Finding, ok, problem, warning } from "./finding.js";
 import { cgroupFinding } from "./limits.js";
 
-/** Docker's default is 64 MiB, which few programs are content with. */
+/** Less than this causes a warning. Docker's default is 64 MiB, which is too small for most programs. */
 const SMALL_BYTES = 128 * 1024 * 1024;
 /** The smallest useful segment. */
 const FREE_BYTES_MIN = 1024 * 1024;
@@ -53,7 +53,7 @@ export function watcherFinding({ wordsPerWatcher }: NativeLimits): Finding {
 
 function leftoverFinding(): Finding {
   const check = "leftovers";
-  // What is another user's or no segment, prune does not remove.
+  // `state` is undefined for files that are not segments or may not be read. `prune` does not remove these.
   const unused = Segment.list().filter(({ inUse, state }) => !inUse && state !== undefined);
   if (unused.length === 0) return ok(check, "no segment without a user");
   const bytes = unused.reduce((sum, segment) => sum + segment.bytes, 0);

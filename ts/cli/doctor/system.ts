@@ -1,6 +1,6 @@
 /**
- * What can be learned about the system from its files. Every function takes the text that it judges, so that tests can
- * show it any system; `systemFindings` reads the real ones.
+ * Checks the system by its files. Every function takes its data as arguments, so that tests can pass those of any system;
+ * `systemFindings` reads the real files.
  */
 import { existsSync, readdirSync, statSync } from "node:fs";
 import os from "node:os";
@@ -31,7 +31,7 @@ function logindSettings(): string[] {
   return [...main, ...extra].flatMap((file) => textOf(file) ?? []);
 }
 
-/** Judges systemd's RemoveIPC for a user, who lingers when systemd never takes the last session for ended. */
+/** Judges systemd's RemoveIPC for a user. If the user lingers, systemd never regards the last session as ended. */
 export function removeIpcFinding(
   systemd: boolean,
   user: number,
@@ -60,7 +60,7 @@ function lingers(): boolean {
   }
 }
 
-/** Judges the release of the kernel: memfd_create came with 3.17, the youngest of the calls that have no substitute. */
+/** Judges the release of the kernel. Of the system calls without a substitute, memfd_create is the newest; it needs 3.17. */
 export function kernelFinding(type: string, release: string, arch: string): Finding {
   const found = `${type} ${release}, ${arch}`;
   const [major = 0, minor = 0] = release.split(".").map((part) => Number.parseInt(part, 10));
@@ -68,7 +68,7 @@ export function kernelFinding(type: string, release: string, arch: string): Find
   return problem("system", found, "use a kernel from 3.17 on, better from 5.16 on");
 }
 
-/** Judges where named segments lie, by the text of /proc/mounts. */
+/** Judges the file system that holds named segments, by the text of /proc/mounts. */
 export function mountFinding(mounts: string | undefined): Finding {
   const check = "mount";
   const lines = (mounts ?? "").split("\n").map((text) => text.split(" "));
@@ -82,7 +82,7 @@ export function mountFinding(mounts: string | undefined): Finding {
   return ok(check, `/dev/shm is tmpfs (${settings})`);
 }
 
-/** Judges a folder in which files may lie that segments are kept in, by the text of /proc/mounts. */
+/** Judges a folder that may hold segments in files, by the text of /proc/mounts. */
 export function layersFinding(folder: string, mounts: string | undefined): Finding {
   const check = "layers";
   const over = (mounts ?? "")

@@ -1,4 +1,4 @@
-/** Tries what programs do: create, map, send, wait. */
+/** Tries the basic operations: create, map, send, wait. */
 import process from "node:process";
 import { MiB, Segment } from "../../index.js";
 import { type Finding, ok, problem } from "./finding.js";
@@ -19,7 +19,7 @@ async function exchange(segment: Segment): Promise<void> {
   using producer = ring.producer();
   using consumer = ring.consumer();
   const waiting = consumer.receive({ timeoutMs: TRIAL_MS_MAX });
-  // The wait begins before there is anything: only a ring of the doorbell ends it in time.
+  // The wait begins before the record is sent, so only the doorbell can end it in time.
   setImmediate(() => producer.trySend(new Uint8Array([1, 2, 3])));
   const received = await waiting;
   if (`${received}` !== "1,2,3") throw new Error(`sent 1,2,3 and received ${received}`);
@@ -34,10 +34,13 @@ export async function trialFindings(): Promise<Finding[]> {
     const { abiVersion, fingerprint } = segment.header;
     const layout = fingerprint.toString(16).padStart(8, "0");
     findings.push(
-      ok("protocol", `version ${abiVersion}, layout ${layout}: processes with others are refused`),
+      ok(
+        "protocol",
+        `version ${abiVersion}, layout ${layout}: a process with another version or layout is refused`,
+      ),
     );
     await exchange(segment);
-    findings.push(ok("send and wait", "a record woke the one that waited for it"));
+    findings.push(ok("send and wait", "a record woke the consumer that waited for it"));
   } catch (error) {
     findings.push(failed(segment ? "send and wait" : "create and map", error));
   } finally {

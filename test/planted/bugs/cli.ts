@@ -43,7 +43,12 @@ export const BUGS: Bug[] = [
   ),
   cHeader("a keyword is a name", "|| RESERVED.has(plain)", "", "cli/layout"),
   commands("a command does not know its option", 'options: ["prefix"],', "options: [],", "cli/segments"),
-  trial("the segment of the trial is left behind", "segment?.unlink();", "", "cli/doctor"),
+  trial(
+    "what was sent and received is not told",
+    'findings.push(ok("send and wait", "a record woke the consumer that waited for it"));',
+    "",
+    "cli/doctor",
+  ),
   inspect(
     "a type that is not known is read",
     'if (object.type === "unknown") return',

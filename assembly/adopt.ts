@@ -1,7 +1,7 @@
 /**
  * Adoption: a writer who finds a file that nobody else has open undoes what the dead have left, and gives the heap the bytes
  * by which the file has grown. The last one out takes from the heap what is free at its end, so that the file can be truncated.
- * Blocking in one sense only: whoever does so holds LOCK_CREATION, and LOCK_HOLDERS alone.
+ * Blocking in one sense only: whoever does so holds KERNEL_LOCK_CREATION, and KERNEL_LOCK_HOLDERS alone.
  *
  *     total_size:   63                         16 15          1         0
  *                   +----------------------------+-----------+-----------+
@@ -83,8 +83,8 @@ function isOurs(slots: u32): bool {
 }
 
 /**
- * Adopts the mapped `bytes`; whether they are all the segment's then. The caller holds LOCK_CREATION, and LOCK_HOLDERS
- * exclusively. What is no whole segment of this release stays as it is, for `validate` to say why.
+ * Adopts the mapped `bytes`; whether they are all the segment's then. The caller holds KERNEL_LOCK_CREATION, and
+ * KERNEL_LOCK_HOLDERS exclusively. What is no whole segment of this release stays as it is, for `validate` to say why.
  */
 export function adopt(bytes: f64): bool {
   const mapped = u64(bytes);
@@ -140,8 +140,8 @@ function decide(to: u64): void {
 }
 
 /**
- * Cuts off what is free at the end of the heap, in whole pages. The caller has left, and holds LOCK_CREATION, and LOCK_HOLDERS
- * exclusively; nothing may be done with this mapping afterwards.
+ * Cuts off what is free at the end of the heap, in whole pages. The caller has left, and holds KERNEL_LOCK_CREATION, and
+ * KERNEL_LOCK_HOLDERS exclusively; nothing may be done with this mapping afterwards.
  *
  * @returns the bytes that the segment has now
  */

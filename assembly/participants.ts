@@ -95,7 +95,7 @@ export function selfCheck(): u32 {
 }
 
 /**
- * Takes the slot, whose kernel lock the caller holds, together with LOCK_CREATION.
+ * Takes the slot, whose kernel lock the caller holds, together with KERNEL_LOCK_CREATION.
  * Source of the generation: the previous word plus one; zero is left out so that no token is 0.
  */
 export function join(slot: u32, pid: u32, runtime: u32, nowNs: f64): void {
@@ -115,7 +115,7 @@ export function join(slot: u32, pid: u32, runtime: u32, nowNs: f64): void {
 }
 
 /**
- * Gives the slot back; the caller drops the kernel lock of the slot afterwards. Only with LOCK_CREATION held (`alone`) can
+ * Gives the slot back; the caller drops the kernel lock of the slot afterwards. Only with KERNEL_LOCK_CREATION held (`alone`) can
  * the last one see that it is the last, and call the segment clean.
  */
 export function leave(alone: bool): void {

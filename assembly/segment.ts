@@ -5,18 +5,18 @@
  *
  * | word                     | written by                                             | read by                      |
  * | ------------------------ | ------------------------------------------------------ | ---------------------------- |
- * | state                    | the creator, who holds LOCK_CREATION                   | openers, before all else but |
+ * | state                    | the creator, who holds KERNEL_LOCK_CREATION                   | openers, before all else but |
  * |                          |                                                        | magic, version, fingerprint  |
  * | all other header fields  | the creator, while the state says INITIALIZING         | openers, once it says READY  |
  * | heartbeat, counters      | participants, atomically                               | tools                        |
  *
- * Creation, with LOCK_CREATION held:
+ * Creation, with KERNEL_LOCK_CREATION held:
  *  1. the state becomes INITIALIZING (it is so already in new memory)
  *  2. everything from the header to the payload is cleared, so that a dead creator's leavings do not matter
  *  3. the fields are written, the magic last of them
  *  4. the state becomes READY
  *
- * If the creator dies: after any step before 4 the kernel frees LOCK_CREATION with the state still INITIALIZING: whoever
+ * If the creator dies: after any step before 4 the kernel frees KERNEL_LOCK_CREATION with the state still INITIALIZING: whoever
  * takes the lock next starts again at 1. After 4: the segment is complete.
  */
 import {
@@ -67,7 +67,7 @@ import { directoryEntries, directoryOffset, payload, setGeometry } from "./insta
 import { journalCommit } from "./journal";
 import { add32, load32, store32 } from "./word";
 
-/** Makes the mapped bytes a segment. The caller holds LOCK_CREATION and has mapped exactly `bytes`. */
+/** Makes the mapped bytes a segment. The caller holds KERNEL_LOCK_CREATION and has mapped exactly `bytes`. */
 export function create(bytes: f64, generation: f64, slots: u32, pid: u32, nowNs: f64, temporary: bool): u32 {
   const total = u64(bytes);
   if (!setGeometry(total, slots, total)) return SEGMENT_FULL;

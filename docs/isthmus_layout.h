@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISTHMUS_LAYOUT_FINGERPRINT 0x76f15156u
+#define ISTHMUS_LAYOUT_FINGERPRINT 0x65692d4cu
 #define ISTHMUS_MAGIC 0x48545349u
 #define ISTHMUS_ABI_VERSION 0x1u
 #define ISTHMUS_HEADER_MAGIC_OFFSET 0x0u
@@ -95,6 +95,12 @@
 #define ISTHMUS_RUNTIME_NODE 0x1u
 #define ISTHMUS_RUNTIME_BUN 0x2u
 #define ISTHMUS_RUNTIME_DENO 0x3u
+#define ISTHMUS_RUNTIME_PYTHON 0x4u
+#define ISTHMUS_RUNTIME_GO 0x5u
+#define ISTHMUS_RUNTIME_RUST 0x6u
+#define ISTHMUS_RUNTIME_C 0x7u
+#define ISTHMUS_RUNTIME_JVM 0x8u
+#define ISTHMUS_RUNTIME_DOTNET 0x9u
 #define ISTHMUS_ENTRY_BYTES 0x80u
 #define ISTHMUS_ENTRY_TYPE_OFFSET 0x0u
 #define ISTHMUS_ENTRY_NAME_HASH_OFFSET 0x4u
@@ -164,9 +170,11 @@
 #define ISTHMUS_SEMAPHORE_TAKEN 0x2u
 #define ISTHMUS_SIGNAL_WAITERS_OFFSET 0x80u
 #define ISTHMUS_EVENT_SIGNALED 0x1u
-#define ISTHMUS_LOCK_CREATION 0x0u
-#define ISTHMUS_LOCK_HOLDERS 0x1u
-#define ISTHMUS_LOCK_PARTICIPANTS 0x10u
+#define ISTHMUS_KERNEL_LOCK_BASE 0x10000000000u
+#define ISTHMUS_KERNEL_LOCK_STAGED_BYTE 0xffffffffffu
+#define ISTHMUS_KERNEL_LOCK_CREATION 0x0u
+#define ISTHMUS_KERNEL_LOCK_HOLDERS 0x1u
+#define ISTHMUS_KERNEL_LOCK_PARTICIPANTS 0x10u
 
 #define ISTHMUS_PAGE_BYTES 0x10000u
 #define ISTHMUS_SEGMENT_PAGES_MAX 0x10000u
@@ -197,7 +205,7 @@
 #define ISTHMUS_STALLED_MS 0xbb8u
 #define ISTHMUS_HEARTBEAT_MS 0x3e8u
 
-struct isthmus_header {
+struct isthmus_layout_header {
   uint32_t magic;
   uint16_t abi_version;
   uint16_t header_size; /* bytes of the header */
@@ -224,32 +232,32 @@ struct isthmus_header {
   uint32_t temporary; /* MAGIC_TEMPORARY when the name goes with the last one who has the segment open, else 0 */
   uint8_t gap_116[4];
 };
-_Static_assert(offsetof(struct isthmus_header, magic) == 0, "magic");
-_Static_assert(offsetof(struct isthmus_header, abi_version) == 4, "abi_version");
-_Static_assert(offsetof(struct isthmus_header, header_size) == 6, "header_size");
-_Static_assert(offsetof(struct isthmus_header, state) == 8, "state");
-_Static_assert(offsetof(struct isthmus_header, total_size) == 16, "total_size");
-_Static_assert(offsetof(struct isthmus_header, generation) == 24, "generation");
-_Static_assert(offsetof(struct isthmus_header, heartbeat_ns) == 32, "heartbeat_ns");
-_Static_assert(offsetof(struct isthmus_header, payload_offset) == 40, "payload_offset");
-_Static_assert(offsetof(struct isthmus_header, payload_size) == 48, "payload_size");
-_Static_assert(offsetof(struct isthmus_header, fingerprint) == 56, "fingerprint");
-_Static_assert(offsetof(struct isthmus_header, participants) == 60, "participants");
-_Static_assert(offsetof(struct isthmus_header, directory_entries) == 64, "directory_entries");
-_Static_assert(offsetof(struct isthmus_header, creator_pid) == 68, "creator_pid");
-_Static_assert(offsetof(struct isthmus_header, created_ns) == 72, "created_ns");
-_Static_assert(offsetof(struct isthmus_header, stale) == 80, "stale");
-_Static_assert(offsetof(struct isthmus_header, version_mismatches) == 84, "version_mismatches");
-_Static_assert(offsetof(struct isthmus_header, layout_mismatches) == 88, "layout_mismatches");
-_Static_assert(offsetof(struct isthmus_header, refusals) == 92, "refusals");
-_Static_assert(offsetof(struct isthmus_header, recoveries) == 96, "recoveries");
-_Static_assert(offsetof(struct isthmus_header, drops) == 100, "drops");
-_Static_assert(offsetof(struct isthmus_header, clean) == 104, "clean");
-_Static_assert(offsetof(struct isthmus_header, first_pages) == 108, "first_pages");
-_Static_assert(offsetof(struct isthmus_header, temporary) == 112, "temporary");
-_Static_assert(sizeof(struct isthmus_header) == 120, "isthmus_header");
+_Static_assert(offsetof(struct isthmus_layout_header, magic) == 0, "magic");
+_Static_assert(offsetof(struct isthmus_layout_header, abi_version) == 4, "abi_version");
+_Static_assert(offsetof(struct isthmus_layout_header, header_size) == 6, "header_size");
+_Static_assert(offsetof(struct isthmus_layout_header, state) == 8, "state");
+_Static_assert(offsetof(struct isthmus_layout_header, total_size) == 16, "total_size");
+_Static_assert(offsetof(struct isthmus_layout_header, generation) == 24, "generation");
+_Static_assert(offsetof(struct isthmus_layout_header, heartbeat_ns) == 32, "heartbeat_ns");
+_Static_assert(offsetof(struct isthmus_layout_header, payload_offset) == 40, "payload_offset");
+_Static_assert(offsetof(struct isthmus_layout_header, payload_size) == 48, "payload_size");
+_Static_assert(offsetof(struct isthmus_layout_header, fingerprint) == 56, "fingerprint");
+_Static_assert(offsetof(struct isthmus_layout_header, participants) == 60, "participants");
+_Static_assert(offsetof(struct isthmus_layout_header, directory_entries) == 64, "directory_entries");
+_Static_assert(offsetof(struct isthmus_layout_header, creator_pid) == 68, "creator_pid");
+_Static_assert(offsetof(struct isthmus_layout_header, created_ns) == 72, "created_ns");
+_Static_assert(offsetof(struct isthmus_layout_header, stale) == 80, "stale");
+_Static_assert(offsetof(struct isthmus_layout_header, version_mismatches) == 84, "version_mismatches");
+_Static_assert(offsetof(struct isthmus_layout_header, layout_mismatches) == 88, "layout_mismatches");
+_Static_assert(offsetof(struct isthmus_layout_header, refusals) == 92, "refusals");
+_Static_assert(offsetof(struct isthmus_layout_header, recoveries) == 96, "recoveries");
+_Static_assert(offsetof(struct isthmus_layout_header, drops) == 100, "drops");
+_Static_assert(offsetof(struct isthmus_layout_header, clean) == 104, "clean");
+_Static_assert(offsetof(struct isthmus_layout_header, first_pages) == 108, "first_pages");
+_Static_assert(offsetof(struct isthmus_layout_header, temporary) == 112, "temporary");
+_Static_assert(sizeof(struct isthmus_layout_header) == 120, "isthmus_layout_header");
 
-struct isthmus_participant {
+struct isthmus_layout_participant {
   uint64_t word; /* generation << 32 | slot << 16 | SLOT_… */
   uint32_t pid; /* process id, for display */
   uint32_t runtime; /* RUNTIME_…, for display */
@@ -259,15 +267,15 @@ struct isthmus_participant {
   uint32_t doorbell; /* grows with each ring of the doorbell; the owner sleeps on it */
   uint8_t gap_68[316];
 };
-_Static_assert(offsetof(struct isthmus_participant, word) == 0, "word");
-_Static_assert(offsetof(struct isthmus_participant, pid) == 8, "pid");
-_Static_assert(offsetof(struct isthmus_participant, runtime) == 12, "runtime");
-_Static_assert(offsetof(struct isthmus_participant, joined_ns) == 16, "joined_ns");
-_Static_assert(offsetof(struct isthmus_participant, heartbeat_ns) == 24, "heartbeat_ns");
-_Static_assert(offsetof(struct isthmus_participant, doorbell) == 64, "doorbell");
-_Static_assert(sizeof(struct isthmus_participant) == 384, "isthmus_participant");
+_Static_assert(offsetof(struct isthmus_layout_participant, word) == 0, "word");
+_Static_assert(offsetof(struct isthmus_layout_participant, pid) == 8, "pid");
+_Static_assert(offsetof(struct isthmus_layout_participant, runtime) == 12, "runtime");
+_Static_assert(offsetof(struct isthmus_layout_participant, joined_ns) == 16, "joined_ns");
+_Static_assert(offsetof(struct isthmus_layout_participant, heartbeat_ns) == 24, "heartbeat_ns");
+_Static_assert(offsetof(struct isthmus_layout_participant, doorbell) == 64, "doorbell");
+_Static_assert(sizeof(struct isthmus_layout_participant) == 384, "isthmus_layout_participant");
 
-struct isthmus_entry {
+struct isthmus_layout_entry {
   uint32_t type; /* OBJECT_… */
   uint32_t name_hash; /* hash of the name, made by the opener */
   uint32_t name_bytes;
@@ -277,16 +285,16 @@ struct isthmus_entry {
   uint32_t parameters[4]; /* what they mean depends on the type */
   uint8_t gap_44[84];
 };
-_Static_assert(offsetof(struct isthmus_entry, type) == 0, "type");
-_Static_assert(offsetof(struct isthmus_entry, name_hash) == 4, "name_hash");
-_Static_assert(offsetof(struct isthmus_entry, name_bytes) == 8, "name_bytes");
-_Static_assert(offsetof(struct isthmus_entry, object) == 12, "object");
-_Static_assert(offsetof(struct isthmus_entry, object_bytes) == 16, "object_bytes");
-_Static_assert(offsetof(struct isthmus_entry, parameters_hash) == 24, "parameters_hash");
-_Static_assert(offsetof(struct isthmus_entry, parameters) == 28, "parameters");
-_Static_assert(sizeof(struct isthmus_entry) == 128, "isthmus_entry");
+_Static_assert(offsetof(struct isthmus_layout_entry, type) == 0, "type");
+_Static_assert(offsetof(struct isthmus_layout_entry, name_hash) == 4, "name_hash");
+_Static_assert(offsetof(struct isthmus_layout_entry, name_bytes) == 8, "name_bytes");
+_Static_assert(offsetof(struct isthmus_layout_entry, object) == 12, "object");
+_Static_assert(offsetof(struct isthmus_layout_entry, object_bytes) == 16, "object_bytes");
+_Static_assert(offsetof(struct isthmus_layout_entry, parameters_hash) == 24, "parameters_hash");
+_Static_assert(offsetof(struct isthmus_layout_entry, parameters) == 28, "parameters");
+_Static_assert(sizeof(struct isthmus_layout_entry) == 128, "isthmus_layout_entry");
 
-struct isthmus_ring {
+struct isthmus_layout_ring {
   uint64_t head; /* position up to which records are published. Only the producer writes it. */
   uint64_t sent; /* records published */
   uint64_t sent_bytes; /* payload bytes published */
@@ -304,19 +312,19 @@ struct isthmus_ring {
   uint64_t consumer_ended; /* the consumer's OWNER word whose end was reported to the producer */
   uint8_t gap_288[96];
 };
-_Static_assert(offsetof(struct isthmus_ring, head) == 0, "head");
-_Static_assert(offsetof(struct isthmus_ring, sent) == 8, "sent");
-_Static_assert(offsetof(struct isthmus_ring, sent_bytes) == 16, "sent_bytes");
-_Static_assert(offsetof(struct isthmus_ring, last_sent_ns) == 24, "last_sent_ns");
-_Static_assert(offsetof(struct isthmus_ring, tail) == 128, "tail");
-_Static_assert(offsetof(struct isthmus_ring, cursor) == 136, "cursor");
-_Static_assert(offsetof(struct isthmus_ring, cached_head) == 144, "cached_head");
-_Static_assert(offsetof(struct isthmus_ring, received) == 152, "received");
-_Static_assert(offsetof(struct isthmus_ring, released) == 160, "released");
-_Static_assert(offsetof(struct isthmus_ring, producer) == 256, "producer");
-_Static_assert(offsetof(struct isthmus_ring, consumer) == 264, "consumer");
-_Static_assert(offsetof(struct isthmus_ring, producer_ended) == 272, "producer_ended");
-_Static_assert(offsetof(struct isthmus_ring, consumer_ended) == 280, "consumer_ended");
-_Static_assert(sizeof(struct isthmus_ring) == 384, "isthmus_ring");
+_Static_assert(offsetof(struct isthmus_layout_ring, head) == 0, "head");
+_Static_assert(offsetof(struct isthmus_layout_ring, sent) == 8, "sent");
+_Static_assert(offsetof(struct isthmus_layout_ring, sent_bytes) == 16, "sent_bytes");
+_Static_assert(offsetof(struct isthmus_layout_ring, last_sent_ns) == 24, "last_sent_ns");
+_Static_assert(offsetof(struct isthmus_layout_ring, tail) == 128, "tail");
+_Static_assert(offsetof(struct isthmus_layout_ring, cursor) == 136, "cursor");
+_Static_assert(offsetof(struct isthmus_layout_ring, cached_head) == 144, "cached_head");
+_Static_assert(offsetof(struct isthmus_layout_ring, received) == 152, "received");
+_Static_assert(offsetof(struct isthmus_layout_ring, released) == 160, "released");
+_Static_assert(offsetof(struct isthmus_layout_ring, producer) == 256, "producer");
+_Static_assert(offsetof(struct isthmus_layout_ring, consumer) == 264, "consumer");
+_Static_assert(offsetof(struct isthmus_layout_ring, producer_ended) == 272, "producer_ended");
+_Static_assert(offsetof(struct isthmus_layout_ring, consumer_ended) == 280, "consumer_ended");
+_Static_assert(sizeof(struct isthmus_layout_ring) == 384, "isthmus_layout_ring");
 
 #endif

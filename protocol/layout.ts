@@ -13,6 +13,7 @@
 
 /** "ISTH" in memory order. */
 export const MAGIC = 0x48545349;
+/** Version of the protocol. */
 export const ABI_VERSION = 1;
 
 /** u32 */
@@ -35,7 +36,9 @@ export const HEADER_PAYLOAD_OFFSET_OFFSET = HEADER_HEARTBEAT_NS_OFFSET + 8;
 export const HEADER_PAYLOAD_SIZE_OFFSET = HEADER_PAYLOAD_OFFSET_OFFSET + 8;
 /** The 64 reserved bytes of the header; the fields below live in them. */
 export const HEADER_RESERVED_OFFSET = HEADER_PAYLOAD_SIZE_OFFSET + 8;
+/** Bytes that the struct in docs/protocol.md calls reserved. */
 export const HEADER_RESERVED_BYTES = 64;
+/** Bytes of the header. */
 export const HEADER_BYTES = HEADER_RESERVED_OFFSET + HEADER_RESERVED_BYTES;
 
 /** u32: LAYOUT_FINGERPRINT of the creator's core */
@@ -75,7 +78,9 @@ export const MAGIC_TEMPORARY = 0x504d4554;
 
 /** The creation lock is held and the segment is not usable yet. */
 export const STATE_INITIALIZING = 0;
+/** The segment is complete. */
 export const STATE_READY = 1;
+/** Nobody can use the segment any more. */
 export const STATE_BROKEN = 2;
 
 // --- segment lock and directory count ------------------------------------------------------------------------------
@@ -98,6 +103,7 @@ export const WAITERS_WORDS_OFFSET = WAITERS_SUMMARY_OFFSET + 4;
 
 // --- heap: free blocks in lists by size class, and what every block begins with ------------------------------------------
 
+/** Where the lists of free blocks begin. */
 export const HEAP_OFFSET = 512;
 /** u32: grows by one when a change of the heap begins and by one when it ends */
 export const HEAP_CHANGES_OFFSET = HEAP_OFFSET;
@@ -113,7 +119,9 @@ export const HEAP_ROWS_OFFSET = HEAP_ROOT_OFFSET + 4;
 export const HEAP_GENERATION_OFFSET = HEAP_ROWS_OFFSET + 4;
 /** u32 per row: bit c is set when the list of class c has a free block */
 export const HEAP_COLUMNS_OFFSET = HEAP_GENERATION_OFFSET + 8;
+/** Classes of sizes lie in rows: each row begins at twice the size of the one before it. */
 export const HEAP_ROWS = 26;
+/** Classes per row. */
 export const HEAP_COLUMNS = 16;
 /** u32 per class: offset of the first free block of the list, or 0 */
 export const HEAP_HEADS_OFFSET = HEAP_COLUMNS_OFFSET + 4 * HEAP_ROWS;
@@ -123,15 +131,19 @@ export const HEAP_END_OFFSET = HEAP_HEADS_OFFSET + 4 * HEAP_ROWS * HEAP_COLUMNS;
 export const BLOCK_BEFORE_OFFSET = 0;
 /** u32: bytes of the block with its header; bit 0: free */
 export const BLOCK_SIZE_OFFSET = BLOCK_BEFORE_OFFSET + 4;
-/** u32, in free blocks: neighbours in the list */
+/** u32, in free blocks: the next one in the list, or 0 */
 export const BLOCK_NEXT_OFFSET = BLOCK_SIZE_OFFSET + 4;
+/** u32, in free blocks: the one before it in the list, or 0 */
 export const BLOCK_PREVIOUS_OFFSET = BLOCK_NEXT_OFFSET + 4;
 /** u32, in blocks in use: hash of the layout that its bytes have, or 0 */
 export const BLOCK_LAYOUT_OFFSET = BLOCK_NEXT_OFFSET;
 /** u32, in blocks in use: an odd number that no block before it at this place had; 0 for what belongs to the directory */
 export const BLOCK_GENERATION_OFFSET = BLOCK_PREVIOUS_OFFSET;
+/** The user's bytes begin behind them. */
 export const BLOCK_HEADER_BYTES = 16;
+/** A rest of fewer bytes stays with the block in front of it. */
 export const BLOCK_BYTES_MIN = 24;
+/** Bit of the size: nobody uses the block. */
 export const BLOCK_FREE = 1;
 
 /** What `heapCheck` finds: the heap is being changed, or its changer died. */
@@ -157,11 +169,14 @@ export const CHECK_SUMS = 8;
 export const JOURNAL_COUNT_OFFSET = 0;
 /** Entries begin here: u32 offset of the word, u32 old value. */
 export const JOURNAL_ENTRIES_OFFSET = 8;
+/** Bytes of one entry. */
 export const JOURNAL_ENTRY_BYTES = 8;
 
 // --- participants ----------------------------------------------------------------------------------------------------
 
+/** Where the slots of participants begin. */
 export const PARTICIPANTS_OFFSET = 2432;
+/** Bytes of one slot. */
 export const PARTICIPANT_BYTES = 384;
 /** u64: generation << 32 | slot << 16 | SLOT_… */
 export const PARTICIPANT_WORD_OFFSET = 0;
@@ -179,20 +194,39 @@ export const PARTICIPANT_DOORBELL_OFFSET = 64;
 export const PARTICIPANT_SCRATCH_OFFSET = 128;
 export const PARTICIPANT_SCRATCH_BYTES = 256;
 
+/** Nobody is in the slot; its next owner gets the next generation. */
 export const SLOT_FREE = 0;
+/** The owner has joined, and nobody has proved that it died. */
 export const SLOT_LIVE = 1;
 /** The owner was proved dead: the kernel had dropped its lock. */
 export const SLOT_DEAD = 2;
 /** An operator removed the owner. */
 export const SLOT_EVICTED = 3;
 
+/** A host with no number of its own. */
 export const RUNTIME_OTHER = 0;
+/** Node.js */
 export const RUNTIME_NODE = 1;
+/** Bun */
 export const RUNTIME_BUN = 2;
+/** Deno */
 export const RUNTIME_DENO = 3;
+/** Python */
+export const RUNTIME_PYTHON = 4;
+/** Go */
+export const RUNTIME_GO = 5;
+/** Rust */
+export const RUNTIME_RUST = 6;
+/** C and C++ */
+export const RUNTIME_C = 7;
+/** Java and other languages of the JVM */
+export const RUNTIME_JVM = 8;
+/** C# and other languages of .NET */
+export const RUNTIME_DOTNET = 9;
 
 // --- directory -------------------------------------------------------------------------------------------------------
 
+/** Bytes of one entry. */
 export const ENTRY_BYTES = 128;
 /** u32: OBJECT_… */
 export const ENTRY_TYPE_OFFSET = 0;
@@ -208,6 +242,7 @@ export const ENTRY_OBJECT_BYTES_OFFSET = ENTRY_OBJECT_OFFSET + 4;
 export const ENTRY_PARAMETERS_HASH_OFFSET = ENTRY_OBJECT_BYTES_OFFSET + 8;
 /** 4 x u32: what they mean depends on the type */
 export const ENTRY_PARAMETERS_OFFSET = ENTRY_PARAMETERS_HASH_OFFSET + 4;
+/** How many parameters an entry has room for. */
 export const ENTRY_PARAMETERS = 4;
 /** The name in UTF-8, not terminated. */
 export const ENTRY_NAME_OFFSET = ENTRY_PARAMETERS_OFFSET + 16;
@@ -266,9 +301,13 @@ export const RING_WAITERS_OFFSET = 384;
 export const RECORD_LENGTH_OFFSET = 0;
 /** u32: RECORD_… */
 export const RECORD_KIND_OFFSET = RECORD_LENGTH_OFFSET + 4;
+/** The payload begins behind them. */
 export const RECORD_HEADER_BYTES = 8;
+/** Records begin at multiples of this. */
 export const RECORD_ALIGNMENT = 8;
+/** Kind: a record for the consumer. */
 export const RECORD_DATA = 0x44415441;
+/** Kind: the rest of the bytes before the end of the ring; the consumer skips it. */
 export const RECORD_PADDING = 0x50414444;
 
 /** Low bits of an offset that `ringReceive`, `ringCommit` and others return: somebody must be woken. */
@@ -280,6 +319,7 @@ export const FLAG_EMPTY = 2;
 
 /** Token of the owner (generation << 32 | slot << 16) with the number of the attach in bits 1 … 15. */
 export const OWNER_ATTACH_UNIT = 2;
+/** Where the number of the attach stands. */
 export const OWNER_ATTACH_MASK = 0xfffe;
 /** Set when the owner closed its end properly. */
 export const OWNER_CLOSED = 1;
@@ -293,7 +333,9 @@ export const SUSPECT_GONE = 0x10001;
 
 /** Nobody ever held the end. */
 export const END_NEVER = 0;
+/** A live participant holds the end. */
 export const END_LIVE = 1;
+/** The holder closed its end. */
 export const END_CLOSED = 2;
 /** The holder died, or was evicted. */
 export const END_DEAD = 3;
@@ -346,11 +388,15 @@ export const SIGNAL_WAITERS_OFFSET = 128;
 /** The bit of an event's value that says it is signaled; the bits above it count resets. */
 export const EVENT_SIGNALED = 1;
 
-// --- kernel-held locks: bytes of the lock range of the object that the shim opened -------------------------------------
+// --- kernel-held locks: lock i of an object is the byte KERNEL_LOCK_BASE + i of what the shim opened -----------------------
 
-/** Held while a segment is created, joined or left. */
-export const LOCK_CREATION = 0;
-/** Held (shared) by everyone who has the segment open. */
-export const LOCK_HOLDERS = 1;
-/** Lock of participant slot 0; the others follow. */
-export const LOCK_PARTICIPANTS = 16;
+/** The byte that lock 0 stands on: far beyond any segment, so that no range lock of others can meet it. */
+export const KERNEL_LOCK_BASE = 0x10000000000;
+/** The byte that the maker of a staged object holds until the object has its name: who gets it knows that the maker died. */
+export const KERNEL_LOCK_STAGED_BYTE = KERNEL_LOCK_BASE - 1;
+/** Number of the lock that is held while a segment is created, joined or left. */
+export const KERNEL_LOCK_CREATION = 0;
+/** Number of the lock that everyone who has the segment open holds (shared). */
+export const KERNEL_LOCK_HOLDERS = 1;
+/** Number of the lock of participant slot 0; the others follow. */
+export const KERNEL_LOCK_PARTICIPANTS = 16;

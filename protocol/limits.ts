@@ -5,19 +5,25 @@ export const PAGE_BYTES = 65536;
 /** 4 GiB: what a 32-bit Wasm memory can address. */
 export const SEGMENT_PAGES_MAX = 65536;
 
+/** Slots of the smallest table of participants. */
 export const PARTICIPANTS_MIN = 64;
+/** Slots of the largest. */
 export const PARTICIPANTS_MAX = 1024;
 /** Participants come in steps of this many. */
 export const PARTICIPANTS_STEP = 64;
 
 /** Named objects: one per this many bytes of the segment, within the two bounds. */
 export const DIRECTORY_BYTES_PER_ENTRY = 4096;
+/** The smallest directory. */
 export const DIRECTORY_ENTRIES_MIN = 16;
+/** The largest directory. */
 export const DIRECTORY_ENTRIES_MAX = 1024;
 
 /** The journal has one entry per this many bytes of the segment, within the two bounds. */
 export const JOURNAL_BYTES_PER_ENTRY = 256;
+/** The smallest journal. */
 export const JOURNAL_ENTRIES_MIN = 256;
+/** The largest journal. */
 export const JOURNAL_ENTRIES_MAX = 65536;
 /** No single change of the heap or the directory logs more words than this. */
 export const JOURNAL_ENTRIES_PER_CHANGE = 96;
@@ -37,6 +43,7 @@ export const SEGMENT_NAME_MAX = 200;
 
 /** Smallest ring; one record of a few bytes fits. */
 export const RING_CAPACITY_MIN = 64;
+/** Largest ring: its bytes fit into 31 bits. */
 export const RING_CAPACITY_MAX = 0x7fff0000;
 /** A consumer publishes what it released at the latest after this many records … */
 export const RING_HELD_RECORDS_MAX = 64;
@@ -45,8 +52,11 @@ export const RING_HELD_SHIFT = 3;
 
 /** Values up to this many bytes are copied word by word, atomically, on both sides. */
 export const LATEST_SMALL_BYTES_MAX = 256;
+/** Copies of a value that the core copies word by word. */
 export const LATEST_SMALL_SLOTS = 2;
+/** Copies of a larger value. */
 export const LATEST_LARGE_SLOTS = 4;
+/** Largest value. */
 export const LATEST_BYTES_MAX = 0x10000000;
 
 /** Longest sleep before a waiter looks again whether its peer still lives. Milliseconds. */

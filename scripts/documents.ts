@@ -2,7 +2,7 @@
  * The parts of the documents that repeat `protocol/`. A document holds a marker, and this fills what follows it:
  *
  *     <!-- generated: fields HEADER -->      a table of the fields of one structure
- *     <!-- generated: constants SLOT -->     a table of the constants with that prefix
+ *     <!-- generated: constants SLOT -->     a table of the constants of one group (see layout-groups.ts)
  *     <!-- generated: limits -->             every limit
  *     <!-- generated: errors -->             every error code
  *     <!-- end of generated -->
@@ -11,10 +11,12 @@ import { readFileSync } from "node:fs";
 import * as errors from "../protocol/errors.js";
 import * as layout from "../protocol/layout.js";
 import * as limits from "../protocol/limits.js";
-import { layoutHeader } from "./layout-header.js";
+import { grouped } from "./layout-groups.js";
+import { layoutHeader, locksHeader } from "./layout-header.js";
 import { type Constant, constantsOf, fieldsOf } from "./layout-source.js";
 
 const layoutConstants = constantsOf("protocol/layout.ts", { ...layout });
+const groups = grouped(layoutConstants);
 const limitConstants = constantsOf("protocol/limits.ts", { ...limits });
 const errorConstants = constantsOf("protocol/errors.ts", { ...errors });
 
@@ -23,9 +25,9 @@ function table(head: string[], rows: string[][]): string {
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-function fieldTable(prefix: string): string {
-  const fields = fieldsOf(layoutConstants, prefix);
-  if (fields.length === 0) throw new Error(`no fields are named ${prefix}_…_OFFSET`);
+function fieldTable(group: string): string {
+  const fields = fieldsOf(groups.get(group) ?? [], group);
+  if (fields.length === 0) throw new Error(`no fields are named ${group}_…_OFFSET`);
   return table(
     ["offset", "type", "field", "meaning"],
     fields.map((field) => [`${field.offset}`, field.type || "bytes", `\`${field.name}\``, field.meaning]),
@@ -40,13 +42,15 @@ function constantTable(constants: Constant[]): string {
   );
 }
 
-function prefixed(prefix: string): Constant[] {
-  return layoutConstants.filter(({ name }) => name.startsWith(`${prefix}_`) && !name.endsWith("_OFFSET"));
+function constantsIn(group: string): Constant[] {
+  const constants = groups.get(group) ?? [];
+  // Where something lies is a field of its structure; only PARTS are places in the segment itself.
+  return group === "PARTS" ? constants : constants.filter(({ name }) => !name.endsWith("_OFFSET"));
 }
 
 function content(what: string, argument: string): string {
   if (what === "fields") return fieldTable(argument);
-  if (what === "constants") return constantTable(prefixed(argument));
+  if (what === "constants") return constantTable(constantsIn(argument));
   if (what === "limits") return constantTable(limitConstants);
   if (what === "errors") return constantTable(errorConstants);
   throw new Error(`a marker asks for "${what} ${argument}"`);
@@ -62,11 +66,15 @@ export function filled(text: string): string {
   );
 }
 
-/** Path and text of everything under docs/ that is generated, in whole or in part. */
-/** @param fingerprint of the layout as it is now */
+/**
+ * Path and text of the documents and C headers that are generated, in whole or in part.
+ *
+ * @param fingerprint of the layout as it is now
+ */
 export function documents(fingerprint: number): Record<string, string> {
   return {
     "docs/protocol.md": filled(readFileSync("docs/protocol.md", "utf8")),
     "docs/isthmus_layout.h": layoutHeader(layoutConstants, limitConstants, fingerprint),
+    "shims/generated/locks.h": locksHeader(layoutConstants),
   };
 }

@@ -1,4 +1,5 @@
 /** The layout as a C header: constants as macros, and the structures that a C program can declare, with proof of their offsets. */
+import { grouped } from "./layout-groups.js";
 import { type Constant, type Field, fieldsOf } from "./layout-source.js";
 
 const cTypes: Record<string, [declared: string, bytes: number]> = {
@@ -34,6 +35,10 @@ function struct(name: string, fields: Field[], bytes: number): string[] {
 /** Text of docs/isthmus_layout.h. */
 export function layoutHeader(layout: Constant[], limits: Constant[], fingerprint: number): string {
   const value = (name: string) => layout.find((constant) => constant.name === name)?.value ?? 0;
+  const groups = grouped(layout);
+  // The names isthmus_ring, isthmus_open … are left to a C interface.
+  const layoutStruct = (group: string, bytes: number) =>
+    struct(`isthmus_layout_${group.toLowerCase()}`, fieldsOf(groups.get(group) ?? [], group), bytes);
   const macro = ({ name, value }: Constant) => `#define ISTHMUS_${name} 0x${value.toString(16)}u`;
   return [
     "/* Generated from protocol/layout.ts and protocol/limits.ts by scripts/generate.ts. Do not edit.",
@@ -48,10 +53,28 @@ export function layoutHeader(layout: Constant[], limits: Constant[], fingerprint
     "",
     ...limits.map(macro),
     "",
-    ...struct("isthmus_header", fieldsOf(layout, "HEADER"), value("HEADER_BYTES")),
-    ...struct("isthmus_participant", fieldsOf(layout, "PARTICIPANT"), value("PARTICIPANT_BYTES")),
-    ...struct("isthmus_entry", fieldsOf(layout, "ENTRY"), value("ENTRY_BYTES")),
-    ...struct("isthmus_ring", fieldsOf(layout, "RING"), value("RING_WAITERS_OFFSET")),
+    ...layoutStruct("HEADER", value("HEADER_BYTES")),
+    ...layoutStruct("PARTICIPANT", value("PARTICIPANT_BYTES")),
+    ...layoutStruct("ENTRY", value("ENTRY_BYTES")),
+    ...layoutStruct("RING", value("RING_WAITERS_OFFSET")),
+    "#endif",
+    "",
+  ].join("\n");
+}
+
+/** Text of shims/generated/locks.h: the one thing that shims know of the layout. */
+export function locksHeader(layout: Constant[]): string {
+  const macro = ({ name, value, doc }: Constant) => [
+    `/* ${doc} */`,
+    `#define ISTHMUS_${name} 0x${value.toString(16)}ull`,
+  ];
+  return [
+    "/* Generated from protocol/layout.ts by scripts/generate.ts. Do not edit. */",
+    "#ifndef ISTHMUS_GENERATED_LOCKS_H",
+    "#define ISTHMUS_GENERATED_LOCKS_H",
+    "",
+    ...layout.filter(({ name }) => /^KERNEL_LOCK_(BASE|STAGED_BYTE)$/.test(name)).flatMap(macro),
+    "",
     "#endif",
     "",
   ].join("\n");

@@ -32,21 +32,18 @@ export function constantsOf(path: string, values: Record<string, number>): Const
   }));
 }
 
-/** The fields of one structure: what is named PREFIX_…_OFFSET. */
-export function fieldsOf(constants: Constant[], prefix: string): Field[] {
+/** The fields of one structure: what is named …_OFFSET among the constants of its group. */
+export function fieldsOf(constants: Constant[], group: string): Field[] {
   return constants
-    .filter(({ name }) => name.startsWith(`${prefix}_`) && name.endsWith("_OFFSET"))
+    .filter(({ name }) => name.endsWith("_OFFSET"))
     .map(({ name, value, doc }) => {
-      const [, type, meaning = ""] = /^(u16|u32|u64|\d+ x u\d+|u\d+ each)(?:: (.*)|$)/.exec(doc) ?? [
-        "",
-        "",
-        doc,
-      ];
+      const [, type = "", condition = "", meaning = doc] =
+        /^(u16|u32|u64|\d+ x u\d+|u\d+ each|u\d+ per \w+)(?:, ([^:]*))?(?:: (.*)|$)/.exec(doc) ?? [];
       return {
-        name: name.slice(prefix.length + 1, -"_OFFSET".length).toLowerCase(),
+        name: name.slice(group.length + 1, -"_OFFSET".length).toLowerCase(),
         offset: value,
         type,
-        meaning,
+        meaning: [condition, type === doc ? "" : meaning].filter(Boolean).join(": "),
       };
     });
 }

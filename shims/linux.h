@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "generated/locks.h"
 #include "isthmus_shim.h"
 
 #define PLACE "/dev/shm"
@@ -23,12 +24,6 @@
 #define STAGED_PREFIX ".isthmus."
 #define NAME_BYTES_MAX 200
 #define PATH_BYTES_MAX 4096
-
-/* The byte that lock 0 stands on: far beyond any segment, so that no range lock of others can meet it. */
-#define LOCK_BASE (1ull << 40)
-/* The maker of a staged object holds it until the object has its name. A sweeper that gets it knows that the
- * maker died. */
-#define STAGED_LOCK (LOCK_BASE - 1)
 
 typedef enum { NAMED, STAGED, NAMELESS } object_kind;
 

@@ -10,20 +10,22 @@
 
 int isthmus_lock(isthmus_object *object, uint32_t index, bool shared, bool *taken, isthmus_failure *failure) {
   if (object->read_only && !shared) return refuse(failure, ISTHMUS_READ_ONLY);
-  *taken = set_byte_lock(object->descriptor, LOCK_BASE + index, shared ? F_RDLCK : F_WRLCK) == 0;
+  *taken = set_byte_lock(object->descriptor, ISTHMUS_KERNEL_LOCK_BASE + index, shared ? F_RDLCK : F_WRLCK) == 0;
   if (*taken || errno == EAGAIN || errno == EACCES) return ISTHMUS_OK;
   return refuse_errno(failure, "fcntl");
 }
 
 int isthmus_unlock(isthmus_object *object, uint32_t index, isthmus_failure *failure) {
-  if (set_byte_lock(object->descriptor, LOCK_BASE + index, F_UNLCK) == 0) return ISTHMUS_OK;
+  if (set_byte_lock(object->descriptor, ISTHMUS_KERNEL_LOCK_BASE + index, F_UNLCK) == 0) return ISTHMUS_OK;
   return refuse_errno(failure, "fcntl");
 }
 
 int isthmus_held(isthmus_object *object, uint32_t index, bool *held, isthmus_failure *failure) {
   /* Asking for an exclusive lock meets holders of both modes. The object's own lock is never in its own way. */
-  struct flock met = {
-      .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)(LOCK_BASE + index), .l_len = 1};
+  struct flock met = {.l_type = F_WRLCK,
+                      .l_whence = SEEK_SET,
+                      .l_start = (off_t)(ISTHMUS_KERNEL_LOCK_BASE + index),
+                      .l_len = 1};
   int result;
   do result = fcntl(object->descriptor, F_OFD_GETLK, &met);
   while (result != 0 && errno == EINTR);

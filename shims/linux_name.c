@@ -1,7 +1,7 @@
 /*
  * Names: files "isthmus.<name>" in /dev/shm, which is where shm_open of every libc puts them.
  *
- * Staged files are ".isthmus.<pid>.<random>" there. The process that makes one holds STAGED_LOCK until the
+ * Staged files are ".isthmus.<pid>.<random>" there. The process that makes one holds ISTHMUS_KERNEL_LOCK_STAGED_BYTE until the
  * file has its name. isthmus_list sweeps: it removes the staged files of processes that died.
  *
  *   maker    1. creates the file exclusively
@@ -67,7 +67,7 @@ int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, 
     if (opened < 0 && errno == EEXIST) continue;
     if (opened < 0) return refuse_name(failure, "open");
     file_facts facts;
-    if (set_byte_lock(opened, STAGED_LOCK, F_WRLCK) != 0) {
+    if (set_byte_lock(opened, ISTHMUS_KERNEL_LOCK_STAGED_BYTE, F_WRLCK) != 0) {
       bool swept = errno == EAGAIN || errno == EACCES;
       if (!swept) {
         refuse_errno(failure, "fcntl");
@@ -121,7 +121,7 @@ int isthmus_publish(isthmus_object *object, bool replace, isthmus_failure *failu
   free(object->path);
   object->path = object->goal;
   object->goal = NULL;
-  set_byte_lock(object->descriptor, STAGED_LOCK, F_UNLCK);
+  set_byte_lock(object->descriptor, ISTHMUS_KERNEL_LOCK_STAGED_BYTE, F_UNLCK);
   return ISTHMUS_OK;
 }
 
@@ -133,7 +133,7 @@ static void sweep(const char *file) {
   if (facts_of_path(path, &facts) != 0 || !is_regular(&facts) || facts.owner != geteuid()) return;
   int descriptor = open_again(path, O_RDWR | O_CLOEXEC, 0);
   if (descriptor < 0) return;
-  if (set_byte_lock(descriptor, STAGED_LOCK, F_WRLCK) == 0) unlink(path);
+  if (set_byte_lock(descriptor, ISTHMUS_KERNEL_LOCK_STAGED_BYTE, F_WRLCK) == 0) unlink(path);
   close_descriptor(descriptor);
 }
 

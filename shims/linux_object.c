@@ -84,7 +84,7 @@ static int open_place(const char *path, isthmus_options options, int *out, bool 
     char staged[PATH_BYTES_MAX];
     if (open_staged_file(options.mode, staged, out, failure) != ISTHMUS_OK) return failure->status;
     if (rename_to_new(staged, path) == 0) {
-      set_byte_lock(*out, STAGED_LOCK, F_UNLCK);
+      set_byte_lock(*out, ISTHMUS_KERNEL_LOCK_STAGED_BYTE, F_UNLCK);
       *created = true;
       return ISTHMUS_OK;
     }

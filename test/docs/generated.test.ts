@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as layout from "../../protocol/layout.js";
+import { grouped } from "../../scripts/layout-groups.js";
+import { constantsOf } from "../../scripts/layout-source.js";
 import { root } from "../lib/paths.js";
 import { finished, start } from "../lib/processes.js";
 import { temporaryDirectory } from "../lib/segments.js";
@@ -51,11 +53,22 @@ test("every structure and constant group of the layout has its table in docs/pro
     [...text.matchAll(/<!-- generated: (?:fields|constants) (\w+) -->/g)].map(([, name]) => name),
   );
   const spelledOut = new Set(["MAGIC", "ABI", "STATE"]);
-  const missing = Object.keys(layout).filter((name) => {
-    const prefix = name.split("_")[0]?.replace(/^PARTICIPANTS$/, "PARTICIPANT") as string;
-    return !shown.has(prefix) && !spelledOut.has(prefix);
-  });
+  const groups = [...grouped(constantsOf(join(root, "protocol/layout.ts"), { ...layout })).keys()];
+  const missing = groups.filter((group) => !shown.has(group) && !spelledOut.has(group));
   assert.equal(missing, []);
+});
+
+test("every constant of a table has a name and a meaning, and stands in the table of its group", () => {
+  const text = readFileSync(join(root, "docs/protocol.md"), "utf8");
+  assert.not.match(text, /\| `` \|/);
+  const table = (group: string) =>
+    text.split(`<!-- generated: constants ${group} -->`)[1]?.split("<!-- end")[0];
+  assert.match(table("KERNEL_LOCK") as string, /KERNEL_LOCK_BASE` \| 1099511627776 \|/);
+  assert.not.match(table("KERNEL_LOCK") as string, "LOCK_HELD");
+  assert.match(table("LOCK") as string, "LOCK_HELD");
+  assert.not.match(table("LOCK") as string, "CREATION");
+  assert.not.match(table("OBJECT") as string, "OBJECT_ALIGNMENT");
+  assert.not.match(text, /^\| `[A-Z_]+` \| \d+ \| {2}\|$/m);
 });
 
 const compiler = ["cc", "gcc", "clang"].find((name) => spawnSync(name, ["--version"]).status === 0);

@@ -2,7 +2,7 @@
  * Between two calls of the shim anything can happen: another process acts, or this one dies. The shim is one object per
  * thread, whichever build of the package uses it; here its functions are replaced for a while by some that say so before.
  */
-import { LOCK_CREATION } from "../../protocol/layout.js";
+import { KERNEL_LOCK_CREATION } from "../../protocol/layout.js";
 import { loadNative } from "../../ts/host/native.cjs";
 import type { Native } from "../../ts/host/native.js";
 
@@ -71,7 +71,7 @@ export function impatient<T>(run: () => T): T {
     },
     held: (...given: unknown[]) => {
       const found = held(...given);
-      if (given[1] === LOCK_CREATION) count(found as boolean);
+      if (given[1] === KERNEL_LOCK_CREATION) count(found as boolean);
       return found;
     },
   };

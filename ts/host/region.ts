@@ -120,7 +120,7 @@ export class Region {
     return into.subarray(0, copied);
   }
 
-  /** Removes the name, if it still leads to this object. The caller has LOCK_CREATION. */
+  /** Removes the name, if it still leads to this object. The caller has KERNEL_LOCK_CREATION. */
   remove(): boolean {
     return attempt("removing the name", () => native.remove(this.object));
   }

@@ -1,6 +1,6 @@
 import {
-  LOCK_CREATION,
-  LOCK_PARTICIPANTS,
+  KERNEL_LOCK_CREATION,
+  KERNEL_LOCK_PARTICIPANTS,
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANT_HEARTBEAT_NS_OFFSET,
@@ -114,7 +114,9 @@ export class Attachment {
   onClosed: (() => void) | undefined;
   /** What this opener knows about each lock and semaphore in addition to the shared words, by the object's offset. */
   readonly states = new Map<number, Closable>();
-  /** Called after leaving, while LOCK_CREATION is held. Then the region is closed, which releases all locks in one step. */
+  /**
+   * Called after leaving, while KERNEL_LOCK_CREATION is held. Then the region is closed, which releases all locks in one step.
+   */
   afterLeave: ((attachment: Attachment) => void) | undefined;
   /** Called by a reader after its region was closed. */
   afterClose: (() => void) | undefined;
@@ -133,14 +135,14 @@ export class Attachment {
     this.copyIn = copierInto(this.u8);
   }
 
-  /** Takes a participant slot; the caller holds LOCK_CREATION. */
+  /** Takes a participant slot; the caller holds KERNEL_LOCK_CREATION. */
   join(slots: number): void {
     if (this.readOnly) return;
     for (const dead of [false, true]) {
       for (let slot = 0; slot < slots; slot++) {
         // The owner of a slot that says LIVE is alive or has died. The second round tries these, after all free slots.
         if ((this.core.watchSlot(slot) !== 0) !== dead) continue;
-        if (!this.region.lock(LOCK_PARTICIPANTS + slot, false)) continue;
+        if (!this.region.lock(KERNEL_LOCK_PARTICIPANTS + slot, false)) continue;
         this.core.join(slot, pid, runtime, nowNs());
         this.core.beat(nowNs());
         this.slot = slot;
@@ -195,7 +197,7 @@ export class Attachment {
   }
 
   /**
-   * Closes all parts and frees the slot. If `afterLeave` is set and LOCK_CREATION was free, the region is closed too.
+   * Closes all parts and frees the slot. If `afterLeave` is set and KERNEL_LOCK_CREATION was free, the region is closed too.
    * `abandoned`: the environment ends, and nobody has called `close`.
    */
   leave(abandoned = false): void {
@@ -209,11 +211,11 @@ export class Attachment {
     const locked = this.#lockCreation();
     this.core.leave(locked ? 1 : 0);
     this.region.touch();
-    this.region.unlock(LOCK_PARTICIPANTS + this.slot);
+    this.region.unlock(KERNEL_LOCK_PARTICIPANTS + this.slot);
     this.slot = -1;
     this.#endBeating();
     if (locked && this.afterLeave) this.#closeAfterLeave();
-    else if (locked) this.region.unlock(LOCK_CREATION);
+    else if (locked) this.region.unlock(KERNEL_LOCK_CREATION);
   }
 
   #endBeating(): void {
@@ -226,14 +228,17 @@ export class Attachment {
 
   #lockCreation(): boolean {
     const end = monotonicMs() + (this.afterLeave ? LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS);
-    while (!this.region.lock(LOCK_CREATION, false)) {
+    while (!this.region.lock(KERNEL_LOCK_CREATION, false)) {
       if (monotonicMs() > end) return false;
       sleepMs(1);
     }
     return true;
   }
 
-  /** Holds LOCK_CREATION until the region is closed, so nobody can join. If many leave at once, the last one sees that it is. */
+  /**
+   * Holds KERNEL_LOCK_CREATION until the region is closed, so nobody can join. If many leave at once, the last one sees that it
+   * is.
+   */
   #closeAfterLeave(): void {
     this.closed = true;
     try {
@@ -262,7 +267,7 @@ export class Attachment {
 
   /** Whether the owner of this slot is alive, as the kernel says. */
   held(slot: number): boolean {
-    return slot === this.slot || this.region.held(LOCK_PARTICIPANTS + slot);
+    return slot === this.slot || this.region.held(KERNEL_LOCK_PARTICIPANTS + slot);
   }
 
   /**

@@ -3,20 +3,20 @@
  * large. A smaller one is extended by a writer if nobody else has it open, else it stays as it is. The last writer that
  * leaves truncates it to what is used.
  *
- * A writer that opens holds LOCK_CREATION:
- *  1. it tries to take LOCK_HOLDERS alone. If it cannot, somebody else has the file open: go to 5
+ * A writer that opens holds KERNEL_LOCK_CREATION:
+ *  1. it tries to take KERNEL_LOCK_HOLDERS alone. If it cannot, somebody else has the file open: go to 5
  *  2. it brings all bytes of the file to the disk, because a copied file may have holes, and writing to a hole of a full disk
  *     raises SIGBUS
  *  3. it adopts the file (`assembly/adopt.ts`): undoes what dead processes left half done, and gives bytes that the file has
  *     beyond its segment to the heap
  *  4. if more bytes were asked for, it extends the file, and adopts those as well
- *  5. it gives LOCK_HOLDERS back and joins as in `open.ts`
+ *  5. it gives KERNEL_LOCK_HOLDERS back and joins as in `open.ts`
  *
- * A reader takes LOCK_HOLDERS shared before it looks at the file, so it waits for such a writer, and nobody changes the size
- * of a file that it has open.
+ * A reader takes KERNEL_LOCK_HOLDERS shared before it looks at the file, so it waits for such a writer, and nobody changes the
+ * size of a file that it has open.
  *
- * The last writer that leaves truncates. It holds LOCK_CREATION from giving back its slot until its mapping is gone, and takes
- * LOCK_HOLDERS alone:
+ * The last writer that leaves truncates. It holds KERNEL_LOCK_CREATION from giving back its slot until its mapping is gone, and
+ * takes KERNEL_LOCK_HOLDERS alone:
  *  1. the heap gives up what is free at its end, and the header says the smaller size
  *  2. it flushes that to the disk: else a power cut could leave a short file whose header says the larger size
  *  3. it puts private pages in place of the mapping, so that nobody touches bytes that vanish
@@ -33,7 +33,7 @@ import {
   HEADER_BYTES,
   HEADER_HEADER_SIZE_OFFSET,
   HEADER_MAGIC_OFFSET,
-  LOCK_HOLDERS,
+  KERNEL_LOCK_HOLDERS,
 } from "../../protocol/layout.js";
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
 import { text } from "../arguments.js";
@@ -115,7 +115,7 @@ function isSegmentSize(bytes: number): boolean {
   return bytes > 0 && bytes % PAGE_BYTES === 0 && bytes <= PAGE_BYTES * SEGMENT_PAGES_MAX;
 }
 
-/** Adopts the file when nobody else has it open, extending it to what was asked for. The caller holds LOCK_CREATION. */
+/** Adopts the file when nobody else has it open, extending it to what was asked for. The caller holds KERNEL_LOCK_CREATION. */
 function beforeJoin(region: Region, path: string, creation: Creation | undefined): void {
   const { bytes } = region.info();
   if (!isSegmentSize(bytes) || !isAlone(region, bytes)) return;
@@ -133,7 +133,7 @@ function beforeJoin(region: Region, path: string, creation: Creation | undefined
     allocate(region, path, what, creation.bytes);
     adoptMapped(region, creation.bytes);
   } finally {
-    region.unlock(LOCK_HOLDERS);
+    region.unlock(KERNEL_LOCK_HOLDERS);
   }
 }
 
@@ -143,14 +143,14 @@ function allocate(region: Region, path: string, what: string, bytes: number): vo
 }
 
 /**
- * Takes LOCK_HOLDERS alone if nobody else has it. If the file cannot be used without being adopted, its only holders are readers
- * that are about to find that out and to close it: they are waited for.
+ * Takes KERNEL_LOCK_HOLDERS alone if nobody else has it. If the file cannot be used without being adopted, its only holders are
+ * readers that are about to find that out and to close it: they are waited for.
  */
 function isAlone(region: Region, bytes: number): boolean {
-  if (region.lock(LOCK_HOLDERS, false)) return true;
+  if (region.lock(KERNEL_LOCK_HOLDERS, false)) return true;
   if (mapped(region, bytes, (memory) => instantiate(memory, false).validate(bytes, 0) === 0)) return false;
   for (let turn = 0; turn < READERS_GONE_TURNS; turn++) {
-    if (region.lock(LOCK_HOLDERS, false)) return true;
+    if (region.lock(KERNEL_LOCK_HOLDERS, false)) return true;
     sleepMs(1);
   }
   return false;
@@ -192,7 +192,7 @@ function mayBeOurs(region: Region, bytes: number): boolean {
 /** Truncates the file to what is used, if we are the last. If the system refuses, a longer file stays, which is whole as well. */
 function truncate({ region, core, bytes }: Attachment): void {
   const info = region.info();
-  if (!info.linked || info.bytes !== bytes || !region.lock(LOCK_HOLDERS, false)) return;
+  if (!info.linked || info.bytes !== bytes || !region.lock(KERNEL_LOCK_HOLDERS, false)) return;
   const used = core.shrink();
   if (!isSegmentSize(used) || used >= bytes) return;
   try {

@@ -29,8 +29,14 @@ import {
   PARTICIPANT_RUNTIME_OFFSET,
   PARTICIPANTS_OFFSET,
   RUNTIME_BUN,
+  RUNTIME_C,
   RUNTIME_DENO,
+  RUNTIME_DOTNET,
+  RUNTIME_GO,
+  RUNTIME_JVM,
   RUNTIME_NODE,
+  RUNTIME_PYTHON,
+  RUNTIME_RUST,
   SLOT_EVICTED,
   SLOT_FREE,
   SLOT_LIVE,
@@ -96,7 +102,7 @@ export interface Participant {
   /** Process id in the participant's own pid namespace, for display. */
   pid: number;
   /** The runtime that it runs in. */
-  runtime: "node" | "bun" | "deno" | "other";
+  runtime: "node" | "bun" | "deno" | "python" | "go" | "rust" | "c" | "jvm" | "dotnet" | "other";
   /** live: alive, as the kernel says; dead: it died without leaving; evicted: an operator removed it. */
   state: "live" | "dead" | "evicted";
   /** Alive, but without a heartbeat for 3 seconds: blocked, stopped, or starved. */
@@ -108,6 +114,19 @@ export interface Participant {
   /** Whether it is this opener. */
   self: boolean;
 }
+
+/** Names of RUNTIME_…; a number that this release does not know is "other". */
+const RUNTIMES: Record<number, Participant["runtime"]> = {
+  [RUNTIME_NODE]: "node",
+  [RUNTIME_BUN]: "bun",
+  [RUNTIME_DENO]: "deno",
+  [RUNTIME_PYTHON]: "python",
+  [RUNTIME_GO]: "go",
+  [RUNTIME_RUST]: "rust",
+  [RUNTIME_C]: "c",
+  [RUNTIME_JVM]: "jvm",
+  [RUNTIME_DOTNET]: "dotnet",
+};
 
 function date(nanoseconds: bigint): Date {
   return new Date(Number(nanoseconds / 1_000_000n));
@@ -148,12 +167,6 @@ export function headerOf(view: DataView): SegmentHeader {
   };
 }
 
-function runtimeName(runtime: number): Participant["runtime"] {
-  if (runtime === RUNTIME_NODE) return "node";
-  if (runtime === RUNTIME_BUN) return "bun";
-  return runtime === RUNTIME_DENO ? "deno" : "other";
-}
-
 /** @internal All participants that have a slot. A dead one is listed until its slot is used again. */
 export function participantsOf(attachment: Attachment): Participant[] {
   const { view } = attachment;
@@ -169,7 +182,7 @@ export function participantsOf(attachment: Attachment): Participant[] {
     found.push({
       slot,
       pid: view.getUint32(at + PARTICIPANT_PID_OFFSET, true),
-      runtime: runtimeName(view.getUint32(at + PARTICIPANT_RUNTIME_OFFSET, true)),
+      runtime: RUNTIMES[view.getUint32(at + PARTICIPANT_RUNTIME_OFFSET, true)] ?? "other",
       state: live ? "live" : word === SLOT_EVICTED ? "evicted" : "dead",
       stalled: live && now - heartbeat.getTime() > STALLED_MS,
       joined: date(view.getBigUint64(at + PARTICIPANT_JOINED_NS_OFFSET, true)),

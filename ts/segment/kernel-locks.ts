@@ -1,20 +1,20 @@
 /**
  * The two locks of the kernel that guard an object as a whole. The kernel releases both when their owner dies, however it dies.
  *
- * | lock          | held                                                       | by                                       |
- * | ------------- | ---------------------------------------------------------- | ---------------------------------------- |
- * | LOCK_CREATION | alone, while a process creates, joins, leaves or removes   | writers; whoever removes a name          |
- * | LOCK_HOLDERS  | shared, for as long as a process has the segment open      | writers and readers                      |
- * | LOCK_HOLDERS  | alone, while nobody else may have it open                  | who truncates, adopts, prunes or removes |
+ * | lock                 | held                                                     | by                                 |
+ * | -------------------- | -------------------------------------------------------- | ---------------------------------- |
+ * | KERNEL_LOCK_CREATION | alone, while a process creates, joins, leaves or removes | writers; who removes a name        |
+ * | KERNEL_LOCK_HOLDERS  | shared, for as long as a process has the segment open    | writers and readers                |
+ * | KERNEL_LOCK_HOLDERS  | alone, while nobody else may have it open                | who truncates, adopts or removes   |
  *
- * Only a process that holds LOCK_CREATION of the object which has a name, and has seen since that the object still has it,
- * takes the name away or gives it to another object. So whatever a process looks at while it holds LOCK_CREATION keeps its
+ * Only a process that holds KERNEL_LOCK_CREATION of the object which has a name, and has seen since that the object still has it,
+ * takes the name away or gives it to another object. So whatever a process looks at while it holds KERNEL_LOCK_CREATION keeps its
  * name meanwhile.
  *
  * A stopped process keeps its locks. So every wait for one has a timeout, and the error says what to do.
  */
 import { INITIALIZING } from "../../protocol/errors.js";
-import { LOCK_CREATION, LOCK_HOLDERS } from "../../protocol/layout.js";
+import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../protocol/layout.js";
 import { failure } from "../errors.js";
 import type { Region } from "../host/region.js";
 import { monotonicMs, sleepMs } from "../host/runtime.js";
@@ -46,34 +46,34 @@ function retryUntil({ described, timeoutMs = CREATION_TIMEOUT_MS }: Wanted, take
   }
 }
 
-/** Takes LOCK_CREATION alone. */
+/** Takes KERNEL_LOCK_CREATION alone. */
 export function lockCreation(region: Region, wanted: Wanted): void {
-  retryUntil(wanted, () => region.lock(LOCK_CREATION, false));
+  retryUntil(wanted, () => region.lock(KERNEL_LOCK_CREATION, false));
 }
 
-/** Takes LOCK_HOLDERS shared: from now on nobody adopts, truncates or prunes the object. */
+/** Takes KERNEL_LOCK_HOLDERS shared: from now on nobody adopts, truncates or prunes the object. */
 export function hold(region: Region, wanted: Wanted): void {
-  retryUntil(wanted, () => region.lock(LOCK_HOLDERS, true));
+  retryUntil(wanted, () => region.lock(KERNEL_LOCK_HOLDERS, true));
 }
 
 /**
- * A reader waits until nobody creates the segment any more. It gives up LOCK_HOLDERS meanwhile, because the creator may have to
- * take that lock alone.
+ * A reader waits until nobody creates the segment any more. It gives up KERNEL_LOCK_HOLDERS meanwhile, because the creator may
+ * have to take that lock alone.
  */
 export function outwaitCreator(region: Region, wanted: Wanted): void {
-  region.unlock(LOCK_HOLDERS);
-  retryUntil(wanted, () => !region.held(LOCK_CREATION));
+  region.unlock(KERNEL_LOCK_HOLDERS);
+  retryUntil(wanted, () => !region.held(KERNEL_LOCK_CREATION));
 }
 
 /**
- * Takes LOCK_CREATION in order to remove a name. An object that was opened for reading can only be locked shared: that keeps all
- * writers out, and of two processes that hold it shared, the one that came second sees the other one and gives up.
+ * Takes KERNEL_LOCK_CREATION in order to remove a name. An object that was opened for reading can only be locked shared: that
+ * keeps all writers out, and of two processes that hold it shared, the one that came second sees the other one and gives up.
  */
 function takeForRemoval(region: Region): boolean {
-  if (!region.readOnly) return region.lock(LOCK_CREATION, false);
-  if (!region.lock(LOCK_CREATION, true)) return false;
-  if (!region.held(LOCK_CREATION)) return true;
-  region.unlock(LOCK_CREATION);
+  if (!region.readOnly) return region.lock(KERNEL_LOCK_CREATION, false);
+  if (!region.lock(KERNEL_LOCK_CREATION, true)) return false;
+  if (!region.held(KERNEL_LOCK_CREATION)) return true;
+  region.unlock(KERNEL_LOCK_CREATION);
   return false;
 }
 
@@ -88,6 +88,6 @@ export function removeLocked(region: Region, wanted: Wanted): boolean {
   try {
     return region.remove();
   } finally {
-    region.unlock(LOCK_CREATION);
+    region.unlock(KERNEL_LOCK_CREATION);
   }
 }

@@ -1,5 +1,5 @@
 /** What segments there are. */
-import { LOCK_HOLDERS } from "../../protocol/layout.js";
+import { KERNEL_LOCK_HOLDERS } from "../../protocol/layout.js";
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
 import { attempt, IsthmusError, type IsthmusErrorCode } from "../errors.js";
 import { native, Region } from "../host/region.js";
@@ -44,7 +44,7 @@ function describe(name: string, namespace: number): SegmentInfo | undefined {
       true,
     );
     const { bytes } = region.info();
-    const inUse = region.held(LOCK_HOLDERS);
+    const inUse = region.held(KERNEL_LOCK_HOLDERS);
     if (bytes === 0) return { ...nothing, bytes, inUse, error: "INITIALIZING" };
     if (!mayBeSegment(region)) return { ...nothing, bytes, inUse, error: "BAD_MAGIC" };
     const view = beginningOf(region);

@@ -3,19 +3,19 @@
  *
  * A writer:
  *  1. opens the object behind the name; when it may create, an absent one comes to exist, empty
- *  2. takes LOCK_CREATION, so that creating, joining, leaving and removing never meet
+ *  2. takes KERNEL_LOCK_CREATION, so that creating, joining, leaving and removing never meet
  *  3. looks whether the name still leads to the object, and begins again if it does not; removes it if it is a temporary segment
  *     that was left behind (`temporary.ts`)
  *  4. reads the beginning. We never map an object that does not start like a segment: see `beginning.ts`
- *  5. takes LOCK_HOLDERS shared: from now on the size does not change
+ *  5. takes KERNEL_LOCK_HOLDERS shared: from now on the size does not change
  *  6. maps the object and lets the core create or validate the header: see "Creation" in `assembly/segment.ts`
  *  7. takes a participant slot
  *  8. looks again at the name, the size and the owner, which only a process that ignores these rules can have changed, and
  *     begins again if they did change
- *  9. gives LOCK_CREATION back
+ *  9. gives KERNEL_LOCK_CREATION back
  *
- * A reader takes no lock that could keep others waiting: it does 1, 3 to 6 and 8. Since it has no LOCK_CREATION, a process that
- * prunes may have removed the name before 5; step 8 notices that.
+ * A reader takes no lock that could keep others waiting: it does 1, 3 to 6 and 8. Since it has no KERNEL_LOCK_CREATION, a
+ * process that prunes may have removed the name before 5; step 8 notices that.
  *
  * | a writer dies          | the state then                                | repaired by                                    |
  * | ---------------------- | --------------------------------------------- | ---------------------------------------------- |
@@ -42,7 +42,7 @@ import {
   HEADER_ABI_VERSION_OFFSET,
   HEADER_FINGERPRINT_OFFSET,
   HEADER_TOTAL_SIZE_OFFSET,
-  LOCK_CREATION,
+  KERNEL_LOCK_CREATION,
 } from "../../protocol/layout.js";
 import { PAGE_BYTES, PARTICIPANTS_MIN, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
 import { failure, IsthmusError } from "../errors.js";
@@ -89,9 +89,9 @@ export interface Location {
    * temporary.
    */
   openForWriting?(): Region;
-  /** What a writer does before it looks at the segment. It holds LOCK_CREATION. */
+  /** What a writer does before it looks at the segment. It holds KERNEL_LOCK_CREATION. */
   beforeJoin?(region: Region, creation: Creation | undefined): void;
-  /** What a writer does after it has left, before it closes the region. It holds LOCK_CREATION. */
+  /** What a writer does after it has left, before it closes the region. It holds KERNEL_LOCK_CREATION. */
   afterLeave?(attachment: Attachment): void;
 }
 
@@ -123,7 +123,7 @@ export function openLocation(location: Location, mode: Mode, creation: Creation 
       }
       attachment = openLocked(region, location, mode, creation);
       if (!attachment || !isAsSeen(region, location, attachment)) continue;
-      if (!region.readOnly) region.unlock(LOCK_CREATION);
+      if (!region.readOnly) region.unlock(KERNEL_LOCK_CREATION);
       planLeaving(attachment, location);
       done = true;
       return attachment;
@@ -180,7 +180,7 @@ function openLocked(
   const attachment = new Attachment(region, location.name, bytes);
   let status = attachment.core.validate(bytes, region.readOnly ? 0 : 1);
   if (status === CORRUPT && region.readOnly && location.beforeJoin) status = validateShorter(attachment);
-  if (status === INITIALIZING && region.readOnly && region.held(LOCK_CREATION)) {
+  if (status === INITIALIZING && region.readOnly && region.held(KERNEL_LOCK_CREATION)) {
     outwaitCreator(region, location);
     return undefined;
   }
@@ -240,7 +240,7 @@ function validateShorter(attachment: Attachment): number {
 
 /**
  * Gives an object its size and makes it a segment; it has `former` bytes that hold nothing. If that fails, the object is removed,
- * or gets its former size back. The caller holds LOCK_CREATION.
+ * or gets its former size back. The caller holds KERNEL_LOCK_CREATION.
  */
 function makeOrUndo(region: Region, location: Location, creation: Creation, former: number): Attachment {
   try {
@@ -304,7 +304,7 @@ type Made = Pick<Creation, "participants" | "temporary">;
 /** How an opener completes a segment whose creator died. */
 const AS_BEGUN: Made = { participants: PARTICIPANTS_MIN, temporary: false };
 
-/** Makes the bytes a segment. The caller holds LOCK_CREATION, and LOCK_HOLDERS shared. */
+/** Makes the bytes a segment. The caller holds KERNEL_LOCK_CREATION, and KERNEL_LOCK_HOLDERS shared. */
 export function establish({ core, bytes }: Attachment, made: Made, generation: number): void {
   const { participants, temporary } = made;
   const status =

@@ -1,5 +1,5 @@
 /** Taking names away from segments: of one, whoever has it open, or of all that nobody has open. */
-import { LOCK_CREATION, LOCK_HOLDERS } from "../../protocol/layout.js";
+import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../protocol/layout.js";
 import { attempt, IsthmusError } from "../errors.js";
 import { native, Region } from "../host/region.js";
 import { nowNs, userId } from "../host/runtime.js";
@@ -12,8 +12,8 @@ import type { Pruning } from "./options.js";
 
 /**
  * @internal Removes every segment of this user that nobody alive has open, and nothing that is no segment; returns their
- * names. Nobody who creates or joins a segment can lose it to this: LOCK_CREATION keeps writers out from the look to the removal,
- * LOCK_HOLDERS readers.
+ * names. Nobody who creates or joins a segment can lose it to this: KERNEL_LOCK_CREATION keeps writers out from the look to the
+ * removal, KERNEL_LOCK_HOLDERS readers.
  */
 export function pruneSegments(pruning: Pruning): string[] {
   return attempt("listing segments", () => native.list(pruning.namespace))
@@ -50,7 +50,7 @@ function pruneOne(name: string, { namespace, olderThanMs, dryRun }: Pruning): bo
       false,
     );
     if (!isOwn(region)) return false;
-    const isFree = region.lock(LOCK_CREATION, false) && region.lock(LOCK_HOLDERS, false);
+    const isFree = region.lock(KERNEL_LOCK_CREATION, false) && region.lock(KERNEL_LOCK_HOLDERS, false);
     if (!isFree || !isSegment(region)) return false;
     if (olderThanMs > 0 && idleMs(region) < olderThanMs) return false;
     return dryRun ? region.info().linked : region.remove();

@@ -2,7 +2,7 @@
  * A new generation under a name. The process that replaces:
  *
  *  1. makes a staged object, which has no name yet, and gives it its size; that may take long, and nobody waits for it
- *  2. takes LOCK_CREATION of the object that has the name, if there is one, and reads its generation
+ *  2. takes KERNEL_LOCK_CREATION of the object that has the name, if there is one, and reads its generation
  *  3. makes the staged object a segment of the next generation, and gives it the name in one step. If the name led nowhere in 2,
  *     this fails when the name leads somewhere by now: then it goes back to 2
  *  4. marks the old segment stale, so that its holders need not ask the system, and gives its lock back
@@ -19,7 +19,7 @@ import {
   HEADER_ABI_VERSION_OFFSET,
   HEADER_GENERATION_OFFSET,
   HEADER_MAGIC_OFFSET,
-  LOCK_CREATION,
+  KERNEL_LOCK_CREATION,
   MAGIC,
 } from "../../protocol/layout.js";
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
@@ -49,7 +49,7 @@ export function replace(location: Location, stage: () => Region, creation: Creat
       );
     }
     attachment.join(attachment.core.participants.value);
-    region.unlock(LOCK_CREATION);
+    region.unlock(KERNEL_LOCK_CREATION);
     planLeaving(attachment, location);
     done = true;
     return attachment;

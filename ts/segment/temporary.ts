@@ -2,30 +2,32 @@
  * Temporary segments: the name goes with the last one who has the segment open.
  *
  * The header says that a segment is temporary; the creator writes that before the state becomes READY, and nobody changes
- * it. Everyone who has a segment open, for reading or for writing, holds LOCK_HOLDERS shared, and the kernel gives that
+ * it. Everyone who has a segment open, for reading or for writing, holds KERNEL_LOCK_HOLDERS shared, and the kernel gives that
  * back however a process ends. So a temporary segment that is READY and has no holder is *left behind*: nobody may join it
  * any more, and whoever comes across it removes its name.
  *
- * A writer leaves, with LOCK_CREATION held from 1 to 5:
+ * A writer leaves, with KERNEL_LOCK_CREATION held from 1 to 5:
  *  1. it gives its participant slot back
- *  2. it tries to take LOCK_HOLDERS alone; if it cannot, somebody else still has the segment: go to 4
+ *  2. it tries to take KERNEL_LOCK_HOLDERS alone; if it cannot, somebody else still has the segment: go to 4
  *  3. it removes the name, if that still leads to this segment
  *  4. private pages take the place of the mapping
- *  5. it closes the object: the kernel gives back LOCK_HOLDERS and LOCK_CREATION in one step
+ *  5. it closes the object: the kernel gives back KERNEL_LOCK_HOLDERS and KERNEL_LOCK_CREATION in one step
  *
  * A reader leaves. It cannot lock anything alone through an object that it opened for reading:
  *  1. it closes the object, and with that it is no holder any more
  *  2. it opens the name for writing, which fails if it may not write: then it is done
- *  3. LOCK_CREATION, then 2 and 3 of the writer
+ *  3. KERNEL_LOCK_CREATION, then 2 and 3 of the writer
  *
  * An opener, in front of everything else that it does:
- *  - a writer has LOCK_CREATION. If the segment is temporary and the writer can take LOCK_HOLDERS alone, the segment was left
- *    behind: it removes the name and looks again, so `open` finds nothing and `openOrCreate` makes a new segment
- *  - a reader looks whether anybody holds LOCK_HOLDERS. If nobody does, it removes the name as a reader who leaves does. Else it
- *    takes LOCK_HOLDERS shared, and looks again whether the name still leads there: a writer that left in between has removed it
+ *  - a writer has KERNEL_LOCK_CREATION. If the segment is temporary and the writer can take KERNEL_LOCK_HOLDERS alone, the
+ *    segment was left behind: it removes the name and looks again, so `open` finds nothing and `openOrCreate` makes a new segment
+ *  - a reader looks whether anybody holds KERNEL_LOCK_HOLDERS. If nobody does, it removes the name as a reader who leaves does.
+ *    Else it takes KERNEL_LOCK_HOLDERS shared, and looks again whether the name still leads there: a writer that left in
+ *    between has removed it
  *
- * The last one leaves while somebody opens: both want LOCK_CREATION, so a writer either joins before (then step 2 fails) or finds
- * no name. A reader either holds LOCK_HOLDERS before step 2 (then step 2 fails) or sees after taking it that the name is gone.
+ * The last one leaves while somebody opens: both want KERNEL_LOCK_CREATION, so a writer either joins before (then step 2 fails)
+ * or finds no name. A reader either holds KERNEL_LOCK_HOLDERS before step 2 (then step 2 fails) or sees after taking it that
+ * the name is gone.
  *
  * | a process dies                        | the state then                           | repaired by                     |
  * | ------------------------------------- | ---------------------------------------- | ------------------------------- |
@@ -39,7 +41,7 @@
 import {
   HEADER_STATE_OFFSET,
   HEADER_TEMPORARY_OFFSET,
-  LOCK_HOLDERS,
+  KERNEL_LOCK_HOLDERS,
   MAGIC_TEMPORARY,
   STATE_READY,
 } from "../../protocol/layout.js";
@@ -67,11 +69,11 @@ function isTemporary(region: Region): boolean {
 export function removeIfLeftBehind(region: Region, location: Location): boolean {
   if (!location.openForWriting || !isTemporary(region)) return false;
   if (region.readOnly) {
-    if (region.held(LOCK_HOLDERS)) return false;
+    if (region.held(KERNEL_LOCK_HOLDERS)) return false;
     removeAsReader(location);
     return true;
   }
-  if (!region.lock(LOCK_HOLDERS, false)) return false;
+  if (!region.lock(KERNEL_LOCK_HOLDERS, false)) return false;
   removeAsWriter(region);
   return true;
 }
@@ -94,7 +96,7 @@ function removeAsReader(location: Location): void {
 /** Steps 2 and 3 of a writer. A name that this user may not remove is left behind. */
 function removeAsWriter(region: Region): void {
   try {
-    if (region.lock(LOCK_HOLDERS, false)) region.remove();
+    if (region.lock(KERNEL_LOCK_HOLDERS, false)) region.remove();
   } catch (error) {
     if (!(error instanceof IsthmusError)) throw error;
   }

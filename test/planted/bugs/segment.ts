@@ -133,8 +133,8 @@ export const BUGS: Bug[] = [
   ),
   list(
     "nobody is said to use a segment",
-    "const inUse = region.held(LOCK_HOLDERS);",
-    "const inUse = region.held(LOCK_HOLDERS) && false;",
+    "const inUse = region.held(KERNEL_LOCK_HOLDERS);",
+    "const inUse = region.held(KERNEL_LOCK_HOLDERS) && false;",
     "ts/segment/segment",
   ),
   location(

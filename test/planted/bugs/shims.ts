@@ -63,8 +63,8 @@ export const BUGS: Bug[] = [
   ),
   name(
     "a descriptor is left by the sweep",
-    "if (set_byte_lock(descriptor, STAGED_LOCK, F_WRLCK) == 0) unlink(path);\n  close_descriptor(descriptor);",
-    "if (set_byte_lock(descriptor, STAGED_LOCK, F_WRLCK) == 0) unlink(path);",
+    "if (set_byte_lock(descriptor, ISTHMUS_KERNEL_LOCK_STAGED_BYTE, F_WRLCK) == 0) unlink(path);\n  close_descriptor(descriptor);",
+    "if (set_byte_lock(descriptor, ISTHMUS_KERNEL_LOCK_STAGED_BYTE, F_WRLCK) == 0) unlink(path);",
     "shims/names",
   ),
   name("a name may hold a slash", "byte == 0x7f || byte == '/'", "byte == 0x7f", "shims/names"),

@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, readdirSync, rmSync } from "node:fs";
 import { KiB, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { LOCK_CREATION } from "../../../protocol/layout.js";
+import { KERNEL_LOCK_CREATION } from "../../../protocol/layout.js";
 import { loadNative } from "../../../ts/host/native.cjs";
 import { compiled } from "../../lib/paths.js";
 import { finished, start } from "../../lib/processes.js";
@@ -93,7 +93,7 @@ test("the lane notices a lock that outlives its owner, and a file that has anoth
   const name = segmentName("death");
   Segment.create(name, { bytes: 64 * KiB }).close();
   const owner = native.openNamed(name, 0, false, false, 0);
-  native.lock(owner, LOCK_CREATION, false);
+  native.lock(owner, KERNEL_LOCK_CREATION, false);
   assert.throws(
     () => impatient(() => Segment.openOrCreate(name, { bytes: 64 * KiB })),
     (error: unknown) => error instanceof Blocked,

@@ -1,5 +1,5 @@
 /** The plays of `host-steps.ts` in a process of their own, where garbage can be collected; also with bugs that were planted. */
-import { LOCK_CREATION, LOCK_HOLDERS } from "../../../protocol/layout.js";
+import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../../protocol/layout.js";
 import { collect } from "../../lib/garbage.js";
 import type { Flaws } from "../../lib/steps.js";
 import * as files from "../file-kills/file-steps.js";
@@ -27,11 +27,11 @@ export const planted: Record<string, [victim: Act, flaws: (name: string) => Flaw
       },
     }),
   ],
-  "removing without the lock of creation": ["unlink", unlocked(LOCK_CREATION)],
-  "pruning without the lock of creation": ["prune", unlocked(LOCK_CREATION)],
-  "pruning without the lock of holders": ["prune", unlocked(LOCK_HOLDERS)],
-  "creating without the lock of creation": ["openOrCreate", unlocked(LOCK_CREATION)],
-  "replacing without the lock of creation": ["replace", unlocked(LOCK_CREATION)],
+  "removing without the lock of creation": ["unlink", unlocked(KERNEL_LOCK_CREATION)],
+  "pruning without the lock of creation": ["prune", unlocked(KERNEL_LOCK_CREATION)],
+  "pruning without the lock of holders": ["prune", unlocked(KERNEL_LOCK_HOLDERS)],
+  "creating without the lock of creation": ["openOrCreate", unlocked(KERNEL_LOCK_CREATION)],
+  "replacing without the lock of creation": ["replace", unlocked(KERNEL_LOCK_CREATION)],
   "a new name that takes whatever is there": [
     "replace",
     () => ({ publish: (shim) => (object) => shim.publish(object as number, true) }),
@@ -53,8 +53,8 @@ export function playPlanted(what: string): string[] {
 
 /** Bugs that files show, and their victims. */
 export const plantedInFiles: Record<string, [victim: files.Act, flaws: Flaws]> = {
-  "truncating without the lock of holders": ["close", unlocked(LOCK_HOLDERS)()],
-  "extending without the lock of creation": ["openLarge", unlocked(LOCK_CREATION)()],
+  "truncating without the lock of holders": ["close", unlocked(KERNEL_LOCK_HOLDERS)()],
+  "extending without the lock of creation": ["openLarge", unlocked(KERNEL_LOCK_CREATION)()],
 };
 
 export function playVictimInFile(victim: files.Act): { problems: string[]; plays: number } {

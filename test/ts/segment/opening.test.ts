@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { KiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { LOCK_CREATION } from "../../../protocol/layout.js";
+import { KERNEL_LOCK_CREATION } from "../../../protocol/layout.js";
 import type { Native } from "../../../ts/host/native.js";
 import { segmentName, temporaryDirectory } from "../../lib/segments.js";
 import { flawed, stepped } from "../../lib/steps.js";
@@ -18,7 +18,7 @@ function whileCreating(refusals: number, run: () => void): number {
     const { lock } = real;
     return (...given: unknown[]) => {
       const [object, index, shared] = given as [number, number, boolean];
-      return index === LOCK_CREATION && ++tries <= refusals ? false : lock(object, index, shared);
+      return index === KERNEL_LOCK_CREATION && ++tries <= refusals ? false : lock(object, index, shared);
     };
   };
   flawed({ lock }, run);

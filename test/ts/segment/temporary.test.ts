@@ -4,7 +4,7 @@ import { chownSync } from "node:fs";
 import { KiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { LOCK_HOLDERS } from "../../../protocol/layout.js";
+import { KERNEL_LOCK_HOLDERS } from "../../../protocol/layout.js";
 import { loadNative } from "../../../ts/host/native.cjs";
 import { Agent } from "../../lib/processes.js";
 import { refused, rejected } from "../../lib/refusals.js";
@@ -182,7 +182,7 @@ test("a reader that holds it keeps the name from a writer that leaves: without t
   const name = segmentName("planted");
   const [writer, reader] = [made(name), read(name)];
   shim.lock = (object, index, shared) =>
-    (index === LOCK_HOLDERS && !shared) || genuine(object, index, shared);
+    (index === KERNEL_LOCK_HOLDERS && !shared) || genuine(object, index, shared);
   try {
     writer.close();
   } finally {

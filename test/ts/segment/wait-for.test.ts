@@ -2,7 +2,7 @@
 import { KiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { LOCK_CREATION, LOCK_HOLDERS } from "../../../protocol/layout.js";
+import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../../protocol/layout.js";
 import { loadNative } from "../../../ts/host/native.cjs";
 import { rejected } from "../../lib/refusals.js";
 import { segmentName } from "../../lib/segments.js";
@@ -19,8 +19,8 @@ function locked(index: number): { name: string; giveBack(): void } {
 }
 
 const ways = [
-  { access: "read-write", index: LOCK_CREATION },
-  { access: "read-only", index: LOCK_HOLDERS },
+  { access: "read-write", index: KERNEL_LOCK_CREATION },
+  { access: "read-only", index: KERNEL_LOCK_HOLDERS },
 ] as const;
 
 for (const { access, index } of ways) {

@@ -16,7 +16,16 @@ import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Lease } from "../segment/attachment.js";
 import type { Fields, Struct } from "../struct/struct.js";
 import { Queue } from "../wait/queue.js";
-import { type Condition, lookAgain, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
+import {
+  type Condition,
+  failInTurn,
+  inTurn,
+  lookAgain,
+  NOT_YET,
+  type QueuedWait,
+  wait,
+  waitSync,
+} from "../wait/wait.js";
 import { checkHandle, RingCursor } from "./cursor.js";
 import { EndPart, type RingGeometry, ringCloseConsumer, takeEnd } from "./end.js";
 import { consumerUnusable, producerDied, receivesWait } from "./errors.js";
@@ -307,7 +316,8 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 
   #wait<V, E>(take: () => V | undefined, atEnd: E, told: Told, how: Waiting): Promise<V | E> {
-    this.#usable();
+    if (this.#cursor.closed || this.#peeked)
+      return failInTurn(consumerUnusable(this.#geometry, this.#cursor.closed));
     return wait(this.#lease.attachment, this.#forRecord(take, atEnd, told, this.#queue), how);
   }
 
@@ -422,7 +432,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     const how = waiting(given, ["limit"]);
     const limit = limitOf(given ?? {});
     if (limit === 0) this.#usable();
-    if (limit === 0) return 0;
+    if (limit === 0) return inTurn(0);
     return this.#wait(() => this.#drain(handle, limit) || undefined, 0, this.#newcomer(), how);
   }
 

@@ -18,7 +18,16 @@ import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import type { Fields, Struct } from "../struct/struct.js";
 import { Queue } from "../wait/queue.js";
-import { type Condition, lookAgain, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
+import {
+  type Condition,
+  failInTurn,
+  inTurn,
+  lookAgain,
+  NOT_YET,
+  type QueuedWait,
+  wait,
+  waitSync,
+} from "../wait/wait.js";
 import { Claim } from "./claim.js";
 import {
   EndPart,
@@ -163,8 +172,14 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   }
 
   #checkOpen(): void {
-    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state);
-    if (this.#ending > 0) throw producerUnusable(this.#geometry, "ending");
+    const refusal = this.#refusal();
+    if (refusal) throw refusal;
+  }
+
+  /** Why nothing can be sent now. */
+  #refusal(): Error | undefined {
+    if (this.#state !== "open") return producerUnusable(this.#geometry, this.#state);
+    return this.#ending > 0 ? producerUnusable(this.#geometry, "ending") : undefined;
   }
 
   /** Sends one record if there is room, whoever waits. */
@@ -221,7 +236,8 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   async send(bytes: T, options?: WaitOptions): Promise<void> {
     const payload = this.#payload(bytes);
     const how = waiting(options);
-    this.#checkOpen();
+    const refusal = this.#refusal();
+    if (refusal) return failInTurn(refusal);
     const attempt = (): undefined | typeof NOT_YET => (this.#append(payload) ? undefined : NOT_YET);
     return wait(this.#lease.attachment, this.#forRoom(attempt, this.#queue), how);
   }
@@ -446,7 +462,8 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   async claim(length?: number, options?: WaitOptions): Promise<Claim<F>> {
     const bytes = this.#claimBytes(length);
     const how = waiting(options);
-    this.#checkOpen();
+    const refusal = this.#refusal();
+    if (refusal) return failInTurn(refusal);
     const attempt = () => (this.#makeRoom(bytes) ? this.#claim(bytes) : NOT_YET);
     return wait(this.#lease.attachment, this.#forRoom(attempt, this.#queue), how);
   }
@@ -505,7 +522,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
    */
   async end(options?: WaitOptions): Promise<void> {
     const how = waiting(options);
-    if (this.#state === "closed") return;
+    if (this.#state === "closed") return inTurn(undefined);
     if (this.#state === "claimed" && this.#queue.length === 0)
       throw producerUnusable(this.#geometry, "claimed");
     const attempt = (): void => {

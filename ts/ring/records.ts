@@ -1,5 +1,6 @@
 import type { AbortSource, Waiting } from "../arguments.js";
 import { onAbort } from "../wait/abort.js";
+import { inTurn } from "../wait/turn.js";
 
 /** Of how many ends of streams a loop, or a call, was told. */
 export interface Told {
@@ -48,7 +49,7 @@ export class RingRecords<T> implements AsyncIterableIterator<T> {
   }
 
   async next(): Promise<IteratorResult<T, undefined>> {
-    if (this.#done) return { done: true, value: undefined };
+    if (this.#done) return inTurn({ done: true, value: undefined });
     try {
       if (this.#told === undefined) this.#listen();
       const { told, next } = this.#receive(this.#told, {

@@ -7,6 +7,7 @@
 import type { Waiting, WaitOptions } from "../arguments.js";
 import { readableStream, writableStream } from "../host/streams.js";
 import { onAbort } from "../wait/abort.js";
+import { turnIsDue } from "../wait/turn.js";
 import type { Consumer, ConsumerOptions } from "./consumer.js";
 import type { FieldsOf } from "./payload.js";
 import type { Producer } from "./producer.js";
@@ -73,7 +74,8 @@ export function writableOf<T>(
   const parts = {
     async write(chunk: T): Promise<void> {
       try {
-        if (!producer.trySend(chunk)) await producer.send(chunk, { timeoutMs });
+        // A stream that always has room and a next chunk runs in microtasks: the event loop must get its turns.
+        if (turnIsDue() || !producer.trySend(chunk)) await producer.send(chunk, { timeoutMs });
       } catch (error) {
         finish();
         throw error;

@@ -3,7 +3,7 @@ import { brand } from "../brand.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment } from "../segment/attachment.js";
-import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
+import { type Condition, inTurn, NOT_YET, wait, waitSync } from "../wait/wait.js";
 import type { LockMode, LockState, Tenure } from "./lock-state.js";
 
 /** @internal Checks the mode that a call was given. */
@@ -128,7 +128,7 @@ export class Held {
     if (how.signal?.aborted) throw how.signal.reason;
     if (wanted === "exclusive" && state.real !== "exclusive")
       return this.#whenExclusive(state, how, () => this.#nest(wanted));
-    return this.#nest(wanted);
+    return inTurn(this.#nest(wanted));
   }
 
   /**
@@ -181,7 +181,7 @@ export class Held {
     const how = waiting(given);
     const state = this.#held();
     if (how.signal?.aborted) throw how.signal.reason;
-    if (this.#mode === "exclusive") return;
+    if (this.#mode === "exclusive") return inTurn(undefined);
     await this.#whenExclusive(state, how, () => this.#move("exclusive"));
   }
 

@@ -73,3 +73,15 @@ function readClock(): boolean {
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
+
+/** What a call that awaits has without a wait: given at once, or in the next turn when one is due. */
+export async function inTurn<T>(value: T): Promise<T> {
+  if (turnIsDue()) await nextTurn();
+  return value;
+}
+
+/** Fails in the same way: whoever tries again at once must not hold up the code that would make it succeed. */
+export async function failInTurn(error: unknown): Promise<never> {
+  if (turnIsDue()) await nextTurn();
+  throw error;
+}

@@ -8,6 +8,7 @@ import { nextTurn, turnIsDue } from "./turn.js";
 export { waitSync } from "./blocking.js";
 export { disarm, lookAgain } from "./group.js";
 export { lookAtFirst } from "./pending.js";
+export { failInTurn, inTurn } from "./turn.js";
 export { type Condition, NOT_YET, type QueuedWait };
 
 /**

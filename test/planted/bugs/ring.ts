@@ -99,6 +99,12 @@ export const BUGS: Bug[] = [
     "producer.close();",
     "ts/ring/web-streams",
   ),
+  streams(
+    "a stream of writes takes no turn of the event loop",
+    "if (turnIsDue() || !producer.trySend(chunk))",
+    "if (!producer.trySend(chunk))",
+    "ts/wait/turn",
+  ),
   hostStreams(
     "a stream reads before its reader asks",
     "{ highWaterMark: 0 }",

@@ -101,6 +101,18 @@ export const BUGS: Bug[] = [
     "due = now - sinceMs >= 1e9;",
     "ts/wait/turn",
   ),
+  turn(
+    "what waits for nothing takes no turn",
+    "if (turnIsDue()) await nextTurn();\n  return value;",
+    "return value;",
+    "ts/wait/turn",
+  ),
+  turn(
+    "what is refused takes no turn",
+    "if (turnIsDue()) await nextTurn();\n  throw error;",
+    "throw error;",
+    "ts/wait/turn",
+  ),
   wait(
     "a signal that was aborted before is not looked at",
     "if (signal?.aborted) {",

@@ -26,6 +26,57 @@ function ringForms(segment: Segment): Record<string, Round> {
       producer.trySend(byte);
       for await (const _ of consumer) break;
     },
+    "drain of nothing": () => consumer.drain(() => {}, { limit: 0 }),
+    ...endsOfRings(segment),
+    ...streams(segment),
+  };
+}
+
+/** Calls that wait for nothing, since what they ask for is done already, or refused. */
+function endsOfRings(segment: Segment): Record<string, Round> {
+  const ring = segment.ring("ended", { bytes: 4 * KiB });
+  const ended = ring.producer();
+  ended.close();
+  const producer = ring.producer();
+  producer.trySend(byte);
+  const consumer = ring.consumer();
+  const loop = consumer.records();
+  const left = loop.return?.();
+  consumer.tryPeek();
+  producer.tryClaim(1);
+  return {
+    "end of a closed producer": () => ended.end(),
+    "a loop that was left": async () => {
+      await left;
+      await loop.next();
+    },
+    "receive beside a peek": () => consumer.receive().catch(() => {}),
+    "send beside a claim": () => producer.send(byte).catch(() => {}),
+    "claim beside a claim": () => producer.claim(1).catch(() => {}),
+  };
+}
+
+function streams(segment: Segment): Record<string, Round> {
+  const ring = segment.ring("written", { bytes: 4 * KiB });
+  const consumer = ring.consumer();
+  const writer = ring.writable().getWriter();
+  return {
+    writable: async () => {
+      await writer.write(byte);
+      consumer.tryReceive();
+    },
+  };
+}
+
+/** Holds that are nested in holds, which nobody else can be in the way of. */
+function nestedForms(segment: Segment): Record<string, Round> {
+  const held = segment.lock("nested").acquireSync();
+  const transactions = segment.lock("transactions").acquireSync();
+  return {
+    "nested shared hold": async (signal) => (await held.acquire("shared", { signal })).release(),
+    "nested exclusive hold": async (signal) => (await held.acquire("exclusive", { signal })).release(),
+    "upgrade of an exclusive hold": (signal) => held.upgrade({ signal }),
+    "transaction under a hold": (signal) => segment.transaction(transactions, () => {}, { signal }),
   };
 }
 
@@ -37,6 +88,7 @@ function forms(segment: Segment): Record<string, Round> {
   const latest = segment.latest("latest", struct({ n: "u32" }));
   return {
     ...ringForms(segment),
+    ...nestedForms(segment),
     lock: async (signal) => (await lock.acquire("exclusive", { signal })).release(),
     "shared lock": async (signal) => (await lock.acquire("shared", { signal })).release(),
     semaphore: async (signal) => {

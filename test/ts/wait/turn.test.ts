@@ -8,7 +8,15 @@ import { segmentName } from "../../lib/segments.js";
 
 const ACTIONS = "ts/wait/turn-actions.ts";
 /** Those of the forms that take a signal and always find something. */
-const WITH_SIGNAL = ["receive", "send", "lock", "shared lock", "semaphore", "event", "next", "object"];
+const WITH_SIGNAL = [
+  ...["receive", "send", "lock", "shared lock", "semaphore", "event", "next", "object"],
+  ...[
+    "nested shared hold",
+    "nested exclusive hold",
+    "upgrade of an exclusive hold",
+    "transaction under a hold",
+  ],
+];
 
 for (const runtime of presentRuntimes()) {
   test(`${runtime.name}: timers and files go on during every kind of loop`, async () => {

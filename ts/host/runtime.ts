@@ -22,6 +22,12 @@ const versions: Record<string, string | undefined> = process.versions;
 /** RUNTIME_… of this environment. */
 export const runtime = versions.bun ? RUNTIME_BUN : versions.deno ? RUNTIME_DENO : RUNTIME_NODE;
 
+/**
+ * Callbacks of `setImmediate`, one after the other, until the event loop has looked at everything, sockets among it. Deno looks
+ * at sockets when it has nothing else to do, or after 61 of them (`event_interval` of its scheduler, Tokio).
+ */
+export const immediatesPerTurn = runtime === RUNTIME_DENO ? 64 : 1;
+
 export const pid: number = process.pid;
 
 /** The user that this process acts as now; undefined where the system has no such number. */

@@ -6,7 +6,8 @@
  * no turn for TURN_MS, the call is served in the next turn, and everything else runs before it.
  *
  * Whether there was a turn is seen by a callback of our own (`setImmediate`): it is asked for when calls begin, and it comes
- * with the next turn. The clock is read every few calls only, since reading it costs as much as a tenth of a call:
+ * with the next turn. Where a runtime looks at its sockets only after several such callbacks (`immediatesPerTurn`), it takes so
+ * many of them to make a turn. The clock is read every few calls only, since reading it costs as much as a tenth of a call:
  *
  * | calls since the last reading took | calls until the next reading |
  * | --------------------------------- | ---------------------------- |
@@ -15,7 +16,7 @@
  *
  * A program that waits rarely is therefore never held up: its turns come by themselves, and the callback sees them.
  */
-import { monotonicMs, setImmediate } from "../host/runtime.js";
+import { immediatesPerTurn, monotonicMs, setImmediate } from "../host/runtime.js";
 
 /** How long calls may be served without a turn of the event loop. Milliseconds. */
 const TURN_MS = 4;
@@ -24,8 +25,12 @@ const STRIDE_MS = 0.5;
 
 /** What each turn that was asked for does. */
 const tasks: (() => void)[] = [];
+/** Who waits for a turn. */
+let waiting: (() => void)[] = [];
 /** A turn was asked for and has not come. */
 let asked = false;
+/** Callbacks since the last whole turn. */
+let immediates = 0;
 /** When the clock was first read since; NaN: not yet. */
 let sinceMs = Number.NaN;
 let due = false;
@@ -42,14 +47,24 @@ export function inEachTurn(task: () => void): void {
 export function askForTurn(): void {
   if (asked) return;
   asked = true;
-  sinceMs = Number.NaN;
   setImmediate(turn);
 }
 
 function turn(): void {
   asked = false;
-  due = false;
+  if (++immediates >= immediatesPerTurn) turned();
+  if (due) askForTurn();
   for (const task of tasks) task();
+}
+
+/** The event loop has had a whole turn. */
+function turned(): void {
+  immediates = 0;
+  due = false;
+  sinceMs = Number.NaN;
+  const all = waiting;
+  waiting = [];
+  for (const resolve of all) resolve();
 }
 
 /** Whether the event loop needs a turn before the next call is served. */
@@ -69,9 +84,13 @@ function readClock(): boolean {
   return due;
 }
 
-/** Resolves in the next turn of the event loop. */
+/** Resolves after the next turn of the event loop. */
 export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+  due = true;
+  askForTurn();
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+  });
 }
 
 /** What a call that awaits has without a wait: given at once, or in the next turn when one is due. */

@@ -102,6 +102,12 @@ export const BUGS: Bug[] = [
     "ts/wait/turn",
   ),
   turn(
+    "each callback counts as a turn",
+    "if (++immediates >= immediatesPerTurn) turned();",
+    "turned();",
+    "ts/wait/turn",
+  ),
+  turn(
     "what waits for nothing takes no turn",
     "if (turnIsDue()) await nextTurn();\n  return value;",
     "return value;",

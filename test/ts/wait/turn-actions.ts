@@ -1,5 +1,7 @@
 /** Loops of awaiting calls that always find something, and what else the thread gets done meanwhile. See `turn.test.ts`. */
+import { once } from "node:events";
 import { stat } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { KiB, MiB, Segment, struct } from "isthmus";
 
 /** Takes one to two seconds where nothing else runs, and is never reached where the event loop has its turns. */
@@ -124,6 +126,29 @@ export async function starved(form: string): Promise<string[]> {
   for (let rounds = 0; rounds < ROUNDS_MAX && missing.size > 0; rounds++) await round(undefined);
   clearInterval(timer);
   return [...missing];
+}
+
+/** How often a peer behind a socket answered during a loop in which a timer of 1 ms fired so often. */
+export async function socketAnswers(ticksMax: number): Promise<number> {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const round = forms(segment).receive as Round;
+  const server = createServer((peer) => peer.pipe(peer)).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  await once(socket, "connect");
+  let answers = 0;
+  socket.on("data", () => {
+    answers++;
+    socket.write(byte);
+  });
+  let ticks = 0;
+  const timer = setInterval(() => ticks++, 1);
+  socket.write(byte);
+  for (let rounds = 0; rounds < ROUNDS_MAX && ticks < ticksMax; rounds++) await round(undefined);
+  clearInterval(timer);
+  socket.destroy();
+  server.close();
+  return answers;
 }
 
 /** By what a loop over something that is always there ends that has a signal. */

@@ -43,6 +43,13 @@ for (const runtime of presentRuntimes()) {
     await child.end();
   });
 
+  test(`${runtime.name}: sockets go on as well as timers do`, async () => {
+    const child = await Agent.start(runtime, ACTIONS);
+    const answers = await child.call<number>("socketAnswers", 60);
+    assert.ok(answers >= 5, `${answers} answers while a timer fired 60 times`);
+    await child.end();
+  });
+
   test(`${runtime.name}: a loop of waitFor leaves the event loop its turns`, async () => {
     using segment = Segment.create(segmentName("turns"), { bytes: 64 * KiB });
     const child = await Agent.start(runtime, ACTIONS);

@@ -65,6 +65,7 @@ import { blockCut, blockFree, heapWhole } from "./heap";
 import { heapEnd, heapEndMin, payload, segmentBytes, setGeometry } from "./instance";
 import { change, journalCommit, journalRollBack } from "./journal";
 import { slotOffset } from "./participants";
+import { stateOf, withState } from "./token";
 import { add32, load32, load64, store64 } from "./word";
 import { publishEntry } from "./write-lock";
 
@@ -111,10 +112,10 @@ function freeSlots(slots: u32): void {
   for (let slot: u32 = 0; slot < slots; slot++) {
     const at = slotOffset(slot) + PARTICIPANT_WORD_OFFSET;
     const word = load64(at);
-    const state = u32(word & 3);
+    const state = stateOf(word);
     if (state == SLOT_FREE) continue;
     if (state == SLOT_LIVE) add32(HEADER_RECOVERIES_OFFSET, 1);
-    store64(at, (word & ~u64(3)) | SLOT_FREE); // pairs with the load in isLive
+    store64(at, withState(word, SLOT_FREE)); // pairs with the load in isLive
   }
 }
 

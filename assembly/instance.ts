@@ -34,7 +34,7 @@ export let heapEnd: u32 = 0;
 export let journal: usize = 0;
 export let journalEntries: u32 = 0;
 
-/** Our slot, and our token: generation << 32 | slot << 16. Zero until joined. */
+/** Our slot, and our token (see `token.ts`). Zero until joined. */
 export let selfSlot: u32 = 0;
 export let self: u64 = 0;
 

@@ -14,8 +14,8 @@
  * | versions     | the writer                                                 | readers, before and after the value |
  * | current      | the writer                                                 | everyone                            |
  * | slots        | the writer, never the slot that is current                 | readers                             |
- * | pins         | each participant its own: 0, or generation << 8 | the slot | writers of large values             |
- * |              | it reads, plus 1                                           |                                     |
+ * | pins         | each participant its own: 0, or its short token, in which  | writers of large values             |
+ * |              | the number is the slot that it reads, plus 1               |                                     |
  *
  * To write:                                            To read:
  *  1. writer = our token                                1. read current: version v in slot s (large: pin s)
@@ -34,7 +34,7 @@
  *
  * If a participant dies: the writer after 1 … 5: current stands, its slot was not touched; the next writer takes the writer
  * word over by proof of death. After 6: the value is written. A reader leaves a pin, which counts only while the slot that it
- * came from is LIVE with the same generation (its low 24 bits).
+ * came from is LIVE with the same generation (its low 22 bits).
  *
  * Source of the idea: seqlocks (Lameter); Boehm, "Can seqlocks get along with programming language memory models?", 2012.
  */
@@ -56,6 +56,7 @@ import {
 } from "../protocol/limits";
 import { alignObject, participants, self, selfSlot, setSuspect, waitersBytes } from "./instance";
 import { isLive, scratch, selfCheck, slotOffset } from "./participants";
+import { numberedToken, numberOf, stateOf } from "./token";
 import { waitersAny } from "./waiters";
 import { load32, load64, store32, store64, swap64 } from "./word";
 
@@ -97,15 +98,15 @@ export function latestInitialise(latest: usize, valueBytes: u32): void {
 
 /** The pin of the participant with this token, or word of its slot. */
 function pinOf(owner: u64, slot: u32): u32 {
-  return (u32(owner >> 32) << 8) | (slot + 1);
+  return numberedToken(owner, slot + 1);
 }
 
 function pinned(latest: usize, slot: u32): bool {
   for (let i: u32 = 0; i < participants; i++) {
     const pin = load32(pins(latest) + (i << 2));
-    if ((pin & 0xff) != slot + 1) continue;
+    if (numberOf(pin) != slot + 1) continue;
     const owner = load64(slotOffset(i) + PARTICIPANT_WORD_OFFSET);
-    if ((owner & 3) == SLOT_LIVE && pin == pinOf(owner, slot)) return true;
+    if (stateOf(owner) == SLOT_LIVE && pin == pinOf(owner, slot)) return true;
   }
   return false;
 }

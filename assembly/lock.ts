@@ -56,16 +56,15 @@ import {
   LOCK_UPGRADING,
   LOCK_WAITERS_OFFSET,
   LOCK_WORD_OFFSET,
-  PARTICIPANT_WORD_OFFSET,
-  SLOT_LIVE,
+  TOKEN_FLAGS_MASK,
+  TOKEN_SLOT_SHIFT,
 } from "../protocol/layout";
 import { participants, self, selfSlot, setSuspect, waitersBytes } from "./instance";
-import { isLive, selfCheck, slotOffset } from "./participants";
+import { isLive, selfCheck } from "./participants";
+import { generationOf, ownerOf, slotOf, tokenOf } from "./token";
 import { waitersAny, waitersArmed } from "./waiters";
 import { and32, load32, load64, or32, store32, swap32, swap64 } from "./word";
 import { repair } from "./write-lock";
-
-const OWNER: u64 = ~u64(0xffff);
 
 /** What a release returns: somebody must be woken. */
 const WAKE_SHARED: u32 = 1;
@@ -98,7 +97,7 @@ function bitsAt(lock: usize, slot: u32): usize {
 }
 
 function setShared(lock: usize): void {
-  store32(generationAt(lock, selfSlot), u32(self >> 32)); // pairs with the load in liveHolder
+  store32(generationAt(lock, selfSlot), generationOf(self)); // pairs with the load in liveHolder
   or32(bitsAt(lock, selfSlot), 1 << (selfSlot & 31)); // pairs with the load in liveHolder
 }
 
@@ -116,8 +115,8 @@ function liveHolder(lock: usize): bool {
       bits &= bits - 1;
       const generation = load32(generationAt(lock, slot));
       if (generation == 0) continue;
-      const token = (u64(generation) << 32) | (u64(slot) << 16);
-      if (load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET) == (token | SLOT_LIVE)) {
+      const token = tokenOf(generation, slot);
+      if (isLive(token)) {
         setSuspect(token);
         return true;
       }
@@ -129,13 +128,13 @@ function liveHolder(lock: usize): bool {
 
 /** What stays of a word when its owner, dead or giving up, is taken out: that one died holding the lock is not forgotten. */
 function without(word: u64): u64 {
-  const held = (word & OWNER) != 0 && (word & (LOCK_HELD | LOCK_JOURNALED)) == LOCK_HELD;
+  const held = ownerOf(word) != 0 && (word & (LOCK_HELD | LOCK_JOURNALED)) == LOCK_HELD;
   return held ? LOCK_OWNER_DIED : word & (LOCK_OWNER_DIED | LOCK_BROKEN);
 }
 
 /** Before a dead owner is taken out: undoes its transaction, if there was one. 0, BUSY (the suspect is set), EVICTED. */
 function undone(word: u64): u32 {
-  return (word & OWNER) != 0 && (word & LOCK_HELD) != 0 ? repair() : 0;
+  return ownerOf(word) != 0 && (word & LOCK_HELD) != 0 ? repair() : 0;
 }
 
 function flagsOf(word: u64): u32 {
@@ -151,7 +150,7 @@ export function lockExclusive(lock: usize, impatient: bool, journaled: bool): u3
   if (selfCheck() != 0) return EVICTED;
   let word = load64(lock + LOCK_WORD_OFFSET);
   if ((word & LOCK_BROKEN) != 0) return BROKEN;
-  const owner = word & OWNER;
+  const owner = ownerOf(word);
   setSuspect(owner);
   if (owner != self) {
     if (owner != 0 && isLive(owner)) return BUSY;
@@ -168,7 +167,7 @@ export function lockExclusive(lock: usize, impatient: bool, journaled: bool): u3
 /** The claim is ours: it becomes HELD when the last shared holder but us has gone. */
 function finish(lock: usize, word: u64, flags: u64): u32 {
   if (liveHolder(lock)) return BUSY;
-  const held = (word & (OWNER | LOCK_OWNER_DIED)) | LOCK_HELD | flags;
+  const held = ownerOf(word) | (word & LOCK_OWNER_DIED) | LOCK_HELD | flags;
   if (!swap64(lock + LOCK_WORD_OFFSET, word, held)) return BUSY; // pairs with the load in lockShared
   return flagsOf(held);
 }
@@ -176,7 +175,7 @@ function finish(lock: usize, word: u64, flags: u64): u32 {
 /** Takes a claim back that was not fulfilled. What it returns is for `WAKE_…`. */
 export function lockCancel(lock: usize): u32 {
   const word = load64(lock + LOCK_WORD_OFFSET);
-  if ((word & OWNER) != self || (word & LOCK_HELD) != 0) return 0;
+  if (ownerOf(word) != self || (word & LOCK_HELD) != 0) return 0;
   swap64(lock + LOCK_WORD_OFFSET, word, without(word)); // pairs with the loads in lockShared, lockExclusive
   return wakes(lock);
 }
@@ -191,7 +190,7 @@ export function lockShared(lock: usize): u32 {
   if (selfCheck() != 0) return EVICTED;
   const word = load64(lock + LOCK_WORD_OFFSET);
   if ((word & LOCK_BROKEN) != 0) return BROKEN;
-  const owner = word & OWNER;
+  const owner = ownerOf(word);
   setSuspect(owner);
   if (owner != 0) {
     if (isLive(owner)) return BUSY;
@@ -201,9 +200,9 @@ export function lockShared(lock: usize): u32 {
   }
   setShared(lock);
   const now = load64(lock + LOCK_WORD_OFFSET);
-  if ((now & OWNER) != 0 || (now & LOCK_BROKEN) != 0) {
+  if (ownerOf(now) != 0 || (now & LOCK_BROKEN) != 0) {
     clearShared(lock);
-    setSuspect(now & OWNER);
+    setSuspect(ownerOf(now));
     return (now & LOCK_BROKEN) != 0 ? BROKEN : BUSY;
   }
   // One of those who waited came in: claims may pass again.
@@ -220,7 +219,7 @@ export function lockShared(lock: usize): u32 {
 export function lockJoin(lock: usize): u32 {
   if (selfCheck() != 0) return EVICTED;
   const word = load64(lock + LOCK_WORD_OFFSET);
-  const owner = word & OWNER;
+  const owner = ownerOf(word);
   setSuspect(owner);
   return owner != 0 && owner != self && isLive(owner) ? BUSY : flagsOf(word);
 }
@@ -234,7 +233,7 @@ export function lockReleaseShared(lock: usize): u32 {
 /** Gives the exclusive hold back; with data that nobody called consistent, for ever. WAKE_… */
 export function lockReleaseExclusive(lock: usize): u32 {
   const word = load64(lock + LOCK_WORD_OFFSET);
-  if ((word & OWNER) != self) return 0;
+  if (ownerOf(word) != self) return 0;
   let left: u64 = waitersArmed(lockWaitersShared(lock)) ? LOCK_SHARED_FIRST : 0;
   if ((word & LOCK_OWNER_DIED) != 0) left = LOCK_BROKEN;
   swap64(lock + LOCK_WORD_OFFSET, word, left); // pairs with the loads in lockShared, lockExclusive
@@ -249,7 +248,7 @@ export function lockUpgrade(lock: usize, alone: bool): u32 {
   if (selfCheck() != 0) return EVICTED;
   let word = load64(lock + LOCK_WORD_OFFSET);
   if ((word & LOCK_BROKEN) != 0) return BROKEN;
-  const owner = word & OWNER;
+  const owner = ownerOf(word);
   setSuspect(owner);
   if (owner != self) {
     if (owner != 0 && (word & LOCK_UPGRADING) != 0 && isLive(owner)) return DEADLOCK;
@@ -266,7 +265,7 @@ export function lockUpgrade(lock: usize, alone: bool): u32 {
 /** Turns our exclusive hold into a shared one, without a gap. WAKE_… */
 export function lockDowngrade(lock: usize): u32 {
   const word = load64(lock + LOCK_WORD_OFFSET);
-  if ((word & OWNER) != self) return 0;
+  if (ownerOf(word) != self) return 0;
   setShared(lock);
   swap64(lock + LOCK_WORD_OFFSET, word, word & LOCK_OWNER_DIED); // pairs with the loads in lockShared, lockExclusive
   return wakes(lock);
@@ -275,13 +274,13 @@ export function lockDowngrade(lock: usize): u32 {
 /** The data that the lock guards are whole again. Only with the lock held exclusively. */
 export function lockMarkConsistent(lock: usize): void {
   const word = load64(lock + LOCK_WORD_OFFSET);
-  if ((word & OWNER) != self) return;
+  if (ownerOf(word) != self) return;
   swap64(lock + LOCK_WORD_OFFSET, word, word & ~u64(LOCK_OWNER_DIED)); // pairs with the load in lockExclusive
 }
 
 /** The word as tools show it: owner's slot + 1 (0: none) in the upper half, flags in the lower. */
 export function lockState(lock: usize): u32 {
   const word = load64(lock + LOCK_WORD_OFFSET);
-  const slot = (word & OWNER) == 0 ? 0 : (u32(word >> 16) & 0xffff) + 1;
-  return (slot << 16) | (u32(word) & 0xffff);
+  const slot = ownerOf(word) == 0 ? 0 : slotOf(word) + 1;
+  return (slot << TOKEN_SLOT_SHIFT) | (u32(word) & TOKEN_FLAGS_MASK);
 }

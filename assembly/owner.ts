@@ -34,6 +34,7 @@ import {
 } from "../protocol/layout";
 import { self, setSuspect } from "./instance";
 import { isLive, selfCheck } from "./participants";
+import { ownerOf, tokenOf } from "./token";
 import { load64, store64, swap64 } from "./word";
 
 /** The owner word that `ownerState` judged: what `ownerReported` stores. */
@@ -55,15 +56,15 @@ export function ownerAttach(at: usize): u32 {
 /** Closes our end; false when it is not ours any more. */
 export function ownerClose(at: usize): bool {
   const word = load64(at);
-  if ((word & ~u64(0xffff)) != self || (word & OWNER_CLOSED) != 0) return false;
+  if (ownerOf(word) != self || (word & OWNER_CLOSED) != 0) return false;
   return swap64(at, word, word | OWNER_CLOSED); // pairs with the load in ownerState
 }
 
 /** Gives our end back unclosed; false when it is not ours any more. */
 export function ownerAbandon(at: usize): bool {
   const word = load64(at);
-  if ((word & ~u64(0xffff)) != self || (word & OWNER_CLOSED) != 0) return false;
-  const next = (u64(OWNER_ABANDONED) << 16) | (word & OWNER_ATTACH_MASK);
+  if (ownerOf(word) != self || (word & OWNER_CLOSED) != 0) return false;
+  const next = tokenOf(0, OWNER_ABANDONED) | (word & OWNER_ATTACH_MASK);
   return swap64(at, word, next); // pairs with the load in ownerState
 }
 

@@ -3,10 +3,8 @@
  *
  *     63                    32 31           16 15            2 1     0
  *     +-----------------------+---------------+---------------+-------+
- *     | generation of owner   | slot          | 0             | state |   the word of a slot
+ *     | generation of owner   | slot          | 0             | state |   the word of a slot; see `token.ts`
  *     +-----------------------+---------------+---------------+-------+
- *     | generation of owner   | slot          | 0                     |   the token that owners write elsewhere
- *     +-----------------------+---------------+-----------------------+
  *
  * | word            | written by                                             | read by                        |
  * | --------------- | ------------------------------------------------------ | ------------------------------ |
@@ -56,10 +54,8 @@ import {
   SUSPECT_NONE,
 } from "../protocol/layout";
 import { participants, self, selfSlot, setSelf, suspect } from "./instance";
+import { liveWord, nextGeneration, slotOf, stateOf, tokenOf, withState } from "./token";
 import { add32, load64, store32, store64, swap64 } from "./word";
-
-const STATE_MASK: u64 = 3;
-const LOW_BITS: u64 = 0xffff;
 
 /** The word that `watchSlot` saw, and where: only this one may be marked dead. What slot the word names may be damaged. */
 let watched: u64 = 0;
@@ -67,10 +63,6 @@ let watchedSlot: u32 = 0;
 
 export function slotOffset(slot: u32): usize {
   return PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
-}
-
-export function slotOf(owner: u64): u32 {
-  return u32(owner >> 16) & 0xffff;
 }
 
 /** Bytes that only this participant uses: names and small values on their way between the host and the core. */
@@ -86,31 +78,29 @@ export function doorbell(slot: u32): usize {
 export function isLive(owner: u64): bool {
   const slot = slotOf(owner);
   if (slot >= participants) return false;
-  return load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET) == ((owner & ~LOW_BITS) | SLOT_LIVE);
+  return load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET) == liveWord(owner);
 }
 
 /** 0, or EVICTED when our own slot was taken from us. Every writing operation begins with it. */
 export function selfCheck(): u32 {
-  return load64(slotOffset(selfSlot) + PARTICIPANT_WORD_OFFSET) == (self | SLOT_LIVE) ? 0 : EVICTED;
+  return load64(slotOffset(selfSlot) + PARTICIPANT_WORD_OFFSET) == liveWord(self) ? 0 : EVICTED;
 }
 
 /**
  * Takes the slot, whose kernel lock the caller holds, together with KERNEL_LOCK_CREATION.
- * Source of the generation: the previous word plus one; zero is left out so that no token is 0.
+ * Source of the generation: the previous word.
  */
 export function join(slot: u32, pid: u32, runtime: u32, nowNs: f64): void {
   const at = slotOffset(slot);
   const old = load64(at + PARTICIPANT_WORD_OFFSET);
-  if ((old & STATE_MASK) == SLOT_LIVE) add32(HEADER_RECOVERIES_OFFSET, 1);
-  let generation = u32(old >> 32) + 1;
-  if (generation == 0) generation = 1;
-  const token = (u64(generation) << 32) | (u64(slot) << 16);
+  if (stateOf(old) == SLOT_LIVE) add32(HEADER_RECOVERIES_OFFSET, 1);
+  const token = tokenOf(nextGeneration(old), slot);
   store32(HEADER_CLEAN_OFFSET, 0);
   store<u32>(at + PARTICIPANT_PID_OFFSET, pid);
   store<u32>(at + PARTICIPANT_RUNTIME_OFFSET, runtime);
   store<u64>(at + PARTICIPANT_JOINED_NS_OFFSET, u64(nowNs));
   store<u64>(at + PARTICIPANT_HEARTBEAT_NS_OFFSET, u64(nowNs));
-  store64(at + PARTICIPANT_WORD_OFFSET, token | SLOT_LIVE); // pairs with the load in isLive
+  store64(at + PARTICIPANT_WORD_OFFSET, liveWord(token)); // pairs with the load in isLive
   setSelf(slot, token);
 }
 
@@ -119,11 +109,11 @@ export function join(slot: u32, pid: u32, runtime: u32, nowNs: f64): void {
  * the last one see that it is the last, and call the segment clean.
  */
 export function leave(alone: bool): void {
-  swap64(slotOffset(selfSlot) + PARTICIPANT_WORD_OFFSET, self | SLOT_LIVE, self | SLOT_FREE);
+  swap64(slotOffset(selfSlot) + PARTICIPANT_WORD_OFFSET, liveWord(self), self | SLOT_FREE);
   setSelf(selfSlot, 0);
   if (!alone) return;
   for (let slot: u32 = 0; slot < participants; slot++) {
-    if ((load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET) & STATE_MASK) != SLOT_FREE) return;
+    if (stateOf(load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET)) != SLOT_FREE) return;
   }
   store32(HEADER_CLEAN_OFFSET, 1);
 }
@@ -135,7 +125,7 @@ export function suspectSlot(): u32 {
   if (!isLive(suspect)) return SUSPECT_GONE;
   const slot = slotOf(suspect);
   if (slot == selfSlot) return SUSPECT_NONE;
-  watched = (suspect & ~LOW_BITS) | SLOT_LIVE;
+  watched = liveWord(suspect);
   watchedSlot = slot;
   return slot;
 }
@@ -144,7 +134,7 @@ export function suspectSlot(): u32 {
 export function watchSlot(slot: u32): bool {
   watched = load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET);
   watchedSlot = slot;
-  if ((watched & STATE_MASK) == SLOT_LIVE) return true;
+  if (stateOf(watched) == SLOT_LIVE) return true;
   watched = 0;
   return false;
 }
@@ -153,7 +143,7 @@ export function watchSlot(slot: u32): bool {
 export function markDead(): bool {
   if (watched == 0) return false;
   const at = slotOffset(watchedSlot) + PARTICIPANT_WORD_OFFSET;
-  const done = swap64(at, watched, (watched & ~STATE_MASK) | SLOT_DEAD); // pairs with the load in isLive
+  const done = swap64(at, watched, withState(watched, SLOT_DEAD)); // pairs with the load in isLive
   watched = 0;
   if (done) add32(HEADER_RECOVERIES_OFFSET, 1);
   return done;

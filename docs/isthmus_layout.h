@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISTHMUS_LAYOUT_FINGERPRINT 0x65692d4cu
+#define ISTHMUS_LAYOUT_FINGERPRINT 0x314ddc2cu
 #define ISTHMUS_MAGIC 0x48545349u
 #define ISTHMUS_ABI_VERSION 0x1u
 #define ISTHMUS_HEADER_MAGIC_OFFSET 0x0u
@@ -101,6 +101,13 @@
 #define ISTHMUS_RUNTIME_C 0x7u
 #define ISTHMUS_RUNTIME_JVM 0x8u
 #define ISTHMUS_RUNTIME_DOTNET 0x9u
+#define ISTHMUS_TOKEN_GENERATION_SHIFT 0x20u
+#define ISTHMUS_TOKEN_SLOT_SHIFT 0x10u
+#define ISTHMUS_TOKEN_SLOT_MASK 0xffffu
+#define ISTHMUS_TOKEN_FLAGS_MASK 0xffffu
+#define ISTHMUS_TOKEN_STATE_MASK 0x3u
+#define ISTHMUS_SHORT_TOKEN_GENERATION_SHIFT 0xau
+#define ISTHMUS_SHORT_TOKEN_NUMBER_MASK 0x3ffu
 #define ISTHMUS_ENTRY_BYTES 0x80u
 #define ISTHMUS_ENTRY_TYPE_OFFSET 0x0u
 #define ISTHMUS_ENTRY_NAME_HASH_OFFSET 0x4u
@@ -258,7 +265,7 @@ _Static_assert(offsetof(struct isthmus_layout_header, temporary) == 112, "tempor
 _Static_assert(sizeof(struct isthmus_layout_header) == 120, "isthmus_layout_header");
 
 struct isthmus_layout_participant {
-  uint64_t word; /* generation << 32 | slot << 16 | SLOT_… */
+  uint64_t word; /* token of the owner, with its state: SLOT_… */
   uint32_t pid; /* process id, for display */
   uint32_t runtime; /* RUNTIME_…, for display */
   uint64_t joined_ns; /* nanoseconds since 1970, for display */

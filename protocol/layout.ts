@@ -178,7 +178,7 @@ export const JOURNAL_ENTRY_BYTES = 8;
 export const PARTICIPANTS_OFFSET = 2432;
 /** Bytes of one slot. */
 export const PARTICIPANT_BYTES = 384;
-/** u64: generation << 32 | slot << 16 | SLOT_… */
+/** u64: token of the owner, with its state: SLOT_… */
 export const PARTICIPANT_WORD_OFFSET = 0;
 /** u32: process id, for display */
 export const PARTICIPANT_PID_OFFSET = PARTICIPANT_WORD_OFFSET + 8;
@@ -223,6 +223,23 @@ export const RUNTIME_C = 7;
 export const RUNTIME_JVM = 8;
 /** C# and other languages of .NET */
 export const RUNTIME_DOTNET = 9;
+
+// --- tokens: see assembly/token.ts ---------------------------------------------------------------------------------------
+
+/** u64: the generation of the owner begins at this bit … */
+export const TOKEN_GENERATION_SHIFT = 32;
+/** … its slot at this one, and below it are flags. */
+export const TOKEN_SLOT_SHIFT = 16;
+/** The slot, once it is shifted down. */
+export const TOKEN_SLOT_MASK = 0xffff;
+/** The flags of an owner word. */
+export const TOKEN_FLAGS_MASK = 0xffff;
+/** SLOT_… in the word of a slot. */
+export const TOKEN_STATE_MASK = 3;
+/** u32, the short form: the low bits of the generation begin at this bit … */
+export const SHORT_TOKEN_GENERATION_SHIFT = 10;
+/** … and below it is the slot, or a number. */
+export const SHORT_TOKEN_NUMBER_MASK = 0x3ff;
 
 // --- directory -------------------------------------------------------------------------------------------------------
 
@@ -317,7 +334,7 @@ export const FLAG_EMPTY = 2;
 
 // --- owner words: who holds an end of an object ------------------------------------------------------------------------
 
-/** Token of the owner (generation << 32 | slot << 16) with the number of the attach in bits 1 … 15. */
+/** An owner word is the token of the owner with the number of the attach in bits 1 … 15. */
 export const OWNER_ATTACH_UNIT = 2;
 /** Where the number of the attach stands. */
 export const OWNER_ATTACH_MASK = 0xfffe;
@@ -350,7 +367,7 @@ export const LATEST_CURRENT_OFFSET = 0;
 export const LATEST_VERSIONS_OFFSET = LATEST_CURRENT_OFFSET + 8;
 /** u64: token of the participant that writes now, or 0 */
 export const LATEST_WRITER_OFFSET = 128;
-/** A set of waiters begins here, then a u32 pin per participant (generation << 8 | slot + 1, or 0), then the slots. */
+/** A set of waiters begins here, then a u32 pin per participant (short token with the number slot + 1, or 0), then the slots. */
 export const LATEST_WAITERS_OFFSET = 256;
 
 // --- lock ----------------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ const groups = [
     "OWNER",
     "SUSPECT",
   ],
-  ...["END", "LATEST", "LOCK", "SIGNAL", "SEMAPHORE", "EVENT", "KERNEL_LOCK"],
+  ...["END", "LATEST", "LOCK", "SIGNAL", "SEMAPHORE", "EVENT", "KERNEL_LOCK", "TOKEN", "SHORT_TOKEN"],
 ];
 
 /** What its name would put in the wrong group. */

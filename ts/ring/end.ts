@@ -9,6 +9,7 @@ import {
 import { ERRORS_END, failure, IsthmusError } from "../errors.js";
 import type { Attachment, Closable } from "../segment/attachment.js";
 import { SoftReference } from "../segment/soft-reference.js";
+import { slotOf } from "../segment/token.js";
 import type { Fields, Struct } from "../struct/struct.js";
 import { type Condition, NOT_YET } from "../wait/wait.js";
 import { ringAdvice } from "./errors.js";
@@ -111,7 +112,7 @@ export function checkOwnEnd(attachment: Attachment, end: EndName, { ring, name }
     end === "producer" ? attachment.core.ringProducerState(ring) : attachment.core.ringConsumerState(ring);
   if (state !== END_LIVE) return;
   const at = ring + (end === "producer" ? RING_PRODUCER_OFFSET : RING_CONSUMER_OFFSET);
-  if (attachment.u32[at >>> 2] >>> 16 !== attachment.slot) return;
+  if (slotOf(attachment.u32[at >>> 2]) !== attachment.slot) return;
   throw new IsthmusError(
     "DEADLOCK",
     `this opener itself holds the ${end}'s end of ring "${name}"; close it first, or wait with the form that does not block`,

@@ -3,16 +3,12 @@ import {
   OBJECT_ALIGNMENT,
   OWNER_ABANDONED,
   OWNER_CLOSED,
-  PARTICIPANT_BYTES,
-  PARTICIPANT_PID_OFFSET,
-  PARTICIPANT_WORD_OFFSET,
-  PARTICIPANTS_OFFSET,
   RING_CONSUMER_OFFSET,
   RING_PRODUCER_OFFSET,
   RING_WAITERS_OFFSET,
-  SLOT_LIVE,
 } from "../../protocol/layout.js";
 import type { Attachment } from "../segment/attachment.js";
+import { ownerOfSlot, slotOf } from "../segment/token.js";
 
 /** A participant that holds an end of a ring. */
 export interface EndHolder {
@@ -44,16 +40,9 @@ function holderOf(attachment: Attachment, at: number): EndHolder | undefined {
   const { u32 } = attachment;
   const low = u32[at >>> 2];
   const generation = u32[(at + 4) >>> 2];
-  const slot = low >>> 16;
+  const slot = slotOf(low);
   if (generation === 0 || (low & OWNER_CLOSED) !== 0 || slot === OWNER_ABANDONED) return undefined;
   if (slot >= attachment.core.participants.value) return undefined;
-  const participant = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
-  if (u32[(participant + PARTICIPANT_WORD_OFFSET + 4) >>> 2] !== generation) return undefined;
-  const live = (u32[(participant + PARTICIPANT_WORD_OFFSET) >>> 2] & 3) === SLOT_LIVE;
-  return {
-    slot,
-    pid: u32[(participant + PARTICIPANT_PID_OFFSET) >>> 2],
-    alive: live && attachment.held(slot),
-    self: slot === attachment.slot,
-  };
+  const { pid, alive, generation: now } = ownerOfSlot(attachment, slot);
+  return now === generation ? { slot, pid, alive, self: slot === attachment.slot } : undefined;
 }

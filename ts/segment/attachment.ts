@@ -18,6 +18,7 @@ import { copierInto } from "../host/copy.js";
 import { offExit, onExit } from "../host/process.js";
 import { native, type Region } from "../host/region.js";
 import { clearInterval, monotonicMs, nowNs, pid, runtime, setInterval, sleepMs } from "../host/runtime.js";
+import { stateOf } from "./token.js";
 
 /**
  * The objects of the API hold a lease instead of the attachment. When the garbage collector has taken the last of these objects,
@@ -342,7 +343,7 @@ export class Attachment {
   get evicted(): boolean {
     if (this.slot < 0) return false;
     const word = PARTICIPANTS_OFFSET + this.slot * PARTICIPANT_BYTES + PARTICIPANT_WORD_OFFSET;
-    return (this.u32[word >>> 2] & 3) !== SLOT_LIVE;
+    return stateOf(this.u32[word >>> 2]) !== SLOT_LIVE;
   }
 
   /** Throws when the segment was closed, when it cannot be written, or when this opener is no longer a participant. */

@@ -45,6 +45,7 @@ import {
 } from "../../protocol/layout.js";
 import { STALLED_MS } from "../../protocol/limits.js";
 import type { Attachment } from "./attachment.js";
+import { stateOf as stateOfSlot } from "./token.js";
 
 /** READY: can be used. INITIALIZING: its creator is at work or has died. BROKEN: must not be used any more. */
 export type SegmentState = "INITIALIZING" | "READY" | "BROKEN";
@@ -175,7 +176,7 @@ export function participantsOf(attachment: Attachment): Participant[] {
   const slots: number = attachment.core.participants.value;
   for (let slot = 0; slot < slots; slot++) {
     const at = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
-    const word = view.getUint32(at, true) & 3;
+    const word = stateOfSlot(view.getUint32(at, true));
     if (word === SLOT_FREE) continue;
     const live = word === SLOT_LIVE && attachment.held(slot);
     const heartbeat = date(view.getBigUint64(at + PARTICIPANT_HEARTBEAT_NS_OFFSET, true));

@@ -7,14 +7,10 @@ import {
   LOCK_SHARED_OFFSET,
   LOCK_WAITERS_OFFSET,
   OBJECT_ALIGNMENT,
-  PARTICIPANT_BYTES,
-  PARTICIPANT_PID_OFFSET,
-  PARTICIPANT_WORD_OFFSET,
-  PARTICIPANTS_OFFSET,
   SIGNAL_VALUE_OFFSET,
-  SLOT_LIVE,
 } from "../../protocol/layout.js";
 import type { Attachment } from "../segment/attachment.js";
+import { ownerOfSlot, slotOf } from "../segment/token.js";
 
 /** A participant that holds a lock. */
 export interface LockHolder {
@@ -43,14 +39,15 @@ function fits(attachment: Attachment, offset: number, bytes: number): boolean {
   return offset > 0 && offset % OBJECT_ALIGNMENT === 0 && offset + bytes <= attachment.bytes;
 }
 
-function holder(attachment: Attachment, slot: number, generation?: number): LockHolder | undefined {
-  const at = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
-  const word = attachment.u32[(at + PARTICIPANT_WORD_OFFSET) >>> 2];
-  const now = attachment.u32[(at + PARTICIPANT_WORD_OFFSET + 4) >>> 2];
-  // A shared holder who has gone may have left its bit: it counts only while its generation lives.
-  if (generation !== undefined && (generation !== now || (word & 3) !== SLOT_LIVE)) return undefined;
-  const alive = (word & 3) === SLOT_LIVE && attachment.held(slot);
-  return { slot, pid: attachment.u32[(at + PARTICIPANT_PID_OFFSET) >>> 2], alive };
+function holder(attachment: Attachment, slot: number): LockHolder {
+  const { pid, alive } = ownerOfSlot(attachment, slot);
+  return { slot, pid, alive };
+}
+
+/** A shared holder who has gone may have left its bit: it counts only while its generation lives. */
+function sharedHolder(attachment: Attachment, slot: number, generation: number): LockHolder[] {
+  const { joined, generation: now } = ownerOfSlot(attachment, slot);
+  return joined && generation === now ? [holder(attachment, slot)] : [];
 }
 
 /** @internal */
@@ -65,13 +62,12 @@ export function lockInfo(attachment: Attachment, lock: number): LockInfo | undef
   for (let slot = 0; slot < slots; slot++) {
     const bits = u32[(lock + LOCK_SHARED_OFFSET + ((slot >>> 5) << 2)) >>> 2];
     if (((bits >>> (slot & 31)) & 1) === 0) continue;
-    const one = holder(attachment, slot, u32[(generations + slot * 4) >>> 2]);
-    if (one) info.shared.push(one);
+    info.shared.push(...sharedHolder(attachment, slot, u32[(generations + slot * 4) >>> 2]));
   }
   if (info.shared.length > 0) info.state = "shared";
-  const owner = (word >>> 16) - 1;
+  const owner = slotOf(word) - 1;
   if (owner >= 0 && owner < slots) {
-    info.owner = holder(attachment, owner) as LockHolder;
+    info.owner = holder(attachment, owner);
     info.state = word & LOCK_HELD ? "exclusive" : "waiting";
   }
   if (word & LOCK_BROKEN) info.state = "broken";

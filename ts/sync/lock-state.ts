@@ -15,6 +15,7 @@ import { RECHECK_MS } from "../../protocol/limits.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import { monotonicMs } from "../host/runtime.js";
 import type { Attachment, Closable, Lease } from "../segment/attachment.js";
+import { slotOf } from "../segment/token.js";
 import { Queue } from "../wait/queue.js";
 import { disarm, lookAgain, lookAtFirst, type QueuedWait } from "../wait/wait.js";
 
@@ -173,7 +174,7 @@ export class LockState implements Closable {
 
   /** Whether this thread holds or claims the lock through another opening of the segment. */
   #heldElsewhere(mode: LockMode): boolean {
-    const owner = (this.attachment.core.lockState(this.#lock) >>> 16) - 1;
+    const owner = slotOf(this.attachment.core.lockState(this.#lock)) - 1;
     for (const other of this.attachment.elsewhere(this.#lock)) {
       if (!(other instanceof LockState)) continue;
       const claims = other.attachment.slot === owner;
@@ -186,7 +187,7 @@ export class LockState implements Closable {
   /** Those who were to come first may have gone: a lock that stays free for them is theirs no longer than any wait. */
   #expectReserved(): void {
     const state = this.attachment.core.lockState(this.#lock) >>> 0;
-    const reserved = state >>> 16 === 0 && (state & LOCK_SHARED_FIRST) !== 0;
+    const reserved = slotOf(state) === 0 && (state & LOCK_SHARED_FIRST) !== 0;
     const now = monotonicMs();
     if (!reserved) this.#reservedSince = Infinity;
     else this.#reservedSince = Math.min(this.#reservedSince, now);
@@ -331,7 +332,7 @@ export class LockState implements Closable {
   /** Whether those whom the last release woke come first. When our bell was rung since, somebody has released the lock. */
   #yields(): boolean {
     if (this.#yieldBell === undefined) return false;
-    const owned = this.attachment.core.lockState(this.#lock) >>> 16 !== 0;
+    const owned = slotOf(this.attachment.core.lockState(this.#lock)) !== 0;
     if (!owned && !this.#impatient && this.#bell === this.#yieldBell) return true;
     this.#endYielding();
     return false;

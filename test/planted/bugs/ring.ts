@@ -70,14 +70,14 @@ export const BUGS: Bug[] = [
   ),
   end(
     "an opener waits for its own end",
-    "if (attachment.u32[at >>> 2] >>> 16 !== attachment.slot) return;",
+    "if (slotOf(attachment.u32[at >>> 2]) !== attachment.slot) return;",
     "if (at > 0) return;",
     "ts/ring/waiting-ends",
   ),
   holders(
-    "a holder that died is shown as alive",
-    "alive: live && attachment.held(slot),",
-    "alive: live,",
+    "the holder of the other end is shown",
+    "producer: holderOf(attachment, ring + RING_PRODUCER_OFFSET)",
+    "producer: holderOf(attachment, ring + RING_CONSUMER_OFFSET)",
     "ts/ring/waiting-ends",
   ),
   producer(
@@ -113,7 +113,7 @@ export const BUGS: Bug[] = [
   ),
   owner(
     "an end that is abandoned is closed",
-    "const next = (u64(OWNER_ABANDONED) << 16) | (word & OWNER_ATTACH_MASK);",
+    "const next = tokenOf(0, OWNER_ABANDONED) | (word & OWNER_ATTACH_MASK);",
     "const next = word | OWNER_CLOSED;",
     "ts/ring/web-streams",
   ),

@@ -6,6 +6,7 @@ const event = inSource("ts/sync/event.ts");
 const lockInfo = inSource("ts/sync/lock-info.ts");
 const lockState = inSource("ts/sync/lock-state.ts");
 const held = inSource("ts/sync/held.ts");
+const token = inSource("ts/segment/token.ts");
 const lock = inSource("ts/sync/lock.ts");
 const semaphore = inSource("ts/sync/semaphore.ts");
 const signal = inSource("ts/sync/signal.ts");
@@ -24,9 +25,15 @@ export const BUGS: Bug[] = [
     "ts/sync/signals",
   ),
   lockInfo(
+    "another slot than the owner's is shown",
+    "const owner = slotOf(word) - 1;",
+    "const owner = slotOf(word);",
+    "cli/inspect",
+  ),
+  token(
     "a dead owner is called alive",
-    "(word & 3) === SLOT_LIVE && attachment.held(slot);",
-    "(word & 3) === SLOT_LIVE;",
+    "alive: joined && attachment.held(slot)",
+    "alive: joined",
     "cli/inspect",
   ),
   lockState(

@@ -7,7 +7,7 @@
  *     +-----------------------+---------------+------------------+
  *     | generation of owner   | slot          | flags            |   owner word of a lock, of an end: token and flags
  *     +-----------------------+---------------+------------------+
- *     | generation of owner   | slot          | SLOT_…           |   word of a slot: the token of its owner, and the owner's state
+ *     | generation of owner   | slot          | SLOT_…           |   word of a slot: token and state of its owner
  *     +-----------------------+---------------+------------------+
  *
  *     31                               10 9                     0

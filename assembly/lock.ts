@@ -9,6 +9,7 @@
  *
  *     word:     | generation of owner | slot | flags |     no owner: nobody holds or wants the lock exclusively
  *               HELD: the owner has it; without: it waits for the shared holders to go, and no new ones come in
+ *               SHARED_PRESENT: there may be shared holders; without: there are none, and nobody has to look for them
  *
  * | word            | written by                                                     | read by                      |
  * | --------------- | -------------------------------------------------------------- | ---------------------------- |
@@ -19,13 +20,16 @@
  * |                 | who finds that this generation has left the slot               |                              |
  *
  * Exclusive:                                          Shared:
- *  1. claim: word 0 (or of a dead owner) -> us         1. word has an owner: not now
- *  2. a live shared holder is left: not now            2. our generation, then our bit
- *  3. word: HELD                                       3. word has an owner now: take the bit back, not now
- * To release: word -> 0                               To release: clear the bit
+ *  0. word is 0: -> us, HELD. That was all             1. word has an owner: not now
+ *  1. claim: word without owner, or of a dead one,     2. our generation, then our bit
+ *     -> us; SHARED_PRESENT stays                      3. word has an owner now: take the bit back, not now
+ *  2. a live shared holder is left: not now            4. word without SHARED_PRESENT: CAS it in; if that fails,
+ *  3. word: HELD, SHARED_PRESENT goes                     back to 3, a few times
+ * To release: word -> 0                               To release: clear the bit; SHARED_PRESENT stays
  *
- * Both sides store before they load, and all is sequentially consistent: not both can miss the other. A set bit is only a
- * hint: it counts when its generation lives. A claimant may come late, when the slot of a dead holder has a new owner who
+ * Both sides store before they load, and all is sequentially consistent: not both can miss the other. SHARED_PRESENT stands
+ * before a shared acquisition ends, and goes only with a claim that has looked at each bit. So a word of 0 says that there is no
+ * shared holder: one that has only got to step 2 finds in step 3 or 4 that the word has changed. A set bit is only a hint: it counts when its generation lives. A claimant may come late, when the slot of a dead holder has a new owner who
  * holds the lock shared: it must not touch the bit, and the CAS of the generation fails.
  *
  * Upgrading is claiming while holding shared. It takes precedence over a claim that is only waiting. It cannot take precedence
@@ -53,6 +57,7 @@ import {
   LOCK_OWNER_DIED,
   LOCK_SHARED_FIRST,
   LOCK_SHARED_OFFSET,
+  LOCK_SHARED_PRESENT,
   LOCK_UPGRADING,
   LOCK_WAITERS_OFFSET,
   LOCK_WORD_OFFSET,
@@ -69,6 +74,12 @@ import { repair } from "./write-lock";
 /** What a release returns: somebody must be woken. */
 const WAKE_SHARED: u32 = 1;
 const WAKE_EXCLUSIVE: u32 = 2;
+
+/**
+ * How often `lockShared` tries to say that there are shared holders. It fails when another shared holder says so, which the next
+ * look finds, or when an exclusive holder has come and gone: that one may come again for ever.
+ */
+const LOOKS = 4;
 
 export function lockBytes(): u64 {
   return u64(LOCK_WAITERS_OFFSET + 2 * waitersBytes() + (participants << 2));
@@ -128,8 +139,8 @@ function liveHolder(lock: usize): bool {
 
 /** What stays of a word when its owner, dead or giving up, is taken out: that one died holding the lock is not forgotten. */
 function without(word: u64): u64 {
-  const held = ownerOf(word) != 0 && (word & (LOCK_HELD | LOCK_JOURNALED)) == LOCK_HELD;
-  return held ? LOCK_OWNER_DIED : word & (LOCK_OWNER_DIED | LOCK_BROKEN);
+  if (ownerOf(word) != 0 && (word & (LOCK_HELD | LOCK_JOURNALED)) == LOCK_HELD) return LOCK_OWNER_DIED;
+  return word & (LOCK_OWNER_DIED | LOCK_BROKEN | LOCK_SHARED_PRESENT);
 }
 
 /** Before a dead owner is taken out: undoes its transaction, if there was one. 0, BUSY (the suspect is set), EVICTED. */
@@ -148,6 +159,8 @@ function flagsOf(word: u64): u32 {
  */
 export function lockExclusive(lock: usize, impatient: bool, journaled: bool): u32 {
   if (selfCheck() != 0) return EVICTED;
+  const flags: u64 = journaled ? LOCK_JOURNALED : 0;
+  if (swap64(lock + LOCK_WORD_OFFSET, 0, self | LOCK_HELD | flags)) return 0; // pairs with the load in lockShared
   let word = load64(lock + LOCK_WORD_OFFSET);
   if ((word & LOCK_BROKEN) != 0) return BROKEN;
   const owner = ownerOf(word);
@@ -161,7 +174,7 @@ export function lockExclusive(lock: usize, impatient: bool, journaled: bool): u3
     if (!swap64(lock + LOCK_WORD_OFFSET, word, claim)) return BUSY; // pairs with the load in lockShared
     word = claim;
   }
-  return finish(lock, word, journaled ? LOCK_JOURNALED : 0);
+  return finish(lock, word, flags);
 }
 
 /** The claim is ours: it becomes HELD when the last shared holder but us has gone. */
@@ -185,7 +198,10 @@ function wakes(lock: usize): u32 {
   return shared | (waitersAny(lockWaitersExclusive(lock)) ? WAKE_EXCLUSIVE : 0);
 }
 
-/** Takes the lock shared. 0 or LOCK_OWNER_DIED when it is ours; BUSY (the suspect is set); BROKEN; EVICTED. */
+/**
+ * Takes the lock shared. 0 or LOCK_OWNER_DIED when it is ours; BUSY: not now (the suspect is set); WAKE_EXCLUSIVE: not now, and
+ * our bit stood for a moment, which may have sent a claimant to sleep; BROKEN; EVICTED.
+ */
 export function lockShared(lock: usize): u32 {
   if (selfCheck() != 0) return EVICTED;
   const word = load64(lock + LOCK_WORD_OFFSET);
@@ -199,17 +215,18 @@ export function lockShared(lock: usize): u32 {
     if (!swap64(lock + LOCK_WORD_OFFSET, word, without(word))) return BUSY; // pairs with the load above
   }
   setShared(lock);
-  const now = load64(lock + LOCK_WORD_OFFSET);
-  if (ownerOf(now) != 0 || (now & LOCK_BROKEN) != 0) {
-    clearShared(lock);
-    setSuspect(ownerOf(now));
-    return (now & LOCK_BROKEN) != 0 ? BROKEN : BUSY;
+  let now = load64(lock + LOCK_WORD_OFFSET);
+  for (let look = 0; look < LOOKS && ownerOf(now) == 0 && (now & LOCK_BROKEN) == 0; look++) {
+    // A waiter for shared came in: claims may pass again.
+    const next = (now & ~u64(LOCK_SHARED_FIRST)) | LOCK_SHARED_PRESENT;
+    if (next == now) return flagsOf(now);
+    if (swap64(lock + LOCK_WORD_OFFSET, now, next)) return flagsOf(now); // pairs with the CAS in lockExclusive
+    now = load64(lock + LOCK_WORD_OFFSET);
   }
-  // One of those who waited came in: claims may pass again.
-  if ((now & LOCK_SHARED_FIRST) != 0) {
-    swap64(lock + LOCK_WORD_OFFSET, now, now & ~u64(LOCK_SHARED_FIRST)); // pairs with the load in lockExclusive
-  }
-  return flagsOf(now);
+  clearShared(lock);
+  setSuspect(ownerOf(now));
+  if ((now & LOCK_BROKEN) != 0) return BROKEN;
+  return waitersAny(lockWaitersExclusive(lock)) ? WAKE_EXCLUSIVE : BUSY;
 }
 
 /**
@@ -267,7 +284,8 @@ export function lockDowngrade(lock: usize): u32 {
   const word = load64(lock + LOCK_WORD_OFFSET);
   if (ownerOf(word) != self) return 0;
   setShared(lock);
-  swap64(lock + LOCK_WORD_OFFSET, word, word & LOCK_OWNER_DIED); // pairs with the loads in lockShared, lockExclusive
+  const left = (word & LOCK_OWNER_DIED) | LOCK_SHARED_PRESENT;
+  swap64(lock + LOCK_WORD_OFFSET, word, left); // pairs with the loads in lockShared, lockExclusive
   return wakes(lock);
 }
 

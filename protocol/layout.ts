@@ -391,6 +391,8 @@ export const LOCK_BROKEN = 8;
 export const LOCK_SHARED_FIRST = 16;
 /** The holder changes things only through the journal: if it dies, there is nothing to repair. */
 export const LOCK_JOURNALED = 32;
+/** the lock may have shared holders; without it there is none */
+export const LOCK_SHARED_PRESENT = 64;
 
 // --- semaphore, event, counter: one word, then a set of waiters -----------------------------------------------------------
 

@@ -19,7 +19,7 @@ import {
 import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import type { CrashLane } from "../lib/crash.js";
 import { allocate, begin, free, repair, writeNoted } from "../lib/hosts/heap.js";
-import { acquire } from "../lib/hosts/lock.js";
+import { acquire, releaseShared } from "../lib/hosts/lock.js";
 import { insertOnce, markDead, openObject, ringWish } from "../lib/hosts/segment.js";
 import { call, type Script } from "../lib/script.js";
 import { FILLS, type Fill, populate, SLOTS, someoneDied } from "./cases/ground.js";
@@ -90,15 +90,35 @@ function lockOf(lane: CrashLane): number {
   return lane.play(1, openObject(lane.view, { type: OBJECT_LOCK, name: "lock", first: 0 }));
 }
 
+/** The compare-exchange that takes a free lock exclusively at once. */
+export function takenAtOnce(lane: CrashLane): number {
+  const lock = lockOf(lane);
+  return lane.siteWriting(lock + LOCK_WORD_OFFSET, 0, acquire(lock, "exclusive", []));
+}
+
+/** A lock that may have shared holders: it says so, but they have gone. */
+function lockOnceShared(lane: CrashLane): number {
+  const lock = lockOf(lane);
+  lane.play(1, acquire(lock, "shared", []));
+  lane.play(1, releaseShared(lock));
+  return lock;
+}
+
+/** The compare-exchange that says that a lock may have shared holders. */
+export function sharedPresent(lane: CrashLane): number {
+  const lock = lockOf(lane);
+  return lane.siteWriting(lock + LOCK_WORD_OFFSET, 0, acquire(lock, "shared", []));
+}
+
 /** The compare-exchange that claims a lock exclusively. */
 export function claim(lane: CrashLane): number {
-  const lock = lockOf(lane);
-  return lane.sitesWriting(lock + LOCK_WORD_OFFSET, 0, acquire(lock, "exclusive", []))[0] as number;
+  const lock = lockOnceShared(lane);
+  return lane.sitesWriting(lock + LOCK_WORD_OFFSET, 0, acquire(lock, "exclusive", [])).at(-2) as number;
 }
 
 /** The compare-exchange that turns a claim into a hold. */
 export function held(lane: CrashLane): number {
-  const lock = lockOf(lane);
+  const lock = lockOnceShared(lane);
   return lane.siteWriting(lock + LOCK_WORD_OFFSET, 0, acquire(lock, "exclusive", []));
 }
 

@@ -107,7 +107,7 @@ const PLANTED: Planted[] = [
     bug: "who holds a lock does not say so",
     site: memory.held,
     how: "drop",
-    noticedBy: "lock, exclusive",
+    noticedBy: "lock, exclusive after it was held shared",
   },
 ];
 

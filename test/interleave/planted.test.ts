@@ -116,10 +116,22 @@ const PLANTED: Planted[] = [
     noticedBy: "heap, a transaction of one who dies x take and give back",
   },
   {
+    bug: "a free lock is taken by load and store",
+    site: memory.takenAtOnce,
+    how: "split",
+    noticedBy: "lock, exclusive x exclusive x exclusive, who waits spins",
+  },
+  {
+    bug: "nobody is told that a lock may have shared holders",
+    site: memory.sharedPresent,
+    how: "drop",
+    noticedBy: "lock, exclusive x shared x shared, who waits spins",
+  },
+  {
     bug: "a lock is claimed by load and store",
     site: memory.claim,
     how: "split",
-    noticedBy: "lock, exclusive x exclusive x exclusive, who waits spins",
+    noticedBy: "lock, once shared, exclusive x exclusive x exclusive, who waits spins",
   },
   {
     bug: "a shared holder does not set its bit",

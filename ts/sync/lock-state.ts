@@ -22,7 +22,7 @@ import { disarm, lookAgain, lookAtFirst, type QueuedWait } from "../wait/wait.js
 /** exclusive: nobody else holds it; shared: others may hold it shared as well. */
 export type LockMode = "exclusive" | "shared";
 
-/** What a release of the core returns: who must be woken. */
+/** What a release of the core returns, and an attempt to take the lock shared that stepped back: who must be woken. */
 const WAKE_SHARED = 1;
 const WAKE_EXCLUSIVE = 2;
 
@@ -108,10 +108,9 @@ export class LockState implements Closable {
       mode === "exclusive"
         ? core.lockExclusive(this.#lock, this.#impatient ? 1 : 0, journaled ? 1 : 0)
         : core.lockShared(this.#lock);
-    if (result === BUSY) {
-      // A shared bit that stood for a moment may have sent a claimant to sleep.
-      if (mode === "shared" && core.waitersAny(this.waitersExclusive))
-        this.attachment.notify(this.waitersExclusive);
+    if (result === BUSY) return false;
+    if (result === WAKE_EXCLUSIVE) {
+      this.attachment.notify(this.waitersExclusive);
       return false;
     }
     this.#took(mode, result);

@@ -4,6 +4,7 @@ import { BROKEN, BUSY } from "../../../protocol/errors.js";
 import {
   LOCK_SHARED_FIRST,
   LOCK_SHARED_OFFSET,
+  LOCK_SHARED_PRESENT,
   LOCK_WORD_OFFSET,
   OBJECT_LOCK,
 } from "../../../protocol/layout.js";
@@ -54,19 +55,19 @@ function* shared(lock: number, expected: Expected): Script {
 /** Those who were to come first have come: claims may pass again. */
 function* sharedAsFirst(lock: number, expected: Expected): Script {
   assert.ok(yield* acquire(lock, "shared", LOST, expected), "not to be had");
-  assert.equal(yield* call("lockState", lock), 0);
+  assert.equal(yield* call("lockState", lock), LOCK_SHARED_PRESENT);
   yield* releaseShared(lock);
 }
 
-function* upgrade(lock: number, expected: Expected): Script {
-  yield* acquire(lock, "shared", LOST, expected);
-  const told = yield* acquire(lock, "upgrade", LOST, expected);
+function* upgrade(lock: number, expected: Expected, dead = LOST): Script {
+  yield* acquire(lock, "shared", dead, expected);
+  const told = yield* acquire(lock, "upgrade", dead, expected);
   assert.ok(told);
   yield* releaseExclusive(lock, told, expected);
 }
 
-function* upAndDown(lock: number, expected: Expected): Script {
-  const told = yield* acquire(lock, "exclusive", LOST, expected);
+function* upAndDown(lock: number, expected: Expected, dead = LOST): Script {
+  const told = yield* acquire(lock, "exclusive", dead, expected);
   assert.ok(told);
   yield* downgrade(lock, told, expected);
   yield* releaseShared(lock);
@@ -125,6 +126,13 @@ function claimed(...modes: Mode[]): LockCase["before"] {
   };
 }
 
+/** There were shared holders, and they have gone: the lock says that there may be some. */
+function onceShared(lane: CrashLane, lock: number): Expected {
+  lane.play(1, acquire(lock, "shared", []));
+  lane.play(1, releaseShared(lock));
+  return new Expected();
+}
+
 /** Somebody released it while others waited for it shared. */
 function sharedFirst(lane: CrashLane, lock: number): Expected {
   lane.play(1, acquire(lock, "exclusive", []));
@@ -161,8 +169,8 @@ function* useLock(lane: CrashLane, by: number, lock: number, dead: number[], exp
   yield* call("lockMarkConsistent", lock);
   yield* releaseExclusive(lock, "whole", expected);
   lane.settled(by);
-  yield* upAndDown(lock, new Expected());
-  yield* upgrade(lock, new Expected());
+  yield* upAndDown(lock, new Expected(), dead);
+  yield* upgrade(lock, new Expected(), dead);
   assert.equal((yield* call("lockState", lock)) & ~LOCK_SHARED_FIRST, 0, "left as it was");
 }
 
@@ -226,6 +234,8 @@ const CASES: LockCase[] = [
   { name: "exclusive when those who wait for shared come first", run: exclusive, before: sharedFirst },
   { name: "shared when those who wait for shared come first", run: sharedAsFirst, before: sharedFirst },
   { name: "exclusive when it is broken", run: exclusive, before: broken },
+  { name: "exclusive after it was held shared", run: exclusive, before: onceShared },
+  { name: "upgrade after it was held shared", run: upgrade, before: onceShared },
 ];
 
 export const lockCases: CrashCase[] = CASES.flatMap((one) =>

@@ -1,7 +1,7 @@
 /** Who holds a lock exclusively holds it alone, whoever waits, upgrades, gives up or dies; and nobody sleeps for ever. */
 import { strict as assert } from "node:assert";
 import { BUSY, DEADLOCK } from "../../../protocol/errors.js";
-import { LOCK_SHARED_FIRST, OBJECT_LOCK } from "../../../protocol/layout.js";
+import { LOCK_SHARED_FIRST, LOCK_SHARED_PRESENT, OBJECT_LOCK } from "../../../protocol/layout.js";
 import type { World } from "../../lib/explore.js";
 import {
   acquire,
@@ -110,17 +110,23 @@ function* inTurn(scripts: Script<unknown>[]): Script {
 /** The lock is free, and works. */
 function isFree(world: World): void {
   const state = world.play(OBSERVER, call("lockState", lock));
-  assert.equal(state & ~LOCK_SHARED_FIRST, 0, `left in state ${state}`);
+  assert.equal(state & ~(LOCK_SHARED_FIRST | LOCK_SHARED_PRESENT), 0, `left in state ${state}`);
   assert.equal(world.play(OBSERVER, acquire(lock, "exclusive", [])), "whole");
 }
 
 /** Each participant takes the lock in these modes, one after the other. */
-function taking(rounds: Mode[][], patience: Patience, preemptions: number): Explored {
+function taking(rounds: Mode[][], patience: Patience, preemptions: number, first?: "once shared"): Explored {
   const total = rounds.flat().length;
+  const modes = rounds.map((round) => round.join(" and ")).join(" x ");
   return {
-    name: `lock, ${rounds.map((modes) => modes.join(" and ")).join(" x ")}, who waits ${patience}`,
+    name: `lock, ${first ? `${first}, ` : ""}${modes}, who waits ${patience}`,
     preemptions,
-    before: prepare,
+    before: (world) => {
+      prepare(world);
+      if (!first) return;
+      world.play(0, acquire(lock, "shared", []));
+      world.play(0, releaseShared(lock));
+    },
     scripts: (world) => {
       holders = new Holders();
       return rounds.map((modes, id) => inTurn(modes.map((mode) => hold(world, id, mode, patience))));
@@ -355,7 +361,10 @@ export const lockScenarios: Explored[] = [
     "spins",
     3,
   ),
+  taking([["exclusive"], ["exclusive"], ["exclusive"]], "spins", 2, "once shared"),
+  taking([["exclusive"], ["shared"], ["shared"]], "spins", 2, "once shared"),
   taking([["exclusive"], ["exclusive"]], "sleeps", 3),
+  taking([["exclusive"], ["exclusive"]], "sleeps", 3, "once shared"),
   taking([["exclusive"], ["shared"]], "sleeps", 3),
   taking([["exclusive"], ["exclusive"], ["shared"]], "sleeps", 2),
   taking([["shared"], ["shared"], ["exclusive"]], "sleeps", 2),

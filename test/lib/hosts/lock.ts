@@ -58,16 +58,19 @@ function toldBy(status: number): Told {
   throw new CoreError("the lock", status);
 }
 
+/** Whether an attempt to take it shared has given up its bit, which may have sent a claimant to sleep: then that one is woken. */
+function* steppedBack(lock: number, mode: Mode, status: number): Script<boolean> {
+  if (mode !== "shared" || status !== WAKE_EXCLUSIVE) return false;
+  yield* wakeThem(lock, status);
+  return true;
+}
+
 /** One attempt: what the holder is told; `undefined`: not now, and a claim stays. */
 export function* take(lock: number, mode: Mode, impatient = false): Script<Told | undefined> {
   const status = (yield* once(lock, mode, impatient)) >>> 0;
-  if (status !== BUSY) return toldBy(status);
-  // A shared bit that stood for a moment may have sent a claimant to sleep.
-  if (mode === "shared") {
-    const waiters = (yield* call("lockWaitersExclusive", lock)) >>> 0;
-    if (yield* call("waitersAny", waiters)) yield* notify(waiters);
-  }
-  return undefined;
+  if (status === BUSY) return undefined;
+  if (yield* steppedBack(lock, mode, status)) return undefined;
+  return toldBy(status);
 }
 
 /** Takes the lock past the dead, and checks what it is told. */
@@ -80,7 +83,7 @@ export function* acquire(
   const owned = mode === "journaled" ? "whole" : "died";
   if (mode !== "shared") expected.perhaps(owned);
   const status = yield* overcome(dead, () => once(lock, mode, true));
-  if (status === undefined) return undefined;
+  if (status === undefined || (yield* steppedBack(lock, mode, status))) return undefined;
   const told = toldBy(status);
   expected.heard(told);
   expected.now(told === "whole" && mode !== "shared" ? owned : told);

@@ -29,8 +29,10 @@
  *
  * Both sides store before they load, and all is sequentially consistent: not both can miss the other. SHARED_PRESENT stands
  * before a shared acquisition ends, and goes only with a claim that has looked at each bit. So a word of 0 says that there is no
- * shared holder: one that has only got to step 2 finds in step 3 or 4 that the word has changed. A set bit is only a hint: it counts when its generation lives. A claimant may come late, when the slot of a dead holder has a new owner who
- * holds the lock shared: it must not touch the bit, and the CAS of the generation fails.
+ * shared holder: one that has only got to step 2 finds in step 3 or 4 that the word has changed.
+ *
+ * A set bit is only a hint: it counts when its generation lives. A claimant may come late, when the slot of a dead holder has a
+ * new owner who holds the lock shared: it must not touch the bit, and the CAS of the generation fails.
  *
  * Upgrading is claiming while holding shared. It takes precedence over a claim that is only waiting. It cannot take precedence
  * over another upgrade: that is DEADLOCK. Fairness: a claim keeps new shared holders out, so writers do not starve. A release

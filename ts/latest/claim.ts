@@ -1,3 +1,4 @@
+import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { StructView } from "../memory/view.js";
@@ -40,6 +41,7 @@ export class LatestClaim<F extends Fields> {
       byteLength: claim.#bytes,
       state: claim.#open ? "open" : "ended",
     }));
+    disposable(LatestClaim.prototype, (claim) => claim.abort());
   }
 
   /** @internal */

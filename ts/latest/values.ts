@@ -1,6 +1,7 @@
 import type { Waiting } from "../arguments.js";
 import type { Attachment } from "../segment/attachment.js";
-import { type Condition, wait } from "../wait/wait.js";
+import { Leaving } from "../wait/leaving.js";
+import { type Condition, inTurn, wait } from "../wait/wait.js";
 
 /** The values of a `Latest`, one after the other, as `for await` takes them. */
 export class LatestValues<V> implements AsyncIterableIterator<V> {
@@ -8,7 +9,7 @@ export class LatestValues<V> implements AsyncIterableIterator<V> {
   readonly #newer: () => Condition<V>;
   readonly #how: Waiting;
   /** Aborts the pending wait when the loop is left. */
-  readonly #leaving = new AbortController();
+  readonly #leaving = new Leaving();
   /** The previous call of `next`: calls are answered in their order. */
   #before: Promise<unknown> = Promise.resolve();
   #ended = false;
@@ -27,26 +28,24 @@ export class LatestValues<V> implements AsyncIterableIterator<V> {
   }
 
   async #next(): Promise<IteratorResult<V, undefined>> {
-    if (this.#ended) return { done: true, value: undefined };
+    if (this.#ended) return inTurn({ done: true, value: undefined });
     const { signal, timeoutMs } = this.#how;
-    const forward = (): void => this.#leaving.abort(signal?.reason);
     try {
-      if (signal?.aborted) throw signal.reason;
-      signal?.addEventListener("abort", forward);
-      const value = await wait(this.#attachment, this.#newer(), { timeoutMs, signal: this.#leaving.signal });
+      if (signal) this.#leaving.follow(signal);
+      const value = await wait(this.#attachment, this.#newer(), { timeoutMs, signal: this.#leaving });
       return { done: false, value };
     } catch (error) {
       if (this.#ended) return { done: true, value: undefined };
-      this.#ended = true;
+      await this.return();
       throw error;
     } finally {
-      signal?.removeEventListener("abort", forward);
+      this.#leaving.unfollow();
     }
   }
 
   async return(): Promise<IteratorResult<V, undefined>> {
     this.#ended = true;
-    this.#leaving.abort();
+    this.#leaving.abort(undefined);
     return { done: true, value: undefined };
   }
 

@@ -1,4 +1,5 @@
 import { integer } from "../arguments.js";
+import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { StructView } from "../memory/view.js";
@@ -35,6 +36,7 @@ export class Claim<F extends Fields = never> {
     describe(Claim.prototype, "Claim", (claim) =>
       claim.#producer ? { byteLength: claim.#length } : { state: "ended" },
     );
+    disposable(Claim.prototype, (claim) => (claim.#producer ? claim.abort() : undefined));
   }
 
   /** @internal */

@@ -11,6 +11,7 @@ import {
 } from "../arguments.js";
 import type { PrivateBytes } from "../bytes.js";
 import type { Core } from "../core.js";
+import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Lease } from "../segment/attachment.js";
@@ -92,6 +93,7 @@ export function acknowledgesEach(value: unknown): boolean {
 export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements AsyncIterable<T> {
   static {
     describe(Consumer.prototype, "Consumer", (consumer) => ({ ring: consumer.#geometry.name }));
+    disposable(Consumer.prototype, (consumer) => consumer.close());
   }
 
   /** @internal */

@@ -12,6 +12,7 @@ import {
   wrongType,
 } from "../arguments.js";
 import type { Core } from "../core.js";
+import { disposable } from "../disposal.js";
 import { ERRORS_END } from "../errors.js";
 import { LARGE_BYTES_MIN } from "../host/copy.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
@@ -92,6 +93,11 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
       ring: producer.#geometry.name,
       state: producer.#state,
     }));
+    disposable(
+      Producer.prototype,
+      (producer) => producer.close(),
+      (producer) => producer.end(),
+    );
   }
 
   /** @internal */

@@ -1,6 +1,7 @@
 import { RECORD_HEADER_BYTES } from "../../protocol/layout.js";
 import { bytesOf, wrongType } from "../arguments.js";
 import { isUint8Array, type PrivateBytes } from "../bytes.js";
+import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { copierTo, LARGE_BYTES_MIN } from "../host/copy.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
@@ -172,6 +173,7 @@ export class HandedRecord implements RingRecord<Fields> {
     describe(HandedRecord.prototype, "RingRecord", (record) =>
       record.valid ? { byteLength: record.byteLength } : { state: "released" },
     );
+    disposable(HandedRecord.prototype, (record) => (record.valid ? record.release() : undefined));
   }
 
   /** @internal */

@@ -1,5 +1,6 @@
-import type { AbortSource, Waiting } from "../arguments.js";
-import { onAbort } from "../wait/abort.js";
+import type { Waiting } from "../arguments.js";
+import { disposable } from "../disposal.js";
+import { Leaving } from "../wait/leaving.js";
 import { inTurn } from "../wait/turn.js";
 
 /** Of how many ends of streams a loop, or a call, was told. */
@@ -7,38 +8,19 @@ export interface Told {
   ends: number;
 }
 
-/** Ends what is pending in a loop that is left: the signal of all of its receives. */
-class Leaving implements AbortSource {
-  aborted = false;
-  reason: unknown;
-  readonly #listeners = new Set<() => void>();
-
-  abort(reason: unknown): void {
-    if (this.aborted) return;
-    this.aborted = true;
-    this.reason = reason;
-    for (const listener of [...this.#listeners]) listener();
-  }
-
-  addEventListener(_type: "abort", listener: () => void): void {
-    this.#listeners.add(listener);
-  }
-
-  removeEventListener(_type: "abort", listener: () => void): void {
-    this.#listeners.delete(listener);
-  }
-}
-
 type Receive<T> = (told: Told | undefined, how: Waiting) => { told: Told; next: Promise<T | undefined> };
 
 /** The records of a ring, one after the other, as `for await` takes them. */
 export class RingRecords<T> implements AsyncIterableIterator<T> {
+  static {
+    disposable(RingRecords.prototype, undefined, (records) => records.return());
+  }
+
   readonly #receive: Receive<T>;
   readonly #how: Waiting;
   readonly #leaving = new Leaving();
   /** A loop begins with its first `next`, and is told of each end that comes after. */
   #told: Told | undefined;
-  #stopListening: (() => void) | undefined;
   /** It has ended, or was left: what is pending gives no record. */
   #done = false;
 
@@ -51,7 +33,7 @@ export class RingRecords<T> implements AsyncIterableIterator<T> {
   async next(): Promise<IteratorResult<T, undefined>> {
     if (this.#done) return inTurn({ done: true, value: undefined });
     try {
-      if (this.#told === undefined) this.#listen();
+      if (this.#told === undefined && this.#how.signal) this.#leaving.follow(this.#how.signal);
       const { told, next } = this.#receive(this.#told, {
         timeoutMs: this.#how.timeoutMs,
         signal: this.#leaving,
@@ -68,18 +50,8 @@ export class RingRecords<T> implements AsyncIterableIterator<T> {
     return { done: true, value: undefined };
   }
 
-  #listen(): void {
-    const { signal } = this.#how;
-    if (!signal) return;
-    const stop = onAbort(signal, () => this.#leaving.abort(signal.reason));
-    if (this.#done) stop();
-    else this.#stopListening = stop;
-  }
-
   #finish(): void {
     this.#done = true;
-    this.#stopListening?.();
-    this.#stopListening = undefined;
     this.#leaving.abort(undefined);
   }
 

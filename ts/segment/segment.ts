@@ -15,6 +15,7 @@ import {
   wrongType,
 } from "../arguments.js";
 import { isBranded } from "../brand.js";
+import { disposable } from "../disposal.js";
 import { attempt, failure } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { native } from "../host/region.js";
@@ -105,6 +106,7 @@ const known = new WeakMap<ArrayBufferLike, Known>();
 export class Segment {
   static {
     describe(Segment.prototype, "Segment", (segment) => segment.#facts());
+    disposable(Segment.prototype, (segment) => segment.close());
   }
 
   /** @internal */

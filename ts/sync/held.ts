@@ -1,5 +1,6 @@
 import { oneOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
 import { brand } from "../brand.js";
+import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment } from "../segment/attachment.js";
@@ -39,6 +40,7 @@ export class Held {
       ...{ lock: held.#name, ownerDied: held.ownerDied },
       mode: held.#state ? held.#mode : "released",
     }));
+    disposable(Held.prototype, (held) => held.close());
   }
 
   /** @internal */

@@ -145,10 +145,14 @@ export class Lock {
     const [mode, body, given] = typeof all[0] === "function" ? [undefined, ...all] : all;
     modeOf(mode ?? "exclusive");
     callback("body", body);
-    using held = await this.acquire((mode ?? "exclusive") as LockMode, given as WaitOptions | undefined);
-    const result = await (body as (held: Held) => T)(held);
-    held.release();
-    return result;
+    const held = await this.acquire((mode ?? "exclusive") as LockMode, given as WaitOptions | undefined);
+    try {
+      const result = await (body as (held: Held) => T)(held);
+      held.release();
+      return result;
+    } finally {
+      held.close();
+    }
   }
 
   /** @internal For a transaction: all changes are in the journal, so nothing is left to repair when its holder dies. */

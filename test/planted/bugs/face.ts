@@ -4,6 +4,7 @@ import { type Bug, inSource } from "../bug.js";
 const args = inSource("ts/arguments.ts");
 const brand = inSource("ts/brand.ts");
 const bytes = inSource("ts/bytes.ts");
+const disposal = inSource("ts/disposal.ts");
 const errors = inSource("ts/errors.ts");
 const index = inSource("ts/index.ts");
 const advice = inSource("ts/host/advice.ts");
@@ -44,6 +45,12 @@ export const BUGS: Bug[] = [
     "return ArrayBuffer.isView(value);",
     "ts/struct/",
     "ts/ring/ring",
+  ),
+  disposal(
+    "objects of realms without the symbol are not ended",
+    "if (Symbol.dispose === undefined && end)",
+    "if (Symbol.dispose === null && end)",
+    "ts/disposal",
   ),
   errors(
     "the cause is dropped",

@@ -201,5 +201,10 @@ export const BUGS: Bug[] = [
     "if (this.#open === undefined) {",
     "ts/latest/claim",
   ),
-  values("a loop that was left goes on", "this.#leaving.abort();\n    return", "return", "ts/latest/values"),
+  values(
+    "a loop that was left goes on",
+    "this.#leaving.abort(undefined);\n    return",
+    "return",
+    "ts/latest/values",
+  ),
 ];

@@ -10,6 +10,7 @@ const pause = inSource("ts/wait/pause.ts");
 const pending = inSource("ts/wait/pending.ts");
 const queue = inSource("ts/wait/queue.ts");
 const retry = inSource("ts/wait/retry.ts");
+const leaving = inSource("ts/wait/leaving.ts");
 const turn = inSource("ts/wait/turn.ts");
 const wait = inSource("ts/wait/wait.ts");
 
@@ -100,6 +101,13 @@ export const BUGS: Bug[] = [
     "due = now - sinceMs >= TURN_MS;",
     "due = now - sinceMs >= 1e9;",
     "ts/wait/turn",
+  ),
+  leaving(
+    "a loop goes on when the signal of its caller is aborted",
+    "() => this.abort(signal.reason)",
+    "() => {}",
+    "ts/disposal",
+    "ts/ring/loops",
   ),
   turn(
     "each callback counts as a turn",

@@ -42,6 +42,7 @@ export {
   heapSetRoot,
 } from "./memory";
 export {
+  answers,
   beat,
   doorbell,
   join,

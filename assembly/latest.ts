@@ -40,12 +40,14 @@
  */
 import { BUSY, CORRUPT, EVICTED } from "../protocol/errors";
 import {
+  ANSWER_VERSION_OFFSET,
+  FLAG_EMPTY,
   LATEST_CURRENT_OFFSET,
   LATEST_VERSIONS_OFFSET,
   LATEST_WAITERS_OFFSET,
   LATEST_WRITER_OFFSET,
   PARTICIPANT_WORD_OFFSET,
-  PARTICIPANTS_OFFSET,
+  RESULT_OFFSETS,
   SLOT_LIVE,
 } from "../protocol/layout";
 import {
@@ -55,7 +57,7 @@ import {
   LATEST_SMALL_SLOTS,
 } from "../protocol/limits";
 import { alignObject, participants, self, selfSlot, setSuspect, waitersBytes } from "./instance";
-import { isLive, scratch, selfCheck, slotOffset } from "./participants";
+import { answers, isLive, scratch, selfCheck, slotOffset } from "./participants";
 import { numberedToken, numberOf, stateOf } from "./token";
 import { waitersAny } from "./waiters";
 import { load32, load64, store32, store64, swap64 } from "./word";
@@ -167,22 +169,29 @@ export function latestAbort(latest: usize): void {
 /** Writes the small value that lies in our scratch. 0, FLAG_WAKE, BUSY (the suspect is set), or EVICTED. */
 export function latestWrite(latest: usize, valueBytes: u32): u32 {
   const slot = latestBegin(latest, valueBytes);
-  if (slot < u32(PARTICIPANTS_OFFSET)) return slot;
+  if (slot < u32(RESULT_OFFSETS)) return slot;
   const ours = scratch();
   for (let i: u32 = 0; i < valueBytes; i += 8) store64(slot + i, load<u64>(ours + i)); // pairs with latestRead's loads
   return latestCommit(latest, valueBytes, slot);
 }
 
-/** Copies the newest small value to our scratch. Returns its version; 0 when none was written yet; -BUSY; or -CORRUPT. */
-export function latestRead(latest: usize, valueBytes: u32): f64 {
+/**
+ * Copies the newest small value to our scratch; ANSWER_VERSION is its version. 0; FLAG_EMPTY when none was written yet; BUSY;
+ * or CORRUPT.
+ */
+export function latestRead(latest: usize, valueBytes: u32): u32 {
   const ours = scratch();
   for (let turn = 0; turn < READ_TURNS_MAX; turn++) {
     const slot = latestPeek(latest, valueBytes, false);
-    if (slot < u32(PARTICIPANTS_OFFSET)) return -f64(slot);
+    if (slot == 0) return FLAG_EMPTY;
+    if (slot < u32(RESULT_OFFSETS)) return slot;
     for (let i: u32 = 0; i < valueBytes; i += 8) store<u64>(ours + i, load64(slot + i));
-    if (latestValidate(latest, false)) return f64(readVersion);
+    if (latestValidate(latest, false)) {
+      store<u64>(answers() + ANSWER_VERSION_OFFSET, readVersion);
+      return 0;
+    }
   }
-  return -f64(BUSY);
+  return BUSY;
 }
 
 /**

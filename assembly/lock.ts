@@ -53,6 +53,8 @@
  */
 import { BROKEN, BUSY, DEADLOCK, EVICTED } from "../protocol/errors";
 import {
+  FLAG_WAKE_EXCLUSIVE,
+  FLAG_WAKE_SHARED,
   LOCK_BROKEN,
   LOCK_HELD,
   LOCK_JOURNALED,
@@ -72,10 +74,6 @@ import { generationOf, ownerOf, slotOf, tokenOf } from "./token";
 import { waitersAny, waitersArmed } from "./waiters";
 import { and32, load32, load64, or32, store32, swap32, swap64 } from "./word";
 import { repair } from "./write-lock";
-
-/** What a release returns: somebody must be woken. */
-const WAKE_SHARED: u32 = 1;
-const WAKE_EXCLUSIVE: u32 = 2;
 
 /**
  * How often `lockShared` tries to say that there are shared holders. It fails when another shared holder says so, which the next
@@ -187,7 +185,7 @@ function finish(lock: usize, word: u64, flags: u64): u32 {
   return flagsOf(held);
 }
 
-/** Takes a claim back that was not fulfilled. What it returns is for `WAKE_…`. */
+/** Takes a claim back that was not fulfilled. What it returns is FLAG_WAKE_…. */
 export function lockCancel(lock: usize): u32 {
   const word = load64(lock + LOCK_WORD_OFFSET);
   if (ownerOf(word) != self || (word & LOCK_HELD) != 0) return 0;
@@ -196,13 +194,13 @@ export function lockCancel(lock: usize): u32 {
 }
 
 function wakes(lock: usize): u32 {
-  const shared = waitersAny(lockWaitersShared(lock)) ? WAKE_SHARED : 0;
-  return shared | (waitersAny(lockWaitersExclusive(lock)) ? WAKE_EXCLUSIVE : 0);
+  const shared = waitersAny(lockWaitersShared(lock)) ? FLAG_WAKE_SHARED : 0;
+  return shared | (waitersAny(lockWaitersExclusive(lock)) ? FLAG_WAKE_EXCLUSIVE : 0);
 }
 
 /**
- * Takes the lock shared. 0 or LOCK_OWNER_DIED when it is ours; BUSY: not now (the suspect is set); WAKE_EXCLUSIVE: not now, and
- * our bit stood for a moment, which may have sent a claimant to sleep; BROKEN; EVICTED.
+ * Takes the lock shared. 0 or LOCK_OWNER_DIED when it is ours; BUSY: not now (the suspect is set); FLAG_WAKE_EXCLUSIVE: not
+ * now, and our bit stood for a moment, which may have sent a claimant to sleep; BROKEN; EVICTED.
  */
 export function lockShared(lock: usize): u32 {
   if (selfCheck() != 0) return EVICTED;
@@ -228,7 +226,7 @@ export function lockShared(lock: usize): u32 {
   clearShared(lock);
   setSuspect(ownerOf(now));
   if ((now & LOCK_BROKEN) != 0) return BROKEN;
-  return waitersAny(lockWaitersExclusive(lock)) ? WAKE_EXCLUSIVE : BUSY;
+  return waitersAny(lockWaitersExclusive(lock)) ? FLAG_WAKE_EXCLUSIVE : BUSY;
 }
 
 /**
@@ -243,13 +241,13 @@ export function lockJoin(lock: usize): u32 {
   return owner != 0 && owner != self && isLive(owner) ? BUSY : flagsOf(word);
 }
 
-/** Gives a shared hold back. WAKE_… */
+/** Gives a shared hold back. FLAG_WAKE_… */
 export function lockReleaseShared(lock: usize): u32 {
   clearShared(lock);
-  return waitersAny(lockWaitersExclusive(lock)) ? WAKE_EXCLUSIVE : 0;
+  return waitersAny(lockWaitersExclusive(lock)) ? FLAG_WAKE_EXCLUSIVE : 0;
 }
 
-/** Gives the exclusive hold back; with data that nobody called consistent, for ever. WAKE_… */
+/** Gives the exclusive hold back; with data that nobody called consistent, for ever. FLAG_WAKE_… */
 export function lockReleaseExclusive(lock: usize): u32 {
   const word = load64(lock + LOCK_WORD_OFFSET);
   if (ownerOf(word) != self) return 0;
@@ -281,7 +279,7 @@ export function lockUpgrade(lock: usize, alone: bool): u32 {
   return result;
 }
 
-/** Turns our exclusive hold into a shared one, without a gap. WAKE_… */
+/** Turns our exclusive hold into a shared one, without a gap. FLAG_WAKE_… */
 export function lockDowngrade(lock: usize): u32 {
   const word = load64(lock + LOCK_WORD_OFFSET);
   if (ownerOf(word) != self) return 0;

@@ -13,6 +13,7 @@
  * | pid, runtime …  | the owner, before the word says LIVE                   | tools                          |
  * | heartbeat       | the owner                                              | tools: "stalled", never "dead" |
  * | scratch         | the owner, and its host                                | the owner                      |
+ * | answers         | the owner                                              | its host                       |
  * | doorbell        | everyone, by adding                                    | the owner, asleep on it        |
  *
  * The kernel decides who is alive: an environment holds the kernel lock of its slot from before `join` until after
@@ -38,6 +39,7 @@ import {
   HEADER_CLEAN_OFFSET,
   HEADER_HEARTBEAT_NS_OFFSET,
   HEADER_RECOVERIES_OFFSET,
+  PARTICIPANT_ANSWERS_OFFSET,
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANT_HEARTBEAT_NS_OFFSET,
@@ -68,6 +70,11 @@ export function slotOffset(slot: u32): usize {
 /** Bytes that only this participant uses: names and small values on their way between the host and the core. */
 export function scratch(): usize {
   return slotOffset(selfSlot) + PARTICIPANT_SCRATCH_OFFSET;
+}
+
+/** Words that only this participant writes: what a function answers besides its result (ANSWER_…). */
+export function answers(): usize {
+  return slotOffset(selfSlot) + PARTICIPANT_ANSWERS_OFFSET;
 }
 
 export function doorbell(slot: u32): usize {

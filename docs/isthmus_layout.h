@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISTHMUS_LAYOUT_FINGERPRINT 0x283b28cdu
+#define ISTHMUS_LAYOUT_FINGERPRINT 0x36211a6bu
 #define ISTHMUS_MAGIC 0x48545349u
 #define ISTHMUS_ABI_VERSION 0x1u
 #define ISTHMUS_HEADER_MAGIC_OFFSET 0x0u
@@ -78,14 +78,16 @@
 #define ISTHMUS_JOURNAL_ENTRIES_OFFSET 0x8u
 #define ISTHMUS_JOURNAL_ENTRY_BYTES 0x8u
 #define ISTHMUS_PARTICIPANTS_OFFSET 0x980u
-#define ISTHMUS_PARTICIPANT_BYTES 0x180u
+#define ISTHMUS_PARTICIPANT_BYTES 0x200u
 #define ISTHMUS_PARTICIPANT_WORD_OFFSET 0x0u
 #define ISTHMUS_PARTICIPANT_PID_OFFSET 0x8u
 #define ISTHMUS_PARTICIPANT_RUNTIME_OFFSET 0xcu
 #define ISTHMUS_PARTICIPANT_JOINED_NS_OFFSET 0x10u
 #define ISTHMUS_PARTICIPANT_HEARTBEAT_NS_OFFSET 0x18u
 #define ISTHMUS_PARTICIPANT_DOORBELL_OFFSET 0x40u
-#define ISTHMUS_PARTICIPANT_SCRATCH_OFFSET 0x80u
+#define ISTHMUS_PARTICIPANT_ANSWERS_OFFSET 0x80u
+#define ISTHMUS_PARTICIPANT_ANSWERS_BYTES 0x40u
+#define ISTHMUS_PARTICIPANT_SCRATCH_OFFSET 0x100u
 #define ISTHMUS_PARTICIPANT_SCRATCH_BYTES 0x100u
 #define ISTHMUS_SLOT_FREE 0x0u
 #define ISTHMUS_SLOT_LIVE 0x1u
@@ -146,8 +148,14 @@
 #define ISTHMUS_RECORD_ALIGNMENT 0x8u
 #define ISTHMUS_RECORD_DATA 0x44415441u
 #define ISTHMUS_RECORD_PADDING 0x50414444u
+#define ISTHMUS_RESULT_ERRORS 0x10u
+#define ISTHMUS_RESULT_OFFSETS 0x80u
+#define ISTHMUS_RESULT_FLAGS 0x7u
 #define ISTHMUS_FLAG_WAKE 0x1u
 #define ISTHMUS_FLAG_EMPTY 0x2u
+#define ISTHMUS_FLAG_WAKE_SHARED 0x1u
+#define ISTHMUS_FLAG_WAKE_EXCLUSIVE 0x2u
+#define ISTHMUS_ANSWER_VERSION_OFFSET 0x0u
 #define ISTHMUS_OWNER_ATTACH_UNIT 0x2u
 #define ISTHMUS_OWNER_ATTACH_MASK 0xfffeu
 #define ISTHMUS_OWNER_CLOSED 0x1u
@@ -273,7 +281,7 @@ struct isthmus_layout_participant {
   uint64_t heartbeat_ns; /* nanoseconds since 1970; says "stalled", never "dead" */
   uint8_t gap_32[32];
   uint32_t doorbell; /* grows with each ring of the doorbell; the owner sleeps on it */
-  uint8_t gap_68[316];
+  uint8_t gap_68[444];
 };
 _Static_assert(offsetof(struct isthmus_layout_participant, word) == 0, "word");
 _Static_assert(offsetof(struct isthmus_layout_participant, pid) == 8, "pid");
@@ -281,7 +289,7 @@ _Static_assert(offsetof(struct isthmus_layout_participant, runtime) == 12, "runt
 _Static_assert(offsetof(struct isthmus_layout_participant, joined_ns) == 16, "joined_ns");
 _Static_assert(offsetof(struct isthmus_layout_participant, heartbeat_ns) == 24, "heartbeat_ns");
 _Static_assert(offsetof(struct isthmus_layout_participant, doorbell) == 64, "doorbell");
-_Static_assert(sizeof(struct isthmus_layout_participant) == 384, "isthmus_layout_participant");
+_Static_assert(sizeof(struct isthmus_layout_participant) == 512, "isthmus_layout_participant");
 
 struct isthmus_layout_entry {
   uint32_t type; /* OBJECT_… */

@@ -1,2 +1,2 @@
 /** Generated from protocol/layout.ts and protocol/limits.ts by scripts/generate.ts. Do not edit. */
-export const LAYOUT_FINGERPRINT = 0x283b28cd;
+export const LAYOUT_FINGERPRINT = 0x36211a6b;

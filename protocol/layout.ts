@@ -5,7 +5,7 @@
  *     0        128         256              512         2432                     payload_offset              total_size
  *     +--------+-----------+----------------+-----------+--------------+---------+-----------+---------------+
  *     | header | segment   | waiters of the | lists of  | participants | journal | directory | heap: objects |
- *     |        | lock      | directory      | the heap  | P x 384      |         | E x 128   | and blocks    |
+ *     |        | lock      | directory      | the heap  | P x 512      |         | E x 128   | and blocks    |
  *     +--------+-----------+----------------+-----------+--------------+---------+-----------+---------------+
  */
 
@@ -177,7 +177,7 @@ export const JOURNAL_ENTRY_BYTES = 8;
 /** Where the slots of participants begin. */
 export const PARTICIPANTS_OFFSET = 2432;
 /** Bytes of one slot. */
-export const PARTICIPANT_BYTES = 384;
+export const PARTICIPANT_BYTES = 512;
 /** u64: token of the owner, with its state: SLOT_… */
 export const PARTICIPANT_WORD_OFFSET = 0;
 /** u32: process id, for display */
@@ -190,8 +190,13 @@ export const PARTICIPANT_JOINED_NS_OFFSET = PARTICIPANT_RUNTIME_OFFSET + 4;
 export const PARTICIPANT_HEARTBEAT_NS_OFFSET = PARTICIPANT_JOINED_NS_OFFSET + 8;
 /** u32: grows with each ring of the doorbell; the owner sleeps on it */
 export const PARTICIPANT_DOORBELL_OFFSET = 64;
+/** Bytes that only the owner writes: what a function of the core answers besides its result (ANSWER_…). */
+export const PARTICIPANT_ANSWERS_OFFSET = 128;
+/** Bytes for answers. */
+export const PARTICIPANT_ANSWERS_BYTES = 64;
 /** Bytes that only the owner uses: names and small values on their way between the host and the core. */
-export const PARTICIPANT_SCRATCH_OFFSET = 128;
+export const PARTICIPANT_SCRATCH_OFFSET = 256;
+/** Bytes of the scratch. */
 export const PARTICIPANT_SCRATCH_BYTES = 256;
 
 /** Nobody is in the slot; its next owner gets the next generation. */
@@ -327,10 +332,24 @@ export const RECORD_DATA = 0x44415441;
 /** Kind: the rest of the bytes before the end of the ring; the consumer skips it. */
 export const RECORD_PADDING = 0x50414444;
 
-/** Low bits of an offset that `ringReceive`, `ringCommit` and others return: somebody must be woken. */
+// --- results: what the functions of the core return ------------------------------------------------------------------------
+
+/** A result below this is a set of flags; 0: done, and there is nothing to say. */
+export const RESULT_ERRORS = 16;
+/** From RESULT_ERRORS up to here it is an error code. From here on it is an offset: the header lies below, and nothing else. */
+export const RESULT_OFFSETS = 128;
+/** The low bits of an offset, which are flags: what lies at an offset begins at a multiple of 8. */
+export const RESULT_FLAGS = 7;
+/** Flag: somebody must be woken. */
 export const FLAG_WAKE = 1;
-/** Nothing to receive. */
+/** Flag: nothing to receive or to read. */
 export const FLAG_EMPTY = 2;
+/** Flag of functions of a lock: whoever waits for it shared must be woken. */
+export const FLAG_WAKE_SHARED = 1;
+/** Flag of functions of a lock: whoever waits for it exclusively must be woken. */
+export const FLAG_WAKE_EXCLUSIVE = 2;
+/** u64: version of the value that `latestRead` has copied */
+export const ANSWER_VERSION_OFFSET = 0;
 
 // --- owner words: who holds an end of an object ------------------------------------------------------------------------
 

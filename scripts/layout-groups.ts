@@ -32,7 +32,19 @@ const groups = [
     "OWNER",
     "SUSPECT",
   ],
-  ...["END", "LATEST", "LOCK", "SIGNAL", "SEMAPHORE", "EVENT", "KERNEL_LOCK", "TOKEN", "SHORT_TOKEN"],
+  ...[
+    "END",
+    "LATEST",
+    "LOCK",
+    "SIGNAL",
+    "SEMAPHORE",
+    "EVENT",
+    "KERNEL_LOCK",
+    "TOKEN",
+    "RESULT",
+    "ANSWER",
+    "SHORT_TOKEN",
+  ],
 ];
 
 /** What its name would put in the wrong group. */

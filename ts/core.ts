@@ -1,3 +1,4 @@
+import { RESULT_ERRORS, RESULT_FLAGS, RESULT_OFFSETS } from "../protocol/layout.js";
 import { coreModule } from "./host/runtime.js";
 
 /** The exports of `core.wasm`. The modules of `assembly/` document each function. Offsets are returned as i32. */
@@ -27,6 +28,7 @@ export interface Core {
     second: number,
   ): number;
   scratch(): number;
+  answers(): number;
 
   join(slot: number, pid: number, runtime: number, nowNs: number): void;
   leave(alone: number): void;
@@ -126,4 +128,24 @@ export interface Core {
 /** Creates a core that works on this memory. Each open segment has its own instance. */
 export function instantiate(memory: WebAssembly.Memory, readOnly: boolean): Core {
   return new WebAssembly.Instance(coreModule(readOnly), { env: { memory } }).exports as unknown as Core;
+}
+
+/*
+ * A result of the core is a number of 32 bits, which is one of three things: flags (below RESULT_ERRORS), an error code, or an
+ * offset (from RESULT_OFFSETS on) whose lowest bits are flags. The three functions below take it apart, and nothing else does.
+ */
+
+/** Whether a result is an error code. */
+export function isError(result: number): boolean {
+  return result >= RESULT_ERRORS && result < RESULT_OFFSETS;
+}
+
+/** The flags in a result that is no error. */
+export function flagsOf(result: number): number {
+  return result & RESULT_FLAGS;
+}
+
+/** The offset in a result that is no error; 0 when it has flags only. */
+export function offsetOf(result: number): number {
+  return (result & ~RESULT_FLAGS) >>> 0;
 }

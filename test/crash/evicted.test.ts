@@ -92,7 +92,7 @@ function fillScratch(core: Exports, byte: number): void {
 function whole(root: number): void {
   assert.is(other.exports.heapCheck?.(), 0, "the heap is whole");
   assert.is(arena.view.getUint32(HEAP_ROOT_OFFSET, true), root, "the other's change stands");
-  assert.ok((other.exports.latestRead?.(latest, VALUE_BYTES) ?? 0) > 0, "there is a value");
+  assert.is(other.exports.latestRead?.(latest, VALUE_BYTES), 0, "there is a value");
   const value = (other.exports.scratch?.() ?? 0) >>> 0;
   assert.equal(
     [...arena.segment.slice(value, value + VALUE_BYTES)],

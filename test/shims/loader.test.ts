@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { NOT_SUPPORTED } from "../../protocol/errors.js";
+import { NOT_SUPPORTED, SYSTEM } from "../../protocol/errors.js";
 import type { NativeError } from "../../ts/host/native.js";
 import { compiled, root } from "../lib/paths.js";
 import { finished, start } from "../lib/processes.js";
@@ -202,7 +202,7 @@ test("a damaged copy as the only one is an error, not a crash", async () => {
 test("too many open files are the system's failure, not a lack of support", async () => {
   const before = 'process.dlopen = () => { throw new Error("libx: cannot open: Too many open files"); };';
   const { status, message } = await loaded(installed(), { before });
-  assert.is(status, 25, message);
+  assert.is(status, SYSTEM, message);
 });
 
 test("Node without addons says how it was told so", async () => {

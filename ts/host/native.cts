@@ -12,8 +12,8 @@ import { builtin } from "./builtin.cjs";
 import type { Native, NativeError } from "./native.js" with { "resolution-mode": "import" };
 
 /** The compiler checks them against the table; a CommonJS file cannot import the table itself. */
-const STATUS: typeof NOT_SUPPORTED = 24;
-const SYSTEM_STATUS: typeof SYSTEM = 25;
+const STATUS: typeof NOT_SUPPORTED = 39;
+const SYSTEM_STATUS: typeof SYSTEM = 40;
 
 const FOLDER_VARIABLE = "ISTHMUS_PREBUILDS";
 

@@ -1,8 +1,9 @@
 import { BUSY, CORRUPT } from "../../protocol/errors.js";
-import { FLAG_WAKE, OBJECT_LATEST } from "../../protocol/layout.js";
+import { ANSWER_VERSION_OFFSET, FLAG_EMPTY, FLAG_WAKE, OBJECT_LATEST } from "../../protocol/layout.js";
 import { LATEST_SMALL_BYTES_MAX } from "../../protocol/limits.js";
 import { objectOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
-import { ERRORS_END, failure, type IsthmusError } from "../errors.js";
+import { flagsOf, isError } from "../core.js";
+import { failure, type IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { atomicLoadsWrite, fence, monotonicMs, sleepMs } from "../host/runtime.js";
 import { ringAdvice } from "../ring/errors.js";
@@ -155,8 +156,8 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
 
   #written(result: number): void {
     const { attachment } = this.#lease;
-    if (result > FLAG_WAKE) throw this.#failed(result);
-    if (result === FLAG_WAKE) attachment.notify(attachment.core.latestWaiters(this.#offset) >>> 0);
+    if (isError(result)) throw this.#failed(result);
+    if (flagsOf(result) & FLAG_WAKE) attachment.notify(attachment.core.latestWaiters(this.#offset) >>> 0);
   }
 
   /**
@@ -199,7 +200,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   #begin(call: (latest: number, valueBytes: number) => number): number {
     const first = call(this.#offset, this.layout.bytes) >>> 0;
     const result = first === BUSY ? this.#contend(call) : first;
-    if (result > FLAG_WAKE && result < ERRORS_END) throw this.#failed(result);
+    if (isError(result)) throw this.#failed(result);
     return result;
   }
 
@@ -251,10 +252,10 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
       const copied = this.#copy();
       return copied && (this.#codec.read(copied.memory, copied.offset) as StructValue<F>);
     }
-    this.#lease.attachment.check(false);
-    const version = this.#copySmall();
-    if (version === 0) return undefined;
-    this.#seen = version;
+    const { attachment } = this.#lease;
+    attachment.check(false);
+    if (!this.#copySmall()) return undefined;
+    this.#seen = attachment.answered(ANSWER_VERSION_OFFSET);
     return this.#codec.read(scratch.memory, scratch.offset) as StructValue<F>;
   }
 
@@ -291,9 +292,8 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     const { attachment } = this.#lease;
     attachment.check(false);
     if (this.#scratch) {
-      const version = this.#copySmall();
-      if (version === 0) return undefined;
-      this.#seen = version;
+      if (!this.#copySmall()) return undefined;
+      this.#seen = attachment.answered(ANSWER_VERSION_OFFSET);
       return this.#scratch;
     }
     if (!this.#copyOut()) return undefined;
@@ -301,15 +301,16 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     return this.#own;
   }
 
-  /** Has the core copy the newest value to our scratch. Returns its version; 0 when there is none. */
-  #copySmall(): number {
+  /** Has the core copy the newest value to our scratch; false when there is none. */
+  #copySmall(): boolean {
     const { attachment } = this.#lease;
     const { core } = attachment;
     attachment.scratchUses++;
     for (let turn = 0; turn < READ_TURNS_MAX; turn++) {
-      const version = core.latestRead(this.#offset, this.layout.bytes);
-      if (version >= 0) return version;
-      if (version !== -BUSY) throw this.#failed(-version);
+      const result = core.latestRead(this.#offset, this.layout.bytes);
+      if (result === 0) return true;
+      if (result === FLAG_EMPTY) return false;
+      if (result !== BUSY) throw this.#failed(result);
     }
     throw this.#overtaken();
   }
@@ -324,7 +325,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
       const offset = core.latestPeek(this.#offset, bytes, this.#pin) >>> 0;
       if (offset === 0) return false;
       if (offset === BUSY) continue;
-      if (offset < ERRORS_END) throw this.#failed(offset);
+      if (isError(offset)) throw this.#failed(offset);
       this.#inside(offset);
       if (attachment.readOnly && !atomicLoadsWrite) {
         const words = this.#own64;

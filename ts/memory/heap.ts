@@ -13,7 +13,8 @@ import {
 } from "../../protocol/layout.js";
 import { BLOCK_ALIGNMENT_MAX } from "../../protocol/limits.js";
 import { flag, integer, options } from "../arguments.js";
-import { codeName, ERRORS_END, failure, IsthmusError } from "../errors.js";
+import { isError } from "../core.js";
+import { codeName, failure, IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import { Block } from "./block.js";
@@ -143,7 +144,7 @@ export class Heap {
     const zeroed = flag("zero", zero, true) ? 1 : 0;
     let offset = attachment.core.heapAllocate(length, alignment, zeroed) >>> 0;
     if (offset === BUSY) offset = this.#allocateLater(length, alignment, zeroed);
-    if (offset >= ERRORS_END) {
+    if (!isError(offset)) {
       return new Block(this.#lease, offset, length, generationAt(attachment, offset));
     }
     if (codeName(offset) === "SEGMENT_FULL") return undefined;

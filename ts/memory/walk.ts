@@ -1,6 +1,7 @@
 /** The blocks of the heap as they are at one moment. */
 import { HEAP_CHANGES_OFFSET } from "../../protocol/layout.js";
-import { ERRORS_END, failure, IsthmusError } from "../errors.js";
+import { isError } from "../core.js";
+import { failure, IsthmusError } from "../errors.js";
 import type { Attachment } from "../segment/attachment.js";
 import { generationAt } from "./generation.js";
 import { withWriteLock } from "./write-lock.js";
@@ -24,7 +25,7 @@ function walk(attachment: Attachment): BlockList | undefined {
   for (let offset = 0; ; ) {
     offset = attachment.core.heapNext(offset) >>> 0;
     if (offset === 0) return { offsets, generations };
-    if (offset < ERRORS_END) return undefined;
+    if (isError(offset)) return undefined;
     offsets.push(offset);
     generations.push(generationAt(attachment, offset));
   }

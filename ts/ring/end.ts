@@ -6,7 +6,8 @@ import {
   RING_CONSUMER_OFFSET,
   RING_PRODUCER_OFFSET,
 } from "../../protocol/layout.js";
-import { ERRORS_END, failure, IsthmusError } from "../errors.js";
+import { isError } from "../core.js";
+import { failure, IsthmusError } from "../errors.js";
 import type { Attachment, Closable } from "../segment/attachment.js";
 import { SoftReference } from "../segment/soft-reference.js";
 import { slotOf } from "../segment/token.js";
@@ -62,7 +63,7 @@ function attachFailed(end: EndName, { name }: RingGeometry, status: number, advi
 export function takeEnd(attachment: Attachment, end: EndName, geometry: RingGeometry): number {
   attachment.check(true);
   const at = attachPastDead(attachment, end, geometry) ?? BUSY;
-  if (at >= ERRORS_END) return at;
+  if (!isError(at)) return at;
   const advice =
     at === BUSY
       ? `${attachment.suspectText()} holds it; it is free again when that one closes it or ends. ` +
@@ -95,7 +96,7 @@ export function endAwaited<T>(
         : (attachPastDead(attachment, end, geometry) ?? BUSY);
       asked = true;
       if (at === BUSY) return NOT_YET;
-      if (at < ERRORS_END) throw attachFailed(end, geometry, at, ringAdvice(at));
+      if (isError(at)) throw attachFailed(end, geometry, at, ringAdvice(at));
       return make(at);
     },
     recheck: () => {

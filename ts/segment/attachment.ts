@@ -93,6 +93,8 @@ export class Attachment {
   doorbell = 0;
   /** Offset of the bytes that the core exchanges with this opener only. */
   scratch = 0;
+  /** Offset of what the core answers this opener besides a result. */
+  #answers = 0;
   /**
    * Counts the uses of the scratch bytes. Code that fills them and then calls a function of the user compares this count before
    * it relies on them, because that function may have used them too.
@@ -149,6 +151,7 @@ export class Attachment {
         this.slot = slot;
         this.doorbell = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
         this.scratch = this.core.scratch() >>> 0;
+        this.#answers = this.core.answers() >>> 0;
         this.#begin();
         return;
       }
@@ -337,6 +340,12 @@ export class Attachment {
     const at = PARTICIPANTS_OFFSET + other.slot * PARTICIPANT_BYTES + PARTICIPANT_HEARTBEAT_NS_OFFSET;
     other.beat();
     return this.view.getBigUint64(at, true) === other.view.getBigUint64(at, true);
+  }
+
+  /** What the last call of the core has answered besides its result: a number of 64 bits; ANSWER_… says where. */
+  answered(offset: number): number {
+    const at = (this.#answers + offset) >>> 2;
+    return this.u32[at] + this.u32[at + 1] * 0x1_0000_0000;
   }
 
   /** An operator has taken the slot from this live participant. The kernel's lock keeps others out until it leaves. */

@@ -20,7 +20,8 @@ import {
 } from "../../protocol/layout.js";
 import { OBJECT_NAME_BYTES_MAX } from "../../protocol/limits.js";
 import { text } from "../arguments.js";
-import { codeName, ERRORS_END, failure, IsthmusError } from "../errors.js";
+import { flagsOf, isError, offsetOf } from "../core.js";
+import { codeName, failure, IsthmusError } from "../errors.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
 import { withWriteLock } from "../memory/write-lock.js";
 import { type EndHolder, endHolders } from "../ring/holders.js";
@@ -226,9 +227,9 @@ function insert(
     attachment.u8.set(bytes, attachment.scratch);
     return core.directoryInsert(type, hash, bytes.length, parametersHash(type, values), first, second);
   });
-  if (result < ERRORS_END) throw insertFailed(attachment, name, result);
-  if (result & FLAG_WAKE) attachment.notify(DIRECTORY_WAITERS_OFFSET);
-  return result & FLAG_WAKE ? result - FLAG_WAKE : result;
+  if (isError(result)) throw insertFailed(attachment, name, result);
+  if (flagsOf(result) & FLAG_WAKE) attachment.notify(DIRECTORY_WAITERS_OFFSET);
+  return offsetOf(result);
 }
 
 function insertFailed(attachment: Attachment, name: string, status: number): IsthmusError {

@@ -11,12 +11,11 @@ import {
   ENTRY_OBJECT_OFFSET,
   ENTRY_PARAMETERS_OFFSET,
   ENTRY_TYPE_OFFSET,
-  FLAG_WAKE,
   HEADER_DIRECTORY_ENTRIES_OFFSET,
   OBJECT_LAYOUT,
 } from "../../protocol/layout.js";
 import { LAYOUT_TEXT_BYTES_MAX } from "../../protocol/limits.js";
-import { ERRORS_END } from "../errors.js";
+import { isError, offsetOf } from "../core.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
 import { fnv1a } from "../struct/hash.js";
 import type { Attachment } from "./attachment.js";
@@ -59,8 +58,8 @@ function insert(attachment: Attachment, hash: number, text: Uint8Array): void {
   // Once: when another process has the write lock, a description is not worth waiting for it.
   const entry =
     core.directoryInsert(OBJECT_LAYOUT, fnv1a(name), name.length, parameters, text.length, hash) >>> 0;
-  if (entry < ERRORS_END) return;
-  const at = entry & FLAG_WAKE ? entry - FLAG_WAKE : entry;
+  if (isError(entry)) return;
+  const at = offsetOf(entry);
   const offset = attachment.u32[(at + ENTRY_OBJECT_OFFSET) >>> 2];
   if (offset + text.length <= attachment.bytes && attachment.u8[offset] === 0)
     attachment.u8.set(text, offset);

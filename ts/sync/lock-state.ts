@@ -10,7 +10,12 @@
  * rule: the core lets them in first (SHARED_FIRST).
  */
 import { BUSY, DEADLOCK } from "../../protocol/errors.js";
-import { LOCK_OWNER_DIED, LOCK_SHARED_FIRST } from "../../protocol/layout.js";
+import {
+  FLAG_WAKE_EXCLUSIVE,
+  FLAG_WAKE_SHARED,
+  LOCK_OWNER_DIED,
+  LOCK_SHARED_FIRST,
+} from "../../protocol/layout.js";
 import { RECHECK_MS } from "../../protocol/limits.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import { monotonicMs } from "../host/runtime.js";
@@ -23,8 +28,6 @@ import { disarm, lookAgain, lookAtFirst, type QueuedWait } from "../wait/wait.js
 export type LockMode = "exclusive" | "shared";
 
 /** What a release of the core returns, and an attempt to take the lock shared that stepped back: who must be woken. */
-const WAKE_SHARED = 1;
-const WAKE_EXCLUSIVE = 2;
 
 /** @internal A hold that was acquired from the lock itself, with all that are nested in it: how many of each mode are open. */
 export class Tenure {
@@ -109,7 +112,7 @@ export class LockState implements Closable {
         ? core.lockExclusive(this.#lock, this.#impatient ? 1 : 0, journaled ? 1 : 0)
         : core.lockShared(this.#lock);
     if (result === BUSY) return false;
-    if (result === WAKE_EXCLUSIVE) {
+    if (result === FLAG_WAKE_EXCLUSIVE) {
       this.attachment.notify(this.waitersExclusive);
       return false;
     }
@@ -349,8 +352,8 @@ export class LockState implements Closable {
 
   /** @returns how many others wait for exclusive and were woken */
   #wake(who: number): number {
-    if (who & WAKE_SHARED) this.attachment.notify(this.waitersShared);
-    return who & WAKE_EXCLUSIVE ? this.attachment.notify(this.waitersExclusive) : 0;
+    if (who & FLAG_WAKE_SHARED) this.attachment.notify(this.waitersShared);
+    return who & FLAG_WAKE_EXCLUSIVE ? this.attachment.notify(this.waitersExclusive) : 0;
   }
 
   /** The segment is being closed: whatever is held is given back, and no task is served any more. */

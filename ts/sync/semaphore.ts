@@ -1,4 +1,4 @@
-import { BUSY, EVICTED, TOO_LARGE } from "../../protocol/errors.js";
+import { BUSY, TOO_LARGE } from "../../protocol/errors.js";
 import { FLAG_WAKE, OBJECT_SEMAPHORE, SEMAPHORE_TAKEN } from "../../protocol/layout.js";
 import {
   integer,
@@ -8,6 +8,7 @@ import {
   waiting,
   waitingSync,
 } from "../arguments.js";
+import { flagsOf, isError } from "../core.js";
 import { failure } from "../errors.js";
 import { describe } from "../host/describe.js";
 import type { Attachment, Closable, Lease } from "../segment/attachment.js";
@@ -120,13 +121,10 @@ export class Semaphore extends Signal {
     const { attachment } = this.lease;
     const result = attachment.core.semaphoreTry(this.offset, count) >>> 0;
     if (result === BUSY) return undefined;
-    if (result === EVICTED) throw attachment.removed();
-    this.#wakeOthers(result);
-    return (result & SEMAPHORE_TAKEN) !== 0;
-  }
-
-  #wakeOthers(result: number): void {
-    if (result & FLAG_WAKE) this.finish(FLAG_WAKE);
+    if (isError(result)) throw attachment.removed();
+    const flags = flagsOf(result);
+    this.finish(flags & FLAG_WAKE);
+    return (flags & SEMAPHORE_TAKEN) !== 0;
   }
 
   #condition(count: number): Condition<undefined> {

@@ -1,4 +1,6 @@
 import { EVICTED } from "../../protocol/errors.js";
+import { FLAG_WAKE } from "../../protocol/layout.js";
+import { flagsOf, isError } from "../core.js";
 import { failure } from "../errors.js";
 import { openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
@@ -33,8 +35,8 @@ export class Signal {
   protected finish(result: number): void {
     const { attachment } = this.lease;
     if (result === EVICTED) throw attachment.removed();
-    if (result > 1) throw failure(result, `"${this.name}" is changed by others all the time; try again`);
-    if (result === 1) attachment.notify(attachment.core.signalWaiters(this.offset) >>> 0);
+    if (isError(result)) throw failure(result, `"${this.name}" is changed by others all the time; try again`);
+    if (flagsOf(result) & FLAG_WAKE) attachment.notify(attachment.core.signalWaiters(this.offset) >>> 0);
   }
 
   /** @internal */

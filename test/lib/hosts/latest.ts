@@ -1,6 +1,6 @@
 /** What hosts do with a latest value, as scripts. */
 import { BUSY } from "../../../protocol/errors.js";
-import { FLAG_WAKE } from "../../../protocol/layout.js";
+import { FLAG_EMPTY, FLAG_WAKE } from "../../../protocol/layout.js";
 import { LATEST_SMALL_BYTES_MAX } from "../../../protocol/limits.js";
 import { call, read, type Script, write } from "../script.js";
 import { CoreError, notify, type ObjectWish, offsetOf, openObject, overcome } from "./segment.js";
@@ -75,10 +75,10 @@ export function* beginLatest(value: LatestValue, dead: readonly number[] = []): 
 /** The newest value's number, 0 when there is none, or `undefined` when a writer was faster. */
 export function* readLatest(value: LatestValue): Script<number | undefined> {
   if (!value.small) return yield* readInPlace(value, 1);
-  const version = yield* call("latestRead", value.latest, value.valueBytes);
-  if (version === 0) return 0;
-  if (version === -BUSY) return undefined;
-  if (version < 0) throw new Error(`latestRead failed with ${-version}`);
+  const result = yield* call("latestRead", value.latest, value.valueBytes);
+  if (result === FLAG_EMPTY) return 0;
+  if (result === BUSY) return undefined;
+  if (result !== 0) throw new Error(`latestRead failed with ${result}`);
   const scratch = yield* call("scratch");
   return numberIn(yield* read(offsetOf("scratch", scratch), value.valueBytes));
 }

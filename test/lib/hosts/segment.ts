@@ -20,7 +20,7 @@ import { SEGMENT_BYTES } from "../shipped.js";
 
 /** The host's clock stands still: no lane depends on time. */
 export const NOW_NS = 1.7e18;
-/** Results below this are error codes. */
+/** No offset of an object lies below this. */
 const ERRORS_END = 1024;
 
 export class CoreError extends Error {

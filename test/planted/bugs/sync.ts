@@ -44,7 +44,7 @@ export const BUGS: Bug[] = [
   ),
   lockState(
     "nobody is woken by a release",
-    "return who & WAKE_EXCLUSIVE ? this",
+    "return who & FLAG_WAKE_EXCLUSIVE ? this",
     "return who < 0 ? this",
     "processes/wakeups",
   ),
@@ -122,7 +122,7 @@ export const BUGS: Bug[] = [
   ),
   signal(
     "nobody is woken",
-    "if (result === 1) attachment.notify(",
+    "if (flagsOf(result) & FLAG_WAKE) attachment.notify(",
     "if (result === 2) attachment.notify(",
     "processes/wakeups",
   ),

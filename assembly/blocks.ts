@@ -27,6 +27,9 @@ const ROW_ONE_BYTES: u32 = 128;
 const ROW_ONE_SHIFT: u32 = 7;
 const COLUMN_SHIFT: u32 = 4;
 
+/** Blocks of one list that a request looks at before it is refused. It bounds the time with the write lock. */
+const LOOKED_AT_MAX: u32 = 4096;
+
 /** A word of the heap was found to be impossible since `trustBlocks`. */
 export let corrupt: bool = false;
 
@@ -165,8 +168,16 @@ function fitting(head: usize, size: u32): u32 {
   return 0;
 }
 
-/** The first block of the list that `size` itself belongs to, if it happens to fit: a large request may take all there is. */
+/**
+ * The first block that fits of the list that `size` itself belongs to, where blocks are up to 1/16 larger or smaller: a request
+ * may take the last block that there is. 0 when none of the first LOOKED_AT_MAX fits.
+ */
 export function findExact(size: u32): u32 {
-  const block = load<u32>(headOffset(rowOf(size), columnOf(size)));
-  return block != 0 && linkable(block) && blockSize(block) >= size ? block : 0;
+  let block = load<u32>(headOffset(rowOf(size), columnOf(size)));
+  for (let looked: u32 = 0; block != 0 && looked < LOOKED_AT_MAX; looked++) {
+    if (!linkable(block)) return 0;
+    if (blockSize(block) >= size) return block;
+    block = load<u32>(block + BLOCK_NEXT_OFFSET);
+  }
+  return 0;
 }

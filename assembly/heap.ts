@@ -18,13 +18,16 @@
  *
  * To allocate:                                             To free:
  *  1. round the size up to the next list, so that any       1. merge with the block before, if that is free
- *     block of that list fits; find one by two bit scans    2. merge with the block behind, if that is free
- *  2. take it out of its list                               3. put the result into its list
+ *     block of that list fits; find one by two bit scans;   2. merge with the block behind, if that is free
+ *     when there is none, look through the list of the      3. put the result into its list
+ *     size itself
+ *  2. take it out of its list
  *  3. cut off what is left in front (alignment) and
  *     behind, and put it back
  *
- * Rounding up wastes at most 1/16 of a request in what is searched for, never in what is given: the rest is cut off. No two
- * free blocks are ever neighbours.
+ * Rounding up wastes at most 1/16 of a request in what is searched for, never in what is given: the rest is cut off. Only a
+ * request that would be refused looks through a list, at no more than LOOKED_AT_MAX of its blocks. No two free blocks are ever
+ * neighbours.
  *
  * If a participant dies: the next holder of the write lock rolls the journal back; no step is ever seen half done.
  *
@@ -123,7 +126,9 @@ export function blockAllocate(bytes: u32, alignment: u32, generation: u32): u32 
   trustBlocks();
   const size = max(u32(BLOCK_BYTES_MIN), ((bytes + 7) & ~7) + BLOCK_HEADER_BYTES);
   // In front, up to alignment - 8 bytes may be cut off, and a cut is never smaller than a block.
-  const searched = alignment > 8 ? size + alignment + BLOCK_BYTES_MIN : size;
+  const enough = alignment > 8 ? u64(size) + alignment + BLOCK_BYTES_MIN : u64(size);
+  if (enough > u64(heapEnd - payload)) return SEGMENT_FULL; // from here on no sum leaves 32 bits
+  const searched = u32(enough);
   let block = find(searched);
   if (block == 0 && !corrupt) block = findExact(searched);
   if (corrupt) return CORRUPT;

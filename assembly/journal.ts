@@ -5,6 +5,10 @@
  *     | count | offset 0, old 0     | offset 1, old 1     | ...        u32 each
  *     +-------+---------------------+---------------------+-----
  *
+ *     an offset that is a multiple of 4 is that of a word, and old is its value. The two low bits of another one are a number of
+ *     bytes, 1 to 3, of the word at the offset without them: the top byte of old says how far into the word the first one lies,
+ *     and the bytes below it are the old ones, the first lowest
+ *
  * | word    | written by                    | read by                                                  |
  * | ------- | ----------------------------- | -------------------------------------------------------- |
  * | entries | the holder of the segment lock | the holder, and who takes the lock over from a dead one |
@@ -14,6 +18,9 @@
  *  1. write entry[count]      1. count = 0            1. restore the words, from the last entry to the first
  *  2. count = count + 1                               2. count = 0
  *  3. change the word
+ *
+ * A transaction notes the bytes that it is going to write and no others: who writes to the rest of a word meanwhile, under
+ * another lock, keeps what it wrote when the transaction is undone.
  *
  * These are plain stores: nobody reads them before the lock has passed to him, and the lock is a CAS.
  *
@@ -56,11 +63,24 @@ export function journalLeft(): u32 {
 
 /** Notes the value of the 32-bit word at `at`. The caller has made sure of the room. */
 export function journalNote(at: usize): void {
+  noteEntry(u32(at), load<u32>(at));
+}
+
+function noteEntry(what: u32, old: u32): void {
   if (noted == journalEntries) unreachable(); // our own mistake: journalRoom was not asked
-  store<u32>(entry(noted), u32(at));
-  store<u32>(entry(noted) + 4, load<u32>(at));
+  store<u32>(entry(noted), what);
+  store<u32>(entry(noted) + 4, old);
   noted++;
   store<u32>(journal + JOURNAL_COUNT_OFFSET, noted);
+}
+
+/**
+ * Notes `count` bytes, 1 to 3, that lie in one word at `at`. The caller has made sure of the room.
+ */
+export function journalNoteBytes(at: usize, count: u32): void {
+  let old = (u32(at) & 3) << 24;
+  for (let i: u32 = 0; i < count; i++) old |= u32(load<u8>(at + i)) << (i << 3);
+  noteEntry((u32(at) & ~3) | count, old);
 }
 
 /** Changes a 32-bit word so that it can be undone. */
@@ -78,10 +98,22 @@ export function journalCommit(): void {
 /** Restores every word that was noted. Bounded; an entry that the protocol cannot have written is passed over. */
 export function journalRollBack(): void {
   for (let left = journalCount(); left > 0; left--) {
-    const at = load<u32>(entry(left - 1));
-    if (at >= u32(DIRECTORY_NEXT_OFFSET) && at % 4 == 0 && u64(at) + 4 <= segmentBytes) {
-      store<u32>(at, load<u32>(entry(left - 1) + 4));
+    const what = load<u32>(entry(left - 1));
+    const word = what & ~3;
+    if (word >= u32(DIRECTORY_NEXT_OFFSET) && u64(word) + 4 <= segmentBytes) {
+      restore(word, what & 3, load<u32>(entry(left - 1) + 4));
     }
   }
   journalCommit();
+}
+
+/** Restores a word (count 0), or that many bytes of it. */
+function restore(word: usize, count: u32, old: u32): void {
+  if (count == 0) {
+    store<u32>(word, old);
+    return;
+  }
+  const first = old >>> 24;
+  if (first + count > 4) return;
+  for (let i: u32 = 0; i < count; i++) store<u8>(word + first + i, old >>> (i << 3));
 }

@@ -32,14 +32,18 @@ function ended(keep: bool): void {
   releaseWriteLock(keep);
 }
 
-/** Allocates. Offset of the bytes; SEGMENT_FULL, TOO_LARGE, BUSY (the suspect is set), EVICTED, or CORRUPT. */
+/**
+ * Allocates. Offset of the bytes; SEGMENT_FULL, TOO_LARGE, BUSY (the suspect is set), EVICTED, or CORRUPT. The bytes are zeroed
+ * without the write lock: nobody else knows the block yet. Who dies before the end of that has a block that nobody knows, as who
+ * dies right after the call.
+ */
 export function heapAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
   const failed = takeWriteLock();
   if (failed != 0) return failed;
   heapChanging();
   const offset = blockAllocate(bytes, alignment, nextGeneration());
-  if (zero && offset > u32(HEAP_CHANGES_OFFSET)) memory.fill(offset, 0, bytes);
   ended(offset != CORRUPT);
+  if (zero && offset > u32(HEAP_CHANGES_OFFSET)) memory.fill(offset, 0, bytes);
   return offset;
 }
 

@@ -29,7 +29,14 @@ import {
 } from "../protocol/layout";
 import { heapChanging, heapWhole } from "./heap";
 import { self, setSuspect } from "./instance";
-import { journalCommit, journalCount, journalLeft, journalNote, journalRollBack } from "./journal";
+import {
+  journalCommit,
+  journalCount,
+  journalLeft,
+  journalNote,
+  journalNoteBytes,
+  journalRollBack,
+} from "./journal";
 import { isLive, selfCheck } from "./participants";
 import { load32, load64, store32, swap64 } from "./word";
 
@@ -121,13 +128,20 @@ export function transactionEnd(keep: bool): bool {
 }
 
 /**
- * Inside a transaction: notes the words in [offset, offset + bytes), so that the host may write there. 0; TOO_LARGE when the
- * journal has no room; BUSY outside of a transaction.
+ * Inside a transaction: notes the bytes in [offset, offset + bytes), and no others, so that the host may write there. 0;
+ * TOO_LARGE when the journal has no room; BUSY outside of a transaction.
  */
 export function transactionNote(offset: u32, bytes: u32): u32 {
   if (!keeping) return BUSY;
+  if (bytes == 0) return 0;
   const words = u32((u64(offset & 3) + bytes + 3) >>> 2);
   if (words > journalLeft()) return TOO_LARGE;
-  for (let i: u32 = 0; i < words; i++) journalNote((offset & ~3) + (i << 2));
+  const end = u64(offset) + bytes;
+  for (let at = u64(offset); at < end; ) {
+    const count = u32(min((at & ~3) + 4, end) - at);
+    if (count == 4) journalNote(u32(at));
+    else journalNoteBytes(u32(at), count);
+    at += count;
+  }
   return 0;
 }

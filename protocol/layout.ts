@@ -167,7 +167,7 @@ export const CHECK_SUMS = 8;
 
 /** u32: entries that count; storing 0 commits */
 export const JOURNAL_COUNT_OFFSET = 0;
-/** Entries begin here: u32 offset of the word, u32 old value. */
+/** Entries begin here: u32 offset of a word, or of 1 to 3 bytes in it; u32 old value. */
 export const JOURNAL_ENTRIES_OFFSET = 8;
 /** Bytes of one entry. */
 export const JOURNAL_ENTRY_BYTES = 8;

@@ -79,6 +79,16 @@ class Heap {
     return found;
   }
 
+  /** Size of the largest free block, as a walk finds it; 0 when there is none. */
+  largest(): number {
+    let largest = 0;
+    for (let at = this.payload; at < this.end; at += this.#word(at + BLOCK_SIZE_OFFSET) & ~BLOCK_FREE) {
+      const size = this.#word(at + BLOCK_SIZE_OFFSET);
+      if ((size & BLOCK_FREE) !== 0) largest = Math.max(largest, size & ~BLOCK_FREE);
+    }
+    return largest;
+  }
+
   /** A block that the model has from now on, filled with bytes of its own. */
   add(offset: number, bytes: number): void {
     this.#fill = (this.#fill % 250) + 1;
@@ -140,11 +150,23 @@ class Heap {
 
 type Command = fc.Command<Model, Heap>;
 
+/** A free block of this size has room for the bytes, wherever it lies. */
+function neededFor(bytes: number, alignment: number): number {
+  const size = Math.max(BLOCK_BYTES_MIN, Math.ceil(bytes / 8) * 8 + BLOCK_HEADER_BYTES);
+  return alignment > 8 ? size + alignment + BLOCK_BYTES_MIN : size;
+}
+
 function allocates(heap: Heap, model: Model, doer: Doer, wish: [number, number, boolean]): boolean {
   const [bytes, alignment, zero] = wish;
   const before = new Set(heap.used().map(({ offset }) => offset));
   const result = heap.does(doer, "heapAllocate", bytes, alignment, zero ? 1 : 0);
-  if (result === SEGMENT_FULL) return false;
+  if (result === SEGMENT_FULL) {
+    assert.ok(
+      heap.largest() < neededFor(bytes, alignment),
+      `refused ${bytes} at ${alignment}, though it fits`,
+    );
+    return false;
+  }
   // A dead one's block is in use, or was never taken; nobody else knows of it.
   const found = heap.used().filter(({ offset }) => !before.has(offset));
   assert.ok(found.length === 1 || (result === undefined && found.length === 0), `${found.length} taken`);

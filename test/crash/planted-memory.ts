@@ -45,6 +45,18 @@ export function restoring(lane: CrashLane): number {
   return lane.siteWriting(HEAP_FREE_UNITS_OFFSET, 1, repair([LOST_SLOT]));
 }
 
+/** The store that restores a byte of a word. */
+export function restoringByte(lane: CrashLane): number {
+  const { blocks } = prepareHeap(lane, FILLS[0] as Fill);
+  const at = (blocks[0] as number) + 5;
+  const script = function* (): Script {
+    yield* begin();
+    yield* writeNoted(at, new Uint8Array(1));
+    yield* call("transactionEnd", 0);
+  };
+  return lane.siteWriting(at, 0, script());
+}
+
 /** The store that says that the heap is whole again, after a death. */
 export function wholeAgain(lane: CrashLane): number {
   someoneDiedFreeing(lane);

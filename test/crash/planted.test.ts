@@ -98,6 +98,12 @@ const PLANTED: Planted[] = [
     noticedBy: "heap, transaction, write, commit",
   },
   {
+    bug: "bytes of a word that a transaction wrote are not restored",
+    site: memory.restoringByte,
+    how: "drop",
+    noticedBy: "heap, bytes beside those that others write, abort",
+  },
+  {
     bug: "the journal is not rolled back for who takes the lock of a dead one's transaction",
     site: memory.restoring,
     how: "drop",

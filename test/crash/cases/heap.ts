@@ -51,6 +51,8 @@ export function prepareHeap(lane: CrashLane, fill: Fill): Ground {
 export interface HeapOperation {
   name: string;
   run(ground: Ground): Script<unknown>;
+  /** As `run`, without the zeroing of the block, which comes after the commit: what a death between the two leaves. */
+  unzeroed?(ground: Ground): Script<number | undefined>;
   /** What happens before, beyond the ground. */
   before?(lane: CrashLane, ground: Ground): void;
   fill?: Fill;
@@ -84,6 +86,13 @@ export function heapCase(one: HeapOperation): CrashCase {
   let ground: Ground;
   let before = "";
   let after = "";
+  /** The block that is not zeroed yet, and what stands beside its bytes. */
+  let unzeroed: number | undefined;
+  let committed = "";
+  function* takeUnzeroed(): Script {
+    unzeroed = yield* (one.unzeroed as NonNullable<typeof one.unzeroed>)(ground);
+  }
+  const beside = (lane: CrashLane): string => picture(lane.view, ground.payload, unzeroed);
   return {
     name: `heap, ${one.name}`,
     before: (lane) => {
@@ -93,6 +102,7 @@ export function heapCase(one: HeapOperation): CrashCase {
       const look = (): string => picture(lane.view, ground.payload);
       before = lane.foresee(1, repair(LOST), look);
       after = lane.foresee(0, one.run(ground), look);
+      if (one.unzeroed) committed = lane.foresee(0, takeUnzeroed(), () => beside(lane));
     },
     operation: () => one.run(ground),
     *goOn(lane, by, dead, finished) {
@@ -101,14 +111,16 @@ export function heapCase(one: HeapOperation): CrashCase {
       lane.settled(by);
       yield* check();
       const now = picture(lane.view, ground.payload);
-      assert.ok(now === after || (now === before && !finished), `neither before nor after:\n${now}`);
+      const unfinished = !finished && (now === before || beside(lane) === committed);
+      assert.ok(now === after || unfinished, `neither before nor after:\n${now}`);
       if (by === 1 && !one.full) yield* work(lane.view, ground.payload);
     },
   };
 }
 
 function allocating(name: string, wish: BlockWish, more: Partial<HeapOperation> = {}): HeapOperation {
-  return { name: `allocate ${name}`, run: () => allocate(wish, LOST), ...more };
+  const unzeroed = (): Script<number | undefined> => allocate({ ...wish, zero: false }, LOST);
+  return { name: `allocate ${name}`, run: () => allocate(wish, LOST), unzeroed, ...more };
 }
 
 function freeing(name: string, index: number, more: Partial<HeapOperation> = {}): HeapOperation {

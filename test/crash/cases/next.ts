@@ -30,7 +30,7 @@ function* inUse({ blocks }: Ground): Script<number[]> {
 
 /** What a survivor does next: a cut in front, a merge, a new object, and all of it as one. */
 const NEXT: Next[] = [
-  () => unlessFull("heapAllocate", call("heapAllocate", 72, 128, 1)),
+  () => unlessFull("heapAllocate", call("heapAllocate", 72, 128, 0)),
   function* (ground) {
     const [first, second] = yield* inUse(ground);
     yield* free((second ?? first) as number);

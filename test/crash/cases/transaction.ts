@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { BUSY, NOT_FOUND, TOO_LARGE } from "../../../protocol/errors.js";
 import { HEAP_BLOCKS_OFFSET, HEAP_ROOT_OFFSET, OBJECT_LOCK, SUSPECT_NONE } from "../../../protocol/layout.js";
 import type { CrashCase } from "../../lib/crash.js";
-import { allocate, begin, check, free, writeNoted } from "../../lib/hosts/heap.js";
+import { allocate, begin, check, free, repair, writeNoted } from "../../lib/hosts/heap.js";
 import { acquire, Expected, releaseExclusive, releaseShared } from "../../lib/hosts/lock.js";
 import { insertOnce, offsetOf, openObject, ringWish } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
@@ -120,6 +120,44 @@ export const TRANSACTIONS: HeapOperation[] = [
   { name: "what is refused", run: refused },
 ];
 
+/**
+ * A transaction writes some bytes of a word, and others write the rest of it meanwhile, before each of its stores. What is undone
+ * are its own bytes.
+ */
+function besideOthers(keep: boolean): CrashCase {
+  let ground: Ground;
+  let theirs = 0;
+  /** The bytes around those that the transaction writes: they share words with them. */
+  const around = (): number[] => [4, 14, 15].map((at) => (ground.blocks[0] as number) + at);
+  return {
+    name: `heap, bytes beside those that others write, ${keep ? "commit" : "abort"}`,
+    before: (lane) => {
+      ground = prepareHeap(lane, FILLS[1] as Fill);
+      theirs = 0;
+    },
+    operation: () =>
+      transaction(() => writeNoted((ground.blocks[0] as number) + 5, new Uint8Array(9).fill(0xa1)), keep),
+    meanwhile: (lane) => {
+      theirs = (theirs + 1) % 251;
+      for (const at of around()) lane.arena.segment[at] = theirs;
+    },
+    *goOn(lane, by, dead, finished) {
+      assert.ok(yield* repair(slotsOf(dead)), "the write lock is not to be had");
+      lane.settled(by);
+      for (const at of around()) assert.equal(lane.arena.segment[at], theirs, "a byte of somebody else");
+      const own = lane.arena.segment.subarray(around()[0] as number, around()[1]).subarray(1);
+      const [first] = own;
+      assert.ok(
+        own.every((byte) => byte === first),
+        "half of the transaction",
+      );
+      assert.ok(first === 1 || (first === 0xa1 && keep), `its bytes are ${first}`);
+      if (finished && keep) assert.equal(first, 0xa1);
+      yield* check();
+    },
+  };
+}
+
 /** How a transaction has its lock: taken for it, or nested in a hold. */
 type Hold = "taken for it" | "nested in a hold";
 
@@ -166,6 +204,7 @@ const HOLDS: Hold[] = ["taken for it", "nested in a hold"];
 
 export const transactionCases: CrashCase[] = [
   ...HOLDS.flatMap((hold) => (["exclusive", "shared"] as const).map((mode) => lockedCase(hold, mode))),
+  ...[true, false].map(besideOthers),
   ...TRANSACTIONS.map((one) => heapCase({ ...one, name: `transaction, ${one.name}` })),
   // The journal is long, and each of its entries is restored alike: the survivors are not killed.
   heapCase({

@@ -60,8 +60,8 @@ export function* check(): Script {
   if (problem !== 0) throw new Error(`heapCheck: ${problem} at ${yield* variable("heapCheckOffset")}`);
 }
 
-/** Every block, with the bytes of those in use, the root, and how many objects there are. */
-export function picture(view: DataView, payload: number): string {
+/** Every block, with the bytes of those in use but of a `hidden` one, the root, and how many objects there are. */
+export function picture(view: DataView, payload: number, hidden?: number): string {
   const text = [`root ${view.getUint32(HEAP_ROOT_OFFSET, true)}`];
   text.push(`${view.getUint32(DIRECTORY_COUNT_OFFSET, true)} objects`);
   for (let at = payload, before = 0; ; ) {
@@ -73,7 +73,7 @@ export function picture(view: DataView, payload: number): string {
     if (size & BLOCK_FREE) text.push(`${at} free ${whole}`);
     else
       text.push(
-        `${at} used ${whole} ${view.getUint32(at + BLOCK_LAYOUT_OFFSET, true)} ${bytesOf(view, at + BLOCK_HEADER_BYTES, whole - BLOCK_HEADER_BYTES, payload)}`,
+        `${at} used ${whole} ${view.getUint32(at + BLOCK_LAYOUT_OFFSET, true)} ${at + BLOCK_HEADER_BYTES === hidden ? "" : bytesOf(view, at + BLOCK_HEADER_BYTES, whole - BLOCK_HEADER_BYTES, payload)}`,
       );
     before = at;
     at += whole;

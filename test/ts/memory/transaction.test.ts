@@ -82,6 +82,30 @@ test("a function that throws leaves everything as it was, and its error passes t
   block.free();
 });
 
+test("undoing leaves what others wrote beside, under a lock of their own", () => {
+  using all = scene();
+  const { segment, other, lock } = all;
+  const Shared = struct({ first: "u8", mine: "u8", text: "utf8:5", yours: "u8", big: "u32", last: "u16" });
+  const block = segment.heap.allocate(Shared.bytes);
+  const view = block.view(Shared);
+  const theirs = (other.heap.blockAt(block.offset) as typeof block).view(Shared);
+  const theirLock = other.lock("theirs");
+  const failing = (): void => {
+    segment.transactionSync(lock, () => {
+      view.set("mine", 1);
+      view.set("text", "abc");
+      using _held = theirLock.acquireSync();
+      theirs.set("first", 2);
+      theirs.set("yours", 3);
+      theirs.set("big", 4);
+      theirs.set("last", 5);
+      throw new Error("undone");
+    });
+  };
+  assert.throws(failing, /undone/);
+  assert.equal(view.read(), { first: 2, mine: 0, text: "", yours: 3, big: 4, last: 5 });
+});
+
 test("transactions do not nest: the outer one is undone with the inner", async () => {
   using all = scene();
   let inner: Promise<unknown> | undefined;

@@ -244,7 +244,10 @@ function chosenFolder(): string | undefined {
  */
 export function loadNative(): Native {
   if (typeof WebAssembly !== "object") {
-    throw notSupported("this runtime has no WebAssembly: leave out --jitless, also in NODE_OPTIONS");
+    throw notSupported(
+      "this engine runs without WebAssembly: leave out --jitless, or whatever else takes it away (--no-expose-wasm), also in " +
+        "NODE_OPTIONS and execArgv",
+    );
   }
   const wanted = platform();
   const attempts = new Attempts();

@@ -47,7 +47,17 @@ export function nowNs(): number {
   return readDate() * 1e6;
 }
 
-const nothing = new Int32Array(new SharedArrayBuffer(4));
+let nothing: Int32Array | undefined;
+
+/** A word that nobody changes. Some global scopes have no SharedArrayBuffer (a window of Electron), but every Wasm has it. */
+function still(): Int32Array {
+  nothing ??= new Int32Array(
+    typeof SharedArrayBuffer === "function"
+      ? new SharedArrayBuffer(4)
+      : new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer,
+  );
+  return nothing;
+}
 
 const settled = Promise.resolve();
 
@@ -58,7 +68,7 @@ export function soon(callback: () => void): void {
 
 /** Blocks the thread. */
 export function sleepMs(milliseconds: number): void {
-  Atomics.wait(nothing, 0, 0, milliseconds);
+  Atomics.wait(still(), 0, 0, milliseconds);
 }
 
 /**
@@ -69,7 +79,7 @@ export const atomicLoadsWrite = runtime === RUNTIME_BUN;
 
 /** No load of shared memory moves across this call. */
 export function fence(): void {
-  Atomics.add(nothing, 0, 0);
+  Atomics.add(still(), 0, 0);
 }
 
 const compiled = new Map<boolean, WebAssembly.Module>();

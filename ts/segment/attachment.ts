@@ -31,13 +31,17 @@ export class Lease {
 
   constructor(attachment: Attachment) {
     this.attachment = attachment;
-    forgotten.register(this, attachment, attachment);
+    forgotten?.register(this, attachment, attachment);
   }
 }
 
-const forgotten = new FinalizationRegistry<Attachment>((attachment) => {
-  if (!attachment.rawBytesGiven) attachment.close(true);
-});
+/** Undefined in engines and sandboxes without it: there nothing is closed that was forgotten. */
+const forgotten =
+  typeof FinalizationRegistry === "function"
+    ? new FinalizationRegistry<Attachment>((attachment) => {
+        if (!attachment.rawBytesGiven) attachment.close(true);
+      })
+    : undefined;
 
 /** An object that must be closed before its segment is. */
 export interface Closable {
@@ -256,7 +260,7 @@ export class Attachment {
   #closeRegion(): void {
     this.region.close();
     this.#endBeating();
-    forgotten.unregister(this);
+    forgotten?.unregister(this);
     this.onClosed?.();
     this.afterClose?.();
   }

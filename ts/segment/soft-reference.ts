@@ -31,6 +31,7 @@ export class SoftReference<T extends object> {
 
   /** @internal */
   weaken(): void {
+    if (typeof WeakRef !== "function") return; // then it stays an ordinary reference
     if (this.#strong) this.#weak = new WeakRef(this.#strong);
     this.#strong = undefined;
   }

@@ -72,6 +72,7 @@ const refusals: { what: string; flags: string[]; env?: Record<string, string>; s
   },
   { what: "--permission", flags: [permission, "--allow-fs-read=*"], says: /add --allow-addons/ },
   { what: "--jitless", flags: ["--jitless"], says: /leave out --jitless/ },
+  { what: "--no-expose-wasm", flags: ["--no-expose-wasm"], says: /--no-expose-wasm/ },
   {
     what: "a folder without the shim",
     flags: [],
@@ -89,6 +90,17 @@ for (const { what, flags, env, says } of refusals) {
     });
   }
 }
+
+test("a global scope without some classes of the language is no obstacle", async () => {
+  for (const name of ["SharedArrayBuffer", "FinalizationRegistry", "WeakRef", "Atomics"]) {
+    const [created, opened] = await answers("import", [
+      "--import",
+      `data:text/javascript,delete globalThis.${name}`,
+    ]);
+    assert.is(created, "works", name);
+    assert.match(opened, /^NOT_FOUND/, name);
+  }
+});
 
 test("frozen intrinsics and forbidden strings of code are no obstacle", async () => {
   for (const flag of ["--frozen-intrinsics", "--disallow-code-generation-from-strings"]) {

@@ -1,5 +1,5 @@
 /**
- * Semaphore, event and counter: one word and a set of waiters. Wait-free, but `semaphoreTry`, which is lock-free.
+ * Semaphore, event and counter: one word and a set of waiters. Wait-free; `semaphoreTry` and `counterAdd` are lock-free.
  *
  *     object:   0       8       16     128
  *               +-------+-------+------+---------+
@@ -8,8 +8,8 @@
  *
  * | word  | written by                                                                         | read by        |
  * | ----- | ---------------------------------------------------------------------------------- | -------------- |
- * | value | semaphore: CAS to less, CAS to more; event: OR 1, CAS to one more; counter: add,   | all            |
- * |       | CAS                                                                                |                |
+ * | value | semaphore: CAS to less, CAS to more; event: OR 1, CAS to one more; counter: CAS,   | all            |
+ * |       | exchange                                                                           |                |
  * | claim | CAS from 0 or a dead participant's token to one's own, by who waits for several at | whoever takes  |
  * |       | once; CAS back to 0 by the same                                                    | from it        |
  *
@@ -27,6 +27,10 @@
  * The word of an event is odd while it is signaled. A reset makes it even again, and 2 more than it was before: who began to wait
  * at another even number knows that it was signaled meanwhile, also when it slept, or was stopped, through signal and reset.
  *
+ * A counter holds an integer from -COUNTER_MAX to COUNTER_MAX, 2^53 - 1: every host, also one whose numbers are doubles, reads it
+ * exactly. An addition that would leave this range is refused, and the value stays. So `counterAdd` is a loop of load and CAS: a
+ * turn fails only when the change of somebody else has succeeded.
+ *
  * If a participant dies: before the change of the value it has not happened, after it it has. What a dead participant had taken
  * from a semaphore stays taken: a semaphore has no owners. Who needs them back uses a lock. With the claim: the next one who
  * wants to take has the kernel asked, and passes a claim whose owner is dead.
@@ -40,10 +44,11 @@ import {
   SIGNAL_VALUE_OFFSET,
   SIGNAL_WAITERS_OFFSET,
 } from "../protocol/layout";
+import { COUNTER_MAX } from "../protocol/limits";
 import { self, setSuspect, waitersBytes } from "./instance";
 import { isLive, selfCheck } from "./participants";
 import { waitersAny } from "./waiters";
-import { add64, compareExchange64, exchange64, load32, load64, or32, store32, swap32, swap64 } from "./word";
+import { compareExchange64, exchange64, load32, load64, or32, store32, swap32, swap64 } from "./word";
 
 /** Whoever loses a CAS this often in one call meets somebody who does nothing but change the word. */
 const TURNS_MAX = 1024;
@@ -134,14 +139,27 @@ export function eventSet(signal: usize, signaled: bool): u32 {
   return 0;
 }
 
-/** What a counter holds; numbers cross as doubles, exact up to 2^53. */
+function counts(value: i64): bool {
+  return value >= -COUNTER_MAX && value <= COUNTER_MAX;
+}
+
+/** What a counter holds. Beyond COUNTER_MAX, which no operation of this file stores, it is the nearest double. */
 export function counterValue(signal: usize): f64 {
   return f64(i64(load64(signal + SIGNAL_VALUE_OFFSET)));
 }
 
-/** Adds and returns the sum. */
+/**
+ * Adds and returns the sum. Nothing was added when it returns NaN: the sum would leave the range of a counter; or Infinity:
+ * others changed it all the time, again.
+ */
 export function counterAdd(signal: usize, amount: f64): f64 {
-  return f64(i64(add64(signal + SIGNAL_VALUE_OFFSET, i64(amount))) + i64(amount));
+  for (let turn = 0; turn < TURNS_MAX; turn++) {
+    const value = load64(signal + SIGNAL_VALUE_OFFSET);
+    const sum = i64(value) + i64(amount);
+    if (!counts(sum)) return NaN;
+    if (swap64(signal + SIGNAL_VALUE_OFFSET, value, u64(sum))) return f64(sum); // pairs with the load in counterValue
+  }
+  return Infinity;
 }
 
 /** Replaces the value and returns the one before. */

@@ -44,11 +44,6 @@ export function swap32(offset: usize, expected: u32, value: u32): bool {
   return atomic.cmpxchg<u32>(offset, expected, value) == expected;
 }
 
-/** Adds and returns the value before. */
-export function add64(offset: usize, value: u64): u64 {
-  return atomic.add<u64>(offset, value);
-}
-
 /** Stores and returns the value before. */
 export function exchange64(offset: usize, value: u64): u64 {
   return atomic.xchg<u64>(offset, value);

@@ -59,6 +59,9 @@ export const LATEST_LARGE_SLOTS = 4;
 /** Largest value. */
 export const LATEST_BYTES_MAX = 0x10000000;
 
+/** Largest value of a counter, and -COUNTER_MAX the smallest: 2^53 - 1, exact in every host. */
+export const COUNTER_MAX = 0x1fffffffffffff;
+
 /** Longest sleep before a waiter looks again whether its peer still lives. Milliseconds. */
 export const RECHECK_MS = 100;
 /** A participant whose heartbeat is older counts as stalled (never as dead). Milliseconds. */

@@ -1,12 +1,15 @@
+import { CORRUPT, TOO_LARGE } from "../../protocol/errors.js";
 import { OBJECT_COUNTER } from "../../protocol/layout.js";
+import { COUNTER_MAX } from "../../protocol/limits.js";
 import { integer } from "../arguments.js";
+import { failure, type IsthmusError } from "../errors.js";
 import { describe } from "../host/describe.js";
 import type { Lease } from "../segment/attachment.js";
 import { Signal } from "./signal.js";
 
 /**
- * A number that all change together, made by `segment.counter`: no update is lost. Integers of 64 bits; what is read and written
- * here is exact up to 2^53.
+ * A number that all change together, made by `segment.counter`: no update is lost. An integer from -(2^53 - 1) to 2^53 - 1,
+ * exact in every host: an addition that would leave this range is refused.
  *
  * @example
  * ```ts
@@ -27,9 +30,16 @@ export class Counter extends Signal {
     super(lease, name, OBJECT_COUNTER, {});
   }
 
-  /** What it is now. @throws {IsthmusError} CLOSED: the segment was closed */
+  /**
+   * What it is now.
+   *
+   * @throws {IsthmusError} CLOSED: the segment was closed; CORRUPT when something that is no operation of a counter has stored a
+   *   number out of range: `exchange` repairs that
+   */
   get value(): number {
-    return this.attachment(false).core.counterValue(this.offset);
+    const value = this.attachment(false).core.counterValue(this.offset);
+    if (!Number.isSafeInteger(value)) throw this.#damaged(value);
+    return value;
   }
 
   /**
@@ -38,10 +48,26 @@ export class Counter extends Signal {
    * @param amount an integer from -(2^53 - 1) to 2^53 - 1; default 1
    * @returns the new value
    * @throws {TypeError | RangeError} when it is no such number
-   * @throws {IsthmusError} CLOSED: the segment was closed; READ_ONLY; EVICTED: this participant was removed
+   * @throws {IsthmusError} TOO_LARGE when the new value would not be one: then nothing was added; CLOSED: the segment was closed;
+   *   READ_ONLY; EVICTED: this participant was removed
    */
   add(amount = 1): number {
-    return this.attachment(true).core.counterAdd(this.offset, safe("amount", amount));
+    const { core } = this.attachment(true);
+    safe("amount", amount);
+    let sum = core.counterAdd(this.offset, amount);
+    while (sum === Infinity) sum = core.counterAdd(this.offset, amount); // others changed it all the time
+    if (Number.isNaN(sum)) throw this.#tooLarge(amount);
+    return sum;
+  }
+
+  #tooLarge(amount: number): IsthmusError {
+    const text = `it has ${this.value} now, and holds ${-COUNTER_MAX} to ${COUNTER_MAX}; nothing was added`;
+    return failure(TOO_LARGE, `adding ${amount} to counter "${this.name}": ${text}`);
+  }
+
+  #damaged(value: number): IsthmusError {
+    const text = `counter "${this.name}" holds about ${value}, and no operation stores more than ${COUNTER_MAX}`;
+    return failure(CORRUPT, `${text}; counter.exchange(0) repairs it`);
   }
 
   /**
@@ -49,7 +75,7 @@ export class Counter extends Signal {
    *
    * @param value as for `add`
    * @returns the value before
-   * @throws as `add`
+   * @throws as `add`, without TOO_LARGE
    */
   exchange(value: number): number {
     return this.attachment(true).core.counterExchange(this.offset, safe("value", value));
@@ -61,7 +87,7 @@ export class Counter extends Signal {
    * @param expected as for `add`
    * @param value as for `add`
    * @returns the value before: it was replaced when that equals `expected`
-   * @throws as `add`
+   * @throws as `exchange`
    */
   compareExchange(expected: number, value: number): number {
     const { core } = this.attachment(true);
@@ -70,5 +96,5 @@ export class Counter extends Signal {
 }
 
 function safe(argument: string, value: unknown): number {
-  return integer(argument, value, Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
+  return integer(argument, value, -COUNTER_MAX, COUNTER_MAX);
 }

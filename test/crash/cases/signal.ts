@@ -74,6 +74,7 @@ function* takeInVain(signal: number): Script {
 
 function* count(signal: number): Script {
   assert.equal(yield* call("counterAdd", signal, 2 ** 40), 2 ** 40);
+  assert.ok(Number.isNaN(yield* call("counterAdd", signal, 2 ** 53 - 2 ** 40)));
   assert.equal(yield* call("counterExchange", signal, -7), 2 ** 40);
   assert.equal(yield* call("counterCompareExchange", signal, 1, 2), -7);
   assert.equal(yield* call("counterCompareExchange", signal, -7, 9), -7);

@@ -66,6 +66,41 @@ test("a counter adds, replaces and compares, exactly up to 2^53 and below zero",
   assert.is(counter.value, 7);
 });
 
+test("an addition that would leave the range of a counter is refused, and the value stays", () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const counter = segment.counter("c");
+  for (const sign of [1, -1]) {
+    const limit = sign * Number.MAX_SAFE_INTEGER;
+    counter.exchange(limit - sign);
+    assert.is(counter.add(sign), limit);
+    for (const amount of [sign, 2 * sign, limit]) {
+      refused(
+        "TOO_LARGE",
+        () => counter.add(amount),
+        /"c": it has -?9007199254740991 now.*nothing was added/,
+      );
+      assert.is(counter.value, limit);
+    }
+    assert.is(counter.add(-limit), 0);
+  }
+});
+
+test("a counter in which something else has stored a number that is not exact says so, and exchange repairs it", () => {
+  using segment = Segment.create(segmentName("inexact"), { bytes: MiB, temporary: true });
+  const counter = segment.counter("c");
+  const words = new BigInt64Array(segment.heap.allocate(8).bytes.buffer);
+  const word = objectOffset(segment.name, "c") / 8;
+  for (const found of [2n ** 53n, 2n ** 63n - 1n, -(2n ** 63n)]) {
+    words[word] = found;
+    refused("CORRUPT", () => counter.value, /exchange\(0\) repairs it/);
+    refused("CORRUPT", () => counter.add(), /exchange/);
+    assert.is(words[word], found);
+    assert.is(counter.compareExchange(0, 1), Number(found));
+    assert.is(counter.exchange(0), Number(found));
+    assert.is(counter.value, 0);
+  }
+});
+
 test("no more are inside than the semaphore has, and all come back", async () => {
   using segment = Segment.create(segmentName("semaphore"), { bytes: MiB });
   const semaphore = segment.semaphore("slots", { initial: 2 });

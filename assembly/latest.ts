@@ -27,8 +27,9 @@
  *  7. writer = 0; anyone waiting? then wake
  *
  * Small values (LATEST_SMALL_BYTES_MAX) have two slots and are copied by the core, from and to the scratch of the
- * participant, word by word, atomically on both sides; a read-only host, which has no scratch, does the same with Atomics.
- * Large ones have four; who can write to the segment pins what it reads, so that a fast writer does not starve a slow
+ * participant, word by word. The writer's stores are plain: steps 3 and 5 keep them in between. The reader's loads are
+ * atomic, so step 4 comes after them; a read-only host, which has no scratch, does the same with Atomics. Large values
+ * have four slots; a reader that can write to the segment pins what it reads, so that a fast writer does not starve a slow
  * reader. A pin is a wish: when all other slots are pinned the writer takes one all the same, and step 4 of the reader
  * notices.
  *
@@ -171,7 +172,8 @@ export function latestWrite(latest: usize, valueBytes: u32): u32 {
   const slot = latestBegin(latest, valueBytes);
   if (slot < u32(RESULT_OFFSETS)) return slot;
   const ours = scratch();
-  for (let i: u32 = 0; i < valueBytes; i += 8) store64(slot + i, load<u64>(ours + i)); // pairs with latestRead's loads
+  // Plain: the load in latestBegin keeps them behind the mark, latestCommit publishes them. Each atomic store would be a barrier.
+  for (let i: u32 = 0; i < valueBytes; i += 8) store<u64>(slot + i, load<u64>(ours + i));
   return latestCommit(latest, valueBytes, slot);
 }
 

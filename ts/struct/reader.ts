@@ -46,7 +46,9 @@ function loops(fields: readonly FieldReader[]): StructReader {
 export function structReader(fields: readonly FieldReader[]): StructReader {
   const at = (i: number): string => `view, offset + ${Number(fields[i].offset)}`;
   const key = (i: number): string => JSON.stringify(fields[i].name);
-  const literal = fields.map((_, i) => `[${key(i)}]: read${i}(${at(i)})`);
+  // A computed key defines `__proto__` like any other field, but engines make objects with computed keys far more slowly.
+  const literalKey = ({ name }: FieldReader, i: number): string => (name === SETTER ? `[${key(i)}]` : key(i));
+  const literal = fields.map((field, i) => `${literalKey(field, i)}: read${i}(${at(i)})`);
   const assignments = fields.map(({ name }, i) =>
     name === SETTER
       ? `define(target, ${key(i)}, read${i}(${at(i)}));`

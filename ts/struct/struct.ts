@@ -5,8 +5,9 @@ import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { arrayCodec, blobCodec, type Codec, FIELD_BYTES_MAX, located, scalarCodec } from "./codecs.js";
 import { fnv1a } from "./hash.js";
 import { structReader } from "./reader.js";
-import { type ScalarName, scalars } from "./scalars.js";
+import { type Scalar, type ScalarName, scalars } from "./scalars.js";
 import { type Staged, Staging } from "./staging.js";
+import { structWriter } from "./writer.js";
 
 /**
  * Type of a field: a scalar, "utf8:N" (a text of at most N bytes in UTF-8) or "bytes:N" (at most N bytes), N from 1 to 2^28,
@@ -74,11 +75,6 @@ function codecOf(path: string, type: unknown): Codec {
     );
   }
   throw wrongType(`type of field ${path}`, "a type name, [type, count] or a struct", type);
-}
-
-/** How an error names a field of the value at `path`. */
-function within(path: string, name: string): string {
-  return path === "value" ? name : `${path}.${name}`;
 }
 
 function align(offset: number, alignment: number): number {
@@ -151,6 +147,14 @@ function structCodec(bytes: number, fields: readonly StructField[]): Codec {
       readInto: codec.readInto,
     })),
   );
+  const writeFields = structWriter(
+    fields.map(({ name, offset, codec }) => ({
+      name,
+      offset,
+      write: codec.write,
+      scalar: codec.scalar && (scalars[codec.scalar.name] as Scalar<unknown>),
+    })),
+  );
   const parts = fields.map(({ name, offset, codec }) => `${name}@${offset}:${codec.signature}`);
   return {
     bytes,
@@ -166,11 +170,7 @@ function structCodec(bytes: number, fields: readonly StructField[]): Codec {
       const own = located(path, index);
       if (typeof value !== "object" || value === null) throw wrongType(own, "an object", value);
       checkFields(value, own);
-      const given = value as Record<string, unknown>;
-      for (let i = 0; i < fields.length; i++) {
-        const { name, offset: at, codec } = fields[i];
-        codec.write(view, offset + at, given[name], within(own, name));
-      }
+      writeFields(view, offset, value as Record<string, unknown>, own);
     },
   };
 }

@@ -17,6 +17,7 @@ const reader = inSource("ts/struct/reader.ts");
 const scalars = inSource("ts/struct/scalars.ts");
 const staging = inSource("ts/struct/staging.ts");
 const struct = inSource("ts/struct/struct.ts");
+const writer = inSource("ts/struct/writer.ts");
 
 export const BUGS: Bug[] = [
   core(
@@ -133,6 +134,18 @@ export const BUGS: Bug[] = [
     "if (name === SETTER) define(",
     'if (name === "") define(',
     "ts/struct/",
+  ),
+  writer(
+    "what does not fit is written",
+    "if (fits${i}(value${i})) put",
+    "if (true || fits${i}(value${i})) put",
+    "ts/struct/",
+  ),
+  writer(
+    "the writer without code generation ignores its offset",
+    "write(view, offset + at, value[name]",
+    "write(view, offset * 0 + at, value[name]",
+    "ts/struct/readers",
   ),
   scalars(
     "integers are big-endian",

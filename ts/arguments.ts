@@ -12,10 +12,16 @@ export function wrongType(argument: string, expected: string, value: unknown): T
   return new TypeError(`${argument} must be ${expected}, got ${shown(value)}`);
 }
 
+/** For `new` of a class whose objects are made by a function. */
+export function notMade(name: string, maker: string): TypeError {
+  return new TypeError(`${name} cannot be constructed with new: call ${maker}`);
+}
+
 export function integer(argument: string, value: unknown, min: number, max: number): number {
   if (typeof value !== "number") throw wrongType(argument, "a number", value);
   if (!Number.isInteger(value) || value < min || value > max) {
-    throw new RangeError(`${argument} must be an integer from ${min} to ${max}, got ${value}`);
+    const expected = min === max ? `${min}` : `an integer from ${min} to ${max}`;
+    throw new RangeError(`${argument} must be ${expected}, got ${value}`);
   }
   return value;
 }
@@ -70,7 +76,7 @@ export function unknownName(
   known: readonly string[],
 ): TypeError {
   const nearest = known.map((word) => ({ word, far: distance(name, word) })).sort((a, b) => a.far - b.far)[0];
-  const near = nearest && nearest.far <= Math.max(2, name.length / 2);
+  const near = nearest && nearest.far <= name.length / 2; // of a name with one letter, only the case may differ
   const advice = near ? `did you mean "${nearest.word}"?` : `known are ${known.join(", ") || "none"}`;
   return new TypeError(`${argument} has no ${kind} "${name}"; ${advice}`);
 }

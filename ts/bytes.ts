@@ -31,6 +31,11 @@ export function isUint8Array(value: unknown): value is Uint8Array {
   return kind.call(value) === "Uint8Array";
 }
 
+/** The name of a typed array's type: "Float64Array", also for a subclass. Undefined for a DataView. */
+export function typeName(array: ArrayBufferView): string | undefined {
+  return kind.call(array);
+}
+
 /** Whether a value is a DataView, of any realm. */
 export function isDataView(value: unknown): value is DataView {
   return ArrayBuffer.isView(value) && kind.call(value) === undefined;

@@ -30,6 +30,7 @@ export type {
   Access,
   CreateOptions,
   FileOptions,
+  FileUrl,
   ListOptions,
   Namespace,
   OpenOptions,

@@ -304,4 +304,19 @@ test("containers are told apart", () => {
   );
 });
 
+test("doctor says which native part is used, and from where", async () => {
+  const used = finding(jsonOf<Report>(await isthmus(["doctor", "--json"])), "native part").found;
+  assert.match(used, /prebuilds.linux-\w+.isthmus\.node$/);
+  const folder = used.replace(/.linux-\w+.isthmus\.node$/, "");
+  const named = await shell(`ISTHMUS_PREBUILDS='${folder}' exec "$0" "$1" doctor --json`);
+  const found = finding(jsonOf<Report>(named), "native part").found;
+  assert.match(found, /isthmus\.node, in the folder that ISTHMUS_PREBUILDS names$/);
+  const wrong = jsonOf<Report>(await shell(`ISTHMUS_PREBUILDS=/nowhere exec "$0" "$1" doctor --json`));
+  assert.is(finding(wrong, "native part").status, "problem");
+  assert.match(
+    finding(wrong, "native part").found,
+    /ISTHMUS_PREBUILDS names \/nowhere, but there is no file/,
+  );
+});
+
 test.run();

@@ -55,21 +55,23 @@ test("a struct of a release that lays out fields in another way is refused", () 
   }
 });
 
-test("a block of another copy is known as one, and the error says how to get the same one", () => {
+test("a block of another copy is known as one, and becomes the root if it is of the same segment", () => {
   using segment = Segment.createAnonymous({ bytes: MiB });
   using same = theirs.Segment.fromHandle(segment.handle);
   const block = segment.heap.allocate(8);
   const foreign = same.heap.blockAt(block.offset) as ours.Block;
+  segment.root = foreign;
+  assert.is(same.root?.offset, block.offset);
+  using stranger = theirs.Segment.createAnonymous({ bytes: MiB });
+  const other = stranger.heap.allocate(8) as ours.Block;
   assert.throws(
     () => {
-      segment.root = foreign;
+      segment.root = other;
     },
-    (e: Error) => e instanceof TypeError && /blockAt/.test(e.message),
+    (e: Error) => e instanceof TypeError && /got one of another segment/.test(e.message),
   );
   assert.is(Segment.containing(foreign), undefined);
   assert.is(Segment.containing(foreign.view(theirs.struct({ a: "u8" }) as never)), undefined);
-  segment.root = segment.heap.blockAt(foreign.offset);
-  assert.is(same.root?.offset, block.offset);
   foreign.free();
   assert.throws(
     () => block.copy(),

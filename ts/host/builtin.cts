@@ -17,6 +17,7 @@ interface Builtins {
   "node:path": typeof import("node:path");
   "node:process": typeof import("node:process");
   "node:timers": typeof import("node:timers");
+  "node:url": typeof import("node:url");
   "node:util": typeof import("node:util");
   "node:zlib": typeof import("node:zlib");
 }
@@ -30,6 +31,7 @@ const literal: { [Name in keyof Builtins]: () => Builtins[Name] } = {
   "node:path": () => require("node:path"),
   "node:process": () => require("node:process"),
   "node:timers": () => require("node:timers"),
+  "node:url": () => require("node:url"),
   "node:util": () => require("node:util"),
   "node:zlib": () => require("node:zlib"),
 };

@@ -126,6 +126,13 @@ function failureText(what: string, cause: unknown): string {
   return meant ? `${what} cannot be loaded: ${meant} (${message})` : `${what} cannot be loaded: ${message}`;
 }
 
+/** Where the shim that `loadNative` gave last comes from, for people. */
+let origin = "no shim was loaded";
+
+export function shimOrigin(): string {
+  return origin;
+}
+
 /** One line per place, for the error that says where was looked in vain. */
 class Attempts {
   readonly failures: string[] = [];
@@ -154,7 +161,10 @@ class Attempts {
       const manifest = builtin("node:fs").readFileSync(path.join(root, "package.json"), "utf8");
       if (JSON.parse(manifest).name !== "isthmus") return undefined;
       const { path: find } = require("node-gyp-build") as { path(root: string): string };
-      return this.file(find(root));
+      const file = find(root);
+      const built = this.file(file);
+      if (built) origin = `${file}, which was built from its source`;
+      return built;
     } catch (cause) {
       if ((cause as Partial<NativeError>)?.status === STATUS) throw cause;
       return undefined; // nothing was built, or it may not be read
@@ -256,13 +266,20 @@ export function loadNative(): Native {
     ? builtin("node:path").resolve(folder, wanted, "isthmus.node")
     : packagedFiles()[wanted];
   const found = file === undefined ? undefined : attempts.file(file);
-  if (found) return found;
+  if (found) {
+    origin = folder ? `${file}, in the folder that ${FOLDER_VARIABLE} names` : (file as string);
+    return found;
+  }
   if (folder) throw notSupported(`${FOLDER_VARIABLE} names ${folder}, but ${attempts.failures.join("; ")}`);
   const built = attempts.built();
   if (built) return built;
   const shims = embeddedShims();
   const shim = shims[wanted];
-  if (shim) return attempts.embedded(shim);
+  if (shim) {
+    const loaded = attempts.embedded(shim);
+    origin = `the copy in the JavaScript for ${wanted}, because ${attempts.failures.join("; ") || "no file goes with it"}`;
+    return loaded;
+  }
   throw notSupported(
     `Isthmus has no native part for ${wanted}; it has one for ${Object.keys(shims).sort().join(", ")}. ` +
       `A folder with ${wanted}/isthmus.node can be named by ${FOLDER_VARIABLE}`,

@@ -2,7 +2,7 @@ import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { StructView } from "../memory/view.js";
-import type { Attachment, Lease } from "../segment/attachment.js";
+import { type Attachment, checkMade, type Lease } from "../segment/attachment.js";
 import type { Fields, Struct } from "../struct/struct.js";
 
 /** @internal Where a claimed value is written, and what happens at the end of the claim. */
@@ -55,6 +55,7 @@ export class LatestClaim<F extends Fields> {
 
   /** @internal */
   constructor(lease: Lease, layout: Struct<F>, slot: ClaimedSlot) {
+    checkMade(lease, "LatestClaim", "latest.claim()");
     const { attachment } = lease;
     this.#attachment = attachment;
     this.#slot = slot;

@@ -5,13 +5,14 @@ import { objectOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync 
 import { flagsOf, isError } from "../core.js";
 import { failure, type IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
-import { atomicLoadsWrite, fence, monotonicMs, sleepMs } from "../host/runtime.js";
+import { atomicLoadsWrite, fence } from "../host/runtime.js";
 import { ringAdvice } from "../ring/errors.js";
-import type { Lease } from "../segment/attachment.js";
+import { checkMade, type Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
 import type { Codec } from "../struct/codecs.js";
 import { type Fields, type Struct, type StructInput, type StructValue, structOf } from "../struct/struct.js";
 import { Queue } from "../wait/queue.js";
+import { retryFor } from "../wait/retry.js";
 import { type Condition, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
 import { type ClaimedSlot, LatestClaim } from "./claim.js";
 import { LatestValues } from "./values.js";
@@ -82,6 +83,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
 
   /** @internal */
   constructor(lease: Lease, name: string, layout: Struct<F>) {
+    checkMade(lease, "Latest", "segment.latest(name, layout)");
     const own = structOf("layout", layout);
     const { attachment } = lease;
     const parameters = { bytes: own.bytes, layout: own.hash };
@@ -214,22 +216,19 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
 
   #contend(call: (latest: number, valueBytes: number) => number): number {
     const { attachment } = this.#lease;
-    const begin = monotonicMs();
-    for (;;) {
-      const result = attachment.retryPastDead(() => {
-        const offset = call(this.#offset, this.layout.bytes) >>> 0;
-        return offset === BUSY ? undefined : offset;
+    const result = retryFor(WRITE_TIMEOUT_MS, () => {
+      const offset = attachment.retryPastDead(() => {
+        const found = call(this.#offset, this.layout.bytes) >>> 0;
+        return found === BUSY ? undefined : found;
       });
-      if (result !== undefined) return result;
-      this.#checkClaims();
-      if (monotonicMs() - begin > WRITE_TIMEOUT_MS) {
-        throw failure(
-          BUSY,
-          `${attachment.suspectText()} is in the middle of writing "${this.name}"; try again later`,
-        );
-      }
-      sleepMs(0.05);
-    }
+      if (offset === undefined) this.#checkClaims();
+      return offset;
+    });
+    if (result !== undefined) return result;
+    throw failure(
+      BUSY,
+      `${attachment.suspectText()} is in the middle of writing "${this.name}"; try again later`,
+    );
   }
 
   /** A claim of this opener cannot end while this thread waits for it. */
@@ -269,8 +268,9 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
 
   /**
    * As `read`, into an object that the caller keeps, for loops that must not allocate. Overwrites the fields of the object, the
-   * elements of its arrays and the fields of its inner structs. Texts, bytes and bigints are new values; so is an array or
-   * inner struct where the object has none with the same number of elements.
+   * elements of its arrays, which may be typed arrays, and the fields of its inner structs. Texts, bytes and bigints are new
+   * values; so is an array or inner struct where the object has none with the same number of elements, and an array where it has
+   * a typed array of a type that cannot hold them (a Uint8Array for "f64"). An array of floats holds every number, rounded.
    *
    * @param target an object as `read` gives it; an empty one is filled
    * @returns false when no value was written yet: then the object is as it was

@@ -1,10 +1,10 @@
 import { BUSY, CORRUPT } from "../../protocol/errors.js";
-import { bytesOf, callback, integer } from "../arguments.js";
+import { bytesOf, callback, integer, wrongType } from "../arguments.js";
 import { brand } from "../brand.js";
 import { type PrivateBytes, trueLength } from "../bytes.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
-import type { Attachment, Lease } from "../segment/attachment.js";
+import { type Attachment, checkMade, type Lease } from "../segment/attachment.js";
 import { type Described, differenceText, keepDescription } from "../segment/layouts.js";
 import { type Fields, type Struct, structOf } from "../struct/struct.js";
 import { generationAt } from "./generation.js";
@@ -63,6 +63,7 @@ export class Block {
 
   /** @internal */
   constructor(lease: Lease, offset: number, byteLength: number, generation: number) {
+    checkMade(lease, "Block", "segment.heap.allocate(length), or heap.blockAt(offset)");
     this.#lease = lease;
     this.generation = generation;
     this.offset = offset;
@@ -118,7 +119,8 @@ export class Block {
   /**
    * The bytes as a typed array or DataView of any kind, in place, as `bytes` are.
    *
-   * @param type the constructor: Float64Array, BigInt64Array, DataView …
+   * @param type the constructor: Float64Array, BigInt64Array, DataView, Buffer …; of a subclass, too, whose own constructor
+   *   passes its arguments on
    * @returns as many whole elements as the block has room for
    * @throws {TypeError} when it is no such constructor
    * @throws {IsthmusError} as `bytes`
@@ -252,6 +254,14 @@ export class Block {
   }
 }
 
+/** Whether it is Node's Buffer, or a subclass. Called as a constructor, that would print a warning. */
+function isBufferClass(
+  type: unknown,
+): type is { from(buffer: ArrayBufferLike, at: number, bytes: number): unknown } {
+  const { from, isBuffer } = type as { from?: unknown; isBuffer?: unknown };
+  return typeof from === "function" && typeof isBuffer === "function";
+}
+
 /** Calls a constructor and checks what it made: constructors of other realms cannot be compared with those of this one. */
 function viewOver<T extends ArrayBufferView>(
   type: ViewConstructor<T>,
@@ -260,12 +270,19 @@ function viewOver<T extends ArrayBufferView>(
   elements: number,
 ): T {
   try {
-    const made: unknown = new type(buffer as ArrayBuffer, offset, elements);
-    if (ArrayBuffer.isView(made) && made.buffer === buffer) return made as T;
+    const made: unknown = isBufferClass(type)
+      ? type.from(buffer, offset, elements)
+      : new type(buffer as ArrayBuffer, offset, elements);
+    if (ArrayBuffer.isView(made) && made.buffer === buffer && made.byteOffset === offset) {
+      if (made.byteLength === elements * (type.BYTES_PER_ELEMENT ?? 1) && made instanceof type)
+        return made as T;
+    }
   } catch {
     // What cannot be called in this way is no such constructor either.
   }
-  throw new TypeError(
-    "type must be the constructor of a typed array, or DataView: Float64Array, for example",
+  throw wrongType(
+    "type",
+    "the constructor of a typed array (or of a subclass that passes its arguments on), DataView or Buffer",
+    type.name ? `class ${type.name}` : type,
   );
 }

@@ -16,7 +16,7 @@ import { flag, integer, options } from "../arguments.js";
 import { isError } from "../core.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
-import type { Attachment, Lease } from "../segment/attachment.js";
+import { type Attachment, checkMade, type Lease } from "../segment/attachment.js";
 import { Block } from "./block.js";
 import { generationAt } from "./generation.js";
 import { type BlockList, listBlocks } from "./walk.js";
@@ -95,6 +95,7 @@ export class Heap {
 
   /** @internal */
   constructor(lease: Lease) {
+    checkMade(lease, "Heap", "nothing: segment.heap is the heap");
     this.#lease = lease;
   }
 

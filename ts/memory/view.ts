@@ -1,4 +1,4 @@
-import { wrongType } from "../arguments.js";
+import { notMade, wrongType } from "../arguments.js";
 import { brand } from "../brand.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { type ArrayOf, arraysOf } from "../struct/arrays.js";
@@ -53,6 +53,7 @@ export class StructView<F extends Fields> {
 
   /** @internal */
   constructor(place: Place, layout: Struct<F>) {
+    if (typeof place !== "object") throw notMade("StructView", "block.view(layout)");
     this.#place = place;
     this.layout = layout;
   }

@@ -1,4 +1,4 @@
-import { integer } from "../arguments.js";
+import { integer, notMade } from "../arguments.js";
 import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
@@ -50,6 +50,7 @@ export class Claim<F extends Fields = never> {
 
   /** @internal */
   constructor(producer: Claimant, from: number, length: number) {
+    if (typeof producer !== "object") throw notMade("Claim", "producer.claim(length)");
     this.#attachment = producer.attachment;
     this.#layout = producer.layout;
     this.#producer = producer;

@@ -14,7 +14,7 @@ import type { Core } from "../core.js";
 import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
-import type { Lease } from "../segment/attachment.js";
+import { checkMade, type Lease } from "../segment/attachment.js";
 import type { Fields, Struct } from "../struct/struct.js";
 import { Queue } from "../wait/queue.js";
 import {
@@ -123,6 +123,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
 
   /** @internal */
   constructor(lease: Lease, geometry: RingGeometry, each: boolean, at?: number) {
+    checkMade(lease, "Consumer", "ring.consumer()");
     const { attachment } = lease;
     const { core } = attachment;
     const { ring, layout } = geometry;
@@ -149,8 +150,13 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     this.#part = new EndPart(attachment, this, ring, ringCloseConsumer);
   }
 
+  #unusable(): IsthmusError {
+    const state = this.#cursor.closed ? "closed" : this.#draining ? "draining" : "peeked";
+    return consumerUnusable(this.#geometry, state);
+  }
+
   #usable(): void {
-    if (this.#cursor.closed || this.#peeked) throw consumerUnusable(this.#geometry, this.#cursor.closed);
+    if (this.#cursor.closed || this.#peeked) throw this.#unusable();
   }
 
   /** Throws when a call that blocks would overtake those that wait. */
@@ -318,8 +324,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 
   #wait<V, E>(take: () => V | undefined, atEnd: E, told: Told, how: Waiting): Promise<V | E> {
-    if (this.#cursor.closed || this.#peeked)
-      return failInTurn(consumerUnusable(this.#geometry, this.#cursor.closed));
+    if (this.#cursor.closed || this.#peeked) return failInTurn(this.#unusable());
     return wait(this.#lease.attachment, this.#forRecord(take, atEnd, told, this.#queue), how);
   }
 
@@ -459,8 +464,9 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
 
   /**
    * Copies of all records until the producer closes its end. Several loops may share a consumer: each record goes to one of
-   * them, and all of them end. Leaving a loop (`break`, `return`, an exception, an aborted signal) leaves the consumer open, ends
-   * the receive that is pending, and takes nothing.
+   * them, and all of them end. A loop that begins after an end was told waits for the next producer, as a call of `receive`
+   * does: a loop in a loop serves one producer after the other. Leaving a loop (`break`, `return`, an exception, an aborted
+   * signal) leaves the consumer open, ends the receive that is pending, and takes nothing.
    *
    * @param options how long to wait for each record, and a signal that ends the loop
    * @returns an iterator for `for await`

@@ -72,8 +72,15 @@ export function sendFailed(status: number, { name }: RingGeometry): IsthmusError
 }
 
 /** Why a consumer takes nothing: it was closed, or a record is in the user's hands. */
-export function consumerUnusable({ name }: RingGeometry, closed: boolean): IsthmusError {
-  if (closed) return new IsthmusError("CLOSED", `the consumer of ring "${name}" was closed`);
+export function consumerUnusable(
+  { name }: RingGeometry,
+  state: "closed" | "draining" | "peeked",
+): IsthmusError {
+  if (state === "closed") return new IsthmusError("CLOSED", `the consumer of ring "${name}" was closed`);
+  if (state === "draining") {
+    const advice = "take other records after drain has returned; { limit } ends it early";
+    return new IsthmusError("BUSY", `ring "${name}": drain is handing a record to its function; ${advice}`);
+  }
   return new IsthmusError("BUSY", `ring "${name}": a record is peeked at; release it first`);
 }
 

@@ -16,7 +16,7 @@ import { disposable } from "../disposal.js";
 import { ERRORS_END } from "../errors.js";
 import { LARGE_BYTES_MIN } from "../host/copy.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
-import type { Attachment, Lease } from "../segment/attachment.js";
+import { type Attachment, checkMade, type Lease } from "../segment/attachment.js";
 import type { Fields, Struct } from "../struct/struct.js";
 import { Queue } from "../wait/queue.js";
 import {
@@ -129,6 +129,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
 
   /** @internal */
   constructor(lease: Lease, geometry: RingGeometry, at?: number) {
+    checkMade(lease, "Producer", "ring.producer()");
     const { attachment } = lease;
     const { core } = attachment;
     const { ring } = geometry;

@@ -1,5 +1,5 @@
 import { RECORD_HEADER_BYTES } from "../../protocol/layout.js";
-import { bytesOf, wrongType } from "../arguments.js";
+import { bytesOf, notMade, wrongType } from "../arguments.js";
 import { isUint8Array, type PrivateBytes } from "../bytes.js";
 import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
@@ -186,6 +186,7 @@ export class HandedRecord implements RingRecord<Fields> {
 
   /** `release` does what the record's own `release` is for. */
   constructor(record: RecordAtHand, layout: Struct<Fields> | undefined, release: () => void) {
+    if (typeof record !== "object") throw notMade("RingRecord", "consumer.peek()");
     this.#record = record;
     this.#layout = layout;
     this.#release = release;

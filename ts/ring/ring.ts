@@ -21,7 +21,7 @@ import {
 import type { PrivateBytes } from "../bytes.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
-import type { Lease } from "../segment/attachment.js";
+import { checkMade, type Lease } from "../segment/attachment.js";
 import { findObject, openObject } from "../segment/directory.js";
 import { type Fields, type Struct, structOf } from "../struct/struct.js";
 import { wait, waitSync } from "../wait/wait.js";
@@ -110,6 +110,7 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
 
   /** @internal */
   constructor(lease: Lease, name: string, given: RingOptions<F> | undefined) {
+    checkMade(lease, "Ring", "segment.ring(name, { bytes })");
     const { bytes, layout: struct } = options<RingOptions<F>>("options", given, ["bytes", "layout"]);
     const layout = struct && (structOf("layout", struct) as Struct<Fields>);
     const found = bytes === undefined ? existing(lease, name) : undefined;

@@ -12,12 +12,14 @@ import {
   SUSPECT_NONE,
 } from "../../protocol/layout.js";
 import { HEARTBEAT_MS, PARTICIPANTS_MAX } from "../../protocol/limits.js";
+import { notMade } from "../arguments.js";
 import { type Core, instantiate } from "../core.js";
 import { IsthmusError } from "../errors.js";
 import { copierInto } from "../host/copy.js";
 import { offExit, onExit } from "../host/process.js";
 import { native, type Region } from "../host/region.js";
-import { clearInterval, monotonicMs, nowNs, pid, runtime, setInterval, sleepMs } from "../host/runtime.js";
+import { clearInterval, nowNs, pid, runtime, setInterval } from "../host/runtime.js";
+import { retryFor } from "../wait/retry.js";
 import { stateOf } from "./token.js";
 
 /**
@@ -42,6 +44,11 @@ const forgotten =
         if (!attachment.rawBytesGiven) attachment.close(true);
       })
     : undefined;
+
+/** Throws when the user has called a constructor that only this package calls. */
+export function checkMade(lease: unknown, name: string, maker: string): void {
+  if (!(lease instanceof Lease)) throw notMade(name, maker);
+}
 
 /** An object that must be closed before its segment is. */
 export interface Closable {
@@ -235,12 +242,8 @@ export class Attachment {
   }
 
   #lockCreation(): boolean {
-    const end = monotonicMs() + (this.afterLeave ? LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS);
-    while (!this.region.lock(KERNEL_LOCK_CREATION, false)) {
-      if (monotonicMs() > end) return false;
-      sleepMs(1);
-    }
-    return true;
+    const timeoutMs = this.afterLeave ? LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS;
+    return retryFor(timeoutMs, () => this.region.lock(KERNEL_LOCK_CREATION, false) || undefined) === true;
   }
 
   /**
@@ -338,12 +341,26 @@ export class Attachment {
     }
   }
 
-  /** Whether another attachment maps the same memory: if so, this one sees the heartbeat that the other one writes. */
+  /** Whether another attachment maps the same memory. */
   #isSame(other: Attachment): boolean {
-    if (other.bytes !== this.bytes || other.evicted) return false;
-    const at = PARTICIPANTS_OFFSET + other.slot * PARTICIPANT_BYTES + PARTICIPANT_HEARTBEAT_NS_OFFSET;
-    other.beat();
-    return this.view.getBigUint64(at, true) === other.view.getBigUint64(at, true);
+    return other.bytes === this.bytes && !other.evicted && other.liesUnder(this.u8.buffer);
+  }
+
+  /**
+   * Whether a buffer lies over the memory of this segment. If so, what this participant writes to its heartbeat is seen there: it
+   * changes the lowest bit, and changes it back.
+   */
+  liesUnder(buffer: ArrayBufferLike): boolean {
+    if (buffer === this.u8.buffer) return true;
+    if (this.slot < 0 || buffer.byteLength !== this.u8.buffer.byteLength) return false;
+    const at = PARTICIPANTS_OFFSET + this.slot * PARTICIPANT_BYTES + PARTICIPANT_HEARTBEAT_NS_OFFSET;
+    const [own, other] = [new Uint32Array(this.u8.buffer, at, 1), new Uint32Array(buffer, at, 1)];
+    let same = true;
+    for (let turn = 0; turn < 2; turn++) {
+      const written = Atomics.xor(own, 0, 1) ^ 1;
+      same = same && Atomics.load(other, 0) === written >>> 0;
+    }
+    return same;
   }
 
   /** What the last call of the core has answered besides its result: a number of 64 bits; ANSWER_… says where. */

@@ -36,12 +36,12 @@ import {
   KERNEL_LOCK_HOLDERS,
 } from "../../protocol/layout.js";
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
-import { text } from "../arguments.js";
+import { wrongType } from "../arguments.js";
 import { instantiate } from "../core.js";
 import { failure, IsthmusError } from "../errors.js";
 import { accessAdvice, noRoomAtAdvice } from "../host/advice.js";
 import { errnoName } from "../host/errno.js";
-import { absolutePath } from "../host/file-system.js";
+import { absolutePath, pathOf } from "../host/file-system.js";
 import type { NativeError } from "../host/native.js";
 import { native, type Region } from "../host/region.js";
 import { sleepMs } from "../host/runtime.js";
@@ -50,6 +50,7 @@ import type { Attachment } from "./attachment.js";
 import { beginningOf } from "./beginning.js";
 import { openRegion } from "./location.js";
 import { type Creation, type Location, noRoom } from "./open.js";
+import type { FileUrl } from "./options.js";
 
 /** The longest path that every system takes. Bytes. */
 const PATH_BYTES_MAX = 4000;
@@ -85,8 +86,10 @@ function fileAdvice(
 }
 
 /** The segment in the file at that path. */
-export function fileLocation(path: string, readOnly: boolean): Location {
-  if (text("path", path) === "" || path.includes("\0"))
+export function fileLocation(given: string | FileUrl, readOnly: boolean): Location {
+  const path = pathOf("path", given);
+  if (typeof path !== "string") throw wrongType("path", "a string, or a URL of a file", path);
+  if (path === "" || path.includes("\0"))
     throw new IsthmusError("INVALID_NAME", "path must not be empty and must not contain NUL");
   const absolute = absolutePath(path);
   if (new TextEncoder().encode(absolute).length > PATH_BYTES_MAX)

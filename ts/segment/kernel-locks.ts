@@ -17,12 +17,10 @@ import { INITIALIZING } from "../../protocol/errors.js";
 import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../protocol/layout.js";
 import { failure } from "../errors.js";
 import type { Region } from "../host/region.js";
-import { monotonicMs, sleepMs } from "../host/runtime.js";
+import { retryFor } from "../wait/retry.js";
 
 /** How long to wait for another process that creates, joins, leaves or truncates. A dead one is noticed at once. */
 export const CREATION_TIMEOUT_MS = 10_000;
-/** Pause between two attempts. */
-const ATTEMPT_MS = 0.5;
 
 /** What is waited for, and how long. */
 export interface Wanted {
@@ -33,17 +31,12 @@ export interface Wanted {
 }
 
 function retryUntil({ described, timeoutMs = CREATION_TIMEOUT_MS }: Wanted, taken: () => boolean): void {
-  const begin = monotonicMs();
-  while (!taken()) {
-    if (monotonicMs() - begin >= timeoutMs) {
-      throw failure(
-        INITIALIZING,
-        `a live process has been creating, joining, leaving or removing ${described} for ` +
-          `${timeoutMs / 1000} s. Is it stopped? Continue or end it`,
-      );
-    }
-    sleepMs(ATTEMPT_MS);
-  }
+  if (retryFor(timeoutMs, () => taken() || undefined)) return;
+  throw failure(
+    INITIALIZING,
+    `a live process has been creating, joining, leaving or removing ${described} for ` +
+      `${timeoutMs / 1000} s. Is it stopped? Continue or end it`,
+  );
 }
 
 /** Takes KERNEL_LOCK_CREATION alone. */

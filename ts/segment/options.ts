@@ -31,6 +31,14 @@ export interface CreateOptions {
 
 const MODE_DEFAULT = 0o600;
 
+/** What `Segment.openFile` needs of a `URL`; that of every runtime is one. */
+export interface FileUrl {
+  /** All of it: "file:///var/lib/app/state.isthmus". */
+  readonly href: string;
+  /** Its scheme: "file:". */
+  readonly protocol: string;
+}
+
 /** How a segment in a file is opened, and what it is made with. */
 export interface FileOptions {
   /**

@@ -33,7 +33,7 @@ import { type EventOptions, SharedEvent } from "../sync/event.js";
 import { type Held, Lock } from "../sync/lock.js";
 import { Semaphore, type SemaphoreOptions } from "../sync/semaphore.js";
 import { NOT_YET, wait } from "../wait/wait.js";
-import { type Attachment, Lease } from "./attachment.js";
+import { type Attachment, checkMade, Lease } from "./attachment.js";
 import { findObject, listObjects, type ObjectInfo } from "./directory.js";
 import { fileLocation } from "./file.js";
 import {
@@ -53,6 +53,7 @@ import {
   type CreateOptions,
   creationOf,
   type FileOptions,
+  type FileUrl,
   fileCreationOf,
   isReadOnly,
   type ListOptions,
@@ -116,6 +117,7 @@ export class Segment {
   #handle: string | undefined;
 
   private constructor(lease: Lease, location: Location) {
+    checkMade(lease, "Segment", "Segment.create, open, openOrCreate, openFile or createAnonymous");
     this.#lease = lease;
     this.#location = location;
     const { attachment } = lease;
@@ -234,7 +236,7 @@ export class Segment {
    * reading, it stays as it is, because what is mapped cannot be moved: see `segment.bytes`. docs/persistence.md says what
    * is promised when a process or the machine dies.
    *
-   * @param path of a regular file, not of a symbolic link
+   * @param path of a regular file, not of a symbolic link; or its URL: `new URL("state.isthmus", import.meta.url)`
    * @param given `bytes` to make or extend it, `access`, and `mode` and `participants` as for `create`
    * @returns the segment; its name is the absolute path
    * @throws {IsthmusError} NOT_FOUND when there is no such file, or an empty one, and no `bytes` are given;
@@ -254,7 +256,7 @@ export class Segment {
    * rmSync("example-state.isthmus");
    * ```
    */
-  static openFile(path: string, given?: FileOptions): Segment {
+  static openFile(path: string | FileUrl, given?: FileOptions): Segment {
     const wish = options<FileOptions>("options", given, FILE_OPTIONS);
     const readOnly = isReadOnly(wish);
     const location = fileLocation(path, readOnly);
@@ -599,7 +601,7 @@ export class Segment {
 
   /**
    * The block by which everything else in the heap is found; undefined when none was set. Set it to a block in use of this
-   * segment, or to undefined. Reading it takes no lock: see docs/pitfalls.md.
+   * segment, through whatever opening of it, or to undefined. Reading it takes no lock: see docs/pitfalls.md.
    *
    * @throws {TypeError} when it is set to something else
    * @throws {IsthmusError} CLOSED: the segment was closed. When it is set also READ_ONLY; NOT_FOUND when the block is not in use;
@@ -616,13 +618,9 @@ export class Segment {
       throw wrongType("root", "a block or undefined", block);
     const attachment = this.#attachment;
     attachment.check(true);
-    if (block !== undefined && block.buffer !== attachment.u8.buffer) {
-      throw new TypeError(
-        "root must be a block of this opener of the segment, got one of another; segment.heap.blockAt(block.offset) gives " +
-          "the same block of this one, if it is the same segment",
-      );
-    }
-    block?.check(true);
+    block?.check(false);
+    if (block !== undefined && !attachment.liesUnder(block.buffer))
+      throw new TypeError(`root must be a block of segment "${this.name}", got one of another segment`);
     const result = withWriteLock(attachment, "setting the root", () =>
       attachment.core.heapSetRoot(block?.offset ?? 0),
     );

@@ -1,7 +1,8 @@
 /** How the types of fields are laid out, read and written: C's natural alignment, little-endian. */
 import { bytesOf, wrongType } from "../arguments.js";
-import { isUint8Array, trueLength } from "../bytes.js";
+import { isUint8Array, trueLength, typeName } from "../bytes.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
+import { arraysOf } from "./arrays.js";
 import { type Scalar, type ScalarName, scalars } from "./scalars.js";
 
 /** How values of one type are laid out. Its functions use no `this`: readers call them directly. */
@@ -123,6 +124,14 @@ export function blobCodec(kind: "utf8" | "bytes", max: number): Codec {
   };
 }
 
+/** Whether a typed array can hold elements of that type: floats hold every number, as near as they can. */
+function holds(arrayType: string | undefined, element: ScalarName): boolean {
+  if (arrayType === arraysOf[element].name) return true;
+  if (arrayType === "Uint8ClampedArray") return element === "u8" || element === "bool";
+  const isNumber = element !== "u64" && element !== "i64" && element !== "bool";
+  return isNumber && /^Float\d\dArray$/.test(arrayType ?? "");
+}
+
 export function arrayCodec(codec: Codec, count: number): Codec {
   const step = codec.bytes;
   function elements(value: unknown, path: string): ArrayLike<unknown> {
@@ -137,9 +146,12 @@ export function arrayCodec(codec: Codec, count: number): Codec {
     for (let i = 0; i < count; i++) list.push(codec.read(view, offset + i * step));
     return list;
   }
-  function fill(list: unknown[], view: DataView, offset: number): unknown[] {
-    for (let i = 0; i < count; i++) list[i] = codec.readInto(view, offset + i * step, list[i]);
-    return list;
+  const elementType = codec.scalar?.name;
+  /** Whether it is an array of so many elements that can take those of this one. */
+  function takes(target: unknown): target is unknown[] {
+    if (Array.isArray(target)) return target.length === count;
+    if (elementType === undefined || !ArrayBuffer.isView(target)) return false;
+    return holds(typeName(target), elementType) && trueLength(target) === count;
   }
   return {
     bytes: step * count,
@@ -148,9 +160,9 @@ export function arrayCodec(codec: Codec, count: number): Codec {
     elements: { codec, count },
     read,
     readInto(view, offset, target) {
-      return Array.isArray(target) && target.length === count
-        ? fill(target, view, offset)
-        : read(view, offset);
+      if (!takes(target)) return read(view, offset);
+      for (let i = 0; i < count; i++) target[i] = codec.readInto(view, offset + i * step, target[i]);
+      return target;
     },
     write(view, offset, value, path, index) {
       const own = located(path, index);

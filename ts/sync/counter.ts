@@ -4,7 +4,7 @@ import { COUNTER_MAX } from "../../protocol/limits.js";
 import { integer } from "../arguments.js";
 import { failure, type IsthmusError } from "../errors.js";
 import { describe } from "../host/describe.js";
-import type { Lease } from "../segment/attachment.js";
+import { checkMade, type Lease } from "../segment/attachment.js";
 import { Signal } from "./signal.js";
 
 /**
@@ -27,6 +27,7 @@ export class Counter extends Signal {
 
   /** @internal */
   constructor(lease: Lease, name: string) {
+    checkMade(lease, "Counter", "segment.counter(name)");
     super(lease, name, OBJECT_COUNTER, {});
   }
 

@@ -1,7 +1,7 @@
 import { EVENT_SIGNALED, OBJECT_EVENT } from "../../protocol/layout.js";
 import { flag, options, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
 import { describe } from "../host/describe.js";
-import type { Lease } from "../segment/attachment.js";
+import { checkMade, type Lease } from "../segment/attachment.js";
 import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
 import { Signal } from "./signal.js";
 
@@ -34,6 +34,7 @@ export class SharedEvent extends Signal {
 
   /** @internal */
   constructor(lease: Lease, name: string, given?: EventOptions) {
+    checkMade(lease, "SharedEvent", "segment.event(name)");
     const { signaled } = options<EventOptions>("options", given, ["signaled"]);
     super(lease, name, OBJECT_EVENT, { signaled: flag("signaled", signaled, false) ? 1 : 0 });
   }

@@ -1,4 +1,11 @@
-import { oneOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
+import {
+  notMade,
+  oneOf,
+  type WaitOptions,
+  type WaitSyncOptions,
+  waiting,
+  waitingSync,
+} from "../arguments.js";
 import { brand } from "../brand.js";
 import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
@@ -54,6 +61,7 @@ export class Held {
 
   /** @internal A hold of a tenure that counts it already. */
   constructor(state: LockState, tenure: Tenure, mode: LockMode) {
+    if (typeof state !== "object") throw notMade("Held", "lock.acquire(mode)");
     this.#state = state;
     this.#name = state.name;
     this.#tenure = tenure;

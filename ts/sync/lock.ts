@@ -10,7 +10,7 @@ import {
 import { brand } from "../brand.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
-import type { Attachment, Lease } from "../segment/attachment.js";
+import { type Attachment, checkMade, type Lease } from "../segment/attachment.js";
 import { findObject, openObject } from "../segment/directory.js";
 import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
 import { Held, modeOf } from "./held.js";
@@ -61,6 +61,7 @@ export class Lock {
 
   /** @internal */
   constructor(lease: Lease, name: string) {
+    checkMade(lease, "Lock", "segment.lock(name)");
     const { attachment } = lease;
     const { offset } = openObject(attachment, name, OBJECT_LOCK, {});
     this.name = name;

@@ -11,7 +11,7 @@ import {
 import { flagsOf, isError } from "../core.js";
 import { failure } from "../errors.js";
 import { describe } from "../host/describe.js";
-import type { Attachment, Closable, Lease } from "../segment/attachment.js";
+import { type Attachment, type Closable, checkMade, type Lease } from "../segment/attachment.js";
 import { Queue } from "../wait/queue.js";
 import { type Condition, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
 import { Signal } from "./signal.js";
@@ -64,6 +64,7 @@ export class Semaphore extends Signal {
 
   /** @internal */
   constructor(lease: Lease, name: string, given: SemaphoreOptions) {
+    checkMade(lease, "Semaphore", "segment.semaphore(name, { initial })");
     const { initial } = options<SemaphoreOptions>("options", given, ["initial"]);
     super(lease, name, OBJECT_SEMAPHORE, { initial: integer("initial", initial, 0, COUNT_MAX) });
     this.#state = SemaphoreState.of(lease.attachment, this.offset);

@@ -183,8 +183,8 @@ export const BUGS: Bug[] = [
   ),
   latest(
     "a writer that is stopped is called damage",
-    "BUSY,\n          `${attachment.suspectText()} is in the middle",
-    "CORRUPT,\n          `${attachment.suspectText()} is in the middle",
+    "BUSY,\n      `${attachment.suspectText()} is in the middle",
+    "CORRUPT,\n      `${attachment.suspectText()} is in the middle",
     "ts/latest/",
     "failures/liveness",
   ),

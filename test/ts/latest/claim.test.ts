@@ -278,4 +278,40 @@ test("each slot serves, also the one that ends where the object ends", () => {
   }
 });
 
+test("readInto fills typed arrays in place where they can hold the elements", () => {
+  using segment = Segment.createAnonymous({ bytes: 65536 * 2 });
+  const inner = struct({ flags: ["bool", 2], big: ["i64", 2] });
+  const latest = segment.latest("arrays", struct({ far: ["f64", 3], ids: ["u8", 2], many: [inner, 2] }));
+  const part = (n: bigint) => ({ flags: [true, false], big: [n, -n] });
+  latest.write({ far: [0.1, 2, 3], ids: [7, 255], many: [part(1n), part(2n)] });
+  const far = new Float64Array(3);
+  const ids = Buffer.alloc(2);
+  const big = new BigInt64Array(2);
+  const flags = new Uint8Array(2);
+  const many = [{ flags, big }, {}];
+  const target = { far, ids, many };
+  assert.ok(latest.readInto(target as never));
+  assert.ok(target.far === far && target.ids === ids && target.many === many);
+  assert.ok(many[0].flags === flags && many[0].big === big);
+  assert.equal([...far, ...ids, ...flags], [0.1, 2, 3, 7, 255, 1, 0]);
+  assert.equal([...big], [1n, -1n]);
+  assert.equal(many[1], part(2n));
+  const floats = new Float32Array(3);
+  const rounded = { far: floats };
+  latest.readInto(rounded as never);
+  assert.ok(rounded.far === floats);
+  assert.is(floats[0], Math.fround(0.1));
+  const cannot = [
+    new Float64Array(2),
+    new Uint8Array(3),
+    new BigInt64Array(3),
+    new DataView(new ArrayBuffer(3)),
+  ];
+  for (const given of cannot) {
+    const other = { far: given };
+    latest.readInto(other as never);
+    assert.equal(other.far, [0.1, 2, 3] as never);
+  }
+});
+
 test.run();

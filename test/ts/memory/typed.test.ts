@@ -174,4 +174,65 @@ test("typed arrays are for those who may write, of segments that are open", () =
   );
 });
 
+test("block.as makes a Buffer without a warning, and any view whose class passes its arguments on", () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const block = segment.heap.allocate(24);
+  const warnings: unknown[] = [];
+  const listener = (warning: unknown) => warnings.push(warning);
+  process.on("warning", listener);
+  const emitWarning = process.emitWarning;
+  process.emitWarning = ((...given: unknown[]) => warnings.push(given)) as never;
+  try {
+    const buffer = block.as(Buffer as never) as Buffer;
+    buffer.write("text", 1);
+    assert.ok(Buffer.isBuffer(buffer));
+    assert.equal([buffer.buffer, buffer.length], [block.bytes.buffer, 24]);
+    assert.is(String.fromCharCode(block.bytes[1]), "t");
+  } finally {
+    process.emitWarning = emitWarning;
+    process.off("warning", listener);
+  }
+  assert.equal(warnings, []);
+  class Own extends Float64Array {}
+  assert.ok(block.as(Own) instanceof Own);
+  const { Float16Array } = globalThis as { Float16Array?: typeof Uint16Array };
+  if (Float16Array) assert.is(block.as(Float16Array).length, 12);
+});
+
+test("what block.as cannot make is refused, and the error says what it takes", () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const block = segment.heap.allocate(24);
+  class Whole extends Uint8Array {
+    constructor(buffer: ArrayBuffer) {
+      super(buffer);
+    }
+  }
+  class Private extends Uint8Array {
+    constructor() {
+      super(8);
+    }
+  }
+  class Odd extends Uint8Array {
+    static override readonly BYTES_PER_ELEMENT = 3;
+  }
+  for (const type of [
+    Whole,
+    Private,
+    Odd,
+    class extends Buffer {},
+    Array,
+    Map,
+    ArrayBuffer,
+    SharedArrayBuffer,
+    Object,
+    () => 1,
+  ]) {
+    assert.throws(
+      () => block.as(type as never),
+      (error: Error) =>
+        error instanceof TypeError && /type must be the constructor of a typed array/.test(error.message),
+    );
+  }
+});
+
 test.run();

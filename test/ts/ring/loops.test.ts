@@ -195,4 +195,59 @@ test("when the consumer is closed, its loops are told CLOSED", async () => {
   assert.equal(await Promise.all(loops), ["CLOSED", "CLOSED", "CLOSED"]);
 });
 
+test("a loop that begins after the end was told waits for the next producer, and serves it", async () => {
+  using scene = ends();
+  const { ring, producer, consumer } = scene;
+  producer.trySend(Uint8Array.of(1));
+  producer.close();
+  const seen: number[] = [];
+  for await (const [byte] of consumer) seen.push(byte);
+  const late = within(
+    "the loop over the next producer",
+    (async () => {
+      for await (const [byte] of consumer.records()) seen.push(byte);
+    })(),
+  );
+  const next = ring.producer();
+  next.trySend(Uint8Array.of(2));
+  await until("the record of the next producer", () => seen.length === 2);
+  next.close();
+  await late;
+  assert.equal(seen, [1, 2]);
+});
+
+test("inside of drain each other call says that drain is at work, and what to do", async () => {
+  using scene = ends();
+  const { producer, consumer } = scene;
+  producer.trySendMany([Uint8Array.of(1), Uint8Array.of(2)]);
+  const said: string[] = [];
+  const note = (error: Error) => said.push(error.message);
+  const later: Promise<unknown>[] = [];
+  const handled = consumer.tryDrain(() => {
+    for (const call of [
+      () => consumer.tryReceive(),
+      () => consumer.tryReceiveInto(new Uint8Array(9)),
+      () => consumer.receiveSync(),
+      () => consumer.tryPeek(),
+      () => consumer.peekSync(),
+      () => consumer.tryDrain(() => {}),
+      () => consumer.drainSync(() => {}),
+    ]) {
+      try {
+        call();
+        said.push("nothing");
+      } catch (error) {
+        note(error as Error);
+      }
+    }
+    for (const call of [consumer.receive(), consumer.peek(), consumer.drain(() => {})])
+      later.push(call.catch(note));
+  });
+  await Promise.all(later);
+  assert.is(handled, 2);
+  assert.is(said.length, 20);
+  for (const text of said)
+    assert.match(text, /BUSY: ring "r": drain is handing a record .*after drain has returned/);
+});
+
 test.run();

@@ -10,6 +10,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { runInNewContext } from "node:vm";
 import { type Block, IsthmusError, type IsthmusErrorCode, KiB, MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -427,6 +429,27 @@ const superuser = process.getuid?.() === 0;
   Segment.openFile(file, { bytes: MiB }).close();
   chownSync(file, 12345, 12345);
   assert.match(refuses("ACCESS_DENIED", () => Segment.openFile(file)).message, "12345");
+});
+
+test("a file is opened by its URL, and no other URL is taken", () => {
+  const path = join(folder, "by url.isthmus");
+  const url = pathToFileURL(path);
+  using made = Segment.openFile(url, { bytes: PAGE });
+  assert.is(made.name, path);
+  using again = Segment.openFile(
+    runInNewContext("(url) => ({ ...url })", {})({ href: url.href, protocol: "file:" }),
+  );
+  assert.is(again.generation, made.generation);
+  for (const wrong of ["https://example.org/x", "data:,x", "file://other-host/x", "file:///a%2Fb"]) {
+    assert.throws(
+      () => Segment.openFile(new URL(wrong)),
+      (error: Error) =>
+        error instanceof TypeError && /^path must be a path, or a URL of a file.*, got /.test(error.message),
+    );
+  }
+  for (const wrong of [undefined, null, 1, {}, { href: 1 }, Buffer.from(path)]) {
+    assert.throws(() => Segment.openFile(wrong as never), /path must be a string, or a URL of a file/);
+  }
 });
 
 test.run();

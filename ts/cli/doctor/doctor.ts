@@ -1,7 +1,8 @@
 /** `isthmus doctor`: checks whether Isthmus works on this machine, and says what to do about each problem. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { loadNative, shimOrigin } from "../../host/native.cjs";
 import { type Command, DONE, FAILED } from "../command.js";
 import { json, line, paint } from "../print.js";
 import { type Finding, ok, problem } from "./finding.js";
@@ -27,15 +28,18 @@ function packageFinding(): Finding {
   return ok("package", `isthmus ${version}, in ${root}`);
 }
 
+/** Which shim is used, and why that one. */
 function binaryFinding(): Finding {
-  const platform = `${process.platform}-${process.arch}`;
-  const file = `${root}prebuilds/${platform}/isthmus.node`;
-  if (existsSync(file)) return ok("native part", file);
-  return problem(
-    "native part",
-    `none for ${platform}`,
-    "see docs/platforms.md for the platforms of this release",
-  );
+  try {
+    loadNative();
+    return ok("native part", shimOrigin());
+  } catch (error) {
+    return problem(
+      "native part",
+      (error as Error).message,
+      "see docs/platforms.md for the platforms of this release, and docs/bundling.md for where it is looked for",
+    );
+  }
 }
 
 /** The checks that need the native part. They are loaded here, because loading fails where there is no native part. */

@@ -169,6 +169,14 @@ test("files: created with the mode, extended, opened again with what was written
   assert.is(readFileSync(path)[200], 9);
 });
 
+test("what is no regular file is refused, also for reading", () => {
+  const folder = temporaryDirectory();
+  for (const path of [folder, "/dev/null"]) {
+    refuses(errors.ACCESS_DENIED, () => native.openFile(path, false, true, 0), "open");
+    refuses(errors.ACCESS_DENIED, () => native.openFile(path, true, false, 0o600), "open");
+  }
+});
+
 test("a nameless object cannot be truncated under those who map it", () => {
   const object = native.openAnonymous();
   native.allocate(object, PAGE_BYTES);

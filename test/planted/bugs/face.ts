@@ -62,8 +62,7 @@ export const BUGS: Bug[] = [
     "an error of another copy is none",
     "&& MARK in value",
     "&& value.constructor === IsthmusError",
-    "arguments/realms",
-    "package/",
+    "ts/host/realms",
   ),
   index(
     "a mebibyte is a million bytes",
@@ -81,7 +80,7 @@ export const BUGS: Bug[] = [
     "modules that were provided are not used",
     "provided[name] ?? literal[name]()",
     "literal[name]() ?? provided[name]",
-    "package/",
+    "ts/host/builtin",
   ),
   copy(
     "a large copy begins at the start of the segment",

@@ -33,11 +33,10 @@ export const BUGS: Bug[] = [
     "ts/segment/opening",
   ),
   attachment(
-    "an end that was dropped is not given back",
+    "the waits of a reader go on when it closes",
     "for (const part of [...this.parts]) part.close();\n    this.closed = true;",
     "this.closed = true;",
-    "ts/ring/ring",
-    "failures/closing",
+    "ts/wait/ends",
   ),
   attachment(
     "the parts are not told that the segment closes",
@@ -144,10 +143,10 @@ export const BUGS: Bug[] = [
     "ts/segment/segment",
   ),
   location(
-    "a handle may have any length",
-    ".length > HANDLE_CHARACTERS_MAX ||",
-    ".length > 1e9 * HANDLE_CHARACTERS_MAX ||",
-    "arguments/",
+    "a handle of a process that has ended gets no advice",
+    "if (status === NOT_FOUND)\n",
+    "if (status < 0)\n",
+    "ts/segment/handle",
   ),
   location(
     "a segment that is absent is called damage",
@@ -210,8 +209,7 @@ export const BUGS: Bug[] = [
     "a replaced segment is not marked",
     "if (old) markStale(old);",
     "if (!old) markStale(attachment.region);",
-    "failures/lifetime",
-    "failures/mismatch",
+    "ts/segment/replace",
   ),
   replace("the generation stays", "generation + 1 : 1", "generation : 1", "failures/lifetime"),
   segment(
@@ -224,7 +222,7 @@ export const BUGS: Bug[] = [
     "an end that nobody refers to stays",
     "if (this.#strong) this.#weak = new WeakRef(this.#strong);\n    this.#strong = undefined;",
     "if (this.#strong) this.#weak = new WeakRef(this.#strong);",
-    "ts/segment/open-close",
+    "failures/closing",
   ),
   waitFor(
     "a signal that was aborted before is ignored",

@@ -72,7 +72,7 @@ export const BUGS: Bug[] = [
     "a folder can be opened",
     "} else if (!is_regular(&facts)) {",
     "} else if (facts.mode == 0) {",
-    "arguments/files",
+    "shims/objects",
   ),
   size(
     "a growth that failed is not taken back",

@@ -2,6 +2,7 @@
 import { MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { peekBytes, pokeBytes } from "../../lib/poke.js";
 import { refused } from "../../lib/refusals.js";
 import { segmentName } from "../../lib/segments.js";
 
@@ -82,6 +83,19 @@ test("where there is no description, the sizes are told, and what compares them"
   segment.latest("pose", Pose);
   const said = new RegExp(`it has ${Pose.bytes} bytes there and 8 here: compare both with "isthmus layout"`);
   refused("OBJECT_MISMATCH", () => segment.latest("pose", struct({ id: "u32" })), said);
+});
+
+test("a description that does not fit its hash counts as none", () => {
+  const name = segmentName("changed");
+  using segment = Segment.create(name, { bytes: 65536 });
+  segment.latest("pose", Pose);
+  const at = peekBytes(name, 0, segment.bytes).indexOf("{id@0:u32,position");
+  assert.ok(at > 0, "the description is in the segment");
+  const differs = () => segment.latest("pose", struct({ id: "i32" }));
+  refused("OBJECT_MISMATCH", differs, /field 1 is "id", "u32" at 0, there/);
+  pokeBytes(name, at + 1, Buffer.from("j"));
+  refused("OBJECT_MISMATCH", differs, /no description of the other layout/);
+  segment.unlink();
 });
 
 test.run();

@@ -1,5 +1,5 @@
 /** Every wait ends, in each of its states, and leaves nothing behind: no arm, no timer, no process that stays. */
-import { KiB, MiB, Segment } from "isthmus";
+import { KiB, MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { LOCK_WAITERS_OFFSET, RING_WAITERS_OFFSET, WAITERS_WORDS_OFFSET } from "../../../protocol/layout.js";
@@ -105,6 +105,29 @@ test("closing the segment ends a wait in each state: awake, asleep, queued, due 
     segment.close();
     assert.equal(await Promise.all([...waits, late]), Array(6).fill("CLOSED"), state);
   }
+});
+
+test("closing a segment that is open for reading fails its waits before anything else happens", async () => {
+  const writer = Segment.create(segmentName("read"), { bytes: MiB });
+  const latest = writer.latest("l", struct({ n: "u32" }));
+  const reader = Segment.open(writer.name, { access: "read-only" });
+  const codes: string[] = [];
+  const controller = new AbortController();
+  const waits = [
+    reader.latest("l", latest.layout).next(controller),
+    reader.waitForObject("none", controller),
+  ].map(async (wait) => void codes.push(await codeWithin(wait)));
+  for (let turn = 0; turn < 64; turn++) await new Promise((resolve) => setImmediate(resolve));
+  reader.close();
+  for (let microtask = 0; microtask < 64; microtask++) await null;
+  try {
+    assert.equal(codes, ["CLOSED", "CLOSED"]);
+  } finally {
+    controller.abort(); // what goes on to wait would keep this process
+    await Promise.allSettled(waits);
+  }
+  writer.unlink();
+  writer.close();
 });
 
 test("the timer of a wait that was served does not keep the process", async () => {

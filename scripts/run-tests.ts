@@ -8,6 +8,9 @@
  * The run has a /dev/shm of its own where the system permits one (see `private-memory.ts`); --shared does without. Where it is
  * shared with other programs, only segments whose names have the marker of a test file are counted and removed.
  *
+ * The machine is measured before each file, and its watchdogs wait longer on a slow one; whoever starts this run may have said how
+ * much longer (ISTHMUS_TEST_WATCHDOG_FACTOR).
+ *
  * One line per file, the output of those that failed, and at the end exactly one line "N passed, N failed". The numbers
  * come from uvu's summaries, so they count tests that ran: a file without a summary, or with an empty one, has failed. So
  * has one that leaves a process or a segment behind.
@@ -103,7 +106,7 @@ async function endSurvivors(marker: string, graceMs: number): Promise<string[]> 
 async function run(root: string, file: string): Promise<Outcome> {
   const path = join(root, file);
   const marker = markerFor(file);
-  const factor = watchdogFactor();
+  const factor = Number(process.env[WATCHDOG_FACTOR] ?? watchdogFactor());
   const seconds = Math.ceil(watchdogSeconds(path) * factor);
   const { FORCE_COLOR: _, ...inherited } = process.env;
   const env = { ...inherited, [MARKER]: marker, [WATCHDOG_FACTOR]: factor.toFixed(2), NO_COLOR: "1" };
@@ -112,7 +115,7 @@ async function run(root: string, file: string): Promise<Outcome> {
   const { code, late, output } = await watch(child, seconds);
   running.delete(child);
   const problems = late ? [`took longer than ${seconds} s and was ended`] : [];
-  problems.push(...(await endSurvivors(marker, SURVIVORS_GRACE_MS * factor)));
+  problems.push(...(await endSurvivors(marker, SURVIVORS_GRACE_MS * Math.max(1, factor))));
   for (const entry of segmentEntries().filter((name) => name.includes(marker))) {
     problems.push(`left ${entry} behind`);
     unlinkEntry(entry);

@@ -22,6 +22,8 @@ const TREES = Math.min(2, availableParallelism());
 const SOUND_MS = 240_000;
 const BUGGY_MS_MIN = 20_000;
 const BUGGY_TIMES = 3;
+/** What one test may wait for with a bug, when its file takes less without: then the test says what did not happen. */
+const WATCHDOG_MS_MIN = 5_000;
 
 const sums = { passed: 0, failed: 0 };
 /** How long each test file has taken without a bug; undefined where it has failed. */
@@ -62,9 +64,11 @@ async function plant(bug: Bug, tree: Tree): Promise<void> {
   const limits = files.map((file) => soundMs.get(file));
   if (files.length === 0 || limits.includes(undefined))
     return fail(`${bug.name}: not tried: its tests fail without it, or there are none`);
-  const limitMs = Math.max(BUGGY_MS_MIN, BUGGY_TIMES * (limits as number[]).reduce((sum, ms) => sum + ms, 0));
+  const soundly = limits as number[];
+  const limitMs = Math.max(BUGGY_MS_MIN, BUGGY_TIMES * soundly.reduce((sum, ms) => sum + ms, 0));
+  const watchdogMs = Math.max(WATCHDOG_MS_MIN, BUGGY_TIMES * Math.max(...soundly));
   try {
-    const { failed, output } = await tree.with(bug, () => tree.test(files, limitMs));
+    const { failed, output } = await tree.with(bug, () => tree.test(files, limitMs, watchdogMs));
     if (!failed) return fail(`${bug.name}: survived`, output);
     sums.passed++;
     const by = [...output.matchAll(/^✘ (\S+)\.test\.ts /gm)].map(([, file]) => file).join(", ") || "its time";

@@ -15,7 +15,9 @@ import {
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { promisify } from "node:util";
+import { WATCHDOG_FACTOR } from "../../scripts/machine.js";
 import { root } from "../lib/paths.js";
+import { WATCHDOG_MS } from "../lib/watchdog.js";
 import type { Bug } from "./bug.js";
 
 const run = promisify(execFile);
@@ -153,11 +155,16 @@ export class Tree {
     renameSync(join(options.cwd, "isthmus.node"), join(options.cwd, target));
   }
 
-  /** Runs test files of the copy until one fails; a run that takes longer than the limit has failed, too. */
-  test(tests: string[], limitMs: number): Promise<Tested> {
+  /**
+   * Runs test files of the copy until one fails; a run that takes longer than the limit has failed, too. With `watchdogMs` the
+   * tests wait no longer than that for anything.
+   */
+  test(tests: string[], limitMs: number, watchdogMs?: number): Promise<Tested> {
     const begin = performance.now();
+    const factor = watchdogMs === undefined ? {} : { [WATCHDOG_FACTOR]: String(watchdogMs / WATCHDOG_MS) };
     const child = spawn(process.execPath, ["build/scripts/run-tests.js", ...tests], {
       cwd: this.directory,
+      env: { ...process.env, ...factor },
       stdio: ["ignore", "pipe", "pipe"],
     });
     let output = "";

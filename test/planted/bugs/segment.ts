@@ -155,9 +155,21 @@ export const BUGS: Bug[] = [
     "arguments/files",
   ),
   open(
-    "size and name are not looked at again after joining",
+    "the size is not looked at again after joining",
     "return linked && bytes === attachment.u8.length;",
-    "return linked || bytes === attachment.u8.length;",
+    "return linked && bytes > 0;",
+    "ts/segment/opening",
+  ),
+  open(
+    "the name is not looked at again after joining",
+    "return linked && bytes === attachment.u8.length;",
+    "return bytes === attachment.u8.length;",
+    "ts/segment/opening",
+  ),
+  open(
+    "the owner is not looked at again after joining",
+    "const { linked, bytes } = checkOwner(region, location);",
+    "const { linked, bytes } = region.info();",
     "ts/segment/opening",
   ),
   open(

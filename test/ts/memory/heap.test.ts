@@ -271,7 +271,11 @@ test("a block of another segment cannot become the root", () => {
   const [own, foreign] = [segment.heap.allocate(8), other.heap.allocate(8)];
   assert.is(own.offset, foreign.offset);
   segment.root = own;
-  refused("TypeError", () => (segment.root = foreign), /block of this opener/);
+  refused(
+    "TypeError",
+    () => (segment.root = foreign),
+    /root must be a block of segment "", got one of another segment/,
+  );
   assert.is(segment.root?.offset, own.offset);
 });
 

@@ -174,7 +174,7 @@ test("typed arrays are for those who may write, of segments that are open", () =
   );
 });
 
-test("block.as makes a Buffer without a warning, and any view whose class passes its arguments on", () => {
+test("block.as makes a Buffer without a warning, and any view whose class passes its arguments on", async () => {
   using segment = Segment.createAnonymous({ bytes: MiB });
   const block = segment.heap.allocate(24);
   const warnings: unknown[] = [];
@@ -183,7 +183,16 @@ test("block.as makes a Buffer without a warning, and any view whose class passes
   const emitWarning = process.emitWarning;
   process.emitWarning = ((...given: unknown[]) => warnings.push(given)) as never;
   try {
-    const buffer = block.as(Buffer as never) as Buffer;
+    // Node does not warn code that is called from within node_modules, where the test runner is.
+    const buffer = await new Promise<Buffer>((resolve, reject) => {
+      setImmediate(() => {
+        try {
+          resolve(block.as(Buffer as never) as Buffer);
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
     buffer.write("text", 1);
     assert.ok(Buffer.isBuffer(buffer));
     assert.equal([buffer.buffer, buffer.length], [block.bytes.buffer, 24]);

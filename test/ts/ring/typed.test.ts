@@ -63,7 +63,7 @@ test("claims and records have their fields in place", async () => {
   const next = consumer.tryPeek();
   assert.throws(() => old?.get("id"), /released already/);
   assert.is(next?.view.get("id"), 2);
-  assert.throws(() => producer.tryClaim(8), /length must be an integer/);
+  assert.throws(() => producer.tryClaim(8), /length must be \d+, got 8/);
 });
 
 test("a ring of bytes has no views", () => {

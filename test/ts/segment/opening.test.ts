@@ -6,6 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { KERNEL_LOCK_CREATION } from "../../../protocol/layout.js";
 import type { Native } from "../../../ts/host/native.js";
+import { refused } from "../../lib/refusals.js";
 import { segmentName, temporaryDirectory } from "../../lib/segments.js";
 import { flawed, stepped } from "../../lib/steps.js";
 
@@ -58,7 +59,7 @@ test("replacing a name leaves no descriptor open", () => {
   Segment.unlink(name);
 });
 
-test("a segment whose size or name changed while it was being joined is opened again", () => {
+test("a segment whose size or name changed while it was being joined is opened again; of another owner it is refused", () => {
   const name = segmentName("changed");
   using segment = Segment.create(name, { bytes: BYTES });
   let looks = 0;
@@ -109,6 +110,8 @@ test("a segment whose size or name changed while it was being joined is opened a
     openWith(last, other);
     assert.is(opens, 2);
   }
+  const ofAnother = () => ({ owner: 4242, trusted: false });
+  refused("ACCESS_DENIED", () => openWith(last, ofAnother), /belongs to user 4242/);
   segment.unlink();
 });
 

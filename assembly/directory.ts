@@ -12,7 +12,7 @@
  *
  * To insert:
  *  1. take the write lock; not inside a transaction, whose commit must not come before its end
- *  2. look for the name; found: release the write lock, return that entry
+ *  2. look for the name; found: release the write lock, and compare that entry with what the caller expects
  *  3. allocate a block for the object, initialise it
  *  4. write the entry behind the last
  *  5. next = count + 1 (through the journal), and commit: the block is taken, the entry stands
@@ -21,9 +21,13 @@
  *
  * If a participant dies: before the commit the next holder rolls back, and nothing was taken. Between 5 and 6 the next holder
  * finds next = count + 1 and publishes the entry. After 6 the object exists.
+ *
+ * An entry says of which version the layout of its object is. A core that knows another version, or not even the type, goes on
+ * with everything else in the segment.
  */
-import { CORRUPT, SEGMENT_FULL, TOO_LARGE } from "../protocol/errors";
+import { CORRUPT, INVALID_NAME, NOT_SUPPORTED, OBJECT_MISMATCH, SEGMENT_FULL } from "../protocol/errors";
 import {
+  ANSWER_ENTRY_OFFSET,
   DIRECTORY_COUNT_OFFSET,
   DIRECTORY_NEXT_OFFSET,
   DIRECTORY_WAITERS_OFFSET,
@@ -36,15 +40,19 @@ import {
   ENTRY_PARAMETERS_HASH_OFFSET,
   ENTRY_PARAMETERS_OFFSET,
   ENTRY_TYPE_OFFSET,
+  ENTRY_VERSION_OFFSET,
   FLAG_WAKE,
   OBJECT_ALIGNMENT,
+  OBJECT_LAYOUT,
+  RESULT_FLAGS,
+  RESULT_OFFSETS,
 } from "../protocol/layout";
-import { OBJECT_NAME_BYTES_MAX } from "../protocol/limits";
 import { blockAllocate, heapChanging, heapWhole } from "./heap";
-import { directoryEntries, directoryOffset } from "./instance";
+import { directoryEntries, directoryOffset, heapEnd } from "./instance";
 import { change, journalCommit } from "./journal";
-import { objectBytes, objectInitialise } from "./objects";
-import { scratch } from "./participants";
+import { isName, nameHash, parametersHash } from "./name";
+import { objectBytes, objectInitialise, objectVersion } from "./objects";
+import { answers, scratch } from "./participants";
 import { waitersAny } from "./waiters";
 import { load32 } from "./word";
 import { outsideTransaction, publishEntry, releaseWriteLock, takeWriteLock } from "./write-lock";
@@ -78,57 +86,79 @@ function sameName(name: usize, nameBytes: u32): bool {
 }
 
 /**
- * The entry of the object whose name stands in our scratch: the existing one, or a new one with these parameters. Returns
- * its offset, with FLAG_WAKE when it is new and somebody waits for objects; or an error: BUSY also when it would be new and our
- * own transaction runs. Whether an existing entry has the wanted type and parameters is the caller's to compare.
+ * Finds or makes the object whose name stands in our scratch. Returns its offset, with FLAG_WAKE when it is new and somebody
+ * waits for objects; ANSWER_ENTRY is its entry. Or an error:
+ *
+ * - INVALID_NAME; NOT_SUPPORTED when there is no such type, or none with such a first parameter
+ * - OBJECT_MISMATCH when it has another type, version or parameter: ANSWER_ENTRY says what it is
+ * - BUSY (the suspect is set), also when it would be new and our own transaction runs; EVICTED
+ * - SEGMENT_FULL when there is no room for its bytes, or for one more name; CORRUPT
  */
-export function directoryInsert(
-  type: u32,
-  nameHash: u32,
-  nameBytes: u32,
-  parametersHash: u32,
-  first: u32,
-  second: u32,
-): u32 {
-  if (nameBytes > u32(OBJECT_NAME_BYTES_MAX)) return TOO_LARGE;
-  const existing = find(nameHash, nameBytes, directoryCount());
+export function objectOpen(type: u32, nameBytes: u32, first: u32, second: u32): u32 {
+  if (objectBytes(type, first) == 0) return NOT_SUPPORTED;
+  if (!isName(scratch(), nameBytes, type == OBJECT_LAYOUT)) return INVALID_NAME;
+  const result = entryFor(type, nameHash(scratch(), nameBytes), nameBytes, first, second);
+  if (result < u32(RESULT_OFFSETS)) return result;
+  const entry = result & ~RESULT_FLAGS;
+  store<u64>(answers() + ANSWER_ENTRY_OFFSET, entry);
+  const object = objectCheck(entry, type, first, second);
+  return object < u32(RESULT_OFFSETS) ? object : object | (result & RESULT_FLAGS);
+}
+
+/**
+ * Compares a published entry with what its opener expects. Returns the offset of the object, OBJECT_MISMATCH, or CORRUPT. For
+ * openers that can only read, and so find the entry by themselves.
+ */
+export function objectCheck(entry: usize, type: u32, first: u32, second: u32): u32 {
+  const version = objectVersion(type);
+  if (load<u32>(entry + ENTRY_TYPE_OFFSET) != type) return OBJECT_MISMATCH;
+  if (load<u32>(entry + ENTRY_VERSION_OFFSET) != version) return OBJECT_MISMATCH;
+  if (load<u32>(entry + ENTRY_PARAMETERS_OFFSET) != first) return OBJECT_MISMATCH;
+  if (load<u32>(entry + ENTRY_PARAMETERS_OFFSET + 4) != second) return OBJECT_MISMATCH;
+  const hash = load<u32>(entry + ENTRY_PARAMETERS_HASH_OFFSET);
+  if (hash != parametersHash(type, version, first, second)) return CORRUPT;
+  const object = load<u32>(entry + ENTRY_OBJECT_OFFSET);
+  const bytes = objectBytes(type, first);
+  if (object < u32(entry) || object % OBJECT_ALIGNMENT != 0 || u64(object) + bytes > u64(heapEnd))
+    return CORRUPT;
+  return load<u64>(entry + ENTRY_OBJECT_BYTES_OFFSET) == bytes ? object : CORRUPT;
+}
+
+/** The entry of that name: the existing one, or a new one, with FLAG_WAKE; or an error. */
+function entryFor(type: u32, hash: u32, nameBytes: u32, first: u32, second: u32): u32 {
+  const existing = find(hash, nameBytes, directoryCount());
   if (existing != 0) return u32(existing);
   let failed = outsideTransaction();
   if (failed == 0) failed = takeWriteLock();
   if (failed != 0) return failed;
   heapChanging();
-  const result = insertWithRight(type, nameHash, nameBytes, parametersHash, first, second);
+  const result = insert(type, hash, nameBytes, first, second);
   if (result != CORRUPT) heapWhole();
   releaseWriteLock(result != CORRUPT);
   return result;
 }
 
-function insertWithRight(
-  type: u32,
-  nameHash: u32,
-  nameBytes: u32,
-  parametersHash: u32,
-  first: u32,
-  second: u32,
-): u32 {
+/** The same, with the write lock. */
+function insert(type: u32, hash: u32, nameBytes: u32, first: u32, second: u32): u32 {
   const count = load32(DIRECTORY_COUNT_OFFSET);
   if (count > directoryEntries) return CORRUPT;
-  const existing = find(nameHash, nameBytes, count);
+  const existing = find(hash, nameBytes, count);
   if (existing != 0) return u32(existing);
   if (count == directoryEntries) return SEGMENT_FULL;
   const bytes = objectBytes(type, first);
-  if (bytes == 0) return CORRUPT;
   if (bytes > u64(u32.MAX_VALUE)) return SEGMENT_FULL;
   const object = blockAllocate(u32(bytes), OBJECT_ALIGNMENT, 0);
-  if (object < u32(OBJECT_ALIGNMENT)) return object;
+  if (object < u32(RESULT_OFFSETS)) return object;
   objectInitialise(type, object, first);
+  const version = objectVersion(type);
   const entry = entryOffset(count);
   store<u32>(entry + ENTRY_TYPE_OFFSET, type);
-  store<u32>(entry + ENTRY_NAME_HASH_OFFSET, nameHash);
+  store<u32>(entry + ENTRY_VERSION_OFFSET, version);
+  store<u32>(entry + ENTRY_NAME_HASH_OFFSET, hash);
   store<u32>(entry + ENTRY_NAME_BYTES_OFFSET, nameBytes);
-  store<u32>(entry + ENTRY_OBJECT_OFFSET, object);
   store<u64>(entry + ENTRY_OBJECT_BYTES_OFFSET, bytes);
-  store<u32>(entry + ENTRY_PARAMETERS_HASH_OFFSET, parametersHash);
+  store<u32>(entry + ENTRY_OBJECT_OFFSET, object);
+  store<u32>(entry + ENTRY_PARAMETERS_HASH_OFFSET, parametersHash(type, version, first, second));
   store<u32>(entry + ENTRY_PARAMETERS_OFFSET, first);
   store<u32>(entry + ENTRY_PARAMETERS_OFFSET + 4, second);
   store<u64>(entry + ENTRY_PARAMETERS_OFFSET + 8, 0);

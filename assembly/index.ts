@@ -1,7 +1,7 @@
 /** What the core offers to hosts. See the modules for what each function promises. */
 
 export { adopt, shrink } from "./adopt";
-export { directoryCount, directoryInsert } from "./directory";
+export { directoryCount, objectCheck, objectOpen } from "./directory";
 export { heapCheck, heapCheckOffset } from "./heap-check";
 export { directoryOffset, heapEnd, participants, payload } from "./instance";
 export {

@@ -1,4 +1,4 @@
-/** The kinds of named objects: how many bytes each takes, and how it begins. */
+/** The kinds of named objects: how many bytes each takes, which version its layout has, and how it begins. */
 import {
   OBJECT_COUNTER,
   OBJECT_EVENT,
@@ -7,6 +7,13 @@ import {
   OBJECT_LOCK,
   OBJECT_RING,
   OBJECT_SEMAPHORE,
+  OBJECT_VERSION_COUNTER,
+  OBJECT_VERSION_EVENT,
+  OBJECT_VERSION_LATEST,
+  OBJECT_VERSION_LAYOUT,
+  OBJECT_VERSION_LOCK,
+  OBJECT_VERSION_RING,
+  OBJECT_VERSION_SEMAPHORE,
 } from "../protocol/layout";
 import { LAYOUT_TEXT_BYTES_MAX } from "../protocol/limits";
 import { latestBytes, latestInitialise } from "./latest";
@@ -22,6 +29,17 @@ export function objectBytes(type: u32, first: u32): u64 {
   if (type == OBJECT_SEMAPHORE || type == OBJECT_EVENT || type == OBJECT_COUNTER) return signalBytes();
   if (type == OBJECT_LAYOUT) return first <= u32(LAYOUT_TEXT_BYTES_MAX) ? u64(first) : 0;
   return 0;
+}
+
+/** Version of the layout of that type in this core; 0 when there is no such type. */
+export function objectVersion(type: u32): u32 {
+  if (type == OBJECT_RING) return OBJECT_VERSION_RING;
+  if (type == OBJECT_LATEST) return OBJECT_VERSION_LATEST;
+  if (type == OBJECT_LOCK) return OBJECT_VERSION_LOCK;
+  if (type == OBJECT_SEMAPHORE) return OBJECT_VERSION_SEMAPHORE;
+  if (type == OBJECT_EVENT) return OBJECT_VERSION_EVENT;
+  if (type == OBJECT_COUNTER) return OBJECT_VERSION_COUNTER;
+  return type == OBJECT_LAYOUT ? OBJECT_VERSION_LAYOUT : 0;
 }
 
 export function objectInitialise(type: u32, object: usize, first: u32): void {

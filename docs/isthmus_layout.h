@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISTHMUS_LAYOUT_FINGERPRINT 0x13f23df0u
+#define ISTHMUS_LAYOUT_FINGERPRINT 0x4a7c08d8u
 #define ISTHMUS_MAGIC 0x48545349u
 #define ISTHMUS_ABI_VERSION 0x1u
 #define ISTHMUS_HEADER_MAGIC_OFFSET 0x0u
@@ -112,14 +112,15 @@
 #define ISTHMUS_SHORT_TOKEN_NUMBER_MASK 0x3ffu
 #define ISTHMUS_ENTRY_BYTES 0x80u
 #define ISTHMUS_ENTRY_TYPE_OFFSET 0x0u
-#define ISTHMUS_ENTRY_NAME_HASH_OFFSET 0x4u
-#define ISTHMUS_ENTRY_NAME_BYTES_OFFSET 0x8u
-#define ISTHMUS_ENTRY_OBJECT_OFFSET 0xcu
+#define ISTHMUS_ENTRY_VERSION_OFFSET 0x4u
+#define ISTHMUS_ENTRY_NAME_HASH_OFFSET 0x8u
+#define ISTHMUS_ENTRY_NAME_BYTES_OFFSET 0xcu
 #define ISTHMUS_ENTRY_OBJECT_BYTES_OFFSET 0x10u
-#define ISTHMUS_ENTRY_PARAMETERS_HASH_OFFSET 0x18u
-#define ISTHMUS_ENTRY_PARAMETERS_OFFSET 0x1cu
+#define ISTHMUS_ENTRY_OBJECT_OFFSET 0x18u
+#define ISTHMUS_ENTRY_PARAMETERS_HASH_OFFSET 0x1cu
+#define ISTHMUS_ENTRY_PARAMETERS_OFFSET 0x20u
 #define ISTHMUS_ENTRY_PARAMETERS 0x4u
-#define ISTHMUS_ENTRY_NAME_OFFSET 0x2cu
+#define ISTHMUS_ENTRY_NAME_OFFSET 0x30u
 #define ISTHMUS_OBJECT_RING 0x1u
 #define ISTHMUS_OBJECT_LATEST 0x2u
 #define ISTHMUS_OBJECT_ALIGNMENT 0x80u
@@ -128,6 +129,13 @@
 #define ISTHMUS_OBJECT_EVENT 0x5u
 #define ISTHMUS_OBJECT_COUNTER 0x6u
 #define ISTHMUS_OBJECT_LAYOUT 0x7u
+#define ISTHMUS_OBJECT_VERSION_RING 0x1u
+#define ISTHMUS_OBJECT_VERSION_LATEST 0x1u
+#define ISTHMUS_OBJECT_VERSION_LOCK 0x1u
+#define ISTHMUS_OBJECT_VERSION_SEMAPHORE 0x1u
+#define ISTHMUS_OBJECT_VERSION_EVENT 0x1u
+#define ISTHMUS_OBJECT_VERSION_COUNTER 0x1u
+#define ISTHMUS_OBJECT_VERSION_LAYOUT 0x1u
 #define ISTHMUS_RING_HEAD_OFFSET 0x0u
 #define ISTHMUS_RING_SENT_OFFSET 0x8u
 #define ISTHMUS_RING_SENT_BYTES_OFFSET 0x10u
@@ -156,6 +164,7 @@
 #define ISTHMUS_FLAG_WAKE_SHARED 0x1u
 #define ISTHMUS_FLAG_WAKE_EXCLUSIVE 0x2u
 #define ISTHMUS_ANSWER_VERSION_OFFSET 0x0u
+#define ISTHMUS_ANSWER_ENTRY_OFFSET 0x8u
 #define ISTHMUS_OWNER_ATTACH_UNIT 0x2u
 #define ISTHMUS_OWNER_ATTACH_MASK 0xfffeu
 #define ISTHMUS_OWNER_CLOSED 0x1u
@@ -294,21 +303,23 @@ _Static_assert(sizeof(struct isthmus_layout_participant) == 512, "isthmus_layout
 
 struct isthmus_layout_entry {
   uint32_t type; /* OBJECT_… */
-  uint32_t name_hash; /* hash of the name, made by the opener */
-  uint32_t name_bytes;
-  uint32_t object; /* where the object begins */
+  uint32_t version; /* OBJECT_VERSION_… of the core that made the object */
+  uint32_t name_hash; /* FNV-1a of the name */
+  uint32_t name_bytes; /* bytes of the name */
   uint64_t object_bytes; /* bytes of the object */
-  uint32_t parameters_hash; /* hash of all parameters */
+  uint32_t object; /* where the object begins */
+  uint32_t parameters_hash; /* FNV-1a of type, version and parameters: 6 words of 32 bits */
   uint32_t parameters[4]; /* what they mean depends on the type */
-  uint8_t gap_44[84];
+  uint8_t gap_48[80];
 };
 _Static_assert(offsetof(struct isthmus_layout_entry, type) == 0, "type");
-_Static_assert(offsetof(struct isthmus_layout_entry, name_hash) == 4, "name_hash");
-_Static_assert(offsetof(struct isthmus_layout_entry, name_bytes) == 8, "name_bytes");
-_Static_assert(offsetof(struct isthmus_layout_entry, object) == 12, "object");
+_Static_assert(offsetof(struct isthmus_layout_entry, version) == 4, "version");
+_Static_assert(offsetof(struct isthmus_layout_entry, name_hash) == 8, "name_hash");
+_Static_assert(offsetof(struct isthmus_layout_entry, name_bytes) == 12, "name_bytes");
 _Static_assert(offsetof(struct isthmus_layout_entry, object_bytes) == 16, "object_bytes");
-_Static_assert(offsetof(struct isthmus_layout_entry, parameters_hash) == 24, "parameters_hash");
-_Static_assert(offsetof(struct isthmus_layout_entry, parameters) == 28, "parameters");
+_Static_assert(offsetof(struct isthmus_layout_entry, object) == 24, "object");
+_Static_assert(offsetof(struct isthmus_layout_entry, parameters_hash) == 28, "parameters_hash");
+_Static_assert(offsetof(struct isthmus_layout_entry, parameters) == 32, "parameters");
 _Static_assert(sizeof(struct isthmus_layout_entry) == 128, "isthmus_layout_entry");
 
 struct isthmus_layout_ring {

@@ -252,16 +252,18 @@ export const SHORT_TOKEN_NUMBER_MASK = 0x3ff;
 export const ENTRY_BYTES = 128;
 /** u32: OBJECT_… */
 export const ENTRY_TYPE_OFFSET = 0;
-/** u32: hash of the name, made by the opener */
-export const ENTRY_NAME_HASH_OFFSET = ENTRY_TYPE_OFFSET + 4;
-/** u32 */
+/** u32: OBJECT_VERSION_… of the core that made the object */
+export const ENTRY_VERSION_OFFSET = ENTRY_TYPE_OFFSET + 4;
+/** u32: FNV-1a of the name */
+export const ENTRY_NAME_HASH_OFFSET = ENTRY_VERSION_OFFSET + 4;
+/** u32: bytes of the name */
 export const ENTRY_NAME_BYTES_OFFSET = ENTRY_NAME_HASH_OFFSET + 4;
-/** u32: where the object begins */
-export const ENTRY_OBJECT_OFFSET = ENTRY_NAME_BYTES_OFFSET + 4;
 /** u64: bytes of the object */
-export const ENTRY_OBJECT_BYTES_OFFSET = ENTRY_OBJECT_OFFSET + 4;
-/** u32: hash of all parameters */
-export const ENTRY_PARAMETERS_HASH_OFFSET = ENTRY_OBJECT_BYTES_OFFSET + 8;
+export const ENTRY_OBJECT_BYTES_OFFSET = ENTRY_NAME_BYTES_OFFSET + 4;
+/** u32: where the object begins */
+export const ENTRY_OBJECT_OFFSET = ENTRY_OBJECT_BYTES_OFFSET + 8;
+/** u32: FNV-1a of type, version and parameters: 6 words of 32 bits */
+export const ENTRY_PARAMETERS_HASH_OFFSET = ENTRY_OBJECT_OFFSET + 4;
 /** 4 x u32: what they mean depends on the type */
 export const ENTRY_PARAMETERS_OFFSET = ENTRY_PARAMETERS_HASH_OFFSET + 4;
 /** How many parameters an entry has room for. */
@@ -287,6 +289,24 @@ export const OBJECT_EVENT = 5;
 export const OBJECT_COUNTER = 6;
 /** Parameters: bytes of the text, hash of the layout that it describes. The object is the text, in UTF-8; no user sees it. */
 export const OBJECT_LAYOUT = 7;
+
+/**
+ * A ring, as it is laid out here. Whoever changes the layout or the meaning of a word of a kind of object counts its version up:
+ * an object of another version is refused, and everything else in its segment can be used.
+ */
+export const OBJECT_VERSION_RING = 1;
+/** A latest value. */
+export const OBJECT_VERSION_LATEST = 1;
+/** A lock. */
+export const OBJECT_VERSION_LOCK = 1;
+/** A semaphore. */
+export const OBJECT_VERSION_SEMAPHORE = 1;
+/** An event. */
+export const OBJECT_VERSION_EVENT = 1;
+/** A counter. */
+export const OBJECT_VERSION_COUNTER = 1;
+/** A description of a layout. */
+export const OBJECT_VERSION_LAYOUT = 1;
 
 // --- ring ------------------------------------------------------------------------------------------------------------
 
@@ -350,6 +370,8 @@ export const FLAG_WAKE_SHARED = 1;
 export const FLAG_WAKE_EXCLUSIVE = 2;
 /** u64: version of the value that `latestRead` has copied */
 export const ANSWER_VERSION_OFFSET = 0;
+/** u64: entry of the object that `objectOpen` has found or made */
+export const ANSWER_ENTRY_OFFSET = ANSWER_VERSION_OFFSET + 8;
 
 // --- owner words: who holds an end of an object ------------------------------------------------------------------------
 

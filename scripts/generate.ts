@@ -6,20 +6,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import * as layout from "../protocol/layout.js";
 import * as limits from "../protocol/limits.js";
 import { documents } from "./documents.js";
+import { fingerprint } from "./fingerprint.js";
 
-/** FNV-1a over "NAME=value;" of every constant, in the order of their names. */
-export function fingerprint(constants: Record<string, number>): number {
-  let hash = 0x811c9dc5;
-  for (const name of Object.keys(constants).sort()) {
-    for (const character of `${name}=${constants[name]};`) {
-      hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193) >>> 0;
-    }
-  }
-  // A positive 31-bit number means the same to asc (i32) and to tsc.
-  return hash & 0x7fffffff;
-}
-
-const current = fingerprint({ ...layout, ...limits });
+const current = fingerprint({ ...layout }, { ...limits });
 const files: Record<string, string> = {
   "protocol/fingerprint.ts": [
     "/** Generated from protocol/layout.ts and protocol/limits.ts by scripts/generate.ts. Do not edit. */",

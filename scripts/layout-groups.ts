@@ -4,48 +4,22 @@
  */
 import type { Constant } from "./layout-source.js";
 
-const groups = [
-  ...[
-    "MAGIC",
-    "ABI",
-    "HEADER",
-    "STATE",
-    "SIZE",
-    "SEGMENT",
-    "DIRECTORY",
-    "WAITERS",
-    "HEAP",
-    "BLOCK",
-    "CHECK",
-    "JOURNAL",
-  ],
-  ...[
-    "PARTICIPANT",
-    "PARTICIPANTS",
-    "SLOT",
-    "RUNTIME",
-    "ENTRY",
-    "OBJECT",
-    "RING",
-    "RECORD",
-    "FLAG",
-    "OWNER",
-    "SUSPECT",
-  ],
-  ...[
-    "END",
-    "LATEST",
-    "LOCK",
-    "SIGNAL",
-    "SEMAPHORE",
-    "EVENT",
-    "KERNEL_LOCK",
-    "TOKEN",
-    "RESULT",
-    "ANSWER",
-    "SHORT_TOKEN",
-  ],
-];
+const words = (text: string): string[] => text.trim().split(/\s+/);
+
+/** What places or interprets bytes that every participant uses, whatever objects it knows: the fingerprint covers these. */
+const common = words(`
+  MAGIC ABI HEADER STATE SIZE SEGMENT DIRECTORY WAITERS HEAP BLOCK JOURNAL PARTS PARTICIPANT PARTICIPANTS SLOT TOKEN SHORT_TOKEN
+  ENTRY KERNEL_LOCK
+`);
+/** What one kind of object consists of: its OBJECT_VERSION_… stands for it. */
+const kinds = words("RING RECORD OWNER LATEST LOCK SIGNAL SEMAPHORE EVENT");
+/** Numbers of kinds, numbers for display, and what passes between a core and its own host. */
+const others = words("OBJECT OBJECT_VERSION RUNTIME CHECK RESULT FLAG ANSWER SUSPECT END");
+/** The limits by which the parts of a segment are placed or understood; the others bind only the one who reads them. */
+const commonLimits = words(`
+  PAGE_BYTES PARTICIPANTS_MAX PARTICIPANTS_STEP DIRECTORY_BYTES_PER_ENTRY DIRECTORY_ENTRIES_MIN DIRECTORY_ENTRIES_MAX
+  JOURNAL_BYTES_PER_ENTRY JOURNAL_ENTRIES_MIN JOURNAL_ENTRIES_MAX HEAP_BYTES_MIN OBJECT_NAME_BYTES_MAX
+`);
 
 /** What its name would put in the wrong group. */
 const exceptions: Record<string, string> = {
@@ -55,7 +29,9 @@ const exceptions: Record<string, string> = {
 };
 
 function groupOf(name: string): string {
-  const begins = groups.filter((group) => name === group || name.startsWith(`${group}_`));
+  const begins = [...common, ...kinds, ...others].filter(
+    (group) => name === group || name.startsWith(`${group}_`),
+  );
   const group = exceptions[name] ?? begins.sort((one, other) => other.length - one.length)[0];
   if (!group) throw new Error(`${name} belongs to no group of scripts/layout-groups.ts`);
   return group;
@@ -69,4 +45,18 @@ export function grouped(constants: Constant[]): Map<string, Constant[]> {
     found.set(group, [...(found.get(group) ?? []), constant]);
   }
   return found;
+}
+
+/** The constants on which all participants of a segment must agree. */
+export function agreed(
+  layout: Record<string, number>,
+  limits: Record<string, number>,
+): Record<string, number> {
+  const places = Object.entries(layout).filter(([name]) => common.includes(groupOf(name)));
+  const bounds = commonLimits.map((name): [string, number] => {
+    const value = limits[name];
+    if (value === undefined) throw new Error(`${name} is no limit`);
+    return [name, value];
+  });
+  return Object.fromEntries([...places, ...bounds]);
 }

@@ -19,14 +19,8 @@ export interface Core {
   countDrop(): void;
   directoryOffset(): number;
   directoryCount(): number;
-  directoryInsert(
-    type: number,
-    nameHash: number,
-    nameBytes: number,
-    parametersHash: number,
-    first: number,
-    second: number,
-  ): number;
+  objectOpen(type: number, nameBytes: number, first: number, second: number): number;
+  objectCheck(entry: number, type: number, first: number, second: number): number;
   scratch(): number;
   answers(): number;
 

@@ -232,8 +232,9 @@ function useDirectory(call: Call, at: Ground, play: Play): void {
   ] as const) {
     const scratch = inside("scratch", call("scratch"), PARTICIPANTS_OFFSET, at.payload);
     play(write(scratch, Buffer.from(name)));
-    const entry = call("directoryInsert", type, 1, name.length, 1, 0, 0);
-    inside("directoryInsert", entry & ~FLAG_WAKE, at.payload, at.heapEnd - ENTRY_BYTES);
+    const object = call("objectOpen", type, name.length, 0, 0);
+    inside("objectOpen", object & ~FLAG_WAKE, at.payload, at.heapEnd);
+    call("objectCheck", at.payload + OBJECT_ALIGNMENT, type, 0, 0);
   }
 }
 

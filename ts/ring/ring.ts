@@ -118,12 +118,6 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
     const parameters = { bytes: capacity, layout: layout?.hash ?? found?.layout ?? 0 };
     const object = openObject(lease.attachment, name, OBJECT_RING, parameters, layout);
     const data = lease.attachment.core.ringData(object.offset) >>> 0;
-    if (data + capacity > object.offset + object.bytes) {
-      throw new IsthmusError(
-        "CORRUPT",
-        `ring "${name}" is smaller than its capacity says; replace the segment`,
-      );
-    }
     this.#lease = lease;
     this.#geometry = { name, ring: object.offset, capacity, data, end: data + capacity, layout };
     this.name = name;

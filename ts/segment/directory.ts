@@ -1,13 +1,14 @@
 import {
+  ANSWER_ENTRY_OFFSET,
   DIRECTORY_WAITERS_OFFSET,
   ENTRY_BYTES,
   ENTRY_NAME_BYTES_OFFSET,
   ENTRY_NAME_OFFSET,
   ENTRY_OBJECT_BYTES_OFFSET,
   ENTRY_OBJECT_OFFSET,
-  ENTRY_PARAMETERS_HASH_OFFSET,
   ENTRY_PARAMETERS_OFFSET,
   ENTRY_TYPE_OFFSET,
+  ENTRY_VERSION_OFFSET,
   FLAG_WAKE,
   HEADER_DIRECTORY_ENTRIES_OFFSET,
   OBJECT_COUNTER,
@@ -17,6 +18,12 @@ import {
   OBJECT_LOCK,
   OBJECT_RING,
   OBJECT_SEMAPHORE,
+  OBJECT_VERSION_COUNTER,
+  OBJECT_VERSION_EVENT,
+  OBJECT_VERSION_LATEST,
+  OBJECT_VERSION_LOCK,
+  OBJECT_VERSION_RING,
+  OBJECT_VERSION_SEMAPHORE,
 } from "../../protocol/layout.js";
 import { OBJECT_NAME_BYTES_MAX } from "../../protocol/limits.js";
 import { text } from "../arguments.js";
@@ -25,7 +32,6 @@ import { codeName, failure, IsthmusError } from "../errors.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
 import { withWriteLock } from "../memory/write-lock.js";
 import { type EndHolder, endHolders } from "../ring/holders.js";
-import { fnv1a } from "../struct/hash.js";
 import { type LockInfo, lockInfo, signalNow } from "../sync/lock-info.js";
 import type { Attachment } from "./attachment.js";
 import { type Described, differenceText, keepDescription } from "./layouts.js";
@@ -39,8 +45,9 @@ export interface ObjectInfo {
   /** Bytes that the object takes in the segment. */
   bytes: number;
   /**
-   * Parameters that it was created with: `bytes`, and `layout` (a hash) if it has one, for a ring; `bytes` and `layout` for a
-   * latest value; `initial` for a semaphore; `signaled` (0 or 1) for an event.
+   * Parameters that it was created with, none when another release made it with another version of the layout: `bytes`, and
+   * `layout` (a hash) if it has one, for a ring; `bytes` and `layout` for a latest value; `initial` for a semaphore; `signaled`
+   * (0 or 1) for an event.
    */
   parameters: Record<string, number>;
   /** For a latest value: how many values were written so far. */
@@ -67,17 +74,19 @@ export type ObjectTypeName = "ring" | "latest" | "lock" | "semaphore" | "event" 
 
 interface ObjectType {
   name: ObjectTypeName;
+  /** Of the layout that this release knows. */
+  version: number;
   /** Names of the parameters, in their order in the entry. */
   parameters: readonly string[];
 }
 
 const types = new Map<number, ObjectType>([
-  [OBJECT_RING, { name: "ring", parameters: ["bytes", "layout"] }],
-  [OBJECT_LATEST, { name: "latest", parameters: ["bytes", "layout"] }],
-  [OBJECT_LOCK, { name: "lock", parameters: [] }],
-  [OBJECT_SEMAPHORE, { name: "semaphore", parameters: ["initial"] }],
-  [OBJECT_EVENT, { name: "event", parameters: ["signaled"] }],
-  [OBJECT_COUNTER, { name: "counter", parameters: [] }],
+  [OBJECT_RING, { name: "ring", version: OBJECT_VERSION_RING, parameters: ["bytes", "layout"] }],
+  [OBJECT_LATEST, { name: "latest", version: OBJECT_VERSION_LATEST, parameters: ["bytes", "layout"] }],
+  [OBJECT_LOCK, { name: "lock", version: OBJECT_VERSION_LOCK, parameters: [] }],
+  [OBJECT_SEMAPHORE, { name: "semaphore", version: OBJECT_VERSION_SEMAPHORE, parameters: ["initial"] }],
+  [OBJECT_EVENT, { name: "event", version: OBJECT_VERSION_EVENT, parameters: ["signaled"] }],
+  [OBJECT_COUNTER, { name: "counter", version: OBJECT_VERSION_COUNTER, parameters: [] }],
 ]);
 
 const encoder = new TextEncoder();
@@ -99,10 +108,6 @@ function nameBytes(name: string): Uint8Array {
   return bytes;
 }
 
-function parametersHash(type: number, values: readonly number[]): number {
-  return fnv1a(`${type}:${values.join(",")}`);
-}
-
 function entries(attachment: Attachment): number[] {
   const begin = attachment.core.directoryOffset() >>> 0;
   return Array.from({ length: attachment.core.directoryCount() }, (_, index) => begin + index * ENTRY_BYTES);
@@ -113,8 +118,14 @@ function entryName(attachment: Attachment, entry: number): string {
   return decoder.decode(attachment.u8.slice(entry + ENTRY_NAME_OFFSET, entry + ENTRY_NAME_OFFSET + length));
 }
 
+function versionOf(attachment: Attachment, entry: number): number {
+  return attachment.u32[(entry + ENTRY_VERSION_OFFSET) >>> 2];
+}
+
+/** Of an object whose layout has another version than this release knows, only name, type and bytes are told. */
 function describe(attachment: Attachment, entry: number): ObjectInfo {
-  const type = types.get(attachment.u32[(entry + ENTRY_TYPE_OFFSET) >>> 2]);
+  const known = types.get(attachment.u32[(entry + ENTRY_TYPE_OFFSET) >>> 2]);
+  const type = known?.version === versionOf(attachment, entry) ? known : undefined;
   const parameters: Record<string, number> = {};
   type?.parameters.forEach((name, index) => {
     const value = attachment.u32[(entry + ENTRY_PARAMETERS_OFFSET + 4 * index) >>> 2];
@@ -122,7 +133,7 @@ function describe(attachment: Attachment, entry: number): ObjectInfo {
   });
   return {
     name: entryName(attachment, entry),
-    type: type?.name ?? "unknown",
+    type: known?.name ?? "unknown",
     bytes: Number(attachment.view.getBigUint64(entry + ENTRY_OBJECT_BYTES_OFFSET, true)),
     parameters,
     ...live(attachment, type?.name, entry),
@@ -141,7 +152,7 @@ function live(
     const { producer, consumer } = endHolders(attachment, offset);
     return { ...(producer && { producer }), ...(consumer && { consumer }) };
   }
-  if (type === "latest") return { version: versionOf(attachment, entry) };
+  if (type === "latest") return { version: valuesOf(attachment, entry) };
   if (type === "lock") {
     const lock = lockInfo(attachment, offset);
     return lock ? { lock } : {};
@@ -150,8 +161,8 @@ function live(
   return value === undefined ? {} : { value };
 }
 
-/** The version of a latest value; 0 when the entry is damaged and points outside the segment. */
-function versionOf(attachment: Attachment, entry: number): number {
+/** How many values a latest value had; 0 when the entry is damaged and points outside the segment. */
+function valuesOf(attachment: Attachment, entry: number): number {
   const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
   if (offset % 8 !== 0 || offset > attachment.bytes - 8) return 0;
   return attachment.core.latestVersion(offset);
@@ -189,55 +200,70 @@ export function openObject(
 ): OpenedObject {
   attachment.check(false);
   const bytes = nameBytes(name);
-  const values = Object.values(parameters);
-  const entry = attachment.readOnly
-    ? entryOf(attachment, name)
-    : insert(attachment, name, bytes, type, values);
+  const [first = 0, second = 0] = Object.values(parameters);
+  const wanted = { name, type, parameters, layout, bytes, first, second };
+  const opened = attachment.readOnly ? openKnown(attachment, wanted) : openOrMake(attachment, wanted);
+  if (layout) keepDescription(attachment, layout);
+  return opened;
+}
+
+interface Wanted {
+  name: string;
+  type: number;
+  parameters: Record<string, number>;
+  layout: Described | undefined;
+  /** Of the name. */
+  bytes: Uint8Array;
+  first: number;
+  second: number;
+}
+
+/** For openers that can only read: they have no bytes in which they could hand the name to the core. */
+function openKnown(attachment: Attachment, wanted: Wanted): OpenedObject {
+  const { name, type, first, second } = wanted;
+  const entry = entryOf(attachment, name);
   if (entry === undefined) {
     throw new IsthmusError(
       "NOT_FOUND",
       `segment "${attachment.name}" has no object "${name}"; a writer must make it first`,
     );
   }
-  compare(attachment, entry, name, type, parameters, layout);
-  if (layout) keepDescription(attachment, layout);
-  const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
-  const objectBytes = Number(attachment.view.getBigUint64(entry + ENTRY_OBJECT_BYTES_OFFSET, true));
-  if (offset < entry || offset % 128 !== 0 || offset + objectBytes > attachment.bytes) {
-    throw new IsthmusError("CORRUPT", `object "${name}" does not lie in its segment; replace the segment`);
-  }
-  return { offset, bytes: objectBytes };
+  const result = attachment.core.objectCheck(entry, type, first, second);
+  if (isError(result)) throw openFailed(attachment, wanted, result, entry);
+  return opened(attachment, result, entry);
 }
 
-function insert(
-  attachment: Attachment,
-  name: string,
-  bytes: Uint8Array,
-  type: number,
-  values: number[],
-): number {
+function openOrMake(attachment: Attachment, wanted: Wanted): OpenedObject {
+  const { name, type, bytes, first, second } = wanted;
   if (attachment.inTransaction) {
     throw new IsthmusError("BUSY", `open or make object "${name}" before the transaction, not inside`);
   }
-  const { core } = attachment;
-  const hash = fnv1a(name);
-  const [first = 0, second = 0] = values;
   const result = withWriteLock(attachment, "the directory", () => {
     attachment.scratchUses++;
     attachment.u8.set(bytes, attachment.scratch);
-    return core.directoryInsert(type, hash, bytes.length, parametersHash(type, values), first, second);
+    return attachment.core.objectOpen(type, bytes.length, first, second);
   });
-  if (isError(result)) throw insertFailed(attachment, name, result);
+  const entry = attachment.answered(ANSWER_ENTRY_OFFSET);
+  if (isError(result)) throw openFailed(attachment, wanted, result, entry);
   if (flagsOf(result) & FLAG_WAKE) attachment.notify(DIRECTORY_WAITERS_OFFSET);
-  return offsetOf(result);
+  return opened(attachment, result, entry);
 }
 
-function insertFailed(attachment: Attachment, name: string, status: number): IsthmusError {
+/** The core has seen that the object lies in the segment, but a hostile peer may have changed the entry since. */
+function opened(attachment: Attachment, result: number, entry: number): OpenedObject {
+  const offset = offsetOf(result);
+  const bytes = Number(attachment.view.getBigUint64(entry + ENTRY_OBJECT_BYTES_OFFSET, true));
+  return { offset, bytes: Math.min(bytes, attachment.bytes - offset) };
+}
+
+function openFailed(attachment: Attachment, wanted: Wanted, status: number, entry: number): IsthmusError {
   const code = codeName(status);
-  if (code === "SEGMENT_FULL") return failure(status, noRoomText(attachment, name));
+  if (code === "OBJECT_MISMATCH") return new IsthmusError(code, differenceFrom(attachment, wanted, entry));
+  if (code === "SEGMENT_FULL") return failure(status, noRoomText(attachment, wanted.name));
   if (code === "EVICTED")
     return failure(status, "this participant was removed; close the segment and open it again");
-  return failure(status, `the directory of segment "${attachment.name}" is damaged; replace the segment`);
+  const text = `object "${wanted.name}", its entry, or the directory of segment "${attachment.name}" is damaged`;
+  return failure(status, `${text}; replace the segment`);
 }
 
 /** Says whether the directory or the heap is full, with the numbers. */
@@ -258,7 +284,8 @@ function noRoomText(attachment: Attachment, name: string): string {
 }
 
 function withArticle(type: string | undefined): string {
-  return `${type === "event" ? "an" : "a"} ${type ?? "thing of an unknown type"}`;
+  if (type === undefined || type === "unknown") return "a thing of an unknown type";
+  return `${type === "event" ? "an" : "a"} ${type}`;
 }
 
 /** A parameter in the form in which the user gives it. */
@@ -267,41 +294,29 @@ function shown(key: string, value: number): string {
   return key === "layout" && value === 0 ? "no layout" : `${key} ${value}`;
 }
 
-function compare(
-  attachment: Attachment,
-  entry: number,
-  name: string,
-  type: number,
-  parameters: Record<string, number>,
-  layout: Described | undefined,
-): void {
+/** In what an object that has the name differs from what its opener expects. */
+function differenceFrom(attachment: Attachment, wanted: Wanted, entry: number): string {
+  const { name, parameters, layout } = wanted;
   const found = describe(attachment, entry);
-  const wanted = types.get(type)?.name;
-  if (found.type !== wanted) {
-    throw new IsthmusError(
-      "OBJECT_MISMATCH",
-      `"${name}" is ${withArticle(found.type)} in this segment, not ${withArticle(wanted)}`,
+  const type = types.get(wanted.type);
+  if (found.type !== type?.name)
+    return `"${name}" is ${withArticle(found.type)} in this segment, not ${withArticle(type?.name)}`;
+  const version = versionOf(attachment, entry);
+  if (version !== type.version) {
+    return (
+      `${type.name} "${name}" was made with version ${version} of its layout, and this release has version ${type.version}; ` +
+      "use the same release on both sides, or another name"
     );
   }
   const theirs = found.parameters.layout;
   if (layout && theirs !== undefined && theirs !== layout.hash) {
-    const bytes = type === OBJECT_LATEST ? found.parameters.bytes : undefined;
-    throw new IsthmusError(
-      "OBJECT_MISMATCH",
-      `${wanted} "${name}" was made with another layout: ${differenceText(attachment, theirs, layout, bytes)}`,
-    );
+    const bytes = wanted.type === OBJECT_LATEST ? found.parameters.bytes : undefined;
+    const difference = differenceText(attachment, theirs, layout, bytes);
+    return `${type.name} "${name}" was made with another layout: ${difference}`;
   }
-  for (const [key, value] of Object.entries(parameters)) {
-    const made = found.parameters[key] ?? 0;
-    if (made !== value) {
-      throw new IsthmusError(
-        "OBJECT_MISMATCH",
-        `${wanted} "${name}" was made with ${shown(key, made)}, opened with ${shown(key, value)}; use the same`,
-      );
-    }
-  }
-  const hash = attachment.u32[(entry + ENTRY_PARAMETERS_HASH_OFFSET) >>> 2];
-  if (hash !== parametersHash(type, Object.values(parameters))) {
-    throw new IsthmusError("CORRUPT", `the entry of object "${name}" is damaged; replace the segment`);
-  }
+  const [key, value] = Object.entries(parameters).find(
+    ([key, value]) => value !== (found.parameters[key] ?? 0),
+  ) ?? ["parameters", 0];
+  const made = shown(key, found.parameters[key] ?? 0);
+  return `${type.name} "${name}" was made with ${made}, opened with ${shown(key, value)}; use the same`;
 }

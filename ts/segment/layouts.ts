@@ -52,15 +52,12 @@ function insert(attachment: Attachment, hash: number, text: Uint8Array): void {
   const { core } = attachment;
   // No user can give such a name to an object.
   const name = `\0layout ${hash}`;
-  const parameters = fnv1a(`${OBJECT_LAYOUT}:${text.length},${hash}`);
   attachment.scratchUses++;
   attachment.u8.set(encoder.encode(name), attachment.scratch);
   // Once: when another process has the write lock, a description is not worth waiting for it.
-  const entry =
-    core.directoryInsert(OBJECT_LAYOUT, fnv1a(name), name.length, parameters, text.length, hash) >>> 0;
-  if (isError(entry)) return;
-  const at = offsetOf(entry);
-  const offset = attachment.u32[(at + ENTRY_OBJECT_OFFSET) >>> 2];
+  const result = core.objectOpen(OBJECT_LAYOUT, name.length, text.length, hash);
+  if (isError(result)) return;
+  const offset = offsetOf(result);
   if (offset + text.length <= attachment.bytes && attachment.u8[offset] === 0)
     attachment.u8.set(text, offset);
 }

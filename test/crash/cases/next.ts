@@ -35,7 +35,7 @@ const NEXT: Next[] = [
     const [first, second] = yield* inUse(ground);
     yield* free((second ?? first) as number);
   },
-  () => unlessFull("directoryInsert", insertOnce(ringWish("next", 128))),
+  () => unlessFull("objectOpen", insertOnce(ringWish("next", 128))),
   function* (ground) {
     const [block] = yield* inUse(ground);
     assert.ok(yield* begin());

@@ -77,7 +77,7 @@ function* insertInside(ground: Ground): Script {
     assert.equal((yield* call("suspectSlot")) >>> 0, SUSPECT_NONE, "somebody else is in the way");
   }
   assert.equal(yield* call("directoryCount"), before);
-  offsetOf("directoryInsert", yield* insertOnce(ringWish("existing", 128)));
+  offsetOf("objectOpen", yield* insertOnce(ringWish("existing", 128)));
 }
 
 const existing: Partial<HeapOperation> = {

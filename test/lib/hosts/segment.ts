@@ -4,7 +4,6 @@
  */
 import { BUSY } from "../../../protocol/errors.js";
 import {
-  ENTRY_OBJECT_OFFSET,
   FLAG_WAKE,
   OBJECT_LATEST,
   OBJECT_RING,
@@ -134,47 +133,26 @@ export function latestWish(name: string, valueBytes: number): ObjectWish {
   return { type: OBJECT_LATEST, name, first: valueBytes };
 }
 
-function hashOf(name: string): number {
-  let hash = 0;
-  for (const byte of Buffer.from(name)) hash = (Math.imul(hash, 31) + byte) >>> 0;
-  return hash;
-}
-
 /** What the second parameter of every object is. */
 export const SECOND_PARAMETER = 7;
 
-export function parametersHash(wish: ObjectWish): number {
-  return (hashOf(wish.name) ^ wish.first) >>> 0;
-}
-
-/** One call of directoryInsert: the offset of the entry, or an error. */
+/** One call of objectOpen: the offset of the object, perhaps with FLAG_WAKE, or an error. */
 export function* insertOnce(wish: ObjectWish): Script<number> {
   const name = Buffer.from(wish.name);
   const scratch = (yield* call("scratch")) >>> 0;
   yield* write(scratch, name);
-  const { type, first } = wish;
-  const hash = hashOf(wish.name);
-  return yield* call(
-    "directoryInsert",
-    type,
-    hash,
-    name.length,
-    parametersHash(wish),
-    first,
-    SECOND_PARAMETER,
-  );
+  return yield* call("objectOpen", wish.type, name.length, wish.first, SECOND_PARAMETER);
 }
 
 /** Finds or makes the object, past the dead; `undefined` while a live participant has the directory locked. */
 export function* tryOpenObject(
-  view: DataView,
+  _view: DataView,
   wish: ObjectWish,
   dead: readonly number[],
 ): Script<number | undefined> {
   const result = yield* overcome(dead, () => insertOnce(wish));
   if (result === undefined) return undefined;
-  const entry = offsetOf(`directoryInsert of ${wish.name}`, result) & ~FLAG_WAKE;
-  return view.getUint32(entry + ENTRY_OBJECT_OFFSET, true);
+  return offsetOf(`objectOpen of ${wish.name}`, result) & ~FLAG_WAKE;
 }
 
 /** As `tryOpenObject`, waiting for the live. */

@@ -162,12 +162,6 @@ export const BUGS: Bug[] = [
     "for (let i = whole * 4; i < length - 1; i++) target[i]",
     "ts/ring/",
   ),
-  ring(
-    "a ring may be smaller than its capacity says",
-    "if (data + capacity > object.offset + object.bytes) {",
-    "if (data + capacity < object.offset) {",
-    "failures/directory",
-  ),
   ring("lastSentAt is in other units", "new Date(sentNs / 1e6)", "new Date(sentNs / 1e3)", "ts/ring/stats"),
   sendTime(
     "a send leaves no time",

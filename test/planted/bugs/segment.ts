@@ -3,6 +3,7 @@ import { type Bug, inSource } from "../bug.js";
 
 const attachment = inSource("ts/segment/attachment.ts");
 const beginning = inSource("ts/segment/beginning.ts");
+const coreDirectory = inSource("assembly/directory.ts");
 const directory = inSource("ts/segment/directory.ts");
 const file = inSource("ts/segment/file.ts");
 const header = inSource("ts/segment/header.ts");
@@ -64,17 +65,35 @@ export const BUGS: Bug[] = [
     "attachment.afterLeave = ({ region }) => void region;",
     "ts/segment/temporary",
   ),
-  directory(
+  coreDirectory(
     "an object may end beyond its segment",
-    "offset + objectBytes > attachment.bytes",
-    "offset > attachment.bytes",
+    "u64(object) + bytes > u64(heapEnd)",
+    "bytes > u64(heapEnd)",
+    "ts/segment/open-steps",
+  ),
+  coreDirectory(
+    "an object may begin before its entry",
+    "if (object < u32(entry) ||",
+    "if (",
     "failures/directory",
   ),
-  directory(
-    "an object may begin before its entry",
-    "if (offset < entry || offset % 128",
-    "if (offset % 128",
+  coreDirectory(
+    "an object may have fewer bytes than its parameters say",
+    "load<u64>(entry + ENTRY_OBJECT_BYTES_OFFSET) == bytes ? object : CORRUPT",
+    "object",
     "failures/directory",
+  ),
+  coreDirectory(
+    "the version of a layout is not compared",
+    "load<u32>(entry + ENTRY_VERSION_OFFSET) != version",
+    "version == 0",
+    "ts/segment/object-versions",
+  ),
+  directory(
+    "an object of another version is read as if it were ours",
+    "known?.version === versionOf(attachment, entry) ? known : undefined",
+    "known",
+    "ts/segment/object-versions",
   ),
   directory(
     "a name may be half a pair",

@@ -96,12 +96,12 @@ test("an object whose entry leads out of the segment is refused, and so is a rin
     const rest = segment.bytes - offset;
     for (const wrong of [0, 128, offset + 8, segment.bytes, segment.bytes - 128 + 256, 0xffffff80]) {
       poke32(name, entry + ENTRY_OBJECT_OFFSET, wrong);
-      refused("CORRUPT", open, /does not lie in its segment/);
+      refused("CORRUPT", open, /is damaged; replace the segment/);
     }
     poke32(name, entry + ENTRY_OBJECT_OFFSET, offset);
     for (const wrong of [BigInt(rest + 1), BigInt(segment.bytes), 2n ** 32n, 2n ** 63n]) {
       poke64(name, entry + ENTRY_OBJECT_BYTES_OFFSET, wrong);
-      refused("CORRUPT", open, /does not lie in its segment/);
+      refused("CORRUPT", open, /is damaged; replace the segment/);
     }
     poke64(name, entry + ENTRY_OBJECT_BYTES_OFFSET, BigInt(bytes));
     open();
@@ -109,7 +109,7 @@ test("an object whose entry leads out of the segment is refused, and so is a rin
   const bytes = peek32(name, ring + ENTRY_OBJECT_BYTES_OFFSET);
   for (const fewer of [bytes - 1, bytes - KiB, 128, 0]) {
     poke64(name, ring + ENTRY_OBJECT_BYTES_OFFSET, BigInt(fewer));
-    refused("CORRUPT", () => segment.ring("ring", { bytes: KiB }), /smaller than its capacity says/);
+    refused("CORRUPT", () => segment.ring("ring", { bytes: KiB }), /is damaged; replace the segment/);
   }
   segment.unlink();
 });

@@ -7,6 +7,7 @@ import * as layout from "../protocol/layout.js";
 import * as limits from "../protocol/limits.js";
 import { documents } from "./documents.js";
 import { fingerprint } from "./fingerprint.js";
+import { vectors } from "./vectors.js";
 
 const current = fingerprint({ ...layout }, { ...limits });
 const files: Record<string, string> = {
@@ -15,6 +16,7 @@ const files: Record<string, string> = {
     `export const LAYOUT_FINGERPRINT = 0x${current.toString(16).padStart(8, "0")};`,
     "",
   ].join("\n"),
+  "protocol/vectors.json": vectors(current),
   ...documents(current),
 };
 

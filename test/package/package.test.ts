@@ -89,7 +89,7 @@ test("the tarball is small and has what it needs and no more", async () => {
     );
   }
   const allowed =
-    /^(dist|prebuilds)\/|^docs\/[\w-]+\.(md|h)$|^(README|CHANGELOG)\.md$|^LICENSE$|^package\.json$/;
+    /^(dist|prebuilds)\/|^docs\/[\w-]+\.(md|h)$|^(README|CHANGELOG)\.md$|^protocol\/vectors\.json$|^LICENSE$|^package\.json$/;
   assert.equal(
     files.filter((file) => !allowed.test(file)),
     [],

@@ -1,0 +1,113 @@
+/**
+ * Entering and leaving a segment, and what every call needs that meets another participant: marking the dead, notifying,
+ * retrying. For hosts that block. Blocking: each wait here has a bound.
+ *
+ * The host has opened and mapped the object, and holds KERNEL_LOCK_CREATION alone and KERNEL_LOCK_HOLDERS shared. To enter:
+ *  1. validate the header, and refuse what is no segment of this release
+ *  2. the first slot that does not say LIVE and whose kernel lock nobody has; then, of those that say LIVE, the first whose
+ *     kernel lock nobody has: its owner died
+ *  3. take that kernel lock, and join
+ *  4. give KERNEL_LOCK_CREATION back
+ *
+ * To leave, after all that this participant holds was given back:
+ *  1. the last heartbeat
+ *  2. KERNEL_LOCK_CREATION, with a bound: whoever has it may be stopped
+ *  3. leave: with that lock also look whether this was the last participant
+ *  4. give the kernel lock of the slot back, then KERNEL_LOCK_CREATION. The host closes the object
+ *
+ * If the host dies: entering after 1 or 2: the kernel drops its locks, nothing has happened. After 3: LIVE without a kernel
+ * lock, which is marked dead by whoever meets it. Leaving before 3: the same. After 3: the slot is free, and nothing is left
+ * but kernel locks, which the kernel drops.
+ */
+import { BUSY, TOO_MANY_PARTICIPANTS } from "../../protocol/errors";
+import {
+  DIRECTORY_WAITERS_OFFSET,
+  FLAG_WAKE,
+  KERNEL_LOCK_CREATION,
+  KERNEL_LOCK_PARTICIPANTS,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_DOORBELL_OFFSET,
+  PARTICIPANTS_OFFSET,
+  RESULT_OFFSETS,
+  SUSPECT_GONE,
+  SUSPECT_NONE,
+} from "../../protocol/layout";
+import { objectOpen } from "../directory";
+import { participants, selfSlot } from "../instance";
+import { beat, join, leave, markDead, suspectSlot, watchSlot } from "../participants";
+import { validate } from "../segment";
+import { waitersTake } from "../waiters";
+import { sysHeld, sysLock, sysNow, sysSleep, sysWake, sysWall } from "./system";
+
+/** How long leaving waits for another process that creates, joins or leaves. Milliseconds. */
+const LEAVE_PATIENCE_MS: f64 = 50;
+/** How long a call waits for the write lock. Milliseconds. */
+const WRITE_LOCK_PATIENCE_MS: f64 = 5000;
+/** Pause between two attempts. Milliseconds. */
+const ATTEMPT_MS: f64 = 0.5;
+
+/** Joins the mapped segment, and gives KERNEL_LOCK_CREATION back. 0; as `validate`; or TOO_MANY_PARTICIPANTS. */
+export function hostedEnter(bytes: f64, pid: u32, runtime: u32): u32 {
+  const failed = validate(bytes, true);
+  if (failed != 0) return failed;
+  for (let dead: u32 = 0; dead < 2; dead++) {
+    for (let slot: u32 = 0; slot < participants; slot++) {
+      if (u32(watchSlot(slot)) != dead || sysLock(KERNEL_LOCK_PARTICIPANTS + slot, 2) == 0) continue;
+      const time = sysWall();
+      join(slot, pid, runtime, time);
+      beat(time);
+      sysLock(KERNEL_LOCK_CREATION, 0);
+      return 0;
+    }
+  }
+  return TOO_MANY_PARTICIPANTS;
+}
+
+/** Leaves the segment; the host closes the object afterwards. */
+export function hostedLeave(): void {
+  beat(sysWall());
+  const end = sysNow() + LEAVE_PATIENCE_MS;
+  let alone = sysLock(KERNEL_LOCK_CREATION, 2) != 0;
+  while (!alone && sysNow() < end) {
+    sysSleep(ATTEMPT_MS);
+    alone = sysLock(KERNEL_LOCK_CREATION, 2) != 0;
+  }
+  leave(alone);
+  sysLock(KERNEL_LOCK_PARTICIPANTS + selfSlot, 0);
+  if (alone) sysLock(KERNEL_LOCK_CREATION, 0);
+}
+
+/** Whether a call that has returned BUSY can be tried again at once: whoever was in its way is gone, or is marked dead now. */
+export function suspectGone(): bool {
+  const slot = suspectSlot();
+  if (slot >= u32(SUSPECT_NONE)) return slot == SUSPECT_GONE;
+  if (sysHeld(KERNEL_LOCK_PARTICIPANTS + slot) != 0) return false;
+  markDead();
+  return true;
+}
+
+/** Wakes each participant of a set of waiters, once. */
+export function hostedNotify(set: usize): void {
+  for (let from: u32 = 0; ; ) {
+    const bell = u32(waitersTake(set, from));
+    if (bell == 0) return;
+    sysWake(bell);
+    from = (bell - PARTICIPANTS_OFFSET - PARTICIPANT_DOORBELL_OFFSET) / PARTICIPANT_BYTES + 1;
+  }
+}
+
+/** As `objectOpen`: past the dead, waiting for the living, and those who wait for objects are woken. The offset, or an error. */
+export function hostedOpen(type: u32, nameBytes: u32, first: u32, second: u32): u32 {
+  const end = sysNow() + WRITE_LOCK_PATIENCE_MS;
+  let result = objectOpen(type, nameBytes, first, second);
+  while (result == BUSY) {
+    if (!suspectGone()) {
+      if (sysNow() >= end) return BUSY;
+      sysSleep(ATTEMPT_MS);
+    }
+    result = objectOpen(type, nameBytes, first, second);
+  }
+  if (result < u32(RESULT_OFFSETS) || (result & FLAG_WAKE) == 0) return result;
+  hostedNotify(DIRECTORY_WAITERS_OFFSET);
+  return result & ~FLAG_WAKE;
+}

@@ -64,7 +64,7 @@ const CC = [
 /** Pages of 64 KiB, as some arm64 kernels have them, need segments aligned to that. */
 const LINK = [
   ...["-shared", "-s", "--gc-sections", "--build-id=none", "--hash-style=gnu", "-soname", BINARY],
-  ...["-z", "relro", "-z", "now", "-z", "noexecstack", "-z", "max-page-size=65536"],
+  ...["-z", "relro", "-z", "now", "-z", "nodelete", "-z", "noexecstack", "-z", "max-page-size=65536"],
   ...["--version-script", "linux_exports.map"],
 ];
 

@@ -14,6 +14,7 @@
             "sources": [
               "linux_failure.c",
               "linux_file.c",
+              "linux_fork.c",
               "linux_handle.c",
               "linux_lock.c",
               "linux_map.c",
@@ -43,6 +44,7 @@
               "-Wl,--gc-sections",
               "-Wl,-z,relro",
               "-Wl,-z,now",
+              "-Wl,-z,nodelete",
               "-Wl,--version-script=<(module_root_dir)/linux_exports.map"
             ],
             "conditions": [["target_arch=='arm64'", {"cflags": ["-mno-outline-atomics"]}]]

@@ -230,10 +230,10 @@ napi_value unlock(const call &of) {
 napi_value held(const call &of) {
   object_slot *slot;
   uint32_t index;
-  bool found;
+  bool exclusively, found;
   isthmus_failure failure;
-  if (!take_lock(of, &slot, &index)) return nullptr;
-  int status = isthmus_held(slot->object, index, &found, &failure);
+  if (!take_lock(of, &slot, &index) || !take_boolean(of, 2, "exclusively", &exclusively)) return nullptr;
+  int status = isthmus_held(slot->object, index, exclusively, &found, &failure);
   return status == ISTHMUS_OK ? boolean(of.env, found) : throw_failure(of.env, failure);
 }
 

@@ -162,8 +162,12 @@ int isthmus_remove(isthmus_object *object, bool *removed, isthmus_failure *failu
  */
 int isthmus_lock(isthmus_object *object, uint32_t index, bool shared, bool *taken, isthmus_failure *failure);
 int isthmus_unlock(isthmus_object *object, uint32_t index, isthmus_failure *failure);
-/* Whether an object other than this one, here or in any process, has the lock in any mode. */
-int isthmus_held(isthmus_object *object, uint32_t index, bool *held, isthmus_failure *failure);
+/*
+ * Whether an object other than this one, here or in any process, has the lock: in any mode, or only `exclusively`.
+ * A process that may only read can take shared locks and no others.
+ */
+int isthmus_held(isthmus_object *object, uint32_t index, bool exclusively, bool *held,
+                 isthmus_failure *failure);
 
 /* ---- mapping */
 

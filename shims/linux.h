@@ -31,6 +31,7 @@ struct isthmus_object {
   isthmus_environment *environment;
   isthmus_object *next;        /* in the environment */
   isthmus_object *next_mapped; /* in the process, under the mapping lock */
+  isthmus_object *next_opened; /* in the process, under the lock of linux_fork.c */
   unsigned char *address;      /* NULL when not mapped */
   uint64_t bytes;              /* of the mapping */
   int descriptor;              /* with its own open file description, to which the locks belong */
@@ -78,6 +79,9 @@ void close_descriptor(int descriptor);
 /* OFD lock of one byte, type F_RDLCK, F_WRLCK or F_UNLCK; 0, or -1 with errno. */
 int set_byte_lock(int descriptor, uint64_t byte, int type);
 
+/* All locks of the descriptor's open file. */
+void drop_locks(int descriptor);
+
 /* linux_name.c */
 int path_of_name(const char *name, char path[PATH_BYTES_MAX], isthmus_failure *failure);
 /* As refuse_errno; but where there is no place for names at all, what is not found is NOT_SUPPORTED. */
@@ -93,6 +97,16 @@ bool is_linked(const isthmus_object *object, const file_facts *facts);
 /* Makes an object of a descriptor that is a regular file; else, or on any failure, closes the descriptor. */
 int adopt(isthmus_environment *environment, int descriptor, object_kind kind, bool read_only,
           const char *path, const char *goal, isthmus_object **out, isthmus_failure *failure);
+
+/* linux_map.c */
+/* Puts private zeros there, which cost nothing until they are touched. */
+bool put_zeros(void *address, uint64_t bytes);
+
+/* linux_fork.c */
+/* A child of fork() does not inherit the object from now on. */
+void note_opened(isthmus_object *object);
+/* Before its descriptor is closed. */
+void forget_opened(isthmus_object *object);
 
 /* linux_wait.c */
 #define FOREVER_NS UINT64_MAX

@@ -18,7 +18,7 @@ int refuse(isthmus_failure *failure, int status) { return refuse_os_error(failur
  * security module or a re-implementation of Linux refuses the call itself.
  */
 static bool checks_permissions(const char *call) {
-  static const char calls[][8] = {"open", "unlink", "rename", "link"};
+  static const char calls[][8] = {"open", "unlink", "rename", "link", "getcwd"};
   for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
     if (strncmp(call, calls[i], sizeof calls[i]) == 0) return true;
   }
@@ -34,7 +34,8 @@ int status_of_os_error(const char *call, int os_error) {
       return ISTHMUS_ALREADY_EXISTS;
     case EPERM:
       return checks_permissions(call) ? ISTHMUS_ACCESS_DENIED : ISTHMUS_NOT_SUPPORTED;
-    case EACCES:
+    case EACCES: /* of a call for a descriptor: a security module forbids the call itself */
+      return checks_permissions(call) ? ISTHMUS_ACCESS_DENIED : ISTHMUS_NOT_SUPPORTED;
     case EROFS:
     case ELOOP:  /* a symbolic link: O_NOFOLLOW refuses it */
     case EISDIR: /* EISDIR, ETXTBSY, ENXIO and ENODEV: not a regular file, each in its own way */

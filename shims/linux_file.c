@@ -116,6 +116,13 @@ int set_byte_lock(int descriptor, uint64_t byte, int type) {
   return result;
 }
 
+void drop_locks(int descriptor) {
+  struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
+  int result;
+  do result = fcntl(descriptor, F_OFD_SETLK, &all);
+  while (result != 0 && errno == EINTR);
+}
+
 /* struct statfs of the kernel on 64-bit CPUs */
 typedef struct {
   int64_t type, block_bytes;

@@ -18,7 +18,7 @@ static bool overlaps(const unsigned char *address, uint64_t bytes) {
  * Puts back the state in which the engine's own allocation was: private zeros that cost nothing until touched.
  * Private pages count against RLIMIT_DATA, shared ones do not; nobody else can reach either.
  */
-static bool put_zeros(void *address, uint64_t bytes) {
+bool put_zeros(void *address, uint64_t bytes) {
   int flags = MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;
   if (mmap(address, bytes, PROT_READ | PROT_WRITE, flags | MAP_PRIVATE, -1, 0) != MAP_FAILED) return true;
   return mmap(address, bytes, PROT_READ | PROT_WRITE, flags | MAP_SHARED, -1, 0) != MAP_FAILED;
@@ -34,6 +34,10 @@ static int map_locked(isthmus_object *object, void *address, uint64_t bytes, boo
     put_zeros(address, bytes);
     return failure->status;
   }
+  /* See linux_fork.c. Where the kernel does not know it, the handlers there still do. */
+  madvise(address, bytes, MADV_DONTFORK);
+  /* The dump of a process that crashes would hold the whole segment, and its locks until it is written. */
+  madvise(address, bytes, MADV_DONTDUMP);
   object->address = address;
   object->bytes = bytes;
   object->map_read_only = read_only;

@@ -68,11 +68,9 @@ int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, 
     if (opened < 0) return refuse_name(failure, "open");
     file_facts facts;
     if (set_byte_lock(opened, ISTHMUS_KERNEL_LOCK_STAGED_BYTE, F_WRLCK) != 0) {
-      bool swept = errno == EAGAIN || errno == EACCES;
-      if (!swept) {
-        refuse_errno(failure, "fcntl");
-        unlink(path);
-      }
+      bool swept = errno == EAGAIN;
+      refuse_errno(failure, "fcntl");
+      unlink(path);
       close_descriptor(opened);
       if (swept) continue;
       return failure->status;
@@ -90,7 +88,8 @@ int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, 
     *descriptor = opened;
     return ISTHMUS_OK;
   }
-  return refuse_os_error(failure, "open", EEXIST, ISTHMUS_SYSTEM);
+  /* Each name was taken, or each file swept before it was locked: not by chance. */
+  return refuse_os_error(failure, "open", EBUSY, ISTHMUS_SYSTEM);
 }
 
 /* linux/fs.h */

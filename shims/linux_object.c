@@ -35,6 +35,7 @@ int adopt(isthmus_environment *environment, int descriptor, object_kind kind, bo
     object->read_only = read_only;
     object->next = environment->objects;
     environment->objects = object;
+    note_opened(object);
     *out = object;
     return ISTHMUS_OK;
   }
@@ -217,6 +218,9 @@ void isthmus_close(isthmus_object *object) {
   isthmus_unwatch(object);
   bool unmapped = isthmus_unmap(object, &ignored) == ISTHMUS_OK;
   if (object->kind == STAGED) unlink(object->path);
+  forget_opened(object);
+  /* Pages that stay keep the open file, and its locks would say that we live. */
+  if (!unmapped) drop_locks(object->descriptor);
   close_descriptor(object->descriptor);
   isthmus_object **link = &object->environment->objects;
   while (*link != object) link = &(*link)->next;

@@ -3,12 +3,17 @@ import { spawn } from "node:child_process";
 import {
   closeSync,
   ftruncateSync,
+  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
+  writeFileSync,
   writeSync,
 } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -205,4 +210,33 @@ export function lookAt(file: string, at: number, length: number): { content: str
   const bytes = readFileSync(file);
   const content = bytes.toString("latin1", at, at + length);
   return { content, zeros: bytes.fill(0, at, at + length).every((byte) => byte === 0) };
+}
+
+/** A child that returned from fork() into a JavaScript engine would crash: the engine's other threads are gone. */
+const FORK_AND_SLEEP = `
+extern int fork(void);
+extern int pause(void);
+int fork_and_sleep(void) {
+  int child = fork();
+  while (child == 0) pause();
+  return child;
+}
+`;
+
+/** Forks without exec. The child sleeps until it is killed. Bun alone can: it compiles C by itself. */
+export async function forkAndSleep(): Promise<number> {
+  const ffi = (await import("bun:ffi" as string)) as {
+    cc(options: { source: string; symbols: Record<string, { args: string[]; returns: string }> }): {
+      symbols: Record<string, () => number>;
+    };
+  };
+  const folder = mkdtempSync(join(tmpdir(), "isthmus-fork-"));
+  try {
+    const source = join(folder, "fork.c");
+    writeFileSync(source, FORK_AND_SLEEP);
+    const { symbols } = ffi.cc({ source, symbols: { fork_and_sleep: { args: [], returns: "int" } } });
+    return (symbols.fork_and_sleep as () => number)();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }

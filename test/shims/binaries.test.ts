@@ -13,6 +13,7 @@ const MACHINES: Record<string, number> = { "linux-x64": MACHINE_X64, "linux-arm6
 const ENTRIES = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
 /** Plain functions of every libc since glibc 2.17 and musl 1.1, none of which has a struct that differs. */
 const LIBC = [
+  ...["__register_atfork", "madvise", "pthread_atfork"], // weak: glibc has the first, musl the last
   ...[
     "__errno_location",
     "calloc",

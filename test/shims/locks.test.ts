@@ -59,15 +59,28 @@ test("a refused upgrade leaves the shared lock in place", () => {
   for (const object of [first, second, third]) native.close(object);
 });
 
+test("a lock that is held shared is not held exclusively", () => {
+  const name = segmentName();
+  const [first, second] = [open(name), open(name)];
+  for (const shared of [true, false]) {
+    assert.ok(native.lock(first, LOCK, shared));
+    assert.ok(native.held(second, LOCK, false));
+    assert.is(native.held(second, LOCK, true), !shared);
+    native.unlock(first, LOCK);
+  }
+  native.close(first);
+  native.close(second);
+});
+
 test("held sees holders of both modes, and not the asker", () => {
   const name = segmentName();
   const [first, second] = [open(name), open(name)];
   for (const shared of [false, true]) {
     native.lock(first, LOCK, shared);
-    assert.ok(native.held(second, LOCK), shared ? "shared" : "exclusive");
-    assert.not(native.held(first, LOCK));
+    assert.ok(native.held(second, LOCK, false), shared ? "shared" : "exclusive");
+    assert.not(native.held(first, LOCK, false));
     native.unlock(first, LOCK);
-    assert.not(native.held(second, LOCK));
+    assert.not(native.held(second, LOCK, false));
   }
   native.close(first);
   native.close(second);
@@ -77,8 +90,8 @@ test("the first and the last lock are different ones", () => {
   const name = segmentName();
   const [first, second] = [open(name), open(name)];
   for (const index of [0, 2 ** 20]) assert.ok(native.lock(first, index, false));
-  for (const index of [0, 2 ** 20]) assert.ok(native.held(second, index));
-  for (const index of [1, 2 ** 20 - 1]) assert.not(native.held(second, index));
+  for (const index of [0, 2 ** 20]) assert.ok(native.held(second, index, false));
+  for (const index of [1, 2 ** 20 - 1]) assert.not(native.held(second, index, false));
   native.close(first);
   native.close(second);
 });
@@ -89,10 +102,10 @@ test("a read-only object takes shared locks only, and sees exclusive ones", () =
   const reader = native.openNamed(name, LOCAL, false, true, 0);
   refuses(errors.READ_ONLY, () => native.lock(reader, LOCK, false));
   assert.ok(native.lock(reader, LOCK, true));
-  assert.ok(native.held(writer, LOCK));
+  assert.ok(native.held(writer, LOCK, false));
   native.unlock(reader, LOCK);
   native.lock(writer, LOCK, false);
-  assert.ok(native.held(reader, LOCK));
+  assert.ok(native.held(reader, LOCK, false));
   native.close(writer);
   native.close(reader);
 });
@@ -104,9 +117,9 @@ test("opening and closing the same file in the same process drops nothing", () =
   closeSync(openSync(segmentPath(name), "r+"));
   native.close(open(name));
   native.close(native.openHandle(native.handle(first), false));
-  assert.ok(native.held(second, LOCK));
+  assert.ok(native.held(second, LOCK, false));
   native.close(first);
-  assert.not(native.held(second, LOCK));
+  assert.not(native.held(second, LOCK, false));
   native.close(second);
 });
 
@@ -115,9 +128,9 @@ test("a killed holder's lock is free while it is still a zombie", async () => {
   const object = open(name);
   for (const shared of [false, true]) {
     const { agent } = await holder(name, shared);
-    assert.ok(native.held(object, LOCK));
+    assert.ok(native.held(object, LOCK, false));
     process.kill(agent.processId, "SIGKILL");
-    spinUntil("the lock to be dropped", () => !native.held(object, LOCK));
+    spinUntil("the lock to be dropped", () => !native.held(object, LOCK, false));
     spinUntil("the holder to be a zombie", () => stateOf(agent.processId) === "Z");
     assert.ok(native.lock(object, LOCK, false));
     native.unlock(object, LOCK);
@@ -132,11 +145,11 @@ test("a stopped holder keeps its lock", async () => {
   const { agent } = await holder(name);
   agent.signal("SIGSTOP");
   await until("the holder to be stopped", () => stateOf(agent.processId) === "T");
-  assert.ok(native.held(object, LOCK));
+  assert.ok(native.held(object, LOCK, false));
   assert.not(native.lock(object, LOCK, true));
   agent.signal("SIGCONT");
   await agent.kill();
-  assert.not(native.held(object, LOCK));
+  assert.not(native.held(object, LOCK, false));
   native.close(object);
 });
 
@@ -149,7 +162,7 @@ test("a child that outlives the holder does not keep its lock", async () => {
   try {
     await agent.kill();
     assert.is(stateOf(child) === "Z", false, "the child lives");
-    assert.not(native.held(object, LOCK));
+    assert.not(native.held(object, LOCK, false));
   } finally {
     process.kill(child, "SIGKILL");
   }
@@ -164,12 +177,12 @@ test("a child's object behind a handle has no part in the parent's locks", async
   for (const runtime of presentRuntimes()) {
     const agent = await Agent.start(runtime, "shims/actions.ts");
     const theirs = await agent.call<number>("attachHandle", text);
-    assert.ok(await agent.call("invoke", "held", theirs, LOCK), runtime.name);
+    assert.ok(await agent.call("invoke", "held", theirs, LOCK, false), runtime.name);
     assert.not(await agent.call("invoke", "lock", theirs, LOCK, false), runtime.name);
     await agent.call("invoke", "close", theirs);
     await agent.end();
     const other = native.openHandle(text, false);
-    assert.ok(native.held(other, LOCK), `${runtime.name} has dropped the parent's lock`);
+    assert.ok(native.held(other, LOCK, false), `${runtime.name} has dropped the parent's lock`);
     native.close(other);
   }
   native.close(parent);
@@ -182,9 +195,9 @@ test("a handle reaches a process that is no child, as long as its owner lives", 
   const text = await owner.call<string>("invoke", "handle", theirs);
   const object = native.openHandle(text, false);
   await owner.call("invoke", "lock", theirs, LOCK, false);
-  assert.ok(native.held(object, LOCK));
+  assert.ok(native.held(object, LOCK, false));
   await owner.kill();
-  assert.not(native.held(object, LOCK));
+  assert.not(native.held(object, LOCK, false));
   assert.is(native.info(object).bytes, PAGE_BYTES);
   native.close(object); // an own descriptor of that number would be found too
   refuses(errors.NOT_FOUND, () => native.openHandle(text, false));

@@ -27,7 +27,7 @@ for (const runtime of presentRuntimes()) {
     for (let round = 0; round < ROUNDS; round++) {
       for (const mode of modesIn(runtime.name)) {
         await agent.call("terminateWorker", name, mode);
-        await until(`the ${mode} worker's lock to be dropped`, () => !native.held(object, 1));
+        await until(`the ${mode} worker's lock to be dropped`, () => !native.held(object, 1, false));
         await holds(agent, NOTHING);
       }
     }
@@ -41,10 +41,10 @@ for (const runtime of presentRuntimes()) {
     bytes[100] = 5;
     const agent = await Agent.start(runtime, "shims/actions.ts");
     await agent.call("startWorker", name, "rung");
-    assert.ok(native.held(object, 1));
+    assert.ok(native.held(object, 1, false));
     await agent.end();
     assert.is((await agent.ended).signal, null, agent.stderr);
-    assert.not(native.held(object, 1));
+    assert.not(native.held(object, 1, false));
     assert.is(bytes[100], 5);
     native.close(object);
   });

@@ -48,7 +48,7 @@ const particular = new Map<string, string>([
 ]);
 
 /** Numbers by which a kernel, a file system or a sandbox says that it does not take the call at all. */
-const refusals = ["EPERM", "EINVAL", "ENOSYS", "EOPNOTSUPP", "ENODEV"];
+const refusals = ["EPERM", "EACCES", "EINVAL", "ENOSYS", "EOPNOTSUPP", "ENODEV"];
 
 /** What needs the call, and what works without it. */
 const uses = new Map<string, string>([
@@ -61,10 +61,12 @@ const uses = new Map<string, string>([
 ]);
 
 function refusedCall(call: string, name: string): string {
-  const because =
-    name === "ENOSYS"
-      ? "this kernel does not have it, or a sandbox hides it"
-      : "the kernel or the file system does not take it, or a sandbox refuses it";
+  const reasons: Record<string, string> = {
+    ENOSYS: "this kernel does not have it, or a sandbox hides it",
+    EACCES:
+      "a security module (AppArmor, SELinux) forbids it; for locks of files AppArmor wants a rule with k",
+  };
+  const because = reasons[name] ?? "the kernel or the file system does not take it, or a sandbox refuses it";
   const use = uses.get(call);
   return (
     `the system call ${call} does not work here: ${because}. In a container or service look at the seccomp profile ` +

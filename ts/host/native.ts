@@ -46,8 +46,8 @@ export interface Native {
    */
   lock(object: number, index: number, shared: boolean): boolean;
   unlock(object: number, index: number): void;
-  /** Whether a holder other than this object itself has the lock in any mode. */
-  held(object: number, index: number): boolean;
+  /** Whether a holder other than this object itself has the lock: in any mode, or only `exclusively`. */
+  held(object: number, index: number, exclusively: boolean): boolean;
 
   /** Maps the object over the whole of `memory` (a view of all bytes of a WebAssembly.Memory). */
   map(object: number, memory: Uint8Array, readOnly: boolean): void;

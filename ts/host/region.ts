@@ -108,9 +108,12 @@ export class Region {
     attempt("unlocking", () => native.unlock(this.object, index));
   }
 
-  /** Whether anybody else has the lock, in any mode. */
-  held(index: number): boolean {
-    return attempt("looking at a lock", () => native.held(this.object, index));
+  /**
+   * Whether anybody else has the lock: in any mode, or only `exclusively`. A process that may only read the object can hold any
+   * lock shared, so a shared one proves nothing about a lock that is always taken exclusively.
+   */
+  held(index: number, exclusively = false): boolean {
+    return attempt("looking at a lock", () => native.held(this.object, index, exclusively));
   }
 
   /** The bytes at `offset`, read without a mapping; fewer than asked for where the object ends. */

@@ -79,8 +79,15 @@ export function beatAll(): void {
   for (const attachment of open) attachment.beat(now);
 }
 
+/** What goes wrong with one segment keeps neither the others nor other listeners of the exit from what they do. */
 function abandonAll(): void {
-  for (const attachment of open) attachment.endAtExit();
+  for (const attachment of open) {
+    try {
+      attachment.endAtExit();
+    } catch {
+      // The kernel ends what is left when the process has ended: the others see a death.
+    }
+  }
 }
 
 /**
@@ -226,11 +233,20 @@ export class Attachment {
     const locked = this.#lockCreation();
     this.core.leave(locked ? 1 : 0);
     this.region.touch();
-    this.region.unlock(KERNEL_LOCK_PARTICIPANTS + this.slot);
+    this.#unlock(KERNEL_LOCK_PARTICIPANTS + this.slot);
     this.slot = -1;
     this.#endBeating();
     if (locked && this.afterLeave) this.#closeAfterLeave();
-    else if (locked) this.region.unlock(KERNEL_LOCK_CREATION);
+    else if (locked) this.#unlock(KERNEL_LOCK_CREATION);
+  }
+
+  /** A lock that cannot be given back goes with the region. */
+  #unlock(index: number): void {
+    try {
+      this.region.unlock(index);
+    } catch (error) {
+      if (!(error instanceof IsthmusError)) throw error;
+    }
   }
 
   #endBeating(): void {
@@ -243,7 +259,13 @@ export class Attachment {
 
   #lockCreation(): boolean {
     const timeoutMs = this.afterLeave ? LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS;
-    return retryFor(timeoutMs, () => this.region.lock(KERNEL_LOCK_CREATION, false) || undefined) === true;
+    try {
+      return retryFor(timeoutMs, () => this.region.lock(KERNEL_LOCK_CREATION, false) || undefined) === true;
+    } catch (error) {
+      // A system that gives no lock now: leaving goes on without, as when another process has it.
+      if (error instanceof IsthmusError) return false;
+      throw error;
+    }
   }
 
   /**
@@ -278,7 +300,7 @@ export class Attachment {
 
   /** Whether the owner of this slot is alive, as the kernel says. */
   held(slot: number): boolean {
-    return slot === this.slot || this.region.held(KERNEL_LOCK_PARTICIPANTS + slot);
+    return slot === this.slot || this.region.held(KERNEL_LOCK_PARTICIPANTS + slot, true);
   }
 
   /**

@@ -3,6 +3,7 @@ import { type Bug, inSource } from "../bug.js";
 
 const failure = inSource("shims/linux_failure.c");
 const file = inSource("shims/linux_file.c");
+const fork = inSource("shims/linux_fork.c");
 const handle = inSource("shims/linux_handle.c");
 const lock = inSource("shims/linux_lock.c");
 const map = inSource("shims/linux_map.c");
@@ -47,6 +48,18 @@ export const BUGS: Bug[] = [
     "shared ? F_RDLCK : F_WRLCK",
     "shared ? F_WRLCK : F_WRLCK",
     "shims/locks",
+  ),
+  lock(
+    "a shared lock counts as the sign of life of a participant",
+    "exclusively ? met.l_type == F_WRLCK : met.l_type != F_UNLCK",
+    "exclusively || met.l_type != F_UNLCK ? met.l_type != F_UNLCK : false",
+    "shims/locks",
+  ),
+  fork(
+    "a forked child keeps the descriptors",
+    "    syscall(SYS_close, object->descriptor);\n",
+    "",
+    "shims/fork",
   ),
   map(
     "a refused mapping leaves a hole",

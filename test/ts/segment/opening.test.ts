@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { KiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { SYSTEM } from "../../../protocol/errors.js";
 import { KERNEL_LOCK_CREATION } from "../../../protocol/layout.js";
 import type { Native } from "../../../ts/host/native.js";
 import { refused } from "../../lib/refusals.js";
@@ -25,6 +26,40 @@ function whileCreating(refusals: number, run: () => void): number {
   flawed({ lock }, run);
   return tries;
 }
+
+/** As the kernel refuses a lock when its table is full. */
+function noLocks(): Error {
+  const text = "fcntl: No locks available";
+  return Object.assign(new Error(text), { status: SYSTEM, errno: 37, syscall: "fcntl" });
+}
+
+test("close gives all back, and never throws, when the system takes no lock", () => {
+  const name = segmentName("no-locks");
+  const segment = Segment.create(name, { bytes: BYTES });
+  const refuse = () => () => {
+    throw noLocks();
+  };
+  flawed({ lock: refuse, unlock: refuse }, () => segment.close());
+  using again = Segment.open(name);
+  assert.is(again.participants().length, 1, "the one who left is still there");
+  again.unlink();
+});
+
+test("a creator that gets no lock says so, and the next one takes over", () => {
+  const name = segmentName("refused-locks");
+  const refuse = () => () => {
+    throw noLocks();
+  };
+  flawed({ lock: refuse }, () => {
+    assert.throws(
+      () => Segment.create(name, { bytes: BYTES }),
+      (error: { code: string; errno: number; syscall: string }) =>
+        error.code === "SYSTEM" && error.errno === 37 && error.syscall === "fcntl",
+    );
+  });
+  using segment = Segment.create(name, { bytes: BYTES });
+  segment.unlink();
+});
 
 test("openers wait for one that creates, joins or leaves for a while", () => {
   const name = segmentName("waits");

@@ -1,0 +1,63 @@
+/*
+ * fork() without exec: the child is no participant. It must not keep the locks of its parent alive, which belong
+ * to the open file and not to the process: as long as any process has a descriptor or a mapping of that opening,
+ * the kernel says that its owner lives, and nobody recovers what the parent held when it died.
+ *
+ *   every mapping  is not inherited (MADV_DONTFORK): whoever clones without the handlers below has a hole there
+ *   parent         1. takes the lock of the list, so that no other thread is changing it at that moment
+ *                  2. forks
+ *                  3. gives the lock back
+ *   child          3. puts zeros where each mapping was, so that a view reads zeros instead of ending the process
+ *                  4. closes each descriptor: every call for such an object fails with EBADF from now on
+ *                  5. gives the lock back
+ *
+ * If the child dies before step 4, its descriptors go with it. Programs that exec lose them by O_CLOEXEC.
+ *
+ * The functions that register handlers are weak: glibc has the one, musl the other. The library is never unloaded
+ * (-z nodelete), since nothing takes a handler back.
+ */
+#include "linux.h"
+
+extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *library)
+    __attribute__((weak));
+extern int pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+    __attribute__((weak));
+
+/* Every object of the process, under the lock. */
+static isthmus_object *opened_objects;
+static short_lock opened_lock;
+static bool registered;
+
+static void prepare_to_fork(void) { lock_shortly(&opened_lock); }
+
+static void in_parent(void) { unlock_shortly(&opened_lock); }
+
+/* Only system calls: the other threads are gone, with whatever they had locked. */
+static void in_child(void) {
+  for (isthmus_object *object = opened_objects; object; object = object->next_opened) {
+    if (object->address) put_zeros(object->address, object->bytes);
+    syscall(SYS_close, object->descriptor);
+    object->descriptor = -1;
+  }
+  unlock_shortly(&opened_lock);
+}
+
+void note_opened(isthmus_object *object) {
+  lock_shortly(&opened_lock);
+  if (!registered) {
+    registered = true;
+    if (__register_atfork) __register_atfork(prepare_to_fork, in_parent, in_child, NULL);
+    else if (pthread_atfork) pthread_atfork(prepare_to_fork, in_parent, in_child);
+  }
+  object->next_opened = opened_objects;
+  opened_objects = object;
+  unlock_shortly(&opened_lock);
+}
+
+void forget_opened(isthmus_object *object) {
+  lock_shortly(&opened_lock);
+  isthmus_object **link = &opened_objects;
+  while (*link != object) link = &(*link)->next_opened;
+  *link = object->next_opened;
+  unlock_shortly(&opened_lock);
+}

@@ -15,8 +15,9 @@ export interface CreateOptions {
   /** 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB. Allocated at once. */
   bytes: number;
   /**
-   * Permission bits, exact whatever the umask. Default 0o600: only this user. Whoever may read the segment may hold locks of the
-   * kernel on it, and so keep others from joining (TOO_MANY_PARTICIPANTS, INITIALIZING): let only those read whom you trust so far.
+   * Permission bits, exact whatever the umask. Default 0o600: only this user. Whoever may read the segment can hold locks of the
+   * kernel on it, and so keep others from joining (TOO_MANY_PARTICIPANTS, INITIALIZING): let only users read whom you trust in
+   * that.
    */
   mode?: number | undefined;
   /** Make a new generation if the name exists; its holders see `stale`. Only for `create`. Default false. */

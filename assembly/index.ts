@@ -8,6 +8,7 @@ export {
   latestAbort,
   latestBegin,
   latestCommit,
+  latestKept,
   latestPeek,
   latestRead,
   latestReadVersion,
@@ -16,6 +17,7 @@ export {
   latestWaiters,
   latestWrite,
 } from "./latest";
+export { beat } from "./left-over";
 export {
   lockCancel,
   lockDowngrade,
@@ -24,6 +26,7 @@ export {
   lockMarkConsistent,
   lockReleaseExclusive,
   lockReleaseShared,
+  lockSettle,
   lockShared,
   lockState,
   lockUpgrade,
@@ -41,9 +44,9 @@ export {
   heapSetLayout,
   heapSetRoot,
 } from "./memory";
+export { ownerKept } from "./owner";
 export {
   answers,
-  beat,
   doorbell,
   join,
   leave,
@@ -94,4 +97,10 @@ export {
   signalWaiters,
 } from "./signal";
 export { waitersAny, waitersArm, waitersDisarm, waitersTake } from "./waiters";
-export { transactionBegin, transactionEnd, transactionNote } from "./write-lock";
+export {
+  transactionBegin,
+  transactionEnd,
+  transactionNote,
+  writeLockRelease,
+  writeLockTake,
+} from "./write-lock";

@@ -28,6 +28,9 @@
  * before the commit: the next holder rolls back, and what the dead one was doing has never happened. After the commit: it has
  * happened. During rolling back: the next holder begins again at the last entry; restoring twice restores the same.
  *
+ * If a call of the holder is cut off and the holder lives on: the same, with the holder as its own successor. What it has noted
+ * privately then differs from the shared count, by the entry of step 1 or by all of them: `journalBegin` forgets it.
+ *
  * Source of the idea: undo logging, as in ARIES (Mohan et al., 1992) and Intel's PMDK, without the disk.
  */
 import {
@@ -89,6 +92,16 @@ export function change(at: usize, value: u32): void {
   store<u32>(at, value);
 }
 
+/** The write lock was taken: nothing was noted by us, whatever a call of ours that was cut off thought. */
+export function journalBegin(): void {
+  noted = 0;
+}
+
+/** Where the journal ends now, for `journalRollBackTo`. */
+export function journalMark(): u32 {
+  return noted;
+}
+
 /** What was changed since the last commit stays. */
 export function journalCommit(): void {
   noted = 0;
@@ -97,14 +110,20 @@ export function journalCommit(): void {
 
 /** Restores every word that was noted. Bounded; an entry that the protocol cannot have written is passed over. */
 export function journalRollBack(): void {
-  for (let left = journalCount(); left > 0; left--) {
+  journalRollBackTo(0);
+}
+
+/** Restores every word that was noted since the journal ended at `mark`. */
+export function journalRollBackTo(mark: u32): void {
+  for (let left = journalCount(); left > mark; left--) {
     const what = load<u32>(entry(left - 1));
     const word = what & ~3;
     if (word >= u32(DIRECTORY_NEXT_OFFSET) && u64(word) + 4 <= segmentBytes) {
       restore(word, what & 3, load<u32>(entry(left - 1) + 4));
     }
   }
-  journalCommit();
+  noted = mark;
+  store<u32>(journal + JOURNAL_COUNT_OFFSET, mark);
 }
 
 /** Restores a word (count 0), or that many bytes of it. */

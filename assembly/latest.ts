@@ -37,6 +37,11 @@
  * word over by proof of death. After 6: the value is written. A reader leaves a pin, which counts only while the slot that it
  * came from is LIVE with the same generation (its low 22 bits).
  *
+ * If a call is cut off and its participant lives on (see `left-over.ts`): the same states, and the writer word names ourselves.
+ * `writing` says privately which value we were writing; a word of ours there is a left-over when another write of ours begins, or
+ * the heartbeat comes: between `latestBegin` and `latestCommit` the host calls nothing else. A claim, which a user keeps open
+ * between two calls, is the host's to end, once it has said so with `latestKept`.
+ *
  * Source of the idea: seqlocks (Lameter); Boehm, "Can seqlocks get along with programming language memory models?", 2012.
  */
 import { BUSY, CORRUPT, EVICTED } from "../protocol/errors";
@@ -65,6 +70,9 @@ import { load32, load64, store32, store64, swap64 } from "./word";
 
 /** A reader that is overtaken this often in one call gives up; the host calls again. */
 const READ_TURNS_MAX = 64;
+
+/** The value whose writer word may be ours, unless a claim of the host has it; 0 for none. */
+let writing: usize = 0;
 
 /** What `latestPeek` found and `latestValidate` compares. */
 let readSlot: u32 = 0;
@@ -134,11 +142,14 @@ function chooseSlot(latest: usize, current: u64, valueBytes: u32): u32 {
 export function latestBegin(latest: usize, valueBytes: u32): u32 {
   const failed = selfCheck();
   if (failed != 0) return failed;
+  settleLatest();
   const writer = load64(latest + LATEST_WRITER_OFFSET);
   setSuspect(writer);
   if (writer != 0 && isLive(writer)) return BUSY;
+  writing = latest;
   if (!swap64(latest + LATEST_WRITER_OFFSET, writer, self)) {
     setSuspect(load64(latest + LATEST_WRITER_OFFSET));
+    writing = 0;
     return BUSY;
   }
   // Removed before the CAS: the word names one who counts as dead, and the next writer takes it over.
@@ -165,6 +176,17 @@ export function latestCommit(latest: usize, valueBytes: u32, offset: u32): u32 {
 /** Ends a write without a new value. */
 export function latestAbort(latest: usize): void {
   swap64(latest + LATEST_WRITER_OFFSET, self, 0); // pairs with the load in latestBegin
+  if (writing == latest) writing = 0;
+}
+
+/** The write that was begun last is a claim: the host may do other things before it ends it, and will end it. */
+export function latestKept(): void {
+  writing = 0;
+}
+
+/** Ends a write of ours that was cut off. */
+export function settleLatest(): void {
+  if (writing != 0) latestAbort(writing);
 }
 
 /** Writes the small value that lies in our scratch. 0, FLAG_WAKE, BUSY (the suspect is set), or EVICTED. */

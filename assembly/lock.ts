@@ -49,6 +49,11 @@
  * there is nothing to tell. Either way it rolls the journal back first, since a transaction may be nested in any hold. With a
  * shared bit: a claimant that meets it has the kernel asked, and clears the generation.
  *
+ * If a call is cut off and its participant lives on (see `left-over.ts`): a claim, a hold or a bit that its host knows nothing of,
+ * or a hold that the host takes for released. The next call of the same participant goes on from there: its own claim and its own
+ * hold are no obstacle to it. `lockSettle` brings the words to what the host knows; the host calls it with its heartbeat. A
+ * release undoes first what a transaction that was cut off has left (`settleWriteLock`): nobody may see that.
+ *
  * Source of the idea: BRAVO (Dice, Kogan, 2019) for visible readers; robust mutexes of POSIX for OWNER_DIED and consistency.
  */
 import { BROKEN, BUSY, DEADLOCK, EVICTED } from "../protocol/errors";
@@ -73,7 +78,7 @@ import { isLive, selfCheck } from "./participants";
 import { generationOf, ownerOf, slotOf, tokenOf } from "./token";
 import { waitersAny, waitersArmed } from "./waiters";
 import { and32, load32, load64, or32, store32, swap32, swap64 } from "./word";
-import { repair } from "./write-lock";
+import { repair, settleWriteLock } from "./write-lock";
 
 /**
  * How often `lockShared` tries to say that there are shared holders. It fails when another shared holder says so, which the next
@@ -243,12 +248,14 @@ export function lockJoin(lock: usize): u32 {
 
 /** Gives a shared hold back. FLAG_WAKE_… */
 export function lockReleaseShared(lock: usize): u32 {
+  settleWriteLock();
   clearShared(lock);
   return waitersAny(lockWaitersExclusive(lock)) ? FLAG_WAKE_EXCLUSIVE : 0;
 }
 
 /** Gives the exclusive hold back; with data that nobody called consistent, for ever. FLAG_WAKE_… */
 export function lockReleaseExclusive(lock: usize): u32 {
+  settleWriteLock();
   const word = load64(lock + LOCK_WORD_OFFSET);
   if (ownerOf(word) != self) return 0;
   let left: u64 = waitersArmed(lockWaitersShared(lock)) ? LOCK_SHARED_FIRST : 0;
@@ -281,6 +288,7 @@ export function lockUpgrade(lock: usize, alone: bool): u32 {
 
 /** Turns our exclusive hold into a shared one, without a gap. FLAG_WAKE_… */
 export function lockDowngrade(lock: usize): u32 {
+  settleWriteLock();
   const word = load64(lock + LOCK_WORD_OFFSET);
   if (ownerOf(word) != self) return 0;
   setShared(lock);
@@ -294,6 +302,27 @@ export function lockMarkConsistent(lock: usize): void {
   const word = load64(lock + LOCK_WORD_OFFSET);
   if (ownerOf(word) != self) return;
   swap64(lock + LOCK_WORD_OFFSET, word, word & ~u64(LOCK_OWNER_DIED)); // pairs with the load in lockExclusive
+}
+
+/**
+ * Brings the lock to what its host knows of its own holds, after a call that was cut off: `held` 0 none, 1 shared, 2 exclusive;
+ * `wants`: it also waits to have it exclusive, so that a claim stays. Changes nothing where nothing was cut off. FLAG_WAKE_…
+ */
+export function lockSettle(lock: usize, held: u32, wants: bool): u32 {
+  settleWriteLock();
+  if (held == 2 || selfCheck() != 0) return 0;
+  const bit: u32 = 1 << (selfSlot & 31);
+  const marked = (load32(bitsAt(lock, selfSlot)) & bit) != 0;
+  if (held == 1 && (!marked || load32(generationAt(lock, selfSlot)) != generationOf(self))) setShared(lock);
+  const word = load64(lock + LOCK_WORD_OFFSET);
+  if (ownerOf(word) == self && ((word & LOCK_HELD) != 0 || !wants)) {
+    const first: u64 = waitersArmed(lockWaitersShared(lock)) ? LOCK_SHARED_FIRST : 0;
+    const present: u64 = held == 1 ? LOCK_SHARED_PRESENT : 0;
+    const left = (word & LOCK_HELD) != 0 ? (word & LOCK_OWNER_DIED) | first : without(word);
+    swap64(lock + LOCK_WORD_OFFSET, word, left | present); // pairs with the loads in lockShared, lockExclusive
+  } else if (held == 1 || !marked) return 0;
+  if (held == 0 && marked) clearShared(lock);
+  return wakes(lock);
 }
 
 /** The word as tools show it: owner's slot + 1 (0: none) in the upper half, flags in the lower. */

@@ -19,6 +19,10 @@
  *
  * If a participant dies: before the CAS: nothing happened. After it: the word names a participant whose slot is no longer
  * "LIVE, this generation"; the next attach replaces it. Between reporting an end and storing `ended`: it is reported again.
+ *
+ * If a call is cut off and its participant lives on (see `left-over.ts`): an attach has left our word, and the host has no end to
+ * close. `attaching` says privately where, until the host says with `ownerKept` that it has the end: before that, the next attach
+ * or the heartbeat puts the word back that stood there before. Closing and abandoning are one store each.
  */
 import { BUSY } from "../protocol/errors";
 import {
@@ -40,15 +44,36 @@ import { load64, store64, swap64 } from "./word";
 /** The owner word that `ownerState` judged: what `ownerReported` stores. */
 let judged: u64 = 0;
 
+/** An end that we are attaching to and that the host does not have yet; 0 for none. The words before and since. */
+let attaching: usize = 0;
+let before: u64 = 0;
+let since: u64 = 0;
+
+/** The host has the end that was attached last: from now on it is the host's to give back. */
+export function ownerKept(): void {
+  attaching = 0;
+}
+
+/** Takes an attach back that was cut off. */
+export function settleOwner(): void {
+  if (attaching != 0) swap64(attaching, since, before); // pairs with the loads in ownerAttach, ownerState
+  attaching = 0;
+}
+
 /** 0, BUSY (the suspect is set) or EVICTED. */
 export function ownerAttach(at: usize): u32 {
   const failed = selfCheck();
   if (failed != 0) return failed;
+  settleOwner();
   const word = load64(at);
   setSuspect(word);
   if (word != 0 && (word & OWNER_CLOSED) == 0 && isLive(word)) return BUSY;
   const next = self | ((word + OWNER_ATTACH_UNIT) & OWNER_ATTACH_MASK);
+  before = word;
+  since = next;
+  attaching = at;
   if (swap64(at, word, next)) return 0; // pairs with the load in ownerState
+  attaching = 0;
   setSuspect(load64(at));
   return BUSY;
 }

@@ -37,7 +37,6 @@
 import { EVICTED } from "../protocol/errors";
 import {
   HEADER_CLEAN_OFFSET,
-  HEADER_HEARTBEAT_NS_OFFSET,
   HEADER_RECOVERIES_OFFSET,
   PARTICIPANT_ANSWERS_OFFSET,
   PARTICIPANT_BYTES,
@@ -154,11 +153,4 @@ export function markDead(): bool {
   watched = 0;
   if (done) add32(HEADER_RECOVERIES_OFFSET, 1);
   return done;
-}
-
-/** Says that we run. Nothing is ever decided by it. */
-export function beat(nowNs: f64): void {
-  if (selfCheck() != 0) return;
-  store64(slotOffset(selfSlot) + PARTICIPANT_HEARTBEAT_NS_OFFSET, u64(nowNs));
-  store64(HEADER_HEARTBEAT_NS_OFFSET, u64(nowNs));
 }

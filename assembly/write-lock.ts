@@ -19,6 +19,25 @@
  * If a participant dies: after 1 or 2 the lock names a dead participant with a journal: the next one takes over and rolls back.
  * After 3 the same with an empty journal. While rolling back: the next one begins rolling back again. Whoever takes over also
  * ends the change of the heap that `changes` says is going on, and publishes an entry that was committed.
+ *
+ * If a call is cut off and its participant lives on (see `left-over.ts`): the same states, and the lock names a live participant,
+ * ourselves. Since no call of the core is on the stack when another one begins, our own token outside of a transaction is a
+ * left-over: `takeWriteLock` takes it over as a dead participant's, and `settleWriteLock` does the same and releases. Others
+ * wait as for any live owner until one of the two has run.
+ *
+ * | call that is cut off    | state                                | repair                                              |
+ * | ----------------------- | ------------------------------------ | --------------------------------------------------- |
+ * | any, after 1 … 3        | lock = our token, not `keeping`      | the next call, or the heartbeat, takes over: rolled |
+ * |                         |                                      | back before 3, kept after                           |
+ * | transactionBegin        | the same: `keeping` is set last      | the same                                            |
+ * | a call inside of a      | `inside`: entries behind `savepoint` | the next call in the transaction, or its end, rolls |
+ * | transaction             |                                      | back to the savepoint; the transaction goes on      |
+ * | transactionEnd          | not `keeping`, or `keeping` as before | as for any call; the whole transaction            |
+ * | the body of the host    | `keeping`                            | `transactionEnd` by the host, in a turn of its event |
+ * |                         |                                      | loop: the body cannot be running then               |
+ *
+ * What we know privately about the journal (`journal.ts`, noted) may be ahead of the shared count or behind it after a cut-off:
+ * every takeover begins with `journalBegin`.
  */
 import { BUSY, TOO_LARGE } from "../protocol/errors";
 import {
@@ -30,12 +49,15 @@ import {
 import { heapChanging, heapWhole } from "./heap";
 import { self, setSuspect } from "./instance";
 import {
+  journalBegin,
   journalCommit,
   journalCount,
   journalLeft,
+  journalMark,
   journalNote,
   journalNoteBytes,
   journalRollBack,
+  journalRollBackTo,
 } from "./journal";
 import { isLive, selfCheck } from "./participants";
 import { load32, load64, store32, swap64 } from "./word";
@@ -44,15 +66,24 @@ import { load32, load64, store32, swap64 } from "./word";
 let keeping: bool = false;
 /** A change inside the transaction failed half-way. */
 let doomed: bool = false;
+/** A call inside the transaction is changing things; seen by another call, it was cut off. Where the journal ended before it. */
+let inside: bool = false;
+let savepoint: u32 = 0;
+/** The lock may be ours: set before it is taken, cleared after it is released. Nothing but a hint that `settle…` may look. */
+let holding: bool = false;
 
 /** 0, BUSY (the suspect is set), or EVICTED. */
 export function takeWriteLock(): u32 {
-  if (keeping) return selfCheck();
   const failed = selfCheck();
   if (failed != 0) return failed;
+  if (keeping) {
+    begunInside();
+    return 0;
+  }
   const owner = load64(SEGMENT_LOCK_OFFSET);
   setSuspect(owner);
-  if (owner != 0 && isLive(owner)) return BUSY;
+  if (owner != 0 && owner != self && isLive(owner)) return BUSY;
+  holding = true;
   if (!swap64(SEGMENT_LOCK_OFFSET, owner, self)) {
     setSuspect(load64(SEGMENT_LOCK_OFFSET));
     return BUSY;
@@ -64,8 +95,24 @@ export function takeWriteLock(): u32 {
   return 0;
 }
 
-/** What a dead owner has begun never happened; what it has committed happens. */
+/** A call inside the transaction begins. What one before it left half done is undone first. */
+function begunInside(): void {
+  if (inside) undoInside();
+  savepoint = journalMark();
+  inside = true;
+}
+
+/** Undoes what a call that was cut off has changed inside the transaction. */
+function undoInside(): void {
+  heapChanging();
+  journalRollBackTo(savepoint);
+  heapWhole();
+  inside = false;
+}
+
+/** What the owner before has begun, dead or cut off, never happened; what it has committed happens. */
 function recover(): void {
+  journalBegin();
   if (journalCount() != 0) undo();
   else if (load32(HEAP_CHANGES_OFFSET) % 2 != 0) heapWhole();
   publishEntry();
@@ -88,12 +135,24 @@ export function publishEntry(): void {
 export function releaseWriteLock(keep: bool): void {
   if (keeping) {
     if (!keep) doomed = true;
+    inside = false;
     return;
   }
   if (load64(SEGMENT_LOCK_OFFSET) != self) return; // we were removed, and somebody else has taken over
   if (!keep) undo();
   journalCommit();
   swap64(SEGMENT_LOCK_OFFSET, self, 0); // pairs with the load in takeWriteLock
+  holding = false;
+}
+
+/** Ends a change of ours that was cut off; not a transaction that runs. Called where no other call of the core can be running. */
+export function settleWriteLock(): void {
+  if (!holding || keeping) return;
+  if (selfCheck() == 0 && load64(SEGMENT_LOCK_OFFSET) == self) {
+    recover();
+    swap64(SEGMENT_LOCK_OFFSET, self, 0); // pairs with the load in takeWriteLock
+  }
+  holding = false;
 }
 
 /** Undoes what a dead participant has begun, without changing anything. 0, BUSY (the suspect is set), or EVICTED. */
@@ -101,6 +160,16 @@ export function repair(): u32 {
   const failed = takeWriteLock();
   if (failed == 0) releaseWriteLock(true);
   return failed;
+}
+
+/** For a host that reads for a while what must not change meanwhile, in calls that take no lock. As `takeWriteLock`. */
+export function writeLockTake(): u32 {
+  return outsideTransaction() != 0 ? BUSY : takeWriteLock();
+}
+
+/** Ends that. */
+export function writeLockRelease(): void {
+  releaseWriteLock(true);
 }
 
 /** BUSY while our own transaction runs: nobody else is in the way. Else 0. */
@@ -113,16 +182,22 @@ export function outsideTransaction(): u32 {
 export function transactionBegin(): u32 {
   if (outsideTransaction() != 0) return BUSY;
   const failed = takeWriteLock();
-  if (failed == 0) keeping = true;
+  if (failed != 0) return failed;
   doomed = false;
-  return failed;
+  inside = false;
+  keeping = true;
+  return 0;
 }
 
 /** Ends it: everything since its begin stays, or none of it ever happened. Whether it stayed. */
 export function transactionEnd(keep: bool): bool {
-  if (!keeping) return false;
-  keeping = false;
+  if (!keeping) {
+    settleWriteLock(); // the call before that was to end it was cut off
+    return false;
+  }
   const stays = keep && !doomed && selfCheck() == 0;
+  if (inside && stays) undoInside();
+  keeping = false;
   releaseWriteLock(stays);
   return stays;
 }
@@ -133,6 +208,7 @@ export function transactionEnd(keep: bool): bool {
  */
 export function transactionNote(offset: u32, bytes: u32): u32 {
   if (!keeping) return BUSY;
+  if (inside) undoInside();
   if (bytes == 0) return 0;
   const words = u32((u64(offset & 3) + bytes + 3) >>> 2);
   if (words > journalLeft()) return TOO_LARGE;

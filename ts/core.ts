@@ -54,6 +54,7 @@ export interface Core {
   ringPublish(ring: number, bytes: number, records: number, payloadBytes: number): number;
   ringCommit(ring: number, at: number, length: number): number;
   ringStamp(ring: number, nowNs: number): void;
+  ownerKept(): void;
   ringCloseProducer(ring: number): number;
   ringAbandonProducer(ring: number): number;
   ringConsumerState(ring: number): number;
@@ -78,6 +79,8 @@ export interface Core {
   heapSetRoot(offset: number): number;
   heapCheck(): number;
   readonly heapCheckOffset: WebAssembly.Global;
+  writeLockTake(): number;
+  writeLockRelease(): void;
   transactionBegin(): number;
   transactionNote(offset: number, bytes: number): number;
   transactionEnd(keep: number): number;
@@ -91,6 +94,7 @@ export interface Core {
   lockUpgrade(lock: number, alone: number): number;
   lockDowngrade(lock: number): number;
   lockMarkConsistent(lock: number): void;
+  lockSettle(lock: number, held: number, wants: number): number;
   lockState(lock: number): number;
   lockWaitersShared(lock: number): number;
   lockWaitersExclusive(lock: number): number;
@@ -111,6 +115,7 @@ export interface Core {
   latestBegin(latest: number, valueBytes: number): number;
   latestCommit(latest: number, valueBytes: number, offset: number): number;
   latestAbort(latest: number): void;
+  latestKept(): void;
   latestWrite(latest: number, valueBytes: number): number;
   latestRead(latest: number, valueBytes: number): number;
   latestPeek(latest: number, valueBytes: number, pin: number): number;

@@ -2,6 +2,10 @@
  * The crash lane: an operation dies before its k-th write, for every k, and after its last. A survivor goes on, and dies itself before its j-th
  * write, for every j; a second survivor goes on after either. Every one of them checks what must hold.
  *
+ * The third fate: an operation is cut off before its k-th write, and its participant lives on (`CrashLane.runCutOff`). It goes on
+ * itself; or its heartbeat comes first; either is cut off before its j-th write, too, for every j. Then it tries again, or
+ * dies. In between and afterwards another participant acts.
+ *
  * A process that is killed leaves its stores in program order: exceptions are precise. So throwing before a write leaves
  * exactly the bytes that SIGKILL at that instruction would leave.
  */
@@ -9,7 +13,7 @@ import { Arena, type Exports } from "./arena.js";
 import type { Instrumented, Site } from "./instrument.js";
 import { Interception, type Mutation } from "./mutation.js";
 import { play } from "./play.js";
-import type { Script } from "./script.js";
+import { call, type Script } from "./script.js";
 import type { KeptStores } from "./stores.js";
 
 /** Participant 0 runs the operation; 1 and 2 survive it. */
@@ -32,6 +36,20 @@ export interface CrashCase {
    * not), goes on working, and closes what it opened. `finished`: the operation had returned. Called anew for each try.
    */
   goOn(lane: CrashLane, by: number, dead: readonly number[], finished: boolean): Script<unknown>;
+  /** The operation is also cut off, and its participant does `goOn` itself. */
+  livesOn?: LivingOn;
+}
+
+/** What a participant does whose call was cut off. */
+export interface LivingOn {
+  /** What its host does before its next call, because it knows that the call threw; not what it does with its heartbeat. */
+  next?(lane: CrashLane, finished: boolean): Script<unknown>;
+  /** What its host does with its heartbeat, beyond `beat`. */
+  settle?(lane: CrashLane): Script<unknown>;
+  /** What another participant tries while the left-over stands: it may be in vain, and must do no harm. */
+  meanwhile?(lane: CrashLane): Script<unknown>;
+  /** `goOn` with which it begins again after having been cut off in `goOn`: as the first (1), or as another survivor (2). */
+  again?: 1 | 2;
 }
 
 class Death extends Error {}
@@ -45,6 +63,26 @@ export interface CrashOutcome {
   points: number;
   /** What went wrong first. */
   failure?: string;
+}
+
+/** What has happened, for the message of a failure. */
+class Course {
+  readonly #parts: string[] = [];
+  /** Parts of the operation that was cut off. */
+  static readonly FIRST = 2;
+
+  get story(): string {
+    return this.#parts.join(", ");
+  }
+
+  add(part: string): void {
+    this.#parts.push(part);
+  }
+
+  /** Back to where the operation was cut off. */
+  back(): void {
+    this.#parts.length = Course.FIRST;
+  }
 }
 
 interface Actor {
@@ -70,6 +108,8 @@ export class CrashLane {
   #writers: { address: number; site: number }[] | undefined;
   #meanwhile: ((address: number) => void) | undefined;
   readonly #actors: Actor[];
+  /** Who plays a script now. */
+  #acting: Actor | undefined;
   #steps = 0;
 
   constructor(instrumented: Instrumented, segmentBytes: number) {
@@ -99,8 +139,8 @@ export class CrashLane {
   }
 
   /** A survivor has put everything in order: it is not killed from here on, since what it does now dies elsewhere. */
-  settled(id: number): void {
-    (this.#actors[id] as Actor).writesLeft = Number.POSITIVE_INFINITY;
+  settled(_id: number): void {
+    if (this.#acting) this.#acting.writesLeft = Number.POSITIVE_INFINITY;
   }
 
   /** What something becomes when the script runs to its end, which it then has not. */
@@ -199,6 +239,101 @@ export class CrashLane {
     }
   }
 
+  /** All points of one case when the operation is cut off and its participant lives on, up to the first failure. */
+  runCutOff(one: CrashCase): CrashOutcome {
+    this.#steps = 0;
+    this.arena.recall();
+    one.before(this);
+    const initial = this.#remember();
+    let points = 0;
+    for (let k = 0; k <= WRITES_MAX; k++) {
+      initial();
+      const course = new Course();
+      try {
+        const finished = this.#cutOff(course, VICTIM, one.operation(this), k);
+        points += this.#afterCutOff(one, finished, course);
+        if (finished) return { points };
+      } catch (error) {
+        return { points, failure: `${one.name}: ${course.story}: ${(error as Error).message}` };
+      }
+    }
+    throw new Error(`${one.name} makes more than ${WRITES_MAX} writes`);
+  }
+
+  /** Everything that can follow once a call of the victim was cut off. */
+  #afterCutOff(one: CrashCase, finished: boolean, course: Course): number {
+    const state = this.#remember();
+    const { next, settle, meanwhile, again = 2 } = one.livesOn as LivingOn;
+    const goesOn = (by: number, dead: readonly number[]) => one.goOn(this, by, dead, finished);
+    const heartbeat = function* (lane: CrashLane): Script {
+      if (settle) yield* settle(lane);
+      yield* call("beat", 0);
+    };
+    const itself = (lane: CrashLane, by: number): Script<unknown> => {
+      const going = goesOn(by, []); // first: a case may begin anew with it what it knows
+      return (function* () {
+        if (next) yield* next(lane, finished);
+        yield* going;
+      })();
+    };
+    /** Back to the cut: also in what the case knows, which it begins anew with `goOn` of the first. */
+    const left = (): void => {
+      state();
+      goesOn(1, []);
+    };
+    let points = 0;
+    // From the beginning each time: what a case knows of a course is outside of the memory that can be put back.
+    for (let j = 0, whole = false; !whole; j++) {
+      for (const dies of [false, true]) {
+        left();
+        course.back();
+        whole = this.#cutOff(course, VICTIM, itself(this, 1), j);
+        points++;
+        if (dies) {
+          this.#told(course, "it dies, another goes on", () => this.play(2, goesOn(2, [VICTIM])));
+          continue;
+        }
+        if (!whole) this.#told(course, "it goes on again", () => this.play(VICTIM, itself(this, again)));
+        this.#told(course, "its heartbeat", () => this.play(VICTIM, heartbeat(this)));
+        this.#told(course, "another goes on", () => this.play(2, goesOn(2, [])));
+      }
+    }
+    for (let j = 0, whole = false; !whole; j++) {
+      left();
+      course.back();
+      whole = this.#cutOff(course, VICTIM, heartbeat(this), j);
+      points++;
+      if (meanwhile) this.#told(course, "another tries", () => this.play(1, meanwhile(this)));
+      if (!whole) this.#told(course, "heartbeat", () => this.play(VICTIM, heartbeat(this)));
+      this.#told(course, "another goes on", () => this.play(1, goesOn(1, [])));
+      this.#told(course, "a third goes on", () => this.play(2, goesOn(2, [])));
+    }
+    return points;
+  }
+
+  #told(course: Course, what: string, run: () => void): void {
+    this.#steps = 0;
+    course.add(what);
+    run();
+  }
+
+  /** Plays a script until it is cut off before a write; whether it came to its end. */
+  #cutOff(course: Course, id: number, script: Script<unknown>, writes: number): boolean {
+    const actor = this.#actors[id] as Actor;
+    this.#steps = 0;
+    course.add(`cut off before write ${writes}`);
+    const whole = this.#mayDie(actor, script, writes);
+    course.add(whole ? "at its end" : actor.diedBefore);
+    return whole;
+  }
+
+  /** A way back to this state. */
+  #remember(): () => void {
+    const bytes = this.arena.segment.slice();
+    const globals = this.arena.globals();
+    return () => this.#restore(bytes, globals);
+  }
+
   #restore(bytes: Uint8Array, globals: unknown[][]): void {
     this.#steps = 0;
     this.arena.segment.set(bytes);
@@ -220,6 +355,7 @@ export class CrashLane {
   }
 
   #play<T>(actor: Actor, script: Script<T>): T {
+    this.#acting = actor;
     return play(script, {
       exports: actor.exports,
       memory: this.arena.segment,

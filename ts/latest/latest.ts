@@ -154,9 +154,14 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   #writeLarge(bytes: Uint8Array): void {
     const { attachment } = this.#lease;
     attachment.check(true);
-    const offset = this.#inside(this.#begin(attachment.core.latestBegin));
-    attachment.copyIn(bytes, offset);
-    this.#commit(offset);
+    const offset = this.#beginLarge();
+    try {
+      attachment.copyIn(bytes, offset);
+      this.#commit(offset);
+    } catch (error) {
+      attachment.core.latestAbort(this.#offset); // does nothing after a commit
+      throw error;
+    }
   }
 
   #commit(offset: number): void {
@@ -180,7 +185,10 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   claim(): LatestClaim<F> {
     const { attachment } = this.#lease;
     attachment.check(true);
-    return new LatestClaim(this.#lease, this.layout, this.#small ? this.#smallSlot() : this.#largeSlot());
+    if (this.#small) return new LatestClaim(this.#lease, this.layout, this.#smallSlot());
+    const claim = new LatestClaim(this.#lease, this.layout, this.#largeSlot());
+    attachment.core.latestKept(); // from now on there is somebody who ends it
+    return claim;
   }
 
   #smallSlot(): ClaimedSlot {
@@ -196,7 +204,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
 
   #largeSlot(): ClaimedSlot {
     const { attachment } = this.#lease;
-    const offset = this.#inside(this.#begin(attachment.core.latestBegin));
+    const offset = this.#beginLarge();
     return {
       memory: attachment.view,
       offset,
@@ -240,10 +248,23 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     }
   }
 
+  /** Takes the writer's word, and gives it back when what the core says cannot be true. */
+  #beginLarge(): number {
+    const { core } = this.#lease.attachment;
+    const offset = this.#begin(core.latestBegin);
+    if (this.#lies(offset)) return offset;
+    core.latestAbort(this.#offset);
+    throw this.#failed(0);
+  }
+
   /** The offset comes from shared words, which a peer can damage: it must lie inside of the object. */
   #inside(offset: number): number {
-    if (offset < this.#offset || offset + this.layout.bytes > this.#end || offset & 7) throw this.#failed(0);
+    if (!this.#lies(offset)) throw this.#failed(0);
     return offset;
+  }
+
+  #lies(offset: number): boolean {
+    return offset >= this.#offset && offset + this.layout.bytes <= this.#end && (offset & 7) === 0;
   }
 
   /**

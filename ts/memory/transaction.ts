@@ -1,21 +1,113 @@
-import { TOO_LARGE } from "../../protocol/errors.js";
+import { BUSY, TOO_LARGE } from "../../protocol/errors.js";
 import type { Waiting } from "../arguments.js";
 import { failure, IsthmusError } from "../errors.js";
-import { monotonicMs } from "../host/runtime.js";
-import type { Attachment, Closable } from "../segment/attachment.js";
+import { monotonicMs, soon } from "../host/runtime.js";
+import type { Attachment, Closable, RunningTransaction } from "../segment/attachment.js";
 import { checkSynchronous, refusePromise } from "../synchronous.js";
 import { tryWriteLock, withWriteLock, withWriteLockLater } from "./write-lock.js";
-
-/** Blocks that the running transaction of an opener gives back when it commits. */
-const freed = new WeakMap<Attachment, Freeable[]>();
 
 interface Freeable {
   readonly offset: number;
 }
 
+/**
+ * One run of a transaction. Its end may be cut off together with the body: by a stack overflow, which passes `finally`, or by an
+ * engine that is told to stop the script, which passes nothing. Then `undo` ends it: in the next call of this opener that looks
+ * (`Attachment.check`), if `over` says so, else as soon as the stack is empty, where no body can be running.
+ */
+class Transaction<T> implements RunningTransaction {
+  /** Blocks that it gives back when it commits. */
+  readonly freed: Freeable[] = [];
+  over = false;
+  readonly #attachment: Attachment;
+  readonly #hold: Closable;
+  readonly #body: () => T;
+  #result: T | undefined;
+
+  constructor(attachment: Attachment, hold: Closable, body: () => T) {
+    this.#attachment = attachment;
+    this.#hold = hold;
+    this.#body = body;
+  }
+
+  /** Begins it if the write lock is free, and runs all of it then: nothing else of this opener may come in between. */
+  attempt(): number {
+    const attachment = this.#attachment;
+    if (attachment.transaction) return BUSY;
+    attachment.transaction = this;
+    endWhenLeft(attachment);
+    const status = attachment.core.transactionBegin() >>> 0;
+    if (status === 0) this.#run();
+    else attachment.transaction = undefined;
+    return status;
+  }
+
+  /** What the body has returned; throws when it did not begin. */
+  outcome(status: number): T {
+    if (status !== 0) throw failure(status, `${BEGINNING} failed: close the segment and open it again`);
+    return this.#result as T;
+  }
+
+  /** Runs the body: its writes, allocations and frees happen all or not at all. */
+  #run(): void {
+    const attachment = this.#attachment;
+    try {
+      const body = this.#body;
+      const result = body();
+      refusePromise("body", result, `the transaction was undone; ${WHY}`);
+      for (const { offset } of this.freed) freeNow(attachment, offset);
+      if (!this.#end(true)) {
+        if (attachment.evicted) throw attachment.removed();
+        attachment.check(true); // CLOSED
+        throw new IsthmusError(
+          "CORRUPT",
+          "the transaction was undone: the heap is damaged; see heap.check()",
+        );
+      }
+      this.#result = result;
+    } catch (error) {
+      this.#end(false);
+      throw error;
+    }
+  }
+
+  /** Ends it, once; whether it stays. Closing the segment has undone it. */
+  #end(keep: boolean): boolean {
+    const attachment = this.#attachment;
+    if (attachment.transaction !== this) return false;
+    const stays = !attachment.closed && attachment.core.transactionEnd(keep ? 1 : 0) !== 0;
+    attachment.transaction = undefined;
+    return stays;
+  }
+
+  undo(): void {
+    this.#end(false);
+    this.#hold.close();
+  }
+
+  /** Its lock is given back, unless what it has changed still stands: then `undo` gives it back. */
+  close(): void {
+    if (this.#attachment.transaction === this) this.over = true;
+    else this.#hold.close();
+  }
+}
+
+/** Openers whose transactions are looked at when the stack is empty. */
+const watched = new Set<Attachment>();
+
+/** Ends a transaction that still runs when the stack is empty: its body was cut off. */
+function endWhenLeft(attachment: Attachment): void {
+  if (watched.has(attachment)) return;
+  watched.add(attachment);
+  soon(() => {
+    watched.delete(attachment);
+    attachment.transaction?.undo();
+  });
+}
+
 /** Notes the old value of bytes that are about to be written, when a transaction runs. */
 export function beforeWriting(attachment: Attachment, offset: number, bytes: number): void {
-  if (!attachment.inTransaction) return;
+  if (attachment.transaction === undefined) return;
   if (attachment.core.transactionNote(offset, bytes) >>> 0 === TOO_LARGE) {
     throw failure(
       TOO_LARGE,
@@ -26,12 +118,11 @@ export function beforeWriting(attachment: Attachment, offset: number, bytes: num
 
 /** Inside a transaction: remembers a block to be freed when it commits. */
 export function freeLater(attachment: Attachment, block: Freeable): boolean {
-  if (!attachment.inTransaction) return false;
-  const list = freed.get(attachment) ?? [];
-  if (list.some(({ offset }) => offset === block.offset))
+  const running = attachment.transaction as Transaction<unknown> | undefined;
+  if (!running) return false;
+  if (running.freed.some(({ offset }) => offset === block.offset))
     throw new IsthmusError("NOT_FOUND", `the block at offset ${block.offset} was freed already`);
-  list.push(block);
-  freed.set(attachment, list);
+  running.freed.push(block);
   return true;
 }
 
@@ -53,11 +144,12 @@ export function tryTransaction<T>(
   checkBegin(attachment, body);
   const held = lock.tryTransact(attachment);
   if (!held) return undefined;
+  const running = new Transaction(attachment, held, body);
   try {
-    const begun = tryWriteLock(attachment, () => begin(attachment));
-    return begun === undefined ? undefined : run(attachment, begun, body);
+    const status = tryWriteLock(attachment, () => running.attempt());
+    return status === undefined ? undefined : running.outcome(status);
   } finally {
-    held.close();
+    running.close();
   }
 }
 
@@ -70,13 +162,12 @@ export async function transaction<T>(
 ): Promise<T> {
   checkBegin(attachment, body);
   const end = monotonicMs() + how.timeoutMs;
-  const held = await lock.transact(attachment, how);
+  const running = new Transaction(attachment, await lock.transact(attachment, how), body);
   try {
     const left = { timeoutMs: Math.max(0, end - monotonicMs()), signal: how.signal };
-    const begun = await withWriteLockLater(attachment, BEGINNING, () => begin(attachment), left);
-    return run(attachment, begun, body);
+    return running.outcome(await withWriteLockLater(attachment, BEGINNING, () => running.attempt(), left));
   } finally {
-    held.close();
+    running.close();
   }
 }
 
@@ -89,59 +180,22 @@ export function transactionSync<T>(
 ): T {
   checkBegin(attachment, body);
   const end = monotonicMs() + how.timeoutMs;
-  const held = lock.transactSync(attachment, how);
+  const running = new Transaction(attachment, lock.transactSync(attachment, how), body);
   try {
     const left = Math.max(0, end - monotonicMs());
-    return run(
-      attachment,
-      withWriteLock(attachment, BEGINNING, () => begin(attachment), left),
-      body,
-    );
+    return running.outcome(withWriteLock(attachment, BEGINNING, () => running.attempt(), left));
   } finally {
-    held.close();
+    running.close();
   }
 }
 
 const BEGINNING = "beginning a transaction";
 
-function begin(attachment: Attachment): number {
-  return attachment.core.transactionBegin();
-}
-
 function checkBegin(attachment: Attachment, body: unknown): void {
   checkSynchronous("body", body, WHY);
   attachment.check(true);
-  if (attachment.inTransaction)
+  if (attachment.transaction)
     throw new IsthmusError("BUSY", "a transaction runs already; transactions do not nest");
-}
-
-/** Runs the function in the transaction that has begun: its writes, allocations and frees happen all or not at all. */
-function run<T>(attachment: Attachment, begun: number, body: () => T): T {
-  if (begun !== 0) throw failure(begun, `${BEGINNING} failed: close the segment and open it again`);
-  attachment.inTransaction = true;
-  try {
-    const result = body();
-    refusePromise("body", result, `the transaction was undone; ${WHY}`);
-    const blocks = freed.get(attachment) ?? [];
-    for (const { offset } of blocks) freeNow(attachment, offset);
-    if (!end(attachment, true)) {
-      if (attachment.evicted) throw attachment.removed();
-      attachment.check(true); // CLOSED
-      throw new IsthmusError("CORRUPT", "the transaction was undone: the heap is damaged; see heap.check()");
-    }
-    return result;
-  } catch (error) {
-    end(attachment, false);
-    throw error;
-  }
-}
-
-/** Ends the transaction, once; whether it stays. Closing the segment has undone it. */
-function end(attachment: Attachment, keep: boolean): boolean {
-  if (!attachment.inTransaction) return false;
-  attachment.inTransaction = false;
-  freed.delete(attachment);
-  return !attachment.closed && attachment.core.transactionEnd(keep ? 1 : 0) !== 0;
 }
 
 function freeNow(attachment: Attachment, offset: number): void {

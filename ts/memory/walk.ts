@@ -38,29 +38,29 @@ function walk(attachment: Attachment): BlockList | undefined {
  * @throws {IsthmusError} CORRUPT; BUSY
  */
 export function listBlocks(attachment: Attachment): BlockList {
-  const { i32, readOnly, inTransaction } = attachment;
+  const { i32, readOnly, transaction } = attachment;
   for (let turn = 0; turn < (readOnly ? READ_ONLY_TURNS_MAX : TURNS_MAX); turn++) {
     const changes = Atomics.load(i32, HEAP_CHANGES_OFFSET >>> 2);
-    if (changes % 2 !== 0 && !inTransaction) continue;
+    if (changes % 2 !== 0 && !transaction) continue;
     const found = walk(attachment);
     if (Atomics.load(i32, HEAP_CHANGES_OFFSET >>> 2) !== changes) continue;
     if (found) return found;
     throw damaged();
   }
-  if (!readOnly && !inTransaction) return lockedWalk(attachment);
+  if (!readOnly && !transaction) return lockedWalk(attachment);
   throw new IsthmusError("BUSY", "the heap was changed all the time, or is half changed; try again later");
 }
 
 function lockedWalk(attachment: Attachment): BlockList {
   const { core } = attachment;
-  const begun = withWriteLock(attachment, "listing the blocks", () => core.transactionBegin());
+  const begun = withWriteLock(attachment, "listing the blocks", () => core.writeLockTake());
   if (begun !== 0) throw failure(begun, "listing the blocks failed: close the segment and open it again");
   try {
     const found = walk(attachment);
     if (found) return found;
     throw damaged();
   } finally {
-    core.transactionEnd(1);
+    core.writeLockRelease();
   }
 }
 

@@ -166,6 +166,7 @@ export class EndPart implements Closable {
     this.#ring = ring;
     this.#close = close;
     attachment.parts.add(this);
+    attachment.core.ownerKept(); // from now on there is somebody who gives it back
   }
 
   /** The end has been closed. */

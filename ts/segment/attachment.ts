@@ -55,6 +55,19 @@ export interface Closable {
   close(): void;
   /** Replaces `close` when the environment ends with the segment still open: the user has not said that the work is done. */
   abandon?(): void;
+  /**
+   * Puts in order what a call of the core, or of this very object, that was cut off has left. Called with the heartbeat, where
+   * nothing of this opener is on the stack.
+   */
+  settleLeftOver?(): void;
+}
+
+/** A transaction that has begun and has not ended. */
+export interface RunningTransaction {
+  /** Its body has ended, and its own end was cut off. */
+  readonly over: boolean;
+  /** Ends it as if it had never begun, and gives its lock back. */
+  undo(): void;
 }
 
 /** How long a leaving participant waits for others that create, join or leave. Milliseconds. */
@@ -73,10 +86,19 @@ function slotOfDoorbell(bell: number): number {
 const open = new Set<Attachment>();
 let heart: ReturnType<typeof setInterval> | undefined;
 
-/** Writes this thread's heartbeat into all segments that it has open. */
+/**
+ * Writes this thread's heartbeat into all segments that it has open. The core, which is not running now, settles with it what a call
+ * that was cut off has left.
+ */
 export function beatAll(): void {
   const now = nowNs();
   for (const attachment of open) attachment.beat(now);
+}
+
+/** The heartbeat of the timer: no code of this environment that uses a segment is on the stack. */
+function beatInTimer(): void {
+  for (const attachment of open) attachment.settleLeftOvers();
+  beatAll();
 }
 
 /** What goes wrong with one segment keeps neither the others nor other listeners of the exit from what they do. */
@@ -129,8 +151,8 @@ export class Attachment {
    * whatever the garbage collector does.
    */
   rawBytesGiven = false;
-  /** This opener has begun a transaction and has not ended it. */
-  inTransaction = false;
+  /** What this opener has begun as a transaction and not ended. */
+  transaction: RunningTransaction | undefined;
   /** Called after the region was closed, to drop references to this attachment. */
   onClosed: (() => void) | undefined;
   /** What this opener knows about each lock and semaphore in addition to the shared words, by the object's offset. */
@@ -204,7 +226,7 @@ export class Attachment {
   leaveAtExit(): void {
     open.add(this);
     if (heart) return;
-    heart = setInterval(beatAll, HEARTBEAT_MS).unref();
+    heart = setInterval(beatInTimer, HEARTBEAT_MS).unref();
     onExit(abandonAll);
   }
 
@@ -218,13 +240,20 @@ export class Attachment {
     if (this.slot >= 0 && !this.closed) this.core.beat(now);
   }
 
+  /** Nothing of this opener is on the stack: what looks as if it were under way was cut off. */
+  settleLeftOvers(): void {
+    if (this.closed || this.readOnly) return;
+    this.transaction?.undo();
+    for (const part of this.parts) part.settleLeftOver?.();
+  }
+
   /**
    * Closes all parts and frees the slot. If `afterLeave` is set and KERNEL_LOCK_CREATION was free, the region is closed too.
    * `abandoned`: the environment ends, and nobody has called `close`.
    */
   leave(abandoned = false): void {
     if (this.slot < 0) return;
-    if (this.inTransaction) this.core.transactionEnd(0); // rolled back before its lock is released
+    if (this.transaction) this.core.transactionEnd(0); // rolled back before its lock is released
     for (const part of [...this.parts]) {
       if (abandoned && part.abandon) part.abandon();
       else part.close();
@@ -400,6 +429,7 @@ export class Attachment {
 
   /** Throws when the segment was closed, when it cannot be written, or when this opener is no longer a participant. */
   check(writing: boolean): void {
+    if (this.transaction?.over) this.transaction.undo();
     if (this.closed) throw new IsthmusError("CLOSED", `segment "${this.name}" was closed; open it again`);
     if (writing && this.readOnly) {
       throw new IsthmusError(

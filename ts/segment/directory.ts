@@ -235,7 +235,7 @@ function openKnown(attachment: Attachment, wanted: Wanted): OpenedObject {
 
 function openOrMake(attachment: Attachment, wanted: Wanted): OpenedObject {
   const { name, type, bytes, first, second } = wanted;
-  if (attachment.inTransaction) {
+  if (attachment.transaction) {
     throw new IsthmusError("BUSY", `open or make object "${name}" before the transaction, not inside`);
   }
   const result = withWriteLock(attachment, "the directory", () => {

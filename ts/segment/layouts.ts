@@ -35,7 +35,7 @@ const tried = new WeakMap<Attachment, Set<number>>();
 
 /** Keeps the description of a layout in the segment, if that is possible now. */
 export function keepDescription(attachment: Attachment, { hash, codec }: Described): void {
-  if (attachment.readOnly || attachment.inTransaction) return;
+  if (attachment.readOnly || attachment.transaction) return;
   const known = tried.get(attachment) ?? new Set();
   if (known.has(hash)) return;
   tried.set(attachment, known.add(hash));

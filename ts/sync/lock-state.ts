@@ -72,6 +72,9 @@ export class LockState implements Closable {
   /** Our doorbell when the last release woke others, none of whom is known to have come in since. */
   #yieldBell: number | undefined;
   #closed = false;
+  /** A tenure whose hold is being made: nobody has it yet. */
+  unconfirmed: Tenure | undefined;
+  #unconfirmedMode: LockMode = "shared";
 
   /** The one state of this lock for this opener. */
   static of(attachment: Attachment, lock: number, name: string): LockState {
@@ -140,6 +143,7 @@ export class LockState implements Closable {
 
   /** As `take`, but asks the kernel once about who is in the way, and leaves no claim. */
   tryTake(mode: LockMode, journaled = false): boolean {
+    this.#settleOwn();
     if (this.tasks.length > 0 || this.occupied(mode)) return false;
     if (this.take(mode, journaled)) return true;
     if (this.attachment.retryPastDead(() => this.take(mode, journaled) || undefined)) return true;
@@ -155,6 +159,7 @@ export class LockState implements Closable {
    * this very thread.
    */
   takeSync(mode: LockMode, journaled = false): boolean {
+    this.#settleOwn();
     if (this.tasks.length > 0) return false;
     if (this.real === "shared" && !this.occupied(mode)) return true;
     return this.take(mode, journaled);
@@ -261,6 +266,30 @@ export class LockState implements Closable {
     this.#wake(this.attachment.core.lockCancel(this.#lock));
   }
 
+  /** Gives back what a call that was cut off has taken, and nobody was given. No such call can be running. */
+  #settleOwn(): void {
+    if (this.real === "none") return;
+    const lost = this.unconfirmed;
+    this.unconfirmed = undefined;
+    if (lost) this.release(lost, this.#unconfirmedMode);
+    else if (this.#tenures === 0 && this.tasks.length === 0) this.real = "none";
+    else return;
+    this.#settleCore();
+  }
+
+  /** Brings the words of the lock to what is known here. */
+  #settleCore(): void {
+    const held = { none: 0, shared: 1, exclusive: 2 }[this.real];
+    const wants = this.tasks.length > 0 || this.#upgrading !== undefined ? 1 : 0;
+    this.#wake(this.attachment.core.lockSettle(this.#lock, held, wants));
+  }
+
+  settleLeftOver(): void {
+    if (this.#closed || this.attachment.readOnly) return;
+    this.#settleOwn();
+    this.#settleCore();
+  }
+
   markConsistent(): void {
     this.attachment.core.lockMarkConsistent(this.#lock);
     this.#flags = 0;
@@ -271,8 +300,10 @@ export class LockState implements Closable {
     const tenure = this.#spare ?? new Tenure();
     this.#spare = undefined;
     this.keeping = lease;
-    this.#tenures++;
     tenure.count(mode, 1);
+    this.#tenures++;
+    this.#unconfirmedMode = mode;
+    this.unconfirmed = tenure;
     return tenure;
   }
 

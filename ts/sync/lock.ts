@@ -225,7 +225,9 @@ export class Lock {
   }
 
   #begin(mode: LockMode): Held {
-    const tenure = this.#state.begin(mode, this.#lease);
-    return new Held(this.#state, tenure, mode);
+    const state = this.#state;
+    const held = new Held(state, state.begin(mode, this.#lease), mode);
+    state.unconfirmed = undefined;
+    return held;
   }
 }

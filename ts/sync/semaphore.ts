@@ -200,6 +200,10 @@ class SemaphoreState implements Closable {
     this.#attachment.notify(core.signalWaiters(this.#semaphore) >>> 0);
   }
 
+  settleLeftOver(): void {
+    if (this.tasks.length === 0) this.giveUp();
+  }
+
   /** The segment is being closed. */
   close(): void {
     this.#attachment.parts.delete(this);

@@ -180,6 +180,7 @@ function inserting(wish: ObjectWish, before: Before, fill: Fill): CrashCase {
       assert.ok((yield* call("directoryCount")) <= names.size, "an object twice");
       yield* check();
     },
+    livesOn: { meanwhile: () => repair([]) },
   };
 }
 

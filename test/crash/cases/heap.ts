@@ -9,7 +9,7 @@ import {
   HEAP_BLOCKS_OFFSET,
   HEAP_ROOT_OFFSET,
 } from "../../../protocol/layout.js";
-import type { CrashCase, CrashLane } from "../../lib/crash.js";
+import type { CrashCase, CrashLane, LivingOn } from "../../lib/crash.js";
 import { allocate, type BlockWish, check, free, picture, repair } from "../../lib/hosts/heap.js";
 import { insertOnce, offsetOf, overcome, ringWish } from "../../lib/hosts/segment.js";
 import { call, type Script, variable, write } from "../../lib/script.js";
@@ -60,6 +60,7 @@ export interface HeapOperation {
   full?: boolean;
   /** No survivor dies. */
   survivorsLive?: boolean;
+  livesOn?: LivingOn;
 }
 
 /** A survivor allocates, writes and frees as if nothing had happened; then the heap is as before. */
@@ -115,6 +116,7 @@ export function heapCase(one: HeapOperation): CrashCase {
       assert.ok(now === after || unfinished, `neither before nor after:\n${now}`);
       if (by === 1 && !one.full) yield* work(lane.view, ground.payload);
     },
+    ...(one.survivorsLive ? {} : { livesOn: one.livesOn ?? { meanwhile: () => repair([]) } }),
   };
 }
 

@@ -101,6 +101,11 @@ function* isPutBack(view: DataView, { latest }: LatestValue): Script {
   assert.equal(view.getBigUint64(latest + LATEST_WRITER_OFFSET, true), 0n, "writer");
 }
 
+/** Begins to write, if nobody else does, and gives up. */
+function* beginInVain(value: LatestValue): Script {
+  if ((yield* beginLatest(value)) !== undefined) yield* call("latestAbort", value.latest);
+}
+
 function latestCase(one: LatestCase, fill: Fill): CrashCase {
   let value: LatestValue;
   /** Newest that must be seen, and what may be. */
@@ -134,6 +139,7 @@ function latestCase(one: LatestCase, fill: Fill): CrashCase {
       }
       assert.equal(yield* call("latestVersion", value.latest), version + NUMBERS, "version");
     },
+    livesOn: { meanwhile: () => beginInVain(value) },
   };
 }
 

@@ -8,7 +8,7 @@ import {
   LOCK_WORD_OFFSET,
   OBJECT_LOCK,
 } from "../../../protocol/layout.js";
-import type { CrashCase, CrashLane } from "../../lib/crash.js";
+import type { CrashCase, CrashLane, LivingOn } from "../../lib/crash.js";
 import {
   acquire,
   cancel,
@@ -179,6 +179,14 @@ function lockCase(one: LockCase, fill: Fill): CrashCase {
   let atFirst = new Expected();
   let atDeath = new Expected();
   let now = new Expected();
+  const livesOn: LivingOn = {
+    next: () => {
+      now.perhaps("whole"); // it lives: what it held is not that of a dead one
+      return call("lockSettle", lock, 0, 0);
+    },
+    settle: () => call("lockSettle", lock, 0, 0),
+    again: one.second ? 1 : 2,
+  };
   return {
     name: `lock, ${one.name}`,
     before: (lane) => {
@@ -192,22 +200,27 @@ function lockCase(one: LockCase, fill: Fill): CrashCase {
       return one.run(lock, atDeath);
     },
     ...(one.crossed ? { meanwhile: (lane, address) => cross(lane, lock, address) } : {}),
-    *goOn(lane, by, dead) {
-      const slots = [...slotsOf(dead), LOST_SLOT];
+    goOn(lane, by, dead) {
       if (by === 1) now = atDeath.copy();
-      if (one.second && by === 1) {
-        assert.ok(yield* acquire(lock, "shared", slots, now), "not to be had shared");
-        yield* releaseShared(lock);
-        return;
-      }
-      if (one.second) yield* releaseShared(lock);
-      if (one.crossed && (yield* call("lockState", lock)) >>> 16 === SLOTS[2] + 1) {
-        if (by === 2) yield* releaseExclusive(lock);
-        else return assert.equal(yield* acquire(lock, "shared", slots), undefined, "held twice");
-      }
-      yield* useLock(lane, by, lock, slots, now);
+      return goOn(lane, by, [...slotsOf(dead), LOST_SLOT]);
     },
+    // Who crosses it, crosses it at each of the victim's attempts: nobody else could be told from it.
+    ...(one.crossed ? {} : { livesOn }),
   };
+
+  function* goOn(lane: CrashLane, by: number, slots: number[]): Script {
+    if (one.second && by === 1) {
+      assert.ok(yield* acquire(lock, "shared", slots, now), "not to be had shared");
+      yield* releaseShared(lock);
+      return;
+    }
+    if (one.second) yield* releaseShared(lock);
+    if (one.crossed && (yield* call("lockState", lock)) >>> 16 === SLOTS[2] + 1) {
+      if (by === 2) yield* releaseExclusive(lock);
+      else return assert.equal(yield* acquire(lock, "shared", slots), undefined, "held twice");
+    }
+    yield* useLock(lane, by, lock, slots, now);
+  }
 }
 
 const CASES: LockCase[] = [

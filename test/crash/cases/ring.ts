@@ -388,6 +388,11 @@ function ringCase(one: RingCase, fill: Fill): CrashCase {
   let prepared: Stream;
   let stream: Stream;
   let left: Stream;
+  /** The user closes the end whose call threw. */
+  function* closeBoth(): Script {
+    yield* call("ringCloseProducer", prepared.producer.ring);
+    yield* call("ringCloseConsumer", prepared.producer.ring);
+  }
   const copy = (from: Stream): Stream => ({
     ...from,
     producer: { ...from.producer },
@@ -410,6 +415,7 @@ function ringCase(one: RingCase, fill: Fill): CrashCase {
       if (by === 1) stream = copy(left);
       return carryOn(lane.view, stream, by, slotsOf(dead), finished && by === 1);
     },
+    livesOn: { next: closeBoth, settle: closeBoth },
   };
 }
 

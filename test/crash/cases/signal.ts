@@ -179,6 +179,7 @@ function signalCase(one: SignalCase): CrashCase {
       );
       yield* call("semaphoreUnclaim", signal);
     },
+    livesOn: one.type === OBJECT_SEMAPHORE ? { settle: () => call("semaphoreUnclaim", signal) } : {},
   };
 }
 

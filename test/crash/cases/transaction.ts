@@ -2,7 +2,7 @@
 import { strict as assert } from "node:assert";
 import { BUSY, NOT_FOUND, TOO_LARGE } from "../../../protocol/errors.js";
 import { HEAP_BLOCKS_OFFSET, HEAP_ROOT_OFFSET, OBJECT_LOCK, SUSPECT_NONE } from "../../../protocol/layout.js";
-import type { CrashCase } from "../../lib/crash.js";
+import type { CrashCase, LivingOn } from "../../lib/crash.js";
 import { allocate, begin, check, free, repair, writeNoted } from "../../lib/hosts/heap.js";
 import { acquire, Expected, releaseExclusive, releaseShared } from "../../lib/hosts/lock.js";
 import { insertOnce, offsetOf, openObject, ringWish } from "../../lib/hosts/segment.js";
@@ -19,6 +19,13 @@ function* transaction(body: () => Script, keep: boolean, frees: number[] = []): 
   assert.equal(yield* call("transactionEnd", keep ? 1 : 0), keep ? 1 : 0);
   yield* check();
 }
+
+/** The host ends what was cut off: at once when it knows, else in a turn of its event loop. */
+const undone: LivingOn = {
+  next: () => call("transactionEnd", 0),
+  settle: () => call("transactionEnd", 0),
+  meanwhile: () => repair([]),
+};
 
 /** Words of two blocks, one of them in two steps and across words. */
 function* writeTwo({ blocks }: Ground): Script {
@@ -205,7 +212,7 @@ const HOLDS: Hold[] = ["taken for it", "nested in a hold"];
 export const transactionCases: CrashCase[] = [
   ...HOLDS.flatMap((hold) => (["exclusive", "shared"] as const).map((mode) => lockedCase(hold, mode))),
   ...[true, false].map(besideOthers),
-  ...TRANSACTIONS.map((one) => heapCase({ ...one, name: `transaction, ${one.name}` })),
+  ...TRANSACTIONS.map((one) => heapCase({ ...one, name: `transaction, ${one.name}`, livesOn: undone })),
   // The journal is long, and each of its entries is restored alike: the survivors are not killed.
   heapCase({
     name: "transaction, more than the journal holds",

@@ -58,14 +58,18 @@ export function* openRing(view: DataView, wish: ObjectWish, dead: readonly numbe
 /** Takes the producer's end; `undefined` while a live participant has it. */
 export function* attachProducer(ring: Ring, dead: readonly number[] = []): Script<ProducerEnd | undefined> {
   const at = yield* overcome(dead, () => call("ringAttachProducer", ring.ring, ring.capacity));
-  return at === undefined ? undefined : { ...ring, at: offsetOf("ringAttachProducer", at), room: 0 };
+  if (at === undefined) return undefined;
+  const end = { ...ring, at: offsetOf("ringAttachProducer", at), room: 0 };
+  yield* call("ownerKept");
+  return end;
 }
 
 export function* attachConsumer(ring: Ring, dead: readonly number[] = []): Script<ConsumerEnd | undefined> {
   const at = yield* overcome(dead, () => call("ringAttachConsumer", ring.ring, ring.capacity));
-  return at === undefined
-    ? undefined
-    : { ...ring, at: offsetOf("ringAttachConsumer", at), advance: 0, records: 0 };
+  if (at === undefined) return undefined;
+  const end = { ...ring, at: offsetOf("ringAttachConsumer", at), advance: 0, records: 0 };
+  yield* call("ownerKept");
+  return end;
 }
 
 /** Makes sure of room for the payload; false when the ring is full. */

@@ -1,13 +1,13 @@
 /**
  * The heartbeat, and what goes with it: a call of the core that was cut off while its participant lives on. Wait-free.
  *
- * A participant can end in three ways. It leaves; it dies, which the kernel proves; or a call of it is cut off: the stack overflows in
+ * A call has three fates. It returns; its participant dies, which the kernel proves; or it is cut off: the stack overflows in
  * the middle and the program catches that, the engine is told to stop the script (a time limit of `vm`), a trap. Then its
- * stores end before any one of them, as at a death, but its words name a participant that lives, and nobody else may touch them.
- * So it puts them in order itself.
+ * stores end before any one of them, as at a death, but its words name a participant that lives, and nobody else may touch
+ * them. So it puts them in order itself.
  *
- * A call of the core never calls the host. When one begins, no other of the same opener is running: what an earlier one holds is a
- * left-over. Each file says what it remembers privately of a call that is under way, and what settles it:
+ * A call of the core never calls the host. When one begins, no other of the same opener is running: what an earlier one holds is
+ * a left-over. Each file says what it remembers privately of a call that is under way, and what settles it:
  *
  * | word                                  | remembered in              | settled by the next call, and by the heartbeat in |
  * | ------------------------------------- | -------------------------- | ------------------------------------------------- |

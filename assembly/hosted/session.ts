@@ -34,7 +34,8 @@ import {
 } from "../../protocol/layout";
 import { objectOpen } from "../directory";
 import { participants, selfSlot } from "../instance";
-import { beat, join, leave, markDead, suspectSlot, watchSlot } from "../participants";
+import { beat } from "../left-over";
+import { join, leave, markDead, suspectSlot, watchSlot } from "../participants";
 import { validate } from "../segment";
 import { waitersTake } from "../waiters";
 import { sysHeld, sysLock, sysNow, sysSleep, sysWake, sysWall } from "./system";

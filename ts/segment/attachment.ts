@@ -87,8 +87,8 @@ const open = new Set<Attachment>();
 let heart: ReturnType<typeof setInterval> | undefined;
 
 /**
- * Writes this thread's heartbeat into all segments that it has open. The core, which is not running now, settles with it what a call
- * that was cut off has left.
+ * Writes this thread's heartbeat into all segments that it has open. The core, which is not running now, settles with it what a
+ * call that was cut off has left.
  */
 export function beatAll(): void {
   const now = nowNs();

@@ -1,5 +1,6 @@
 /** Every case of the crash lane. */
 import type { CrashCase } from "../../lib/crash.js";
+import { keptCases, settlingCases } from "./cut-off.js";
 import { directoryCases } from "./directory.js";
 import { headerCases } from "./header.js";
 import { heapCases } from "./heap.js";
@@ -22,4 +23,6 @@ export const crashCases: CrashCase[] = [
   ...lockCases,
   ...signalCases,
   ...directoryCases,
+  ...keptCases,
+  ...settlingCases,
 ];

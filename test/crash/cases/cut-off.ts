@@ -3,14 +3,23 @@
  * it, and calls inside of a transaction that goes on.
  */
 import { strict as assert } from "node:assert";
+import {
+  DIRECTORY_COUNT_OFFSET,
+  HEAP_BLOCKS_OFFSET,
+  LATEST_CURRENT_OFFSET,
+  OBJECT_LOCK,
+  SEGMENT_LOCK_OFFSET,
+} from "../../../protocol/layout.js";
 import type { CrashCase, CrashLane } from "../../lib/crash.js";
 import { allocate, begin, check, free, picture, repair, writeNoted } from "../../lib/hosts/heap.js";
 import { type LatestValue, openLatest, writeLatest } from "../../lib/hosts/latest.js";
+import { acquire, Expected, releaseExclusive, releaseShared } from "../../lib/hosts/lock.js";
 import { attachConsumer, attachProducer, openRing, type Ring } from "../../lib/hosts/ring.js";
-import { latestWish, offsetOf, ringWish } from "../../lib/hosts/segment.js";
+import { insertOnce, latestWish, offsetOf, openObject, ringWish } from "../../lib/hosts/segment.js";
 import { call, type Script, write } from "../../lib/script.js";
 import { FILLS, type Fill, populate, slotsOf } from "./ground.js";
-import { type Ground, prepareHeap } from "./heap.js";
+import { type Ground, type HeapOperation, heapCase, prepareHeap } from "./heap.js";
+import { undone } from "./transaction.js";
 
 type End = "Producer" | "Consumer";
 
@@ -95,6 +104,111 @@ export const keptCases: CrashCase[] = [
     (["never held", "closed before"] as const).map((before) => attaching(end, before)),
   ),
   claiming(),
+];
+
+/** The victim goes on after a call that was cut off, and dies, or is cut off again, meanwhile. */
+function settlingHeap(): CrashCase[] {
+  const beat = (): Script<unknown> => call("beat", 0);
+  const end = (keep: number) => (): Script<unknown> => call("transactionEnd", keep);
+  const allocating = (lane: CrashLane): void =>
+    lane.playUntil(0, HEAP_BLOCKS_OFFSET, allocate({ bytes: 56 }));
+  const inserting = (lane: CrashLane): void =>
+    lane.playUntil(0, DIRECTORY_COUNT_OFFSET, insertOnce(ringWish("ring", 128)));
+  const inside = (lane: CrashLane, ground: Ground): void => {
+    lane.play(0, firstHalf(ground));
+    allocating(lane);
+  };
+  const ending = (lane: CrashLane, ground: Ground): void => {
+    lane.play(0, firstHalf(ground));
+    lane.playUntil(0, SEGMENT_LOCK_OFFSET, call("transactionEnd", 0));
+  };
+  const operations: HeapOperation[] = [
+    { name: "its heartbeat", before: allocating, cutOff: beat, run: beat },
+    { name: "its heartbeat, when it had committed", before: inserting, cutOff: beat, run: beat },
+    { name: "allocate again", before: allocating, cutOff: beat, run: () => allocate({ bytes: 100 }) },
+    { name: "end the transaction again", before: ending, cutOff: beat, run: end(0) },
+    { name: "in a transaction, abort", before: inside, cutOff: end(0), run: end(0) },
+    { name: "in a transaction, commit", before: inside, cutOff: end(0), run: end(1) },
+    {
+      name: "in a transaction, go on writing",
+      before: inside,
+      cutOff: end(0),
+      run: (ground) => secondHalf(ground, "writes"),
+    },
+    {
+      name: "in a transaction, go on taking",
+      before: inside,
+      cutOff: end(0),
+      run: (ground) => secondHalf(ground, "takes"),
+    },
+  ];
+  return operations.map((one) =>
+    heapCase({ livesOn: undone, ...one, name: `after a call that was cut off: ${one.name}` }),
+  );
+}
+
+/** The same with a latest value, and with an end of a ring. */
+function settlingOne(name: string, again: boolean): CrashCase {
+  let value: LatestValue;
+  let ring: Ring;
+  return {
+    name: `after a call that was cut off: ${name}`,
+    before: (lane) => {
+      populate(lane, FILLS[1] as Fill);
+      value = lane.play(1, openLatest(lane.view, latestWish("value", 16)));
+      ring = lane.play(1, openRing(lane.view, ringWish("ring", 128)));
+      lane.playUntil(0, value.latest + LATEST_CURRENT_OFFSET, writeLatest(value, 1));
+      lane.play(0, call("ringAttachProducer", ring.ring, ring.capacity));
+    },
+    *operation() {
+      if (!again) return yield* call("beat", 0);
+      assert.ok(yield* writeLatest(value, 2));
+      yield* useEnd("Producer", ring, [], () => {});
+    },
+    *goOn(_lane, _by, dead) {
+      assert.ok(yield* writeLatest(value, 3, slotsOf(dead)), "the value is not to be written");
+      yield* useEnd("Producer", ring, slotsOf(dead), () => {});
+    },
+  };
+}
+
+/** A lock whose victim has it otherwise than its host knows. */
+function settlingLock(name: string, left: (lock: number) => Script<unknown>, held: 0 | 1): CrashCase {
+  let lock = 0;
+  return {
+    name: `after a call that was cut off: ${name}`,
+    before: (lane) => {
+      populate(lane, FILLS[1] as Fill);
+      lock = lane.play(1, openObject(lane.view, { type: OBJECT_LOCK, name: "lock", first: 0 }));
+      lane.play(0, left(lock));
+    },
+    *operation() {
+      yield* call("lockSettle", lock, held, 0);
+      if (held === 1) yield* releaseShared(lock);
+    },
+    *goOn(_lane, _by, dead) {
+      const told = yield* acquire(lock, "exclusive", slotsOf(dead), anything());
+      assert.ok(told, "the lock is not to be had");
+      yield* call("lockMarkConsistent", lock);
+      yield* releaseExclusive(lock);
+    },
+  };
+}
+
+/** Whether its holder died with it is not the point here. */
+function anything(): Expected {
+  const expected = new Expected();
+  expected.perhaps("died");
+  return expected;
+}
+
+export const settlingCases: CrashCase[] = [
+  ...settlingHeap(),
+  settlingOne("its heartbeat, value and end", false),
+  settlingOne("value and end again", true),
+  settlingLock("a hold that nobody was given", (lock) => call("lockExclusive", lock, 0, 0), 0),
+  settlingLock("a shared hold that nobody was given", (lock) => call("lockShared", lock), 0),
+  settlingLock("a downgrade", (lock) => call("lockExclusive", lock, 0, 0), 1),
 ];
 
 /** A call inside of a transaction. */

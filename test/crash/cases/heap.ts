@@ -61,6 +61,8 @@ export interface HeapOperation {
   /** No survivor dies. */
   survivorsLive?: boolean;
   livesOn?: LivingOn;
+  /** A call of the victim was cut off before: what brings everything back to what it was before that. */
+  cutOff?: () => Script<unknown>;
 }
 
 /** A survivor allocates, writes and frees as if nothing had happened; then the heap is as before. */
@@ -101,7 +103,7 @@ export function heapCase(one: HeapOperation): CrashCase {
       one.before?.(lane, ground);
       scribbleJournal(lane);
       const look = (): string => picture(lane.view, ground.payload);
-      before = lane.foresee(1, repair(LOST), look);
+      before = one.cutOff ? lane.foresee(0, one.cutOff(), look) : lane.foresee(1, repair(LOST), look);
       after = lane.foresee(0, one.run(ground), look);
       if (one.unzeroed) committed = lane.foresee(0, takeUnzeroed(), () => beside(lane));
     },

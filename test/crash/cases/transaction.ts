@@ -21,7 +21,7 @@ function* transaction(body: () => Script, keep: boolean, frees: number[] = []): 
 }
 
 /** The host ends what was cut off: at once when it knows, else in a turn of its event loop. */
-const undone: LivingOn = {
+export const undone: LivingOn = {
   next: () => call("transactionEnd", 0),
   settle: () => call("transactionEnd", 0),
   meanwhile: () => repair([]),

@@ -69,15 +69,21 @@ export const BUGS: Bug[] = [
     "ts/memory/heap",
   ),
   transaction(
-    "what a failed transaction freed is freed by the next one",
-    "freed.delete(attachment);",
+    "a body that was cut off goes on for ever",
+    "    attachment.transaction?.undo();",
     "",
-    "ts/memory/transaction.test",
+    "ts/memory/cut-off",
+  ),
+  transaction(
+    "the lock of a transaction is given back before its changes are undone",
+    "if (this.#attachment.transaction === this) this.over = true;",
+    "if (this.#attachment.closed) this.over = true;",
+    "ts/memory/cut-off",
   ),
   transaction(
     "a transaction that threw is kept",
-    "end(attachment, false);",
-    "end(attachment, true);",
+    "      this.#end(false);",
+    "      this.#end(true);",
     "ts/memory/transaction",
   ),
   synchronous(

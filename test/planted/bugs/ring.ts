@@ -184,8 +184,8 @@ export const BUGS: Bug[] = [
   ),
   latest(
     "the last slot is called damaged",
-    "offset + this.layout.bytes > this.#end ||",
-    "offset + this.layout.bytes >= this.#end ||",
+    "offset + this.layout.bytes <= this.#end &&",
+    "offset + this.layout.bytes < this.#end &&",
     "ts/latest/claim",
     "failures/damage",
   ),

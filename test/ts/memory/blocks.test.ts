@@ -308,7 +308,7 @@ test("a list that was made while the heap changed is made again", () => {
     if (++walks === 1) Atomics.add(i32, layout.HEAP_CHANGES_OFFSET >>> 2, 2);
     return walks * 64 * KiB;
   };
-  const changing = { i32, u32: new Uint32Array(i32.buffer), readOnly: true, inTransaction: false };
+  const changing = { i32, u32: new Uint32Array(i32.buffer), readOnly: true, transaction: undefined };
   const { offsets } = listBlocks({ ...changing, core: { heapNext } } as unknown as Attachment);
   assert.equal(offsets, [2 * 64 * KiB]);
 });

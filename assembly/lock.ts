@@ -50,9 +50,9 @@
  * shared bit: a claimant that meets it has the kernel asked, and clears the generation.
  *
  * If a call is cut off and its participant lives on (see `left-over.ts`): a claim, a hold or a bit that its host knows nothing
- * of, or a hold that the host takes for released. The next call of the same participant goes on from there: its own claim and its own
- * hold are no obstacle to it. `lockSettle` brings the words to what the host knows; the host calls it with its heartbeat. A
- * release undoes first what a transaction that was cut off has left (`settleWriteLock`): nobody may see that.
+ * of, or a hold that the host takes for released. The next call of the same participant goes on from there: its own claim and
+ * its own hold are no obstacle to it. `lockSettle` brings the words to what the host knows; the host calls it with its
+ * heartbeat. A release undoes first what a transaction that was cut off has left (`settleWriteLock`): nobody may see that.
  *
  * Source of the idea: BRAVO (Dice, Kogan, 2019) for visible readers; robust mutexes of POSIX for OWNER_DIED and consistency.
  */

@@ -3,8 +3,11 @@
  *
  *     npm run test:planted -- [part of a name …] [--list=module]
  *
- * A bug that no test notices has survived, and fails. So does one whose text is not in its source any more, one that does not
- * compile, and a test file that fails without any bug. With --list the bugs are those that the module exports as BUGS.
+ * First each of these test files runs without a bug. One that fails is reported, and the bugs that name it are not tried. Two
+ * copies of the tree work side by side, and build only what a bug changes.
+ *
+ * A bug that no test notices has survived, and fails. So does one whose text is not in its source any more, and one that does not
+ * compile. With --list the bugs are those that the module exports as BUGS.
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";

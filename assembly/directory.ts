@@ -95,7 +95,6 @@ function sameName(name: usize, nameBytes: u32): bool {
  * - SEGMENT_FULL when there is no room for its bytes, or for one more name; CORRUPT
  */
 export function objectOpen(type: u32, nameBytes: u32, first: u32, second: u32): u32 {
-  if (objectBytes(type, first) == 0) return NOT_SUPPORTED;
   if (!isName(scratch(), nameBytes, type == OBJECT_LAYOUT)) return INVALID_NAME;
   const result = entryFor(type, nameHash(scratch(), nameBytes), nameBytes, first, second);
   if (result < u32(RESULT_OFFSETS)) return result;
@@ -128,6 +127,7 @@ export function objectCheck(entry: usize, type: u32, first: u32, second: u32): u
 function entryFor(type: u32, hash: u32, nameBytes: u32, first: u32, second: u32): u32 {
   const existing = find(hash, nameBytes, directoryCount());
   if (existing != 0) return u32(existing);
+  if (objectBytes(type, first) == 0) return NOT_SUPPORTED;
   let failed = outsideTransaction();
   if (failed == 0) failed = takeWriteLock();
   if (failed != 0) return failed;

@@ -44,6 +44,10 @@ function isBusy(call: () => unknown): boolean {
   }
 }
 
+/**
+ * Calls whose hold on something lies in the core alone while they run. A script that is stopped between two of its own calls, with a
+ * lock or an end of a ring in its hands, has lost these: they are no left-over of the core.
+ */
 const KINDS: Record<string, Kind> = {
   heap: {
     script: "heap.allocate(64).free()",
@@ -59,20 +63,6 @@ const KINDS: Record<string, Kind> = {
     script: "large.write(value)",
     left: () => isBusy(() => other.latest("large", LARGE).write(value) ?? true),
     next: () => large.write(value),
-  },
-  lock: {
-    script: "lock.tryAcquire()?.release()",
-    left: () => {
-      const held = other.lock("lock").tryAcquire();
-      held?.release();
-      return held === undefined;
-    },
-    next: () => lock.acquireSync("exclusive", { timeoutMs: 5000 }).release(),
-  },
-  ring: {
-    script: "ring.producer().close()",
-    left: () => isBusy(() => other.ring("ring", { bytes: 4096 }).producer().close() ?? true),
-    next: () => ring.producer().close(),
   },
 };
 
@@ -121,30 +111,6 @@ function onFullStack(locals: number, tries: number, call: () => void): void {
     try { deeper(0); } catch {}`,
   );
   fill(call);
-}
-
-/** How many stacks were filled until something was left; 0 when nothing was. */
-export function fillStacks(next: boolean): number {
-  const one = (): void => segment.heap.allocate(64).free();
-  for (let warm = 0; warm < 20; warm++) one();
-  for (let turn = 1; turn <= 500; turn++) {
-    let stuck = false;
-    onFullStack(turn % 64, 12, () => {
-      if (stuck) return; // the next call would put it in order
-      try {
-        one();
-      } finally {
-        stuck = isLocked();
-      }
-    });
-    if (!isLocked()) continue;
-    if (next) {
-      one();
-      if (isLocked()) throw new Error("still locked after the next call");
-    }
-    return turn;
-  }
-  return 0;
 }
 
 /** Stops a script in the body of a transaction. */

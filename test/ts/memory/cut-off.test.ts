@@ -60,27 +60,17 @@ async function retried(call: () => void): Promise<void> {
   }
 }
 
-for (const kind of ["heap", "small", "large", "lock", "ring"]) {
+for (const kind of ["heap", "small", "large"]) {
   for (const next of [true, false]) {
     test(`a script that is stopped in ${kind}: ${next ? "the next call" : "the heartbeat"} puts it in order`, async ({
       agent,
       segment,
     }) => {
       const turns = await agent.call<number>("stopScripts", kind, next);
-      console.log(`${kind}: cut off with something left after ${turns} scripts`);
+      assert.ok(turns > 0, "no script was stopped inside of the core");
       await goOn(segment);
     });
   }
-}
-
-for (const next of [true, false]) {
-  test(`a stack that is full in the heap: ${next ? "the next call" : "the heartbeat"} puts it in order`, async ({
-    agent,
-    segment,
-  }) => {
-    console.log(`something left after ${await agent.call<number>("fillStacks", next)} turns`);
-    await goOn(segment);
-  });
 }
 
 test("a script that is stopped in the body of a transaction: nothing of it happened, and its lock is free", async ({

@@ -4,7 +4,7 @@
  */
 import { RECHECK_MS } from "../../protocol/limits.js";
 import type { Waiting } from "../arguments.js";
-import { IsthmusError } from "../errors.js";
+import { attempt, IsthmusError } from "../errors.js";
 import { native } from "../host/region.js";
 import { monotonicMs, sleepMs } from "../host/runtime.js";
 import { type Attachment, beatAll } from "../segment/attachment.js";
@@ -78,7 +78,8 @@ function sleepOnce<T>(
   try {
     const value = condition.attempt();
     if (value !== NOT_YET || milliseconds <= 0) return value;
-    native.wait(attachment.region.object, attachment.doorbell, bell, milliseconds);
+    const { region, doorbell } = attachment;
+    attempt("sleeping", () => native.wait(region.object, doorbell, bell, milliseconds));
     return condition.attempt();
   } finally {
     disarm(attachment, condition.waiters);

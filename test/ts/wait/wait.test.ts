@@ -1,6 +1,8 @@
 import { Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { NOT_SUPPORTED } from "../../../protocol/errors.js";
+import { flawed } from "../../lib/steps.js";
 import { codeWithin, within } from "../../lib/watchdog.js";
 
 function ends(bytes = 256) {
@@ -104,6 +106,20 @@ test("blocking calls time out too, and give what is there at once", () => {
   assert.is(consumer.receiveSync({ timeoutMs: 0 })?.[0], 7);
   producer.trySend(new Uint8Array(248));
   assert.throws(() => producer.sendSync(byte(1), { timeoutMs: 20 }), /TIMED_OUT/);
+});
+
+test("a system that does not let a thread sleep is an error that says so", () => {
+  const { segment, consumer } = ends();
+  using _ = segment;
+  const wait = () => () => {
+    throw Object.assign(new Error("futex"), { status: NOT_SUPPORTED, errno: 1, syscall: "futex" });
+  };
+  flawed({ wait }, () =>
+    assert.throws(
+      () => consumer.receiveSync({ timeoutMs: 1000 }),
+      (error: Error & { code?: string }) => error.code === "NOT_SUPPORTED" && /futex/.test(error.message),
+    ),
+  );
 });
 
 test("waiting for an object and for a value is served when it comes", async () => {

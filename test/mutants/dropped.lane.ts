@@ -4,8 +4,11 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { partNoticed } from "./mutants.js";
 
-/** The cases and scenarios of a site are a sample: what is not noticed is printed, and looked at when the number falls. */
-const NOTICED_MIN = 0.88;
+/**
+ * The cases and scenarios of a site are a sample: what is not noticed is printed, and looked at when the number falls. Some writes
+ * matter only after a call that was cut off: see `ELSEWHERE` in `mutants.ts`.
+ */
+const NOTICED_MIN = 0.86;
 
 test("of the writes of the core, most cannot be dropped without a lane noticing", () => {
   assert.ok(partNoticed("drop", ["store", "rmw", "cmpxchg"]) >= NOTICED_MIN);

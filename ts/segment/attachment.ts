@@ -202,11 +202,20 @@ export class Attachment {
   /** Tells why no slot is left. A frequent cause is a process that opens the segment again and again instead of once. */
   #crowdedText(slots: number): string {
     let here = 0;
+    let strangers = 0;
     const processes = new Set<number>();
     for (let slot = 0; slot < slots; slot++) {
+      if (this.core.watchSlot(slot) === 0) strangers++;
       const owner = this.u32[(PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_PID_OFFSET) >>> 2];
       processes.add(owner);
       if (owner === pid) here++;
+    }
+    if (strangers > 0) {
+      return (
+        `no participant slot of segment "${this.name}" can be had: ${strangers} of ${slots} have no owner, but another process ` +
+        "has locked them. Whoever may read the segment can do that: see who has it open (fuser), and make it with a mode that " +
+        "lets fewer users read it"
+      );
     }
     const whose =
       here > 1

@@ -5,11 +5,12 @@ import { KiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { SYSTEM } from "../../../protocol/errors.js";
-import { KERNEL_LOCK_CREATION } from "../../../protocol/layout.js";
+import { KERNEL_LOCK_CREATION, KERNEL_LOCK_PARTICIPANTS } from "../../../protocol/layout.js";
 import type { Native } from "../../../ts/host/native.js";
 import { refused } from "../../lib/refusals.js";
 import { segmentName, temporaryDirectory } from "../../lib/segments.js";
 import { flawed, stepped } from "../../lib/steps.js";
+import { LOCAL, native } from "../../shims/objects.js";
 
 const BYTES = 64 * KiB;
 
@@ -43,6 +44,17 @@ test("close gives all back, and never throws, when the system takes no lock", ()
   using again = Segment.open(name);
   assert.is(again.participants().length, 1, "the one who left is still there");
   again.unlink();
+});
+
+test("slots that are locked by who is no participant are told apart from participants", () => {
+  const name = segmentName("strangers");
+  using segment = Segment.create(name, { bytes: BYTES });
+  const stranger = native.openNamed(name, LOCAL, false, true, 0);
+  for (let slot = 1; slot < 64; slot++) native.lock(stranger, KERNEL_LOCK_PARTICIPANTS + slot, true);
+  refused("TOO_MANY_PARTICIPANTS", () => Segment.open(name), /63 of 64 have no owner/);
+  native.close(stranger);
+  Segment.open(name).close();
+  segment.unlink();
 });
 
 test("a creator that gets no lock says so, and the next one takes over", () => {

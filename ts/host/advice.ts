@@ -40,10 +40,6 @@ const particular = new Map<string, string>([
   ["ENOLCK", "the system has no more locks, or the file system has none"],
   ["EDQUOT", "the quota of this user is used up: remove files, or have it raised"],
   ["EIO", "the disk, or what connects it, reports an error: see the log of the kernel (dmesg)"],
-  [
-    "EAGAIN",
-    "the system has no room for another thread: raise ulimit -u, or the limit of the cgroup (TasksMax=, --pids-limit)",
-  ],
   ["ETXTBSY", "the file is a program that runs; it is no segment"],
 ]);
 
@@ -119,8 +115,14 @@ export function adviceFor({ errno, syscall }: NativeError, code: IsthmusErrorCod
       `that is more than this process may write to one file (ulimit -f limits it${limitText("fileSize")}): ` +
       "raise ulimit -f"
     );
-  if (name === "ENOMEM")
+  if (name === "ENOMEM" && syscall === "mmap")
     return `the system has no memory for that, or no more mappings for this process. ${addressAdvice()}`;
+  if (name === "ENOMEM")
+    return "the system has no memory for that: end what is not needed, or raise the cgroup's limit";
+  if (name === "EAGAIN" && syscall === "mmap")
+    return "this process locks its memory (mlockall), and may not lock so much: raise ulimit -l";
+  if (name === "EAGAIN")
+    return "the system has no room for another thread: raise ulimit -u, or the limit of the cgroup (TasksMax=, --pids-limit)";
   if (code === "NOT_SUPPORTED" && refusals.includes(name)) return refusedCall(syscall, name);
   if (code === "ACCESS_DENIED" && name === "EPERM")
     return "the system forbids it to this user: the file may be immutable (lsattr), or a security policy is in the way";

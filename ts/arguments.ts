@@ -62,7 +62,11 @@ export function options<T extends object>(
   known: readonly string[],
 ): Partial<T> {
   if (value === undefined) return {};
-  for (const name of Object.keys(objectOf(argument, value))) {
+  const names = Object.keys(objectOf(argument, value));
+  // An empty array, an AbortSignal or a Map names no option, and would count as options that are all left out.
+  if (names.length === 0 && Object.prototype.toString.call(value) !== "[object Object]")
+    throw wrongType(argument, `an object like { ${known[0]}: … }`, value);
+  for (const name of names) {
     if (!known.includes(name)) throw unknownName(argument, "option", name, known);
   }
   return value;

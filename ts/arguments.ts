@@ -63,8 +63,10 @@ export function options<T extends object>(
 ): Partial<T> {
   if (value === undefined) return {};
   const names = Object.keys(objectOf(argument, value));
-  // An empty array, an AbortSignal or a Map names no option, and would count as options that are all left out.
-  if (names.length === 0 && Object.prototype.toString.call(value) !== "[object Object]")
+  // An empty array, an AbortSignal or a Map names no option, and would count as options that are all left out. An AbortController
+  // has a signal.
+  const isPlain = names.length > 0 || Object.prototype.toString.call(value) === "[object Object]";
+  if (!isPlain && !known.some((name) => name in value))
     throw wrongType(argument, `an object like { ${known[0]}: … }`, value);
   for (const name of names) {
     if (!known.includes(name)) throw unknownName(argument, "option", name, known);

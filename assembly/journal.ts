@@ -108,12 +108,12 @@ export function journalCommit(): void {
   store<u32>(journal + JOURNAL_COUNT_OFFSET, 0);
 }
 
-/** Restores every word that was noted. Bounded; an entry that the protocol cannot have written is passed over. */
+/** Restores every word and byte that was noted. Bounded; an entry that the protocol cannot have written is passed over. */
 export function journalRollBack(): void {
   journalRollBackTo(0);
 }
 
-/** Restores every word that was noted since the journal ended at `mark`. */
+/** Restores every word and byte that was noted since the journal ended at `mark`. */
 export function journalRollBackTo(mark: u32): void {
   for (let left = journalCount(); left > mark; left--) {
     const what = load<u32>(entry(left - 1));

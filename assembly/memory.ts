@@ -6,8 +6,8 @@ import {
   BLOCK_BYTES_MIN,
   BLOCK_HEADER_BYTES,
   BLOCK_LAYOUT_OFFSET,
-  HEAP_CHANGES_OFFSET,
   HEAP_ROOT_OFFSET,
+  RESULT_OFFSETS,
 } from "../protocol/layout";
 import { blockIsFree, blockSize, isBlockOffset, largestSize } from "./blocks";
 import {
@@ -43,7 +43,7 @@ export function heapAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
   heapChanging();
   const offset = blockAllocate(bytes, alignment, nextGeneration());
   ended(offset != CORRUPT);
-  if (zero && offset > u32(HEAP_CHANGES_OFFSET)) memory.fill(offset, 0, bytes);
+  if (zero && offset >= u32(RESULT_OFFSETS)) memory.fill(offset, 0, bytes);
   return offset;
 }
 

@@ -5,7 +5,7 @@
  *
  * | word                     | written by                                             | read by                      |
  * | ------------------------ | ------------------------------------------------------ | ---------------------------- |
- * | state                    | the creator, who holds KERNEL_LOCK_CREATION                   | openers, before all else but |
+ * | state                    | the creator, who holds KERNEL_LOCK_CREATION            | openers, before all else but |
  * |                          |                                                        | magic, version, fingerprint  |
  * | all other header fields  | the creator, while the state says INITIALIZING         | openers, once it says READY  |
  * | heartbeat, counters      | participants, atomically                               | tools                        |

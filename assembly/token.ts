@@ -67,12 +67,7 @@ export function nextGeneration(word: u64): u32 {
   return generation << SHORT_TOKEN_GENERATION_SHIFT == 0 ? generation + 1 : generation;
 }
 
-/** The short form of a token. */
-export function shortTokenOf(token: u64): u32 {
-  return numberedToken(token, slotOf(token));
-}
-
-/** The short form with a number in place of the slot, for a word that only one slot has. */
+/** The short form of a token, with its slot, or with a number in place of it for a word that only one slot has. */
 export function numberedToken(token: u64, number: u32): u32 {
   return (generationOf(token) << SHORT_TOKEN_GENERATION_SHIFT) | number;
 }

@@ -11,6 +11,9 @@
  *                  4. closes each descriptor: every call for such an object fails with EBADF from now on
  *                  5. gives the lock back
  *
+ * A descriptor that another thread has just opened is not in the list yet: a child of a fork at that very moment keeps it
+ * until it ends.
+ *
  * If the child dies before step 4, its descriptors go with it. Programs that exec lose them by O_CLOEXEC.
  *
  * The functions that register handlers are weak: glibc has the one, musl the other. The library is never unloaded

@@ -38,9 +38,6 @@ const names = new Map<number, IsthmusErrorCode>(
   Object.entries(codes).map(([name, value]) => [value as number, name as IsthmusErrorCode]),
 );
 
-/** @internal Results of the core that are below this number are error codes; offsets are never that small. */
-export const ERRORS_END = 128;
-
 /** Property that marks an IsthmusError, whichever realm and whichever copy of the package made it. */
 const MARK = Symbol.for("isthmus.IsthmusError");
 

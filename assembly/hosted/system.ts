@@ -1,5 +1,5 @@
 /**
- * What the hosted core asks of the system. The names are those of the imports; a host gives all seven. None of them calls the
+ * What the hosted core asks of the system. The names are those of the imports; a host gives all six. None of them calls the
  * core.
  */
 
@@ -10,17 +10,13 @@
 @external("sys", "lock")
 export declare function sysLock(index: u32, mode: u32): u32;
 
-/** Whether anybody else holds that kernel lock, in either mode. */
+/** Whether anybody else holds that kernel lock alone. A reader can hold any of them shared, which proves nothing. */
 @external("sys", "held")
 export declare function sysHeld(index: u32): u32;
 
 /** Wakes whoever sleeps on the word at that offset, in any process. */
 @external("sys", "wake")
 export declare function sysWake(offset: u32): void;
-
-/** Sleeps while the word at that offset has the expected value, at most so many milliseconds; may return early. */
-@external("sys", "wait")
-export declare function sysWait(offset: u32, expected: u32, ms: f64): void;
 
 /** Sleeps. Milliseconds. */
 @external("sys", "sleep")

@@ -55,7 +55,6 @@ class World {
       lock,
       held: (index: number) => (this.holders.has(index) && this.holders.get(index) !== id ? 1 : 0),
       wake: (offset: number) => this.woken.push(offset >>> 0),
-      wait: () => assert.unreachable("nothing here waits"),
       sleep: (ms: number) => {
         this.#now += ms;
         this.asleep();

@@ -18,6 +18,7 @@ import {
   PARTICIPANT_BYTES,
   PARTICIPANT_SCRATCH_OFFSET,
   PARTICIPANTS_OFFSET,
+  RESULT_OFFSETS,
   RING_WAITERS_OFFSET,
   SEGMENT_LOCK_OFFSET,
   SIGNAL_WAITERS_OFFSET,
@@ -33,8 +34,6 @@ export const OTHER_SLOT = 33;
 export const CAPACITY = 256;
 const SMALL_BYTES = 16;
 const LARGE_BYTES = 512;
-/** Results below this are error codes. */
-const ERRORS_END = 128;
 const NAME = "counter";
 
 export interface Ground {
@@ -107,7 +106,7 @@ export function areas(at: Ground): [name: string, from: number, bytes: number][]
 /** The offset lies in [from, to], or it is an error or nothing. */
 function inside(what: string, result: number, from: number, to: number): number {
   const offset = result >>> 0;
-  if (offset >= ERRORS_END && (offset < from || offset > to))
+  if (offset >= RESULT_OFFSETS && (offset < from || offset > to))
     throw new Error(`${what} gave ${offset}, outside of ${from} to ${to}`);
   return offset;
 }
@@ -134,11 +133,12 @@ function useRing(call: Call, at: Ground): void {
       data,
       end - 108,
     );
-    if (claimed >= ERRORS_END) inside("ringCommit", call("ringCommit", at.ring, claimed, 100), data, end + 1);
+    if (claimed >= RESULT_OFFSETS)
+      inside("ringCommit", call("ringCommit", at.ring, claimed, 100), data, end + 1);
     call("ringPublish", at.ring, 0, 0, 0);
     const received = call("ringReceive", at.ring, CAPACITY, at.consume, 0, 0);
     const record = inside("ringReceive", received & ~(FLAG_WAKE | FLAG_EMPTY), data, end - 8);
-    if (record >= ERRORS_END) {
+    if (record >= RESULT_OFFSETS) {
       const ready = call("ringReady", at.ring, CAPACITY, record);
       if (record + ready > end) throw new Error(`${ready} bytes are ready at ${record}, beyond ${end}`);
     }
@@ -157,7 +157,7 @@ function useLatest(call: Call, latest: number, bytes: number): void {
   inside("latestBegin", call("latestBegin", latest, bytes), latest, end - bytes);
   call("latestAbort", latest);
   const slot = inside("latestBegin", call("latestBegin", latest, bytes), latest, end - bytes);
-  if (slot >= ERRORS_END) call("latestCommit", latest, bytes, slot);
+  if (slot >= RESULT_OFFSETS) call("latestCommit", latest, bytes, slot);
   inside("latestPeek", call("latestPeek", latest, bytes, 1), latest, end - bytes);
   call("latestValidate", latest, 1);
   if (bytes === SMALL_BYTES) {

@@ -187,7 +187,7 @@ test("where no folder takes programs, the error names those that were tried, and
   });
   assert.match(message, "there is no file ");
   assert.match(message, `the copy in ${TMPDIR}/isthmus-`);
-  assert.match(message, "the copy in /var/tmp/isthmus-");
+  assert.ok(message.split("the copy in ").length > 2, "no other folder was tried");
   assert.match(message, "forbids programs (noexec)");
   assert.equal(readdirSync(TMPDIR), []);
 });

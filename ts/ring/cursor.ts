@@ -7,8 +7,8 @@ import {
   WAITERS_SUMMARY_OFFSET,
 } from "../../protocol/layout.js";
 import { RING_HELD_SHIFT } from "../../protocol/limits.js";
-import type { Core } from "../core.js";
-import { ERRORS_END, failure } from "../errors.js";
+import { type Core, flagsOf, isError, offsetOf } from "../core.js";
+import { failure } from "../errors.js";
 import type { Attachment } from "../segment/attachment.js";
 import { checkSynchronous, refusePromise } from "../synchronous.js";
 import type { RingGeometry } from "./end.js";
@@ -87,10 +87,10 @@ export class RingCursor {
     const advance = this.#advance;
     const records = advance === 0 ? 0 : this.#records;
     const result = this.#core.ringReceive(this.#ring, this.#capacity, this.#at, advance, records) >>> 0;
-    if (result < ERRORS_END) throw this.#failed(result);
+    if (isError(result)) throw this.#failed(result);
     this.#advance = 0;
-    const flags = result & (FLAG_WAKE | FLAG_EMPTY);
-    const at = result - flags;
+    const flags = flagsOf(result);
+    const at = offsetOf(result);
     this.#at = at;
     if (flags !== 0) {
       if (flags & FLAG_WAKE) this.#attachment.notify(this.#waitersRoom);
@@ -125,10 +125,10 @@ export class RingCursor {
     const advance = this.#advance;
     const records = advance === 0 ? 0 : this.#records;
     const result = this.#core.ringRelease(this.#ring, this.#capacity, this.#at, advance, records) >>> 0;
-    if (result < ERRORS_END) throw this.#failed(result);
+    if (isError(result)) throw this.#failed(result);
     this.#advance = 0;
-    this.#at = result & FLAG_WAKE ? result - FLAG_WAKE : result;
-    if (result & FLAG_WAKE) this.#attachment.notify(this.#waitersRoom);
+    this.#at = offsetOf(result);
+    if (flagsOf(result) & FLAG_WAKE) this.#attachment.notify(this.#waitersRoom);
   }
 
   /** Whether the core has not been told of something that was taken. */

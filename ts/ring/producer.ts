@@ -11,9 +11,8 @@ import {
   waitingSync,
   wrongType,
 } from "../arguments.js";
-import type { Core } from "../core.js";
+import { type Core, flagsOf, isError, offsetOf } from "../core.js";
 import { disposable } from "../disposal.js";
-import { ERRORS_END } from "../errors.js";
 import { LARGE_BYTES_MIN } from "../host/copy.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { type Attachment, checkMade, type Lease } from "../segment/attachment.js";
@@ -207,13 +206,12 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
 
   #commit(at: number, length: number): void {
     const next = this.#core.ringCommit(this.#ring, at, length) >>> 0;
-    if (next < ERRORS_END) throw sendFailed(next, this.#geometry);
-    const flag = next & FLAG_WAKE;
-    this.#at = next - flag;
-    this.#room -= next - flag - at;
+    if (isError(next)) throw sendFailed(next, this.#geometry);
+    this.#at = offsetOf(next);
+    this.#room -= this.#at - at;
     const stamp = this.#stamp;
     if (--stamp.records <= 0) stamp.write();
-    if (flag !== 0) this.attachment.notify(this.#waitersData);
+    if (flagsOf(next) & FLAG_WAKE) this.attachment.notify(this.#waitersData);
   }
 
   /** Asks the core for room; throws when there can never be any. */
@@ -223,7 +221,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     checkFits(length, this.#geometry);
     if (recordBytes(length) <= this.#room) return true;
     const at = this.#core.ringClaim(this.#ring, this.#geometry.capacity, this.#at, length) >>> 0;
-    if (at !== 0 && at < ERRORS_END) throw sendFailed(at, this.#geometry);
+    if (isError(at)) throw sendFailed(at, this.#geometry);
     this.#at = this.#core.claimed.value >>> 0;
     this.#room = this.#core.room.value >>> 0;
     // A consumer that sleeps on an otherwise empty ring must skip the padding before there can be room.
@@ -435,10 +433,10 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     if (records === 0) return;
     const bytes = to - this.#at;
     const result = this.#core.ringPublish(this.#ring, bytes, records, payloadBytes) >>> 0;
-    if (result > FLAG_WAKE) throw sendFailed(result, this.#geometry);
+    if (isError(result)) throw sendFailed(result, this.#geometry);
     this.#at = to;
     this.#room -= bytes;
-    if (result === FLAG_WAKE) this.attachment.notify(this.#waitersData);
+    if (flagsOf(result) & FLAG_WAKE) this.attachment.notify(this.#waitersData);
   }
 
   /**

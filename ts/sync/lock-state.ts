@@ -27,8 +27,6 @@ import { disarm, lookAgain, lookAtFirst, type QueuedWait } from "../wait/wait.js
 /** exclusive: nobody else holds it; shared: others may hold it shared as well. */
 export type LockMode = "exclusive" | "shared";
 
-/** What a release of the core returns, and an attempt to take the lock shared that stepped back: who must be woken. */
-
 /** @internal A hold that was acquired from the lock itself, with all that are nested in it: how many of each mode are open. */
 export class Tenure {
   exclusive = 0;

@@ -11,8 +11,9 @@ import { readFileSync } from "node:fs";
 import * as errors from "../protocol/errors.js";
 import * as layout from "../protocol/layout.js";
 import * as limits from "../protocol/limits.js";
+import { SHIM_CONTRACT } from "../protocol/shim.js";
 import { grouped } from "./layout-groups.js";
-import { layoutHeader, locksHeader } from "./layout-header.js";
+import { contractHeader, layoutHeader, locksHeader } from "./layout-header.js";
 import { type Constant, constantsOf, fieldsOf } from "./layout-source.js";
 
 const layoutConstants = constantsOf("protocol/layout.ts", { ...layout });
@@ -75,6 +76,7 @@ export function documents(fingerprint: number): Record<string, string> {
   return {
     "docs/protocol.md": filled(readFileSync("docs/protocol.md", "utf8")),
     "docs/isthmus_layout.h": layoutHeader(layoutConstants, limitConstants, fingerprint),
+    "shims/generated/contract.h": contractHeader(SHIM_CONTRACT),
     "shims/generated/locks.h": locksHeader(layoutConstants),
   };
 }

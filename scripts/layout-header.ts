@@ -62,6 +62,21 @@ export function layoutHeader(layout: Constant[], limits: Constant[], fingerprint
   ].join("\n");
 }
 
+/** Text of shims/generated/contract.h. */
+export function contractHeader(number: number): string {
+  return [
+    "/* Generated from protocol/shim.ts by scripts/generate.ts. Do not edit. */",
+    "#ifndef ISTHMUS_GENERATED_CONTRACT_H",
+    "#define ISTHMUS_GENERATED_CONTRACT_H",
+    "",
+    "/* Which contract this shim keeps. */",
+    `#define ISTHMUS_SHIM_CONTRACT ${number}`,
+    "",
+    "#endif",
+    "",
+  ].join("\n");
+}
+
 /** Text of shims/generated/locks.h: the one thing that shims know of the layout. */
 export function locksHeader(layout: Constant[]): string {
   const macro = ({ name, value, doc }: Constant) => [

@@ -116,6 +116,8 @@ static Napi::Object start(Napi::Env env, Napi::Object exports) {
     throw_failure(env, failure);
     return exports;
   }
+  /* The loader looks at it before it calls anything. */
+  exports.Set("contract", Napi::Number::New(env, ISTHMUS_SHIM_CONTRACT));
   napi_set_instance_data(env, state, free_state, nullptr);
   napi_add_env_cleanup_hook(env, end_environment, state);
   for (const auto &each : FUNCTIONS) {

@@ -11,7 +11,8 @@
  * ever. A failed call has changed nothing, unless it says so. Sizes and offsets are bytes, times are
  * milliseconds, strings are UTF-8 with a NUL at the end. Only `isthmus_wait` sleeps.
  *
- * The twin for TypeScript is ts/host/native.ts.
+ * The twin for TypeScript is ts/host/native.ts. A change of this contract raises its number in protocol/shim.ts,
+ * which the loader compares.
  */
 #ifndef ISTHMUS_SHIM_H
 #define ISTHMUS_SHIM_H
@@ -20,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "generated/contract.h"
 #include "generated/errors.h"
 
 #ifdef __cplusplus

@@ -40,17 +40,19 @@ export function stepped(
   name?: string,
 ): number {
   let step = 0;
-  const functions = Object.entries(shim).map(([call, perform]): [string, Call] => [
-    call,
-    (...given) => {
-      before(++step, call);
-      if (call !== "remove" || name === undefined || perform !== genuine.remove) return perform(...given);
-      const { linked } = real.info(given[0] as number);
-      before(++step, "unlink");
-      if (linked) real.unlink(name, 0);
-      return linked;
-    },
-  ]);
+  const functions = Object.entries(shim)
+    .filter(([, value]) => typeof value === "function")
+    .map(([call, perform]): [string, Call] => [
+      call,
+      (...given) => {
+        before(++step, call);
+        if (call !== "remove" || name === undefined || perform !== genuine.remove) return perform(...given);
+        const { linked } = real.info(given[0] as number);
+        before(++step, "unlink");
+        if (linked) real.unlink(name, 0);
+        return linked;
+      },
+    ]);
   replaced(Object.fromEntries(functions), run);
   return step;
 }

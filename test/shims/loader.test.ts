@@ -1,10 +1,21 @@
 /** Finding the binary: where it is looked for, and what somebody is told who has none, a damaged one or may not load any. */
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { NOT_SUPPORTED, SYSTEM } from "../../protocol/errors.js";
+import { SHIM_CONTRACT } from "../../protocol/shim.js";
 import type { NativeError } from "../../ts/host/native.js";
 import { compiled, root } from "../lib/paths.js";
 import { finished, start } from "../lib/processes.js";
@@ -44,6 +55,7 @@ function replaceEmbedded({ loader }: Installed, shims: string): void {
 
 interface Loaded {
   functions?: string;
+  origin?: string;
   status?: number;
   message?: string;
   /** Files of ours that the process has mapped. */
@@ -63,7 +75,9 @@ async function loaded(
     ${before};
     const answer = {};
     try {
-      answer.functions = typeof require(${JSON.stringify(loader)}).loadNative().openNamed;
+      const { loadNative, shimOrigin } = require(${JSON.stringify(loader)});
+      answer.functions = typeof loadNative().openNamed;
+      answer.origin = shimOrigin();
     } catch ({ status, message }) {
       Object.assign(answer, { status, message });
     }
@@ -160,6 +174,100 @@ test("another addon in the place of the shim is not taken for it", async () => {
     process.dlopen = (module, file) => { dlopen(module, file); delete module.exports.openNamed; };`;
   put(chosen, undefined);
   await refused(installed(), /it is not the shim of Isthmus/, { env: { ISTHMUS_PREBUILDS: chosen }, before });
+});
+
+/** The shims that a process loads next are of another release. */
+const ofOtherRelease = (change: string) => `
+  const dlopen = process.dlopen;
+  process.dlopen = (module, file) => {
+    dlopen(module, file);
+    if (file.includes(process.env.OLD_SHIM)) { ${change}; }
+  };`;
+const WITHOUT_NUMBER = ofOtherRelease("delete module.exports.contract");
+const OTHER_NUMBER = ofOtherRelease("module.exports.contract = 7");
+
+test("a shim of another release in ISTHMUS_PREBUILDS: the error says which file, both numbers and what to do", async () => {
+  const chosen = temporaryDirectory();
+  put(chosen, undefined);
+  const env = { ISTHMUS_PREBUILDS: chosen, OLD_SHIM: chosen };
+  const file = join(chosen, here, "isthmus.node");
+  const cure = "let ISTHMUS_PREBUILDS name the prebuilds folder of this release, or unset it";
+  for (const [before, found] of [
+    [WITHOUT_NUMBER, "no contract number"],
+    [OTHER_NUMBER, "contract number 7"],
+  ] as const) {
+    const { status, message } = await loaded(installed(), { env, before });
+    assert.is(status, NOT_SUPPORTED);
+    const what = `belongs to another release of Isthmus: it has ${found}, and this package needs ${SHIM_CONTRACT}`;
+    assert.is(message, `ISTHMUS_PREBUILDS names ${chosen}, but ${file} ${what}: ${cure}`);
+  }
+});
+
+test("a shim of another release in the package, or built from source, is passed over for the copy in the JavaScript", async () => {
+  for (const folder of ["prebuilds", "build/Release"]) {
+    const place = installed();
+    const target = join(place.directory, folder);
+    mkdirSync(target, { recursive: true });
+    if (folder === "prebuilds") put(target, undefined);
+    else cpSync(prebuilt, join(target, "isthmus.node"));
+    const env = { OLD_SHIM: target };
+    const { functions, mapped, origin } = await loaded(place, { env, before: OTHER_NUMBER });
+    assert.is(functions, "function");
+    assert.is(mapped.length, 2, "the other one was not even tried");
+    assert.match(origin as string, /^the copy in the JavaScript for .* because /);
+    const cure = folder === "prebuilds" ? "install the package anew" : "build it anew from the sources";
+    assert.match(
+      origin as string,
+      `it has contract number 7, and this package needs ${SHIM_CONTRACT}: ${cure}`,
+    );
+  }
+});
+
+test("where every shim is of another release the error names each", async () => {
+  const place = installed();
+  put(join(place.directory, "prebuilds"), undefined);
+  await refused(place, /^the copy in the JavaScript belongs to another release of Isthmus/, {
+    env: { OLD_SHIM: "isthmus.node" },
+    before: OTHER_NUMBER,
+  });
+});
+
+test("a copy of the package looks at the number also where another copy has loaded the shim", async () => {
+  const chosen = temporaryDirectory();
+  put(chosen, undefined);
+  const before = `
+    process.env.ISTHMUS_PREBUILDS = ${JSON.stringify(chosen)};
+    require(${JSON.stringify(installed().loader)}).loadNative().contract = 7;`;
+  await refused(installed(), /it has contract number 7/, { before });
+});
+
+test("the prebuilt shims keep the contract of this package", () => {
+  assert.is(native.contract, SHIM_CONTRACT);
+});
+
+/** What the contract consists of: what the two declarations say, without their comments, and the numbers that both use. */
+function contractText(): string {
+  const code = (file: string) =>
+    readFileSync(join(root, file), "utf8")
+      .replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, "")
+      .replace(/\s+/g, " ");
+  return [
+    code("ts/host/native.ts"),
+    code("shims/generated/errors.h"),
+    code("shims/generated/locks.h"),
+  ].join();
+}
+
+/** Of the contract with the number SHIM_CONTRACT. */
+const CONTRACT_SHA256 = "e22046fbabb8999ec416f0ddf116f4abb44a81582601662c3adc93e500360bea";
+
+test("a change of the contract raises its number", () => {
+  const found = createHash("sha256").update(contractText()).digest("hex");
+  assert.is(
+    found,
+    CONTRACT_SHA256,
+    `raise SHIM_CONTRACT (${SHIM_CONTRACT}) in protocol/shim.ts, and write ${found} into this test`,
+  );
 });
 
 test("a platform without a binary is told which have one, and what to do", async () => {

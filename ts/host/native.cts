@@ -6,14 +6,18 @@
  * 2. `prebuilds` of the package, by a literal path for each platform: tools that copy the files of a program see those
  * 3. what `node-gyp-build` finds: a shim that was built from its source
  * 4. the copy in the JavaScript, written to a private folder for as long as it takes to load it
+ *
+ * A shim of another release, which keeps another contract, is passed over like one that cannot be loaded.
  */
 import type { NOT_SUPPORTED, SYSTEM } from "../../protocol/errors.js" with { "resolution-mode": "import" };
+import type { SHIM_CONTRACT } from "../../protocol/shim.js" with { "resolution-mode": "import" };
 import { builtin } from "./builtin.cjs";
 import type { Native, NativeError } from "./native.js" with { "resolution-mode": "import" };
 
 /** The compiler checks them against the table; a CommonJS file cannot import the table itself. */
 const STATUS: typeof NOT_SUPPORTED = 39;
 const SYSTEM_STATUS: typeof SYSTEM = 40;
+const CONTRACT: typeof SHIM_CONTRACT = 1;
 
 const FOLDER_VARIABLE = "ISTHMUS_PREBUILDS";
 
@@ -102,6 +106,13 @@ function shared(key: string, make: () => Native): Native {
   return made;
 }
 
+/** What is wrong with a shim of another release; undefined for one that goes with this package. */
+function otherRelease({ contract }: Partial<Native>): string | undefined {
+  if (contract === CONTRACT) return undefined;
+  const found = contract === undefined ? "no contract number" : `contract number ${contract}`;
+  return `belongs to another release of Isthmus: it has ${found}, and this package needs ${CONTRACT}`;
+}
+
 /** The loader of the system says in words only that this process has too many files open. */
 function outOfDescriptors(cause: unknown): NativeError | undefined {
   const message = messageOf(cause);
@@ -137,11 +148,19 @@ export function shimOrigin(): string {
 class Attempts {
   readonly failures: string[] = [];
 
-  /** The shim in this file, or undefined. Throws at once when the runtime was told to load none. */
-  file(given: string): Native | undefined {
+  /**
+   * The shim in this file, or undefined. Throws at once when the runtime was told to load none.
+   *
+   * @param cure what to do about a shim of another release
+   */
+  file(given: string, cure: string): Native | undefined {
     const file = builtin("node:path").resolve(given);
     try {
-      return shared(file, () => load(file));
+      const shim = shared(file, () => load(file));
+      const other = otherRelease(shim); // of this copy of the package: others may share the shim
+      if (other === undefined) return shim;
+      this.failures.push(`${file} ${other}: ${cure}`);
+      return undefined;
     } catch (cause) {
       const denied = denial(cause);
       if (denied) throw notSupported(denied, cause);
@@ -162,7 +181,7 @@ class Attempts {
       if (JSON.parse(manifest).name !== "isthmus") return undefined;
       const { path: find } = require("node-gyp-build") as { path(root: string): string };
       const file = find(root);
-      const built = this.file(file);
+      const built = this.file(file, "build it anew from the sources of this package, or remove it");
       if (built) origin = `${file}, which was built from its source`;
       return built;
     } catch (cause) {
@@ -173,7 +192,10 @@ class Attempts {
 
   /** The copy in the JavaScript. */
   embedded({ deflated, sha256 }: Embedded): Native {
-    return shared(sha256, () => this.#unpacked(deflated));
+    const shim = shared(sha256, () => this.#unpacked(deflated));
+    const other = otherRelease(shim);
+    if (other === undefined) return shim;
+    throw notSupported(`the copy in the JavaScript ${other}: install the package anew`);
   }
 
   #unpacked(deflated: string): Native {
@@ -265,7 +287,10 @@ export function loadNative(): Native {
   const file = folder
     ? builtin("node:path").resolve(folder, wanted, "isthmus.node")
     : packagedFiles()[wanted];
-  const found = file === undefined ? undefined : attempts.file(file);
+  const cure = folder
+    ? `let ${FOLDER_VARIABLE} name the prebuilds folder of this release, or unset it`
+    : "install the package anew";
+  const found = file === undefined ? undefined : attempts.file(file, cure);
   if (found) {
     origin = folder ? `${file}, in the folder that ${FOLDER_VARIABLE} names` : (file as string);
     return found;

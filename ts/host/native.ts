@@ -9,6 +9,9 @@
  * the operating system said.
  */
 export interface Native {
+  /** Which contract the shim keeps: SHIM_CONTRACT of `protocol/shim.ts` when it goes with this package. */
+  readonly contract: number;
+
   /** Opens the object of that name. With `create` it is made when absent, empty, with exactly `mode`. */
   openNamed(name: string, namespace: number, create: boolean, readOnly: boolean, mode: number): number;
   /** Like `openNamed` for a file at any path. Symbolic links and everything but regular files are refused. */

@@ -120,6 +120,18 @@ export const BUGS: Bug[] = [
     "const exhausted",
     "ts/host/loading",
   ),
+  native(
+    "a shim of another release is taken",
+    "if (contract === CONTRACT) return undefined;",
+    "if (contract !== null) return undefined;",
+    "shims/loader",
+  ),
+  native(
+    "only the copy that loads a shim looks at its number",
+    "const shim = shared(file, () => load(file));\n      const other = otherRelease(shim);",
+    "const shim = shared(file, () => load(file));\n      const other = undefined;",
+    "shims/loader",
+  ),
   process(
     "the listener at the exit stays",
     'if (callbacks.listenerCount("exit") === 0) builtin("node:process").off("exit", callbacks.listener);',

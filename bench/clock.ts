@@ -1,7 +1,8 @@
 /** Clocks of the measuring loops, and a bound on each wait. */
+import { Disturbed } from "./disturbed.js";
 
-/** Longest wait for the other end before a contestant gives up. Milliseconds. */
-export const PATIENCE_MS = 30_000;
+/** Longest wait for the other end before a contestant gives up: its run was disturbed. Milliseconds. */
+export const PATIENCE_MS = 15_000;
 /** Failed polls between two looks at the clock: rare enough not to be measured. */
 const POLLS_PER_LOOK = 1 << 20;
 
@@ -18,7 +19,7 @@ export class Patience {
     const now = performance.now();
     if (sequence !== this.#sequence) this.#until = now + PATIENCE_MS;
     this.#sequence = sequence;
-    if (now > this.#until) throw new Error(`the other end made no progress in ${PATIENCE_MS} ms`);
+    if (now > this.#until) throw new Disturbed(`the other end made no progress in ${PATIENCE_MS} ms`);
   }
 }
 

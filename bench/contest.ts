@@ -60,6 +60,8 @@ export interface Contestant {
 export interface Entry {
   load: () => Promise<{ contestant: Contestant }>;
   plan?: Partial<Plan>;
+  /** Why it cannot run here, if it cannot. */
+  missing?: () => string | undefined;
 }
 
 export interface Goal {

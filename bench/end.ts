@@ -8,6 +8,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Contestant, Plan, Sample } from "./contest.js";
+import { DISTURBED_CODE, Disturbed, isDisturbance } from "./disturbed.js";
 import { linkOver } from "./link.js";
 import { entryOf } from "./rows.js";
 
@@ -23,7 +24,9 @@ async function runLeft(contestant: Contestant, args: string[], plan: Plan): Prom
     const right = fork(fileURLToPath(import.meta.url), [`${index}`, ...args], { serialization: "advanced" });
     process.send?.({ right: right.pid });
     right.once("exit", (code, signal) => {
-      if (code !== 0) fail(new Error(`right end ${index} ended with ${signal ?? code}`));
+      const text = `right end ${index} ended with ${signal ?? code}`;
+      if (code === DISTURBED_CODE) fail(new Disturbed(text));
+      if (code !== 0) fail(new Error(text));
     });
     rightProcesses.push(right);
   }
@@ -33,8 +36,9 @@ async function runLeft(contestant: Contestant, args: string[], plan: Plan): Prom
 }
 
 function fail(problem: unknown): never {
-  console.error(problem);
-  process.exit(1);
+  const disturbed = isDisturbance(problem);
+  console.error(disturbed ? `disturbed: ${problem.message}` : problem);
+  process.exit(disturbed ? DISTURBED_CODE : 1);
 }
 
 async function main(): Promise<void> {

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Sample } from "./contest.js";
+import { DISTURBED_CODE, Disturbed, lastLine } from "./disturbed.js";
 import { benchSources } from "./place.js";
 
 const SOURCES = join(benchSources(), "native");
@@ -38,10 +39,14 @@ function compile(program: string): string {
 }
 
 export async function runNative(program: string, args: (string | number)[]): Promise<Sample> {
-  const { stdout } = await promisify(execFile)(compile(program), args.map(String), {
-    timeout: RUN_MS,
-    killSignal: "SIGKILL",
-    maxBuffer: 64 << 20,
-  });
-  return JSON.parse(stdout) as Sample;
+  const options = { timeout: RUN_MS, killSignal: "SIGKILL" as const, maxBuffer: 64 << 20 };
+  try {
+    const { stdout } = await promisify(execFile)(compile(program), args.map(String), options);
+    return JSON.parse(stdout) as Sample;
+  } catch (problem) {
+    const { code, killed, stderr } = problem as { code?: unknown; killed?: boolean; stderr?: string };
+    if (killed) throw new Disturbed(`not done after ${RUN_MS} ms`);
+    if (code === DISTURBED_CODE) throw new Disturbed(lastLine(stderr ?? ""));
+    throw problem;
+  }
 }

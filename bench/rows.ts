@@ -4,6 +4,7 @@ import type { Entry, Plan, RowSpec } from "./contest.js";
 import { latencyRows } from "./rows/latency-rows.js";
 import { memoryRows } from "./rows/memory-rows.js";
 import { streamRows } from "./rows/stream-rows.js";
+import { stubRows } from "./rows/stub-rows.js";
 
 export const ROWS: RowSpec[] = [...streamRows, ...latencyRows, ...memoryRows];
 
@@ -26,7 +27,7 @@ const PLAN_DEFAULTS: Plan = {
 };
 
 export function rowOf(name: string): RowSpec {
-  const row = ROWS.find((each) => each.name === name);
+  const row = [...ROWS, ...stubRows].find((each) => each.name === name);
   if (!row)
     throw new RangeError(`no row is named ${name}; there are ${ROWS.map((each) => each.name).join(", ")}`);
   return row;

@@ -1,16 +1,14 @@
 /** Runs the contestants of a row in turn and makes one result of what they gave. */
-import { fork } from "node:child_process";
-import { rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { Entry, Goal, RowSpec, Sample } from "./contest.js";
+import type { Goal, RowSpec, Sample } from "./contest.js";
+import { Disturbed } from "./disturbed.js";
+import { type Program, runEnds } from "./ends.js";
 import { type Latency, latencyOf, median, round } from "./figures.js";
+import { watchLoad } from "./load.js";
 import { runNative } from "./native.js";
 import { planOf } from "./rows.js";
 
-/** Longest run of one contestant before its processes are ended. Milliseconds. */
-const RUN_MS = 120_000;
+/** Turns more, for contestants whose runs were disturbed. */
+const MORE_TURNS = 2;
 
 export interface Result {
   name: string;
@@ -20,7 +18,9 @@ export interface Result {
   isthmus?: number;
   native?: number;
   peers: Record<string, number>;
-  /** isthmus ÷ contestant. */
+  /** Isthmus in other runtimes, by their names. */
+  runtimes: Record<string, number>;
+  /** isthmus ÷ contestant; of another runtime: isthmus in it ÷ native, as "native, in bun". */
   ratios: Record<string, number>;
   goals: Record<string, Goal & { ratio: number; met: boolean }>;
   /** Nanoseconds, of all runs together. */
@@ -29,8 +29,14 @@ export interface Result {
   parts?: Record<string, Record<string, number>>;
   /** What each run gave, in order. */
   runs: Record<string, number[]>;
-  /** Contestants that failed or are missing, and why. */
+  /** Contestants that are not there, and why. */
   missing: Record<string, string>;
+  /** Contestants that failed, and how. */
+  failed: Record<string, string>;
+  /** What disturbed runs of contestants said; they count in no figure. */
+  disturbed: Record<string, string[]>;
+  /** The share of all cores, from 0 to 1, that neither the contestants nor this program had while the row ran. */
+  othersShare?: number | undefined;
   runtime: string;
   conditions: object;
 }
@@ -42,56 +48,15 @@ export interface Settings {
   conditions: object;
   /** Why there are no native twins, if there are none. */
   nativeMissing: string | undefined;
+  /** Where isthmus is measured besides this runtime, by name. */
+  programs: Record<string, Program>;
 }
 
 type Runner = () => Promise<Sample>;
 
-let runNumber = 0;
-
-/** Runs all ends of a contestant and ends their processes whatever happens. */
-async function runEnds(row: RowSpec, name: string, entry: Entry, scale: number): Promise<Sample> {
-  const unique = `bench-${process.pid}-${runNumber++}`;
-  const socket = join(tmpdir(), `${unique}.socket`);
-  const plan = planOf(row, entry, { segment: unique, socket }, scale);
-  const program = fileURLToPath(new URL("./end.js", import.meta.url));
-  const left = fork(program, ["left", row.name, name, JSON.stringify(plan)], { serialization: "advanced" });
-  const pids = [left.pid];
-  try {
-    return await new Promise<Sample>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`not done after ${RUN_MS} ms`)), RUN_MS);
-      let sample: Sample | undefined;
-      left.on("message", (message: { right?: number; sample?: Sample }) => {
-        if (message.right !== undefined) pids.push(message.right);
-        sample = message.sample ?? sample;
-      });
-      left.once("exit", (code, signal) => {
-        clearTimeout(timer);
-        if (sample && code === 0) resolve(sample);
-        else reject(new Error(`its process ended with ${signal ?? code}`));
-      });
-    });
-  } finally {
-    for (const pid of pids) endProcess(pid);
-    rmSync(socket, { force: true });
-    await unlinkSegment(unique);
-  }
-}
-
-function endProcess(pid: number | undefined): void {
-  try {
-    if (pid !== undefined) process.kill(pid, "SIGKILL");
-  } catch {
-    // It has ended already.
-  }
-}
-
-async function unlinkSegment(name: string): Promise<void> {
-  try {
-    const { Segment } = await import("isthmus");
-    Segment.unlink(name);
-  } catch {
-    // The contestant has unlinked it, never made it, or there is no isthmus to ask.
-  }
+/** How isthmus in another runtime is called among the contestants. */
+function inRuntime(name: string): string {
+  return `isthmus in ${name}`;
 }
 
 function runnersOf(row: RowSpec, settings: Settings, missing: Record<string, string>): Map<string, Runner> {
@@ -107,27 +72,48 @@ function runnersOf(row: RowSpec, settings: Settings, missing: Record<string, str
     runners.set(name, () => runNative(program, args));
   }
   for (const [name, entry] of Object.entries(row.peers ?? {})) {
-    runners.set(name, () => runEnds(row, name, entry, scale));
+    const why = entry.missing?.();
+    if (why === undefined) runners.set(name, () => runEnds(row, name, entry, scale));
+    else missing[name] = why;
+  }
+  for (const [name, program] of Object.entries(settings.programs)) {
+    runners.set(inRuntime(name), () => runEnds(row, "isthmus", row.isthmus, scale, program));
   }
   return runners;
 }
 
-/** A contestant that fails once is out: a median of what is left would hide it. */
-async function runAll(row: RowSpec, settings: Settings, missing: Record<string, string>) {
-  const runners = runnersOf(row, settings, missing);
-  const samples = new Map<string, Sample[]>([...runners.keys()].map((name) => [name, []]));
-  for (let run = 0; run < settings.runs; run++) {
+/** What the turns of a row gave, by contestant. */
+interface Turns {
+  samples: Map<string, Sample[]>;
+  failed: Record<string, string>;
+  disturbed: Record<string, string[]>;
+}
+
+/** A contestant that fails once is out: a median of what is left would hide it. One that was disturbed gets more turns. */
+export async function takeTurns(runners: Map<string, Runner>, runs: number): Promise<Turns> {
+  const failed: Record<string, string> = {};
+  const samples = new Map<string, Sample[]>();
+  const disturbed: Record<string, string[]> = {};
+  const done = (name: string) => samples.get(name)?.length ?? 0;
+  for (let turn = 0; turn < runs + MORE_TURNS; turn++) {
     for (const [name, runner] of runners) {
-      if (missing[name] !== undefined) continue;
+      if (failed[name] !== undefined || done(name) === runs) continue;
+      const before = disturbed[name] ?? [];
+      if (done(name) === 0 && before.length > MORE_TURNS) continue;
       try {
-        samples.get(name)?.push(await runner());
+        samples.set(name, [...(samples.get(name) ?? []), await runner()]);
       } catch (problem) {
-        missing[name] = problem instanceof Error ? problem.message : String(problem);
+        const text = problem instanceof Error ? problem.message : String(problem);
+        if (problem instanceof Disturbed) {
+          disturbed[name] = [...before, text];
+          continue;
+        }
+        failed[name] = text;
         samples.delete(name);
       }
     }
   }
-  return samples;
+  return { samples, failed, disturbed };
 }
 
 function figureOf(sample: Sample): number {
@@ -163,31 +149,20 @@ function derived(row: RowSpec, result: Result): Record<string, number> {
 }
 
 export async function runRow(row: RowSpec, settings: Settings): Promise<Result> {
+  const othersSince = watchLoad();
   const missing: Record<string, string> = {};
-  const samples = await runAll(row, settings, missing);
+  const runners = runnersOf(row, settings, missing);
+  const { samples, failed, disturbed } = await takeTurns(runners, settings.runs);
   const { runtime, conditions } = settings;
   const { name, what, unit } = row;
   const result: Result = {
-    name,
-    what,
-    unit,
-    peers: {},
-    ratios: {},
-    goals: {},
-    runs: {},
-    missing,
-    runtime,
-    conditions,
+    ...{ name, what, unit, peers: {}, runtimes: {}, ratios: {}, goals: {}, runs: {} },
+    ...{ missing, failed, disturbed, othersShare: othersSince(), runtime, conditions },
   };
   for (const [contestant, own] of samples) {
     const figures = own.map(figureOf);
     result.runs[contestant] = figures.map(round);
-    const figure = round(median(figures));
-    if (contestant === "isthmus" || contestant === "native") result[contestant] = figure;
-    else result.peers[contestant] = figure;
-    if (contestant !== "isthmus" && result.isthmus !== undefined) {
-      result.ratios[contestant] = round(result.isthmus / figure);
-    }
+    addFigure(result, contestant, round(median(figures)), settings);
     if (own[0]?.latenciesNs) {
       result.latency = { ...result.latency, [contestant]: latencyOf(own.map((s) => s.latenciesNs ?? [])) };
     }
@@ -195,7 +170,26 @@ export async function runRow(row: RowSpec, settings: Settings): Promise<Result> 
       result.parts = { ...result.parts, [contestant]: mediansOfParts(own) };
     }
   }
+  addRatios(result);
   Object.assign(result.ratios, derived(row, result));
   result.goals = judge(row.goals, result.ratios);
   return result;
+}
+
+function addFigure(result: Result, contestant: string, figure: number, { programs }: Settings): void {
+  const runtime = Object.keys(programs).find((name) => inRuntime(name) === contestant);
+  if (runtime !== undefined) result.runtimes[runtime] = figure;
+  else if (contestant === "isthmus" || contestant === "native") result[contestant] = figure;
+  else result.peers[contestant] = figure;
+}
+
+function addRatios(result: Result): void {
+  const { isthmus, native } = result;
+  const against = { ...(native !== undefined && { native }), ...result.peers };
+  for (const [name, figure] of Object.entries(against)) {
+    if (isthmus !== undefined) result.ratios[name] = round(isthmus / figure);
+  }
+  for (const [name, figure] of Object.entries(result.runtimes)) {
+    if (native !== undefined) result.ratios[`native, in ${name}`] = round(figure / native);
+  }
 }

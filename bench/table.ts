@@ -4,6 +4,9 @@ import type { Result } from "./run.js";
 
 const HEADINGS = ["row", "contestant", "median", "isthmus ÷ it", "goal", "p50", "p99", "p99.9", "max"];
 
+/** Up to this share of the cores for others a row counts as measured on a quiet machine. */
+const QUIET_SHARE_MAX = 0.05;
+
 export function formatFigure(value: number, unit: string): string {
   if (unit === "messages/s") {
     if (value >= 1e6) return `${(value / 1e6).toFixed(2)} M/s`;
@@ -24,12 +27,13 @@ function linesOf(result: Result): string[][] {
     ["isthmus", result.isthmus],
     ["native", result.native],
     ...Object.entries(result.peers),
+    ...Object.entries(result.runtimes).map(([name, figure]): [string, number] => [`in ${name}`, figure]),
   ];
   const lines: string[][] = [];
   for (const [name, figure] of figures) {
     if (figure === undefined) continue;
     const ratio = result.ratios[name];
-    const latency = result.latency?.[name];
+    const latency = result.latency?.[name.replace(/^in /, "isthmus in ")];
     const tail = latency ? [latency.p50, latency.p99, latency.p999, latency.max] : [];
     lines.push([
       lines.length === 0 ? result.name : "",
@@ -56,8 +60,16 @@ export function formatTable(results: Result[]): string {
       .join("  ")
       .trimEnd(),
   );
-  for (const { name, missing } of results) {
-    for (const [contestant, why] of Object.entries(missing)) table.push(`${name}: no ${contestant}: ${why}`);
-  }
-  return table.join("\n");
+  return [...table, ...results.flatMap(notesOf)].join("\n");
+}
+
+/** What a figure must be read with. */
+function notesOf({ name, missing, failed, disturbed, othersShare }: Result): string[] {
+  const notes = Object.entries(missing).map(([contestant, why]) => `${name}: no ${contestant}: ${why}`);
+  for (const [contestant, how] of Object.entries(failed)) notes.push(`${name}: ${contestant} FAILED: ${how}`);
+  for (const [contestant, said] of Object.entries(disturbed))
+    notes.push(`${name}: ${contestant} was disturbed ${said.length} times: ${said[0]}`);
+  if (othersShare !== undefined && othersShare > QUIET_SHARE_MAX)
+    notes.push(`${name}: others had ${Math.round(othersShare * 100)} % of the cores`);
+  return notes;
 }

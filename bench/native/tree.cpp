@@ -8,6 +8,7 @@
 // Nodes come from a list of free ones, else from the end of those in use, under the same lock as the tree.
 #include "pair.hpp"
 #include <algorithm>
+#include <cerrno>
 #include <pthread.h>
 #include <semaphore.h>
 
@@ -89,7 +90,9 @@ static void await(sem_t *semaphore) {
   timespec until;
   clock_gettime(CLOCK_REALTIME, &until);
   until.tv_sec += PATIENCE_S;
-  if (sem_timedwait(semaphore, &until) != 0) fail("sem_timedwait");
+  if (sem_timedwait(semaphore, &until) == 0) return;
+  if (errno == ETIMEDOUT) disturbed("another process did not get its turn");
+  fail("sem_timedwait");
 }
 
 static bool work(uint32_t worker, uint32_t keys, uint64_t searches) {
@@ -136,7 +139,9 @@ static double round_of(uint32_t workers, uint32_t keys, uint64_t searches) {
   const double ns = double(now_ns() - start);
   for (uint32_t i = 0; i < workers; i++) {
     int status = 0;
-    if (wait(&status) < 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0) shared->lost++;
+    if (wait(&status) > 0 && WIFEXITED(status) && WEXITSTATUS(status) == DISTURBED_CODE)
+      disturbed("a process did not get its turn");
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) shared->lost++;
   }
   if (shared->lost || shared->top || shared->live) {
     fprintf(stderr, "a key was lost, or something is left in the tree\n");

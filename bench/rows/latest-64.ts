@@ -1,6 +1,7 @@
 import { Segment, struct } from "isthmus";
 import { PATIENCE_MS, timeBlocks } from "../clock.js";
 import type { Contestant } from "../contest.js";
+import { Disturbed } from "../disturbed.js";
 
 /** 64 bytes that must belong together: each field is the first one plus its place. */
 const Value = struct({ a: "f64", b: "f64", c: "f64", d: "f64", e: "f64", f: "f64", g: "f64", h: "f64" });
@@ -32,7 +33,7 @@ export const contestant: Contestant = {
     });
     link.send("stop");
     if (mixed > 0) throw new Error(`${mixed} values were mixed from two writes`);
-    if (changes < 2) throw new Error("the writer wrote nothing while it was read");
+    if (changes < 2) throw new Disturbed("the writer got no core while it was read");
     segment.unlink();
     const reads = (plan.warmup + plan.count) * plan.block;
     return { latenciesNs, parts: { "reads that saw a new value": changes / reads } };
@@ -56,7 +57,7 @@ export const contestant: Contestant = {
         do now = performance.now();
         while (now < next);
       }
-      if (performance.now() > giveUp) throw new Error(`nobody stopped the writer in ${PATIENCE_MS} ms`);
+      if (performance.now() > giveUp) throw new Disturbed(`nobody stopped the writer in ${PATIENCE_MS} ms`);
       await new Promise((resolve) => setImmediate(resolve));
     }
   },

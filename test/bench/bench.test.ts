@@ -6,10 +6,12 @@ import { fileURLToPath } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Plan, Sample } from "../../bench/contest.js";
+import { DISTURBED_CODE, Disturbed } from "../../bench/disturbed.js";
+import { compilerVersion, runNative } from "../../bench/native.js";
 import { benchSources } from "../../bench/place.js";
 import { chartSvg } from "../../bench/plot.js";
 import { planOf, ROWS, rowOf } from "../../bench/rows.js";
-import type { Result } from "../../bench/run.js";
+import { type Result, takeTurns } from "../../bench/run.js";
 import { blocksBytes, Series } from "../../bench/series.js";
 
 const PROGRAM = fileURLToPath(new URL("../../bench/main.js", import.meta.url));
@@ -56,11 +58,76 @@ function isFigure(value: unknown): boolean {
   return typeof value === "number" && Number.isFinite(value) && value > 0;
 }
 
+test("a run that was disturbed is tried again and said; only one that is wrong fails", async () => {
+  const sample: Sample = { latenciesNs: [1] };
+  let tries = 0;
+  const counts: Record<string, number> = { fine: 0, always: 0, wrong: 0 };
+  const fine = async () => {
+    counts.fine++;
+    if (tries++ % 3 === 1) throw new Disturbed("no core");
+    return sample;
+  };
+  const always = async () => {
+    counts.always++;
+    throw new Disturbed("never a core");
+  };
+  const wrong = async () => {
+    if (++counts.wrong > 1) throw new Error("the payload is not what was sent");
+    return sample;
+  };
+  const runners = new Map(Object.entries({ fine, always, wrong }));
+  const { samples, failed, disturbed } = await takeTurns(runners, 5);
+  assert.is(samples.get("fine")?.length, 5);
+  assert.equal(disturbed, { fine: ["no core", "no core"], always: Array(3).fill("never a core") });
+  assert.equal(failed, { wrong: "the payload is not what was sent" });
+  assert.is(samples.has("wrong") || samples.has("always"), false);
+  assert.equal(counts, { fine: 7, always: 3, wrong: 2 });
+});
+
+test("the benchmark goes on after a disturbed row, and fails after a wrong payload", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "bench-test-"));
+  try {
+    const json = ["--quick", "--runtime", "none", "--json", join(folder, "results.json")];
+    const calm = await bench(["--only", "stub-disturbed", ...json]);
+    assert.is(calm.code, 0, calm.stderr);
+    assert.match(calm.stdout, /isthmus was disturbed 3 times: right end 0 ended with 3/);
+    const wrong = await bench(["--only", "stub-wrong", ...json]);
+    assert.is(wrong.code, 1);
+    assert.match(
+      wrong.stdout,
+      /isthmus FAILED.*\n?.*the payload that arrived \(1\) is not what was sent \(2\)/,
+    );
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("a writer that was never scheduled is a disturbance, in the twin as well", async () => {
+  // One read sees one value: nobody has written meanwhile.
+  await runContestant("latest-64", { warmup: 0, count: 1, block: 1 }).then(
+    () => assert.unreachable("a run with one read says nothing"),
+    (problem) => assert.match(problem.message, new RegExp(`ended with ${DISTURBED_CODE}$`)),
+  );
+  if (compilerVersion().missing !== undefined) return;
+  await runNative("latest", [1000, 1, 0, 1]).then(
+    () => assert.unreachable("a run with one read says nothing"),
+    (problem) => assert.instance(problem, Disturbed),
+  );
+});
+
 test("one quick row prints a table and writes rows of the documented shape", async () => {
   const folder = mkdtempSync(join(tmpdir(), "bench-test-"));
   try {
     const path = join(folder, "results.json");
-    const { code, stdout, stderr } = await bench(["--quick", "--only", "open", "--json", path]);
+    const { code, stdout, stderr } = await bench([
+      "--quick",
+      "--only",
+      "open",
+      "--runtime",
+      "none",
+      "--json",
+      path,
+    ]);
     assert.is(code, 0, stderr);
     assert.match(stdout, /^row +contestant +median/);
     const results = JSON.parse(readFileSync(path, "utf8")) as Result[];

@@ -12,6 +12,17 @@ export function wrongType(argument: string, expected: string, value: unknown): T
   return new TypeError(`${argument} must be ${expected}, got ${shown(value)}`);
 }
 
+/**
+ * The first argument of constructors that only this package calls, where a lease does not stand for it: nothing that a program
+ * makes up is taken for it, and none of its objects leads to it.
+ */
+export const OURS = Symbol("only functions of isthmus call this constructor");
+
+/** Throws when the user has called a constructor that only this package calls. */
+export function checkOurs(by: unknown, name: string, maker: string): void {
+  if (by !== OURS) throw notMade(name, maker);
+}
+
 /** For `new` of a class whose objects are made by a function. */
 export function notMade(name: string, maker: string): TypeError {
   return new TypeError(`${name} cannot be constructed with new: call ${maker}`);

@@ -1,6 +1,7 @@
 /** What `isthmus inspect` shows of the heap, locks, semaphores, events and counters. */
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { type HeapCheck, type LockInfo, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -11,6 +12,7 @@ import { segmentName, segmentPath, temporaryDirectory } from "../lib/segments.js
 import { isthmus, jsonOf } from "./command-line.js";
 
 interface Inspected {
+  name: string;
   heap: { bytes: number; free: number; used: number; blocks: number; root?: number; check: HeapCheck };
   objects: { name: string; type: string; value?: number; lock?: LockInfo }[];
 }
@@ -58,6 +60,28 @@ test("locks with their holders, semaphores, events and counters with what they h
   shared.release();
   const after = objectsOf(jsonOf<Inspected>(await isthmus(["inspect", name, "--json"])));
   assert.equal([after.exclusive?.lock?.state, after.shared?.lock?.state], ["free", "free"]);
+});
+
+test("a segment in a file is found by the URL of the file, and by nothing else that looks like one", async () => {
+  const path = join(temporaryDirectory(), "a segment");
+  const segment = Segment.openFile(path, { bytes: MiB });
+  segment.counter("hits").add(3);
+  segment.close();
+  const { href } = pathToFileURL(path);
+  for (const url of [href, href.replace("file:", "FILE:"), href.replace("///", "//localhost/")]) {
+    const { name, objects } = jsonOf<Inspected>(await isthmus(["inspect", url, "--json"]));
+    assert.is(name, path);
+    assert.is(objects.length, 1);
+  }
+  const other = await isthmus(["inspect", "file://elsewhere/segment"]);
+  assert.is(other.code, 2);
+  assert.match(
+    other.stderr,
+    /file:\/\/elsewhere\/segment must be a path, or the URL of a file on this machine/,
+  );
+  const removed = await isthmus(["unlink", href]);
+  assert.is(removed.code, 1);
+  assert.match(removed.stderr, "a segment in a file is removed as a file");
 });
 
 test("a dead holder is shown as dead, by the path of a file too, and nothing is written", async () => {

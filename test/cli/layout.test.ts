@@ -73,6 +73,15 @@ test("a module's structs become a header, what lies inside first, odd names made
   assert.match(text, "ISTHMUS_ASSERT(offsetof(struct Pose, point) == 24");
 });
 
+test("a module and a JSON file are found by their URLs as well", async () => {
+  for (const path of [file("with space.mjs", MODULE), file("with space.json", JSON.stringify(json))]) {
+    const byPath = await isthmus(["layout", path, "--json"]);
+    const byUrl = await isthmus(["layout", pathToFileURL(path).href, "--json"]);
+    assert.is(byUrl.code, 0, byUrl.stderr);
+    assert.is(byUrl.stdout, byPath.stdout);
+  }
+});
+
 for (const { language, command } of compilers) {
   test(`the headers compile as ${language}, so their asserts hold; a wrong one does not`, async () => {
     const texts = [

@@ -34,7 +34,20 @@ test("new of a class whose objects are made by a function names the function", (
   ];
   for (const [one, text] of made) {
     const Made = one.constructor as new (...given: unknown[]) => unknown;
-    for (const given of [[], ["name", { bytes: 65536 }]]) {
+    const madeUp = new Proxy({}, { get: () => segment });
+    const first = [
+      {},
+      null,
+      1,
+      "name",
+      () => {},
+      one,
+      segment,
+      producer,
+      Object.create(Made.prototype),
+      madeUp,
+    ];
+    for (const given of [[], ["name", { bytes: 65536 }], ...first.map((value) => [value, 0, 64])]) {
       assert.throws(
         () => new Made(...given),
         (error: Error) => error instanceof TypeError && text.test(error.message),

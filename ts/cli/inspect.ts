@@ -11,6 +11,7 @@ import {
   type SegmentHeader,
 } from "../index.js";
 import { type Command, DONE, Failure } from "./command.js";
+import { pathOf } from "./file.js";
 import { agoText, bytesText, json, line, paint, pairs, safe, table } from "./print.js";
 
 interface InspectedObject extends ObjectInfo {
@@ -25,9 +26,10 @@ export const inspect: Command = {
   help: [
     "Opens the segment read-only: it writes nothing and takes no lock in the segment.",
     "The kernel says whether a participant is live or dead. A stalled participant is live, without a heartbeat for 3 seconds.",
-    "A NAME with a slash is the path of a segment in a file. For a file in this folder, write ./NAME.",
+    "A NAME with a slash is the path of a segment in a file, or its URL (file:///...). For a file in this folder, write ./NAME.",
   ].join("\n"),
-  run({ names: [name], json: asJson }) {
+  run({ names: [given], json: asJson }) {
+    const name = pathOf(given);
     using segment = opened(name);
     const { header, generation, stale, bytes } = segment;
     const participants = segment.participants();

@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { type Fields, type FieldType, IsthmusError, type Struct, struct } from "../index.js";
 import { cHeader, isStruct } from "./c-header.js";
 import { type Command, DONE, Failure, Misuse } from "./command.js";
+import { pathOf } from "./file.js";
 import { json, line, paint, table } from "./print.js";
 
 type Named = [name: string, struct: Struct<Fields>];
@@ -13,11 +14,13 @@ type Named = [name: string, struct: Struct<Fields>];
 export const layout: Command = {
   help: [
     "FILE is a module that exports what struct(...) returned, or JSON: { NAME: { FIELD: TYPE, ... }, ... }.",
+    "FILE can be a URL (file:///...), too.",
     "In JSON a TYPE may also be the NAME of an earlier struct.",
     "With --c the result is a C header whose static asserts check every offset; with --c and --json it is",
     "{ header: TEXT }. Output of the module while it is loaded goes to stderr.",
   ].join("\n"),
-  async run({ names: [file], json: asJson, options }) {
+  async run({ names: [given], json: asJson, options }) {
+    const file = pathOf(given);
     const structs = file.endsWith(".json") ? fromJson(file) : await fromModule(file);
     if (structs.length === 0) throw new Misuse(`${file} has no struct: export what struct(...) returns`);
     if (options.has("c")) {

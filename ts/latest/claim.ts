@@ -1,3 +1,4 @@
+import { OURS } from "../arguments.js";
 import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
@@ -63,6 +64,7 @@ export class LatestClaim<F extends Fields> {
     const { memory, offset } = slot;
     const u8 = new Uint8Array(memory.buffer);
     this.view = new StructView(
+      OURS,
       {
         memory,
         offset,

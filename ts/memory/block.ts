@@ -1,5 +1,5 @@
 import { BUSY, CORRUPT } from "../../protocol/errors.js";
-import { bytesOf, callback, integer, wrongType } from "../arguments.js";
+import { bytesOf, callback, integer, OURS, wrongType } from "../arguments.js";
 import { brand } from "../brand.js";
 import { type PrivateBytes, trueLength } from "../bytes.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
@@ -191,7 +191,7 @@ export class Block {
         `the block at offset ${this.offset} has another layout: ${differenceText(attachment, found, own)}`,
       );
     }
-    return new StructView(this.#place(), own);
+    return new StructView(OURS, this.#place(), own);
   }
 
   #place(): Place {

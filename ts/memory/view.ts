@@ -1,4 +1,4 @@
-import { notMade, wrongType } from "../arguments.js";
+import { checkOurs, type OURS, wrongType } from "../arguments.js";
 import { brand } from "../brand.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { type ArrayOf, arraysOf } from "../struct/arrays.js";
@@ -52,8 +52,8 @@ export class StructView<F extends Fields> {
   }
 
   /** @internal */
-  constructor(place: Place, layout: Struct<F>) {
-    if (typeof place !== "object") throw notMade("StructView", "block.view(layout)");
+  constructor(by: typeof OURS, place: Place, layout: Struct<F>) {
+    checkOurs(by, "StructView", "block.view(layout)");
     this.#place = place;
     this.layout = layout;
   }

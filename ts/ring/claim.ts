@@ -1,4 +1,4 @@
-import { integer, notMade } from "../arguments.js";
+import { checkOurs, integer, OURS } from "../arguments.js";
 import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
@@ -49,8 +49,8 @@ export class Claim<F extends Fields = never> {
   #bytes: Uint8Array | undefined;
 
   /** @internal */
-  constructor(producer: Claimant, from: number, length: number) {
-    if (typeof producer !== "object") throw notMade("Claim", "producer.claim(length)");
+  constructor(by: typeof OURS, producer: Claimant, from: number, length: number) {
+    checkOurs(by, "Claim", "producer.claim(length)");
     this.#attachment = producer.attachment;
     this.#layout = producer.layout;
     this.#producer = producer;
@@ -87,6 +87,7 @@ export class Claim<F extends Fields = never> {
     const attachment = this.#attachment;
     if (this.#layout === undefined) return undefined;
     return new StructView(
+      OURS,
       {
         memory: attachment.view,
         offset: this.#from,

@@ -1,6 +1,7 @@
 import { END_CLOSED, END_DEAD, END_LIVE } from "../../protocol/layout.js";
 import {
   integer,
+  OURS,
   oneOf,
   options,
   type Waiting,
@@ -144,7 +145,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
       each,
     );
     const { record } = this.#cursor;
-    this.#drained = new HandedRecord(record, layout, () => {
+    this.#drained = new HandedRecord(OURS, record, layout, () => {
       throw new IsthmusError("BUSY", "drain releases its records itself");
     });
     this.#part = new EndPart(attachment, this, ring, ringCloseConsumer);
@@ -229,7 +230,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   #peek(): RingRecord<F> | undefined {
     const { record } = this.#cursor;
     if (!this.#cursor.next()) return undefined;
-    const peeked = new HandedRecord(record, this.#layout, this.#release);
+    const peeked = new HandedRecord(OURS, record, this.#layout, this.#release);
     this.#hand(peeked);
     return peeked;
   }

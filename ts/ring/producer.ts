@@ -4,6 +4,7 @@ import {
   bytesOf,
   elementOf,
   integer,
+  OURS,
   objectOf,
   type WaitOptions,
   type WaitSyncOptions,
@@ -498,7 +499,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
 
   #claim(length: number): Claim<F> {
     this.#state = "claimed";
-    return new Claim(this, this.#at + RECORD_HEADER_BYTES, length);
+    return new Claim(OURS, this, this.#at + RECORD_HEADER_BYTES, length);
   }
 
   /** @internal */

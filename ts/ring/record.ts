@@ -1,5 +1,5 @@
 import { RECORD_HEADER_BYTES } from "../../protocol/layout.js";
-import { bytesOf, notMade, wrongType } from "../arguments.js";
+import { bytesOf, checkOurs, OURS, wrongType } from "../arguments.js";
 import { isUint8Array, type PrivateBytes } from "../bytes.js";
 import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
@@ -185,8 +185,13 @@ export class HandedRecord implements RingRecord<Fields> {
   readonly #release: () => void;
 
   /** `release` does what the record's own `release` is for. */
-  constructor(record: RecordAtHand, layout: Struct<Fields> | undefined, release: () => void) {
-    if (typeof record !== "object") throw notMade("RingRecord", "consumer.peek()");
+  constructor(
+    by: typeof OURS,
+    record: RecordAtHand,
+    layout: Struct<Fields> | undefined,
+    release: () => void,
+  ) {
+    checkOurs(by, "RingRecord", "consumer.peek()");
     this.#record = record;
     this.#layout = layout;
     this.#release = release;
@@ -212,6 +217,7 @@ export class HandedRecord implements RingRecord<Fields> {
     if (layout === undefined) return undefined as never;
     const { attachment, from } = this.#record;
     return new StructView(
+      OURS,
       {
         memory: attachment.view,
         offset: from,

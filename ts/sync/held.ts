@@ -1,5 +1,6 @@
 import {
-  notMade,
+  checkOurs,
+  OURS,
   oneOf,
   type WaitOptions,
   type WaitSyncOptions,
@@ -60,8 +61,8 @@ export class Held {
   readonly ownerDied: boolean;
 
   /** @internal A hold of a tenure that counts it already. */
-  constructor(state: LockState, tenure: Tenure, mode: LockMode) {
-    if (typeof state !== "object") throw notMade("Held", "lock.acquire(mode)");
+  constructor(by: typeof OURS, state: LockState, tenure: Tenure, mode: LockMode) {
+    checkOurs(by, "Held", "lock.acquire(mode)");
     this.#state = state;
     this.#name = state.name;
     this.#tenure = tenure;
@@ -305,6 +306,6 @@ export class Held {
 }
 
 /** The class does not name itself in its methods: compiled, its static block would run before that name exists. */
-function holdOf(...given: ConstructorParameters<typeof Held>): Held {
-  return new Held(...given);
+function holdOf(state: LockState, tenure: Tenure, mode: LockMode): Held {
+  return new Held(OURS, state, tenure, mode);
 }

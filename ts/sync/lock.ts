@@ -1,6 +1,7 @@
 import { OBJECT_LOCK } from "../../protocol/layout.js";
 import {
   callback,
+  OURS,
   type Waiting,
   type WaitOptions,
   type WaitSyncOptions,
@@ -226,7 +227,7 @@ export class Lock {
 
   #begin(mode: LockMode): Held {
     const state = this.#state;
-    const held = new Held(state, state.begin(mode, this.#lease), mode);
+    const held = new Held(OURS, state, state.begin(mode, this.#lease), mode);
     state.unconfirmed = undefined;
     return held;
   }

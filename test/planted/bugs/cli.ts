@@ -7,6 +7,7 @@ const doctor = inSource("ts/cli/doctor/doctor.ts");
 const limits = inSource("ts/cli/doctor/limits.ts");
 const memory = inSource("ts/cli/doctor/memory.ts");
 const trial = inSource("ts/cli/doctor/trial.ts");
+const file = inSource("ts/cli/file.ts");
 const inspect = inSource("ts/cli/inspect.ts");
 const layout = inSource("ts/cli/layout.ts");
 const ls = inSource("ts/cli/ls.ts");
@@ -48,6 +49,13 @@ export const BUGS: Bug[] = [
     'findings.push(ok("send and wait", "a record woke the consumer that waited for it"));',
     "",
     "cli/doctor",
+  ),
+  file(
+    "the URL of a file is no path",
+    "return fileURLToPath(given);",
+    "return given;",
+    "cli/layout",
+    "cli/inspect",
   ),
   inspect(
     "a type that is not known is read",

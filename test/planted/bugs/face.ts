@@ -33,6 +33,12 @@ export const BUGS: Bug[] = [
     "if (timeoutMs < 0 || timeoutMs > TIMEOUT_MS_MAX) {",
     "arguments/arguments",
   ),
+  args(
+    "made-up objects are taken by constructors",
+    "if (by !== OURS) throw",
+    "if (by === undefined) throw",
+    "ts/made",
+  ),
   brand(
     "any object passes for one of ours",
     "Reflect.get(value, symbolOf(kind)) === true",

@@ -1,5 +1,6 @@
-// latest PACE BLOCK WARMUP COUNT: reads of the newest 64-byte value while another process writes one each
+// latest read PACE BLOCK WARMUP COUNT: reads of the newest 64-byte value while another process writes one each
 // PACE nanoseconds. (A writer without a pace starves readers of two slots: nothing but luck is measured.)
+// latest write BLOCK WARMUP COUNT: writes of a value that nobody reads meanwhile.
 //
 // Two slots, each with the version of the value in it, 0 while it is written.
 // `current` = version << 8 | slot.
@@ -9,6 +10,7 @@
 // found by the second look at the version.
 #include "pair.hpp"
 #include <atomic>
+#include <cstring>
 
 constexpr size_t FIELDS = 8;
 
@@ -46,11 +48,7 @@ static bool whole(const uint64_t *value) {
   return sum == FIELDS * value[0] + FIELDS * (FIELDS - 1) / 2;
 }
 
-int main(int argc, char **argv) {
-  const auto number = [&](int index) { return number_argument(argc, argv, index); };
-  const uint64_t pace = number(1), block = number(2), warmup = number(3), count = number(4);
-  auto *latest = reinterpret_cast<LatestWords *>(shared_pages(4096));
-  write(latest, 1);
+static void read_beside_writer(LatestWords *latest, uint64_t pace, uint64_t block, uint64_t warmup, uint64_t count) {
   run_pair(
       [&] {
         std::vector<uint64_t> ns;
@@ -82,4 +80,24 @@ int main(int argc, char **argv) {
         }
         return true;
       });
+}
+
+static bool write_alone(LatestWords *latest, uint64_t block, uint64_t warmup, uint64_t count) {
+  std::vector<uint64_t> ns;
+  uint64_t version = 1, value[FIELDS];
+  for (uint64_t i = 0; i < warmup + count; i++) {
+    const uint64_t start = now_ns();
+    for (uint64_t j = 0; j < block; j++) write(latest, ++version);
+    if (i >= warmup) ns.push_back(now_ns() - start);
+  }
+  print_latencies(ns, block);
+  return read(latest, value) == version && value[0] == version && whole(value);
+}
+
+int main(int argc, char **argv) {
+  const auto number = [&](int index) { return number_argument(argc, argv, index); };
+  auto *latest = reinterpret_cast<LatestWords *>(shared_pages(4096));
+  write(latest, 1);
+  if (argc > 1 && strcmp(argv[1], "write") == 0) return write_alone(latest, number(2), number(3), number(4)) ? 0 : 1;
+  read_beside_writer(latest, number(2), number(3), number(4), number(5));
 }

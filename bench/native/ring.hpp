@@ -20,9 +20,10 @@ constexpr uint64_t HELD_SHIFT = 3;
 struct RingWords {
   alignas(128) std::atomic<uint64_t> head;
   alignas(128) std::atomic<uint64_t> tail;
-  alignas(128) uint8_t data[8];
 };
 
+/** The records, behind the positions. */
+inline uint8_t *ring_data(RingWords *ring) { return reinterpret_cast<uint8_t *>(ring) + sizeof(RingWords); }
 inline size_t ring_bytes(uint64_t capacity) { return sizeof(RingWords) + capacity; }
 inline uint64_t record_bytes(uint64_t length) { return (RECORD_HEADER_BYTES + length + 7) & ~uint64_t(7); }
 inline void put_header(uint8_t *at, uint32_t length, uint32_t kind) {
@@ -32,10 +33,11 @@ inline void put_header(uint8_t *at, uint32_t length, uint32_t kind) {
 
 class Producer {
   RingWords *words;
+  uint8_t *data;
   uint64_t capacity, head = 0, cached_tail = 0;
 
 public:
-  Producer(RingWords *ring, uint64_t bytes) : words(ring), capacity(bytes) {}
+  Producer(RingWords *ring, uint64_t bytes) : words(ring), data(ring_data(ring)), capacity(bytes) {}
 
   /** Room for a payload, or null while the ring is full. It is the consumer's after `publish`. */
   uint8_t *claim(uint32_t length) {
@@ -48,10 +50,10 @@ public:
       if (head + padding + bytes - cached_tail > capacity) return nullptr;
     }
     if (padding) {
-      put_header(words->data + index, uint32_t(padding - RECORD_HEADER_BYTES), RECORD_PADDING);
+      put_header(data + index, uint32_t(padding - RECORD_HEADER_BYTES), RECORD_PADDING);
       head += padding;
     }
-    uint8_t *at = words->data + (head & (capacity - 1));
+    uint8_t *at = data + (head & (capacity - 1));
     put_header(at, length, RECORD_DATA);
     head += bytes;
     return at + RECORD_HEADER_BYTES;
@@ -62,10 +64,11 @@ public:
 
 class Consumer {
   RingWords *words;
+  uint8_t *data;
   uint64_t capacity, tail = 0, released = 0, cached_head = 0, held = 0;
 
 public:
-  Consumer(RingWords *ring, uint64_t bytes) : words(ring), capacity(bytes) {}
+  Consumer(RingWords *ring, uint64_t bytes) : words(ring), data(ring_data(ring)), capacity(bytes) {}
 
   /** The next payload, or null while the ring is empty. It stays valid until `take` and a release. */
   uint8_t *peek(uint32_t &length) {
@@ -74,7 +77,7 @@ public:
         cached_head = words->head.load(std::memory_order_acquire);
         if (tail == cached_head) return nullptr;
       }
-      uint8_t *at = words->data + (tail & (capacity - 1));
+      uint8_t *at = data + (tail & (capacity - 1));
       uint32_t kind;
       memcpy(&length, at, 4);
       memcpy(&kind, at + 4, 4);

@@ -1,9 +1,15 @@
 /** Rows that time one operation: less is better. */
-import type { RowSpec } from "../contest.js";
+import type { Plan, RowSpec } from "../contest.js";
 
 const KiB = 1024;
 /** Looks of a native reader in about the time that `receiveSync` looks again at most before it sleeps. */
 const POLLING_SPINS = 50_000;
+
+const latestPlan = { paceNs: 1000, block: 100, warmup: 10_000, count: 10_000 };
+
+function latestTwin(plan: Plan): [string, ...(string | number)[]] {
+  return ["latest", "read", plan.paceNs, plan.block, plan.warmup, plan.count];
+}
 
 export const latencyRows: RowSpec[] = [
   {
@@ -45,12 +51,40 @@ export const latencyRows: RowSpec[] = [
   },
   {
     name: "latest-64",
-    what: "read of the newest 64 B value while another process writes a million a second",
+    what: "read of the newest 64 B value, an object of 8 numbers, while another process writes a million a second",
     unit: "ns",
-    plan: { payloadBytes: 64, paceNs: 1000, block: 100, warmup: 10_000, count: 10_000 },
+    plan: latestPlan,
     isthmus: { load: () => import("./latest-64.js") },
-    native: (plan) => ["latest", plan.paceNs, plan.block, plan.warmup, plan.count],
+    native: latestTwin,
+    goals: { native: { atMost: 5 } },
+  },
+  {
+    name: "latest-64-into",
+    what: "the same into an object that is there already (`readInto`)",
+    unit: "ns",
+    plan: latestPlan,
+    isthmus: { load: () => import("./latest-64-into.js") },
+    native: latestTwin,
     goals: { native: { atMost: 3 } },
+  },
+  {
+    name: "latest-64-write",
+    what: "write of a 64 B value, an object of 8 numbers",
+    unit: "ns",
+    plan: { block: 100, warmup: 10_000, count: 10_000 },
+    isthmus: { load: () => import("./latest-64-write.js") },
+    native: (plan) => ["latest", "write", plan.block, plan.warmup, plan.count],
+    goals: { native: { atMost: 3 } },
+  },
+  {
+    name: "zerocopy-64",
+    what: "64 B record written in its claim, then read in place: `tryClaim`, `commit`, `tryPeek`, `release`, in one process",
+    unit: "ns",
+    plan: { payloadBytes: 64, ringBytes: 64 * KiB, block: 100, warmup: 10_000, count: 10_000 },
+    isthmus: { load: () => import("./zerocopy-64.js") },
+    native: (plan) => ["alone", plan.block, plan.warmup, plan.count],
+    goals: { "ns the pair": { atMost: 60 } },
+    derive: ({ isthmus }) => ({ "ns the pair": isthmus() }),
   },
   {
     name: "open",

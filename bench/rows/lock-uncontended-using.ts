@@ -1,0 +1,3 @@
+import { lockContestant } from "./lock-uncontended.js";
+
+export const contestant = lockContestant("using");

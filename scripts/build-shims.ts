@@ -38,7 +38,7 @@ interface Target {
 
 /** musl's headers give every function its plain name; glibc's rename some (open64, __isoc23_…) that musl lacks. */
 const TARGETS: Target[] = [
-  { platform: "linux-x64", triple: "x86_64-linux-musl", emulation: "elf_x86_64", flags: [] },
+  { platform: "linux-x64", triple: "x86_64-linux-musl", emulation: "elf_x86_64", flags: ["-fno-plt"] },
   {
     platform: "linux-arm64",
     triple: "aarch64-linux-musl",
@@ -51,7 +51,7 @@ const TARGETS: Target[] = [
 const COMPILE = [
   ...["-Os", "-g0", "-fPIC", "-fvisibility=hidden", "-ffunction-sections", "-fdata-sections"],
   ...["-fno-stack-protector", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-fno-sanitize=all"],
-  ...["-U_FORTIFY_SOURCE", "-mcpu=baseline", "-Wall", "-Wextra", "-Werror"],
+  ...["-fno-ident", "-U_FORTIFY_SOURCE", "-mcpu=baseline", "-Wall", "-Wextra", "-Werror"],
 ];
 const C = ["-std=c11", "-D_GNU_SOURCE"];
 const CC = [

@@ -4,7 +4,7 @@
   "targets": [
     {
       "target_name": "isthmus",
-      "sources": ["binding.cc", "binding_object.cc", "binding_state.cc", "binding_wait.cc"],
+      "sources": ["binding.cc", "binding_arguments.cc", "binding_object.cc", "binding_state.cc", "binding_wait.cc"],
       "include_dirs": ["../node_modules/node-api-headers/include", "../node_modules/node-addon-api"],
       "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
       "conditions": [
@@ -35,6 +35,7 @@
               "-fno-stack-protector",
               "-fno-unwind-tables",
               "-fno-asynchronous-unwind-tables",
+              "-fno-ident",
               "-U_FORTIFY_SOURCE"
             ],
             "cflags_c": ["-std=c11"],
@@ -47,7 +48,10 @@
               "-Wl,-z,nodelete",
               "-Wl,--version-script=<(module_root_dir)/linux_exports.map"
             ],
-            "conditions": [["target_arch=='arm64'", {"cflags": ["-mno-outline-atomics"]}]]
+            "conditions": [
+              ["target_arch=='arm64'", {"cflags": ["-mno-outline-atomics"]}],
+              ["target_arch=='x64'", {"cflags": ["-fno-plt"]}]
+            ]
           }
         ]
       ]

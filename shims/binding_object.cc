@@ -1,283 +1,170 @@
 /* Objects: opening, describing, locking, mapping; each the function of its name in ts/host/native.ts. */
 #include "binding_state.h"
 
-constexpr double MODE_MAX = 0777;
-constexpr double BYTES_MAX = 9007199254740991.0;
+/* ---- opening ------------------------------------------------------------------------------------------- */
 
-/* ---- opening */
-
-static bool take_options(const call &of, size_t from, isthmus_options *out) {
-  uint64_t mode;
-  if (!take_boolean(of, from, "create", &out->create)) return false;
-  if (!take_boolean(of, from + 1, "readOnly", &out->read_only)) return false;
-  if (!take_integer(of, from + 2, "mode", MODE_MAX, &mode)) return false;
-  out->mode = static_cast<uint32_t>(mode);
-  return true;
+static isthmus_options options(const argument *from) {
+  return {from[0].flag(), from[1].flag(), from[2].index()};
 }
 
-napi_value open_named(const call &of) {
-  const char *name;
-  uint64_t name_space;
-  isthmus_options options;
-  isthmus_object *object;
-  isthmus_failure failure;
-  if (!take_text(of, 0, "name", &name)) return nullptr;
-  if (!take_namespace(of, 1, &name_space)) return nullptr;
-  if (!take_options(of, 2, &options)) return nullptr;
-  int status = isthmus_open_named(of.state->environment, name, static_cast<uint32_t>(name_space), options,
-                                  &object, &failure);
-  return status == ISTHMUS_OK ? add_object(of, object) : throw_failure(of.env, failure);
+int open_named(call &of) {
+  return give_object(of, isthmus_open_named(of.state->environment, of.state->text, of.arguments[1].index(),
+                                            options(of.arguments + 2), &of.object, &of.failure));
 }
 
-napi_value open_file(const call &of) {
-  const char *path;
-  isthmus_options options;
-  isthmus_object *object;
-  isthmus_failure failure;
-  if (!take_text(of, 0, "path", &path) || !take_options(of, 1, &options)) return nullptr;
-  int status = isthmus_open_file(of.state->environment, path, options, &object, &failure);
-  return status == ISTHMUS_OK ? add_object(of, object) : throw_failure(of.env, failure);
+int open_file(call &of) {
+  return give_object(of, isthmus_open_file(of.state->environment, of.state->text, options(of.arguments + 1),
+                                           &of.object, &of.failure));
 }
 
-napi_value open_anonymous(const call &of) {
-  isthmus_object *object;
-  isthmus_failure failure;
-  int status = isthmus_open_anonymous(of.state->environment, &object, &failure);
-  return status == ISTHMUS_OK ? add_object(of, object) : throw_failure(of.env, failure);
+int open_anonymous(call &of) {
+  return give_object(of, isthmus_open_anonymous(of.state->environment, &of.object, &of.failure));
 }
 
-napi_value open_handle(const call &of) {
-  const char *text;
-  bool read_only;
-  isthmus_object *object;
-  isthmus_failure failure;
-  if (!take_text(of, 0, "handle", &text)) return nullptr;
-  if (!take_boolean(of, 1, "readOnly", &read_only)) return nullptr;
-  int status = isthmus_open_handle(of.state->environment, text, read_only, &object, &failure);
-  return status == ISTHMUS_OK ? add_object(of, object) : throw_failure(of.env, failure);
+int open_handle(call &of) {
+  return give_object(of, isthmus_open_handle(of.state->environment, of.state->text, of.arguments[1].flag(),
+                                             &of.object, &of.failure));
 }
 
-napi_value open_staged(const call &of) {
-  const char *name;
-  uint64_t name_space, mode;
-  isthmus_object *object;
-  isthmus_failure failure;
-  if (!take_text(of, 0, "name", &name)) return nullptr;
-  if (!take_namespace(of, 1, &name_space)) return nullptr;
-  if (!take_integer(of, 2, "mode", MODE_MAX, &mode)) return nullptr;
-  int status = isthmus_open_staged(of.state->environment, name, static_cast<uint32_t>(name_space),
-                                   static_cast<uint32_t>(mode), &object, &failure);
-  return status == ISTHMUS_OK ? add_object(of, object) : throw_failure(of.env, failure);
+int open_staged(call &of) {
+  return give_object(of, isthmus_open_staged(of.state->environment, of.state->text, of.arguments[1].index(),
+                                             of.arguments[2].index(), &of.object, &of.failure));
 }
 
-napi_value publish(const call &of) {
-  object_slot *slot;
-  bool replace;
-  isthmus_failure failure;
-  if (!take_object(of, 0, &slot) || !take_boolean(of, 1, "replace", &replace)) return nullptr;
-  if (isthmus_publish(slot->object, replace, &failure) != ISTHMUS_OK) return throw_failure(of.env, failure);
-  return nullptr;
-}
+int publish(call &of) { return isthmus_publish(of.object, of.arguments[1].flag(), &of.failure); }
 
-napi_value handle(const call &of) {
-  object_slot *slot;
-  isthmus_failure failure;
+int handle(call &of) {
   char text[ISTHMUS_HANDLE_BYTES];
-  if (!take_object(of, 0, &slot)) return nullptr;
-  if (isthmus_handle(slot->object, text, &failure) != ISTHMUS_OK) return throw_failure(of.env, failure);
-  return Napi::String::New(of.env, text);
+  int status = isthmus_handle(of.object, text, &of.failure);
+  return status == ISTHMUS_OK ? give_text(of, text) : status;
 }
 
-napi_value close_object(const call &of) {
-  object_slot *slot;
-  if (take_object(of, 0, &slot)) drop_object(of, slot);
-  return nullptr;
+int close_object(call &of) {
+  drop_object(of);
+  return ISTHMUS_OK;
 }
 
-/* ---- the object */
+/* ---- the object ---------------------------------------------------------------------------------------- */
 
-static void set(Napi::Object &object, const char *name, double number) {
-  object.Set(name, Napi::Number::New(object.Env(), number));
-}
+#define COUNT(array) (sizeof array / sizeof array[0])
 
-napi_value info(const call &of) {
-  object_slot *slot;
+static const field INFO[] = {
+    {"bytes", UINT64, offsetof(isthmus_info, bytes)},   {"linked", FLAG, offsetof(isthmus_info, linked)},
+    {"trusted", FLAG, offsetof(isthmus_info, trusted)}, {"created", FLAG, offsetof(isthmus_info, created)},
+    {"owner", UINT32, offsetof(isthmus_info, owner)},   {"mode", UINT32, offsetof(isthmus_info, mode)},
+};
+
+static const field STORAGE[] = {
+    {"storedBytes", UINT64, offsetof(isthmus_storage, stored_bytes)},
+    {"totalBytes", UINT64, offsetof(isthmus_storage, total_bytes)},
+    {"freeBytes", UINT64, offsetof(isthmus_storage, free_bytes)},
+    {"totalFiles", UINT64, offsetof(isthmus_storage, total_files)},
+    {"freeFiles", UINT64, offsetof(isthmus_storage, free_files)},
+    {"inMemory", FLAG, offsetof(isthmus_storage, in_memory)},
+    {"layered", FLAG, offsetof(isthmus_storage, layered)},
+    {"readOnly", FLAG, offsetof(isthmus_storage, read_only)},
+};
+
+static const field LIMITS[] = {
+    {"place", TEXT, offsetof(isthmus_limits, place)},
+    {"wordsPerWatcher", UINT32, offsetof(isthmus_limits, words_per_watcher)},
+};
+
+int info(call &of) {
   isthmus_info found;
-  isthmus_failure failure;
-  if (!take_object(of, 0, &slot)) return nullptr;
-  if (isthmus_object_info(slot->object, &found, &failure) != ISTHMUS_OK)
-    return throw_failure(of.env, failure);
-  Napi::Object result = Napi::Object::New(of.env);
-  set(result, "bytes", static_cast<double>(found.bytes));
-  result.Set("linked", Napi::Boolean::New(of.env, found.linked));
-  result.Set("trusted", Napi::Boolean::New(of.env, found.trusted));
-  result.Set("created", Napi::Boolean::New(of.env, found.created));
-  set(result, "owner", found.owner);
-  set(result, "mode", found.mode);
-  return result;
+  int status = isthmus_object_info(of.object, &found, &of.failure);
+  return status == ISTHMUS_OK ? give_fields(of, INFO, COUNT(INFO), &found) : status;
 }
 
-void set_storage(Napi::Object &object, const isthmus_storage &found) {
-  set(object, "storedBytes", static_cast<double>(found.stored_bytes));
-  set(object, "totalBytes", static_cast<double>(found.total_bytes));
-  set(object, "freeBytes", static_cast<double>(found.free_bytes));
-  set(object, "totalFiles", static_cast<double>(found.total_files));
-  set(object, "freeFiles", static_cast<double>(found.free_files));
-  object.Set("inMemory", Napi::Boolean::New(object.Env(), found.in_memory));
-  object.Set("layered", Napi::Boolean::New(object.Env(), found.layered));
-  object.Set("readOnly", Napi::Boolean::New(object.Env(), found.read_only));
-}
-
-napi_value storage(const call &of) {
-  object_slot *slot;
+int storage(call &of) {
   isthmus_storage found;
-  isthmus_failure failure;
-  if (!take_object(of, 0, &slot)) return nullptr;
-  if (isthmus_object_storage(slot->object, &found, &failure) != ISTHMUS_OK)
-    return throw_failure(of.env, failure);
-  Napi::Object result = Napi::Object::New(of.env);
-  set_storage(result, found);
-  return result;
+  int status = isthmus_object_storage(of.object, &found, &of.failure);
+  return status == ISTHMUS_OK ? give_fields(of, STORAGE, COUNT(STORAGE), &found) : status;
 }
 
-napi_value allocate(const call &of) {
-  object_slot *slot;
-  uint64_t bytes;
-  isthmus_failure failure;
-  if (!take_object(of, 0, &slot) || !take_integer(of, 1, "bytes", BYTES_MAX, &bytes)) return nullptr;
-  if (bytes == 0)
-    throw_range_error(of.env, "bytes", "more than 0");
-  else if (isthmus_allocate(slot->object, bytes, &failure) != ISTHMUS_OK)
-    return throw_failure(of.env, failure);
-  return nullptr;
+int limits(call &of) {
+  isthmus_limits found;
+  isthmus_system_limits(&found);
+  give_fields(of, STORAGE, COUNT(STORAGE), &found.storage);
+  return give_fields(of, LIMITS, COUNT(LIMITS), &found);
 }
 
-napi_value shrink(const call &of) {
-  object_slot *slot;
-  uint64_t bytes;
-  isthmus_failure failure;
-  if (!take_object(of, 0, &slot) || !take_integer(of, 1, "bytes", BYTES_MAX, &bytes)) return nullptr;
-  if (isthmus_shrink(slot->object, bytes, &failure) == ISTHMUS_OK) return nullptr;
-  return throw_failure(of.env, failure);
+int allocate(call &of) {
+  uint64_t bytes = of.arguments[1].integer;
+  if (bytes == 0) return refuse_range(of, "bytes", "more than 0");
+  return isthmus_allocate(of.object, bytes, &of.failure);
 }
 
-static bool take_bytes(const call &of, size_t index, const char *name, const char *expected, void **address,
-                       size_t *bytes) {
-  napi_typedarray_type type;
-  napi_status status =
-      napi_get_typedarray_info(of.env, of.arguments[index], &type, bytes, address, nullptr, nullptr);
-  if (status == napi_ok && type == napi_uint8_array) return true;
-  throw_type_error(of.env, name, expected);
-  return false;
+int shrink(call &of) { return isthmus_shrink(of.object, of.arguments[1].integer, &of.failure); }
+
+int read_object(call &of) {
+  uint64_t copied;
+  int status = isthmus_read(of.object, of.arguments[1].integer, of.view, of.view_bytes, &copied, &of.failure);
+  return status == ISTHMUS_OK ? give_number(of, static_cast<double>(copied)) : status;
 }
 
-napi_value read_object(const call &of) {
-  object_slot *slot;
-  uint64_t offset, copied;
-  void *into;
-  size_t bytes;
-  isthmus_failure failure;
-  if (!take_object(of, 0, &slot) || !take_integer(of, 1, "offset", BYTES_MAX, &offset)) return nullptr;
-  if (!take_bytes(of, 2, "into", "a Uint8Array", &into, &bytes)) return nullptr;
-  if (isthmus_read(slot->object, offset, into, bytes, &copied, &failure) != ISTHMUS_OK)
-    return throw_failure(of.env, failure);
-  return Napi::Number::New(of.env, static_cast<double>(copied));
-}
-
-static napi_value boolean(napi_env env, bool value) {
-  napi_value result = nullptr;
-  napi_get_boolean(env, value, &result);
-  return result;
-}
-
-napi_value remove_object(const call &of) {
-  object_slot *slot;
+int remove_object(call &of) {
   bool removed;
-  isthmus_failure failure;
-  if (!take_object(of, 0, &slot)) return nullptr;
-  int status = isthmus_remove(slot->object, &removed, &failure);
-  return status == ISTHMUS_OK ? boolean(of.env, removed) : throw_failure(of.env, failure);
+  int status = isthmus_remove(of.object, &removed, &of.failure);
+  return status == ISTHMUS_OK ? give_boolean(of, removed) : status;
 }
 
-/* ---- locks */
+/* ---- locks --------------------------------------------------------------------------------------------- */
 
-static bool take_lock(const call &of, object_slot **slot, uint32_t *index) {
-  uint64_t number;
-  if (!take_object(of, 0, slot) || !take_integer(of, 1, "index", ISTHMUS_LOCK_MAX, &number)) return false;
-  *index = static_cast<uint32_t>(number);
-  return true;
+int lock(call &of) {
+  bool taken;
+  int status = isthmus_lock(of.object, of.arguments[1].index(), of.arguments[2].flag(), &taken, &of.failure);
+  return status == ISTHMUS_OK ? give_boolean(of, taken) : status;
 }
 
-napi_value lock(const call &of) {
-  object_slot *slot;
-  uint32_t index;
-  bool shared, taken;
-  isthmus_failure failure;
-  if (!take_lock(of, &slot, &index) || !take_boolean(of, 2, "shared", &shared)) return nullptr;
-  int status = isthmus_lock(slot->object, index, shared, &taken, &failure);
-  return status == ISTHMUS_OK ? boolean(of.env, taken) : throw_failure(of.env, failure);
+int unlock(call &of) { return isthmus_unlock(of.object, of.arguments[1].index(), &of.failure); }
+
+int held(call &of) {
+  bool found;
+  int status = isthmus_held(of.object, of.arguments[1].index(), of.arguments[2].flag(), &found, &of.failure);
+  return status == ISTHMUS_OK ? give_boolean(of, found) : status;
 }
 
-napi_value unlock(const call &of) {
-  object_slot *slot;
-  uint32_t index;
-  isthmus_failure failure;
-  if (!take_lock(of, &slot, &index)) return nullptr;
-  if (isthmus_unlock(slot->object, index, &failure) != ISTHMUS_OK) return throw_failure(of.env, failure);
-  return nullptr;
-}
+/* ---- mapping ------------------------------------------------------------------------------------------- */
 
-napi_value held(const call &of) {
-  object_slot *slot;
-  uint32_t index;
-  bool exclusively, found;
-  isthmus_failure failure;
-  if (!take_lock(of, &slot, &index) || !take_boolean(of, 2, "exclusively", &exclusively)) return nullptr;
-  int status = isthmus_held(slot->object, index, exclusively, &found, &failure);
-  return status == ISTHMUS_OK ? boolean(of.env, found) : throw_failure(of.env, failure);
-}
-
-/* ---- mapping */
-
-napi_value map(const call &of) {
-  object_slot *slot;
-  bool read_only;
-  isthmus_failure failure;
-  size_t bytes;
-  void *address;
+int map(call &of) {
   napi_ref view;
-  if (!take_object(of, 0, &slot)) return nullptr;
-  if (!take_bytes(of, 1, "memory", "a Uint8Array over a whole WebAssembly.Memory", &address, &bytes))
-    return nullptr;
-  if (!take_boolean(of, 2, "readOnly", &read_only)) return nullptr;
-  if (napi_create_reference(of.env, of.arguments[1], 1, &view) != napi_ok) return nullptr;
-  if (isthmus_map(slot->object, address, bytes, read_only, &failure) != ISTHMUS_OK) {
+  if (napi_create_reference(of.env, of.arguments[1].given, 1, &view) != napi_ok) return THROWN;
+  int status = isthmus_map(of.object, of.view, of.view_bytes, of.arguments[2].flag(), &of.failure);
+  if (status == ISTHMUS_OK)
+    of.slot->view = view;
+  else
     napi_delete_reference(of.env, view);
-    return throw_failure(of.env, failure);
-  }
-  slot->view = view;
-  return nullptr;
+  return status;
 }
 
-napi_value unmap(const call &of) {
-  object_slot *slot;
-  isthmus_failure failure;
-  if (!take_object(of, 0, &slot)) return nullptr;
-  if (isthmus_unmap(slot->object, &failure) != ISTHMUS_OK) return throw_failure(of.env, failure);
-  drop_view(of, slot);
-  return nullptr;
+int unmap(call &of) {
+  int status = isthmus_unmap(of.object, &of.failure);
+  if (status == ISTHMUS_OK) drop_view(of);
+  return status;
 }
 
-napi_value flush(const call &of) {
-  object_slot *slot;
-  isthmus_failure failure;
-  if (!take_object(of, 0, &slot)) return nullptr;
-  if (isthmus_flush(slot->object, &failure) != ISTHMUS_OK) return throw_failure(of.env, failure);
-  return nullptr;
+int flush(call &of) { return isthmus_flush(of.object, &of.failure); }
+
+int touch(call &of) {
+  isthmus_touch(of.object);
+  return ISTHMUS_OK;
 }
 
-napi_value touch(const call &of) {
-  object_slot *slot;
-  if (take_object(of, 0, &slot)) isthmus_touch(slot->object);
-  return nullptr;
+/* ---- names --------------------------------------------------------------------------------------------- */
+
+static void add_name(void *context, const char *name) {
+  call &of = *static_cast<call *>(context);
+  napi_value value;
+  uint32_t length;
+  if (napi_create_string_utf8(of.env, name, NAPI_AUTO_LENGTH, &value) != napi_ok) return;
+  if (napi_get_array_length(of.env, of.result, &length) != napi_ok) return;
+  napi_set_element(of.env, of.result, length, value);
 }
+
+int list(call &of) {
+  if (napi_create_array(of.env, &of.result) != napi_ok) return THROWN;
+  return isthmus_list(of.arguments[0].index(), add_name, &of, &of.failure);
+}
+
+int unlink_name(call &of) { return isthmus_unlink(of.state->text, of.arguments[1].index(), &of.failure); }

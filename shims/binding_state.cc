@@ -1,128 +1,21 @@
+/* The numbers of objects, and what JavaScript gets back: results and errors. */
 #include "binding_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* ---- numbers ------------------------------------------------------------------------------------------- */
+
 /* A number is serial × SLOTS_MAX + slot, so that it leads to its slot. */
 static constexpr double SLOTS_MAX = 65536;
 static constexpr double SAFE_INTEGER_MAX = 9007199254740991.0;
 static uint64_t last_serial;
 
-call begin_call(napi_env env, napi_callback_info info) {
-  call of;
-  size_t count = ARGUMENTS_MAX;
-  void *data = nullptr;
-  napi_get_cb_info(env, info, &count, of.arguments, nullptr, &data);
-  of.env = env;
-  of.state = static_cast<binding_state *>(data);
-  return of;
-}
-
-void throw_type_error(napi_env env, const char *name, const char *expected) {
-  char text[200];
-  snprintf(text, sizeof text, "isthmus shim: %s must be %s", name, expected);
-  napi_throw_type_error(env, nullptr, text);
-}
-
-void throw_range_error(napi_env env, const char *name, const char *expected) {
-  char text[200];
-  snprintf(text, sizeof text, "isthmus shim: %s must be %s", name, expected);
-  napi_throw_range_error(env, nullptr, text);
-}
-
-static void set_number(napi_env env, napi_value object, const char *name, double number) {
-  napi_value value;
-  if (napi_create_double(env, number, &value) == napi_ok) napi_set_named_property(env, object, name, value);
-}
-
-napi_value throw_failure(napi_env env, const isthmus_failure &failure) {
-  char text[200];
-  if (failure.call[0] == 0)
-    snprintf(text, sizeof text, "isthmus shim: refused with status %d", failure.status);
-  else
-    snprintf(text, sizeof text, "isthmus shim: %s failed with errno %d", failure.call, failure.os_error);
-  napi_value message, error, call_name;
-  if (napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &message) != napi_ok) return nullptr;
-  if (napi_create_error(env, nullptr, message, &error) != napi_ok) return nullptr;
-  set_number(env, error, "status", failure.status);
-  set_number(env, error, "errno", failure.os_error);
-  if (napi_create_string_utf8(env, failure.call, NAPI_AUTO_LENGTH, &call_name) == napi_ok) {
-    napi_set_named_property(env, error, "syscall", call_name);
-  }
-  napi_throw(env, error);
-  return nullptr;
-}
-
-bool take_object(const call &of, size_t index, object_slot **out) {
-  double number = 0;
-  if (napi_get_value_double(of.env, of.arguments[index], &number) == napi_ok && number >= SLOTS_MAX &&
-      number <= SAFE_INTEGER_MAX) {
-    uint64_t slot = static_cast<uint64_t>(number) % static_cast<uint64_t>(SLOTS_MAX);
-    if (slot < of.state->slot_count && of.state->slots[slot].number == number) {
-      *out = &of.state->slots[slot];
-      return true;
-    }
-  }
-  throw_type_error(of.env, "object", "the number of an open object of this thread");
-  return false;
-}
-
-bool take_mapped(const call &of, size_t index, object_slot **out) {
-  if (!take_object(of, index, out)) return false;
-  if (isthmus_mapped_bytes((*out)->object) > 0) return true;
-  throw_type_error(of.env, "object", "mapped");
-  return false;
-}
-
-bool take_boolean(const call &of, size_t index, const char *name, bool *out) {
-  if (napi_get_value_bool(of.env, of.arguments[index], out) == napi_ok) return true;
-  throw_type_error(of.env, name, "a boolean");
-  return false;
-}
-
-bool take_integer(const call &of, size_t index, const char *name, double most, uint64_t *out) {
-  double number = 0;
-  if (napi_get_value_double(of.env, of.arguments[index], &number) != napi_ok) {
-    throw_type_error(of.env, name, "a number");
-    return false;
-  }
-  if (number >= 0 && number <= most) {
-    *out = static_cast<uint64_t>(number);
-    if (static_cast<double>(*out) == number) return true;
-  }
-  char expected[80];
-  snprintf(expected, sizeof expected, "an integer from 0 to %.0f", most);
-  throw_range_error(of.env, name, expected);
-  return false;
-}
-
-bool take_word_offset(const call &of, size_t index, const object_slot *slot, uint64_t *out) {
-  if (!take_integer(of, index, "offset", SAFE_INTEGER_MAX, out)) return false;
-  if (*out % 4 == 0 && *out < isthmus_mapped_bytes(slot->object)) return true;
-  throw_range_error(of.env, "offset", "a multiple of 4 inside the mapping");
-  return false;
-}
-
-bool take_text(const call &of, size_t index, const char *name, const char **out) {
-  char *text = of.state->text;
-  size_t length = 0;
-  if (napi_get_value_string_utf8(of.env, of.arguments[index], nullptr, 0, &length) != napi_ok) {
-    throw_type_error(of.env, name, "a string");
-    return false;
-  }
-  *out = text;
-  if (length < TEXT_BYTES &&
-      napi_get_value_string_utf8(of.env, of.arguments[index], text, TEXT_BYTES, &length) == napi_ok &&
-      strlen(text) == length) {
-    return true;
-  }
-  throw_range_error(of.env, name, "shorter and without NUL");
-  return false;
-}
-
-bool take_namespace(const call &of, size_t index, uint64_t *out) {
-  return take_integer(of, index, "namespace", ISTHMUS_GLOBAL, out);
+object_slot *slot_of(const binding_state *state, double number) {
+  if (!(number >= SLOTS_MAX && number <= SAFE_INTEGER_MAX)) return nullptr;
+  uint64_t slot = static_cast<uint64_t>(number) % static_cast<uint64_t>(SLOTS_MAX);
+  return slot < state->slot_count && state->slots[slot].number == number ? &state->slots[slot] : nullptr;
 }
 
 static object_slot *free_slot(binding_state *state) {
@@ -140,29 +33,102 @@ static object_slot *free_slot(binding_state *state) {
   return slot;
 }
 
-napi_value add_object(const call &of, isthmus_object *object) {
+int give_object(call &of, int status) {
+  if (status != ISTHMUS_OK) return status;
   object_slot *slot = free_slot(of.state);
-  napi_value result = nullptr;
   if (!slot) {
-    isthmus_close(object);
-    return throw_failure(of.env, isthmus_failure{ISTHMUS_SYSTEM, 0, "malloc"});
+    isthmus_close(of.object);
+    of.failure = {ISTHMUS_SYSTEM, 0, "malloc"};
+    return ISTHMUS_SYSTEM;
   }
   uint64_t serial = __atomic_add_fetch(&last_serial, 1, __ATOMIC_RELAXED);
   slot->number = static_cast<double>(serial) * SLOTS_MAX + static_cast<double>(slot - of.state->slots);
-  slot->object = object;
+  slot->object = of.object;
   slot->view = nullptr;
-  napi_create_double(of.env, slot->number, &result);
+  return give_number(of, slot->number);
+}
+
+void drop_view(const call &of) {
+  if (of.slot->view) napi_delete_reference(of.env, of.slot->view);
+  of.slot->view = nullptr;
+}
+
+void drop_object(const call &of) {
+  isthmus_close(of.object);
+  drop_view(of);
+  of.slot->object = nullptr;
+  of.slot->number = 0;
+}
+
+/* ---- results ------------------------------------------------------------------------------------------- */
+
+int give_number(call &of, double value) {
+  napi_create_double(of.env, value, &of.result);
+  return ISTHMUS_OK;
+}
+
+int give_boolean(call &of, bool value) {
+  napi_get_boolean(of.env, value, &of.result);
+  return ISTHMUS_OK;
+}
+
+static napi_value text_value(napi_env env, const char *value) {
+  napi_value result = nullptr;
+  napi_create_string_utf8(env, value, NAPI_AUTO_LENGTH, &result);
   return result;
 }
 
-void drop_view(const call &of, object_slot *slot) {
-  if (slot->view) napi_delete_reference(of.env, slot->view);
-  slot->view = nullptr;
+int give_text(call &of, const char *value) {
+  of.result = text_value(of.env, value);
+  return ISTHMUS_OK;
 }
 
-void drop_object(const call &of, object_slot *slot) {
-  isthmus_close(slot->object);
-  drop_view(of, slot);
-  slot->object = nullptr;
-  slot->number = 0;
+int give_fields(call &of, const field *fields, size_t count, const void *from) {
+  napi_value object = of.result;
+  if (!object && napi_create_object(of.env, &object) != napi_ok) return ISTHMUS_OK;
+  for (size_t i = 0; i < count; i++) {
+    const char *at = static_cast<const char *>(from) + fields[i].offset;
+    of.result = nullptr;
+    switch (fields[i].kind) {
+      case FLAG:
+        give_boolean(of, *reinterpret_cast<const bool *>(at));
+        break;
+      case UINT32:
+        give_number(of, *reinterpret_cast<const uint32_t *>(at));
+        break;
+      case UINT64:
+        give_number(of, static_cast<double>(*reinterpret_cast<const uint64_t *>(at)));
+        break;
+      case TEXT:
+        give_text(of, *reinterpret_cast<const char *const *>(at));
+        break;
+    }
+    if (of.result) napi_set_named_property(of.env, object, fields[i].name, of.result);
+  }
+  of.result = object;
+  return ISTHMUS_OK;
+}
+
+/* ---- errors -------------------------------------------------------------------------------------------- */
+
+static const field FAILURE_FIELDS[] = {
+    {"status", UINT32, offsetof(isthmus_failure, status)},
+    {"errno", UINT32, offsetof(isthmus_failure, os_error)},
+    {"syscall", TEXT, offsetof(isthmus_failure, call)},
+};
+
+void throw_failure(call &of) {
+  char text[120];
+  napi_value message, error;
+  if (of.failure.call[0] == 0)
+    snprintf(text, sizeof text, "isthmus shim: refused with status %d", of.failure.status);
+  else
+    snprintf(text, sizeof text, "isthmus shim: %s failed with errno %d", of.failure.call,
+             of.failure.os_error);
+  message = text_value(of.env, text);
+  if (!message || napi_create_error(of.env, nullptr, message, &error) != napi_ok) return;
+  of.result = error;
+  give_fields(of, FAILURE_FIELDS, sizeof FAILURE_FIELDS / sizeof FAILURE_FIELDS[0], &of.failure);
+  napi_throw(of.env, error);
+  of.result = nullptr;
 }

@@ -1,6 +1,9 @@
 /*
- * What the binding keeps per JavaScript thread, how arguments become C values, and how refusals become
- * errors.
+ * What the files of the binding share: what is kept per JavaScript thread, and one call of a function.
+ *
+ * A call goes through three stations. binding.cc reads the row of the function in its table;
+ * binding_arguments.cc turns each JavaScript argument into a C value, by the rule of its parameter; the body
+ * calls the shim.
  *
  * Objects are numbers in JavaScript. A number is never given out twice in a process, so a stale one, or one
  * of another thread, is recognised and is a TypeError.
@@ -8,7 +11,7 @@
 #ifndef ISTHMUS_BINDING_STATE_H
 #define ISTHMUS_BINDING_STATE_H
 
-#include <napi.h>
+#include <node_api.h>
 
 #include "isthmus_shim.h"
 
@@ -25,78 +28,141 @@ struct binding_state {
   isthmus_environment *environment;
   object_slot *slots;
   uint32_t slot_count;
-  napi_threadsafe_function bell;
   uint32_t bell_posted; /* 1 from the first ring until JavaScript is about to look; accessed atomically */
+  napi_threadsafe_function bell;
   /* The text argument of the call that runs. Not on the stack: Windows wants frames below a page. */
   char text[TEXT_BYTES];
 };
 
-/* Every function of the binding has its thread's state as its data. */
+/* Every parameter of the functions, each with a rule in binding_arguments.cc. No function has two texts or two views. */
+enum parameter : uint8_t {
+  NOTHING,
+  OBJECT, /* gives `slot` and `object` of the call, as MAPPED does */
+  MAPPED, /* an object that is mapped */
+  WORD,   /* the offset of a word in the mapping of the object before it */
+  NAME,
+  PATH,
+  HANDLE,
+  NAME_SPACE,
+  CREATE,
+  READ_ONLY,
+  MODE,
+  REPLACE,
+  BYTES,
+  OFFSET,
+  INTO,
+  MEMORY,
+  INDEX,
+  SHARED,
+  EXCLUSIVELY,
+  EXPECTED,
+  TIMEOUT_MS,
+  BELL,
+};
+
+struct argument {
+  napi_value given; /* undefined when it was not given */
+  double number;
+  uint64_t integer; /* 0 or 1 for a boolean */
+
+  bool flag() const { return integer != 0; }
+  uint32_t index() const { return static_cast<uint32_t>(integer); }
+};
+
 constexpr size_t ARGUMENTS_MAX = 5;
+
 struct call {
   napi_env env;
   binding_state *state;
-  napi_value arguments[ARGUMENTS_MAX]; /* those that were not given are undefined */
+  argument arguments[ARGUMENTS_MAX];
+  object_slot *slot;
+  isthmus_object *object; /* that of the slot; or the one that a body opens */
+  void *view;             /* what the Uint8Array shows, of `view_bytes` bytes */
+  size_t view_bytes;
+  napi_value result; /* nullptr is undefined */
+  isthmus_failure failure;
 };
-call begin_call(napi_env env, napi_callback_info info);
 
-/* Each gives false, with an exception pending, when argument `index` is not what `name` needs. */
-bool take_object(const call &of, size_t index, object_slot **out);
-bool take_mapped(const call &of, size_t index, object_slot **out);
-bool take_boolean(const call &of, size_t index, const char *name, bool *out);
-/* An integer from 0 to `most`. */
-bool take_integer(const call &of, size_t index, const char *name, double most, uint64_t *out);
-/* The offset of a 32-bit word inside the mapping of `slot`. */
-bool take_word_offset(const call &of, size_t index, const object_slot *slot, uint64_t *out);
-/* Text without NUL; it stays in `of.state->text` until the next one is taken. */
-bool take_text(const call &of, size_t index, const char *name, const char **out);
-bool take_namespace(const call &of, size_t index, uint64_t *out);
+/*
+ * A body gives the status of the shim, with `failure` filled in unless it is ISTHMUS_OK, or this one when it
+ * has thrown by itself.
+ */
+constexpr int THROWN = -1;
 
-void throw_type_error(napi_env env, const char *name, const char *expected);
-void throw_range_error(napi_env env, const char *name, const char *expected);
-/* An Error with `status`, `syscall` and `errno`. Gives nullptr, for the caller to return. */
-napi_value throw_failure(napi_env env, const isthmus_failure &failure);
+/* ---- binding_arguments.cc ------------------------------------------------------------------------------ */
 
-/* Gives the object a number; closes it when there is no room for one. */
-napi_value add_object(const call &of, isthmus_object *object);
-void drop_object(const call &of, object_slot *slot);
-void drop_view(const call &of, object_slot *slot);
+/* False, with an exception pending, when argument `index` is not what `wanted` allows. */
+bool take(call &of, size_t index, parameter wanted);
+/* Throws a RangeError or a TypeError that names the argument. Gives THROWN. */
+int refuse_range(const call &of, const char *name, const char *expected);
+int refuse_type(const call &of, const char *name, const char *expected);
+
+/* ---- binding_state.cc ---------------------------------------------------------------------------------- */
+
+/* nullptr when no open object of this thread has that number. */
+object_slot *slot_of(const binding_state *state, double number);
+/* After a call of the shim that opens: gives `object` of the call a number, or closes it when there is no room for one. */
+int give_object(call &of, int status);
+void drop_object(const call &of);
+void drop_view(const call &of);
+
+/* Each of these sets the result of the call and gives ISTHMUS_OK. */
+int give_number(call &of, double value);
+int give_boolean(call &of, bool value);
+int give_text(call &of, const char *value);
+
+enum field_kind : uint8_t { FLAG, UINT32, UINT64, TEXT };
+
+/* A member of a struct of the contract, and the property that shows it. */
+struct field {
+  char name[16];
+  field_kind kind;
+  uint8_t offset;
+};
+
+/* Sets them as properties of the result, which becomes an object if it is none yet. */
+int give_fields(call &of, const field *fields, size_t count, const void *from);
+/* Throws an Error that tells the failure of the call: `status`, `syscall` and `errno`. */
+void throw_failure(call &of);
+
+/* ---- the bodies, each the function of that name in ts/host/native.ts ----------------------------------- */
+
+/* binding_object.cc */
+int open_named(call &of);
+int open_file(call &of);
+int open_anonymous(call &of);
+int open_handle(call &of);
+int open_staged(call &of);
+int publish(call &of);
+int handle(call &of);
+int close_object(call &of);
+int info(call &of);
+int storage(call &of);
+int limits(call &of);
+int allocate(call &of);
+int shrink(call &of);
+int read_object(call &of);
+int remove_object(call &of);
+int lock(call &of);
+int unlock(call &of);
+int held(call &of);
+int map(call &of);
+int unmap(call &of);
+int flush(call &of);
+int touch(call &of);
+int list(call &of);
+int unlink_name(call &of);
+
+/* binding_wait.cc */
+int wake(call &of);
+int wait(call &of);
+int now(call &of);
+int set_bell(call &of);
+int watch(call &of);
+int unwatch(call &of);
+void ring(void *state);
 
 /* binding.cc */
 void end_environment(void *state);
-
-/* binding_object.cc */
-napi_value open_named(const call &of);
-napi_value open_file(const call &of);
-napi_value open_anonymous(const call &of);
-napi_value open_handle(const call &of);
-napi_value open_staged(const call &of);
-napi_value publish(const call &of);
-napi_value handle(const call &of);
-napi_value close_object(const call &of);
-napi_value info(const call &of);
-/* Sets what is known of the storage as properties. */
-void set_storage(Napi::Object &object, const isthmus_storage &found);
-napi_value storage(const call &of);
-napi_value allocate(const call &of);
-napi_value shrink(const call &of);
-napi_value read_object(const call &of);
-napi_value remove_object(const call &of);
-napi_value lock(const call &of);
-napi_value unlock(const call &of);
-napi_value held(const call &of);
-napi_value map(const call &of);
-napi_value unmap(const call &of);
-napi_value flush(const call &of);
-napi_value touch(const call &of);
-
-/* binding_wait.cc */
-napi_value wake(const call &of);
-napi_value wait(const call &of);
-napi_value now(const call &of);
-napi_value set_bell(const call &of);
-napi_value watch(const call &of);
-napi_value unwatch(const call &of);
-void ring(void *state);
 
 #endif

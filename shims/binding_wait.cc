@@ -7,39 +7,16 @@
  */
 #include "binding_state.h"
 
-napi_value wake(const call &of) {
-  object_slot *slot;
-  uint64_t offset;
-  isthmus_failure failure;
-  if (!take_mapped(of, 0, &slot) || !take_word_offset(of, 1, slot, &offset)) return nullptr;
-  if (isthmus_wake(slot->object, offset, &failure) != ISTHMUS_OK) return throw_failure(of.env, failure);
-  return nullptr;
+int wake(call &of) { return isthmus_wake(of.object, of.arguments[1].integer, &of.failure); }
+
+int wait(call &of) {
+  int64_t expected = 0; /* a word that JavaScript reads as a signed number is the same word */
+  napi_get_value_int64(of.env, of.arguments[2].given, &expected);
+  return isthmus_wait(of.object, of.arguments[1].integer, static_cast<uint32_t>(expected),
+                      of.arguments[3].number, &of.failure);
 }
 
-napi_value wait(const call &of) {
-  object_slot *slot;
-  uint64_t offset;
-  int64_t expected;
-  double timeout_ms;
-  isthmus_failure failure;
-  if (!take_mapped(of, 0, &slot) || !take_word_offset(of, 1, slot, &offset)) return nullptr;
-  if (napi_get_value_int64(of.env, of.arguments[2], &expected) != napi_ok) {
-    throw_type_error(of.env, "expected", "a number");
-  } else if (napi_get_value_double(of.env, of.arguments[3], &timeout_ms) != napi_ok ||
-             timeout_ms != timeout_ms) {
-    throw_type_error(of.env, "timeoutMs", "a number");
-  } else if (isthmus_wait(slot->object, offset, static_cast<uint32_t>(expected), timeout_ms, &failure) !=
-             ISTHMUS_OK) {
-    throw_failure(of.env, failure);
-  }
-  return nullptr;
-}
-
-napi_value now(const call &of) {
-  napi_value result = nullptr;
-  napi_create_double(of.env, isthmus_now_ms(), &result);
-  return result;
-}
+int now(call &of) { return give_number(of, isthmus_now_ms()); }
 
 /* On the shim's thread. */
 void ring(void *data) {
@@ -59,46 +36,31 @@ static void call_bell(napi_env env, napi_value bell, void *context, void *) {
   napi_call_function(env, receiver, bell, 0, nullptr, nullptr);
 }
 
-napi_value set_bell(const call &of) {
+int set_bell(call &of) {
   binding_state *state = of.state;
-  napi_valuetype type;
   napi_value name;
-  if (napi_typeof(of.env, of.arguments[0], &type) != napi_ok || type != napi_function) {
-    throw_type_error(of.env, "bell", "a function");
-    return nullptr;
-  }
-  if (state->bell) {
-    throw_type_error(of.env, "setBell", "called once only");
-    return nullptr;
-  }
-  if (napi_create_string_utf8(of.env, "isthmus", NAPI_AUTO_LENGTH, &name) != napi_ok) return nullptr;
   napi_threadsafe_function made;
-  if (napi_create_threadsafe_function(of.env, of.arguments[0], nullptr, name, 0, 1, nullptr, nullptr, state,
-                                      call_bell, &made) != napi_ok) {
-    return throw_failure(of.env, isthmus_failure{ISTHMUS_SYSTEM, 0, "napi_create_threadsafe_function"});
+  if (state->bell) return refuse_type(of, "setBell", "called once only");
+  if (napi_create_string_utf8(of.env, "isthmus", NAPI_AUTO_LENGTH, &name) != napi_ok) return THROWN;
+  if (napi_create_threadsafe_function(of.env, of.arguments[0].given, nullptr, name, 0, 1, nullptr, nullptr,
+                                      state, call_bell, &made) != napi_ok) {
+    of.failure = {ISTHMUS_SYSTEM, 0, "napi_create_threadsafe_function"};
+    return ISTHMUS_SYSTEM;
   }
   napi_unref_threadsafe_function(of.env, made);
   state->bell = made;
   /* The hook that was added last runs first: ours stops the thread before the runtime takes the function away. */
   napi_remove_env_cleanup_hook(of.env, end_environment, state);
   napi_add_env_cleanup_hook(of.env, end_environment, state);
-  return nullptr;
+  return ISTHMUS_OK;
 }
 
-napi_value watch(const call &of) {
-  object_slot *slot;
-  uint64_t offset;
-  isthmus_failure failure;
-  if (!take_mapped(of, 0, &slot) || !take_word_offset(of, 1, slot, &offset)) return nullptr;
-  if (!of.state->bell)
-    throw_type_error(of.env, "watch", "called after setBell");
-  else if (isthmus_watch(slot->object, offset, &failure) != ISTHMUS_OK)
-    return throw_failure(of.env, failure);
-  return nullptr;
+int watch(call &of) {
+  if (!of.state->bell) return refuse_type(of, "watch", "called after setBell");
+  return isthmus_watch(of.object, of.arguments[1].integer, &of.failure);
 }
 
-napi_value unwatch(const call &of) {
-  object_slot *slot;
-  if (take_object(of, 0, &slot)) isthmus_unwatch(slot->object);
-  return nullptr;
+int unwatch(call &of) {
+  isthmus_unwatch(of.object);
+  return ISTHMUS_OK;
 }

@@ -1,18 +1,21 @@
 /*
  * The contract of every shim: what Isthmus needs from an operating system, and nothing of how it is done.
  *
- * An *object* is the thing that processes share: bytes, a name or none, kernel-held locks, and words to sleep
- * on. An *environment* is one JavaScript thread; it owns the objects it opened and, when it watches words,
- * their threads. No two threads use one environment at a time. Different environments are independent, and
- * may be in one process.
+ *   object        what processes share: bytes, a name or none, kernel-held locks, and words to sleep on
+ *   environment   one JavaScript thread. It owns the objects that it opened and, when it watches words, the
+ *                 threads that watch them. No two threads use one environment at a time. Different
+ *                 environments are independent, and may be in one process
  *
- * Every function that can fail returns ISTHMUS_OK or a code of generated/errors.h, and then says in `failure`
- * (never NULL) which call of the system refused and with which number; `call` is a string that lives for
- * ever. A failed call has changed nothing, unless it says so. Sizes and offsets are bytes, times are
- * milliseconds, strings are UTF-8 with a NUL at the end. Only `isthmus_wait` sleeps.
+ *   sizes, offsets   bytes
+ *   times            milliseconds
+ *   strings          UTF-8 with a NUL at the end
  *
- * The twin for TypeScript is ts/host/native.ts. A change of this contract raises its number in protocol/shim.ts,
- * which the loader compares.
+ * A function that can fail returns ISTHMUS_OK or a code of generated/errors.h, and then says in `failure`
+ * (never NULL) which call of the system refused and with which number; `call` is a string that lives for ever.
+ * A failed call has changed nothing, unless it says so. Only `isthmus_wait` sleeps.
+ *
+ * The twin for TypeScript is ts/host/native.ts. A change of this contract raises its number in
+ * protocol/shim.ts, which the loader compares.
  */
 #ifndef ISTHMUS_SHIM_H
 #define ISTHMUS_SHIM_H
@@ -82,7 +85,7 @@ typedef struct {
   uint32_t words_per_watcher; /* how many words one thread can watch */
 } isthmus_limits;
 
-/* ---- environments */
+/* ---- environments -------------------------------------------------------------------------------------- */
 
 /*
  * `bell(context)` runs on a thread of the shim after a watched word changed: it must not block and must not
@@ -94,7 +97,7 @@ int isthmus_environment_open(isthmus_bell bell, void *context, isthmus_environme
 /* Closes every object of it. When this returns, no thread of the environment runs and nothing of it is mapped. */
 void isthmus_environment_close(isthmus_environment *environment);
 
-/* ---- opening */
+/* ---- opening ------------------------------------------------------------------------------------------- */
 
 /*
  * Names have 1 … 200 bytes, no separator of directories and no control character: else INVALID_NAME. An
@@ -115,9 +118,9 @@ int isthmus_open_staged(isthmus_environment *environment, const char *name, uint
 /* With `replace` it takes the name from whatever has it, else a name that is taken is ALREADY_EXISTS. */
 int isthmus_publish(isthmus_object *object, bool replace, isthmus_failure *failure);
 /*
- * A text with which isthmus_open_handle finds the object in another process of the same user, child or not, as
- * long as this one has it open. No child inherits anything by it. Objects opened through it share bytes with the
- * first, and no lock. NOT_SUPPORTED where there is no /proc.
+ * A text with which isthmus_open_handle finds the object in another process of the same user, child or not,
+ * as long as this one has it open. No child inherits anything by it. Objects opened through it share bytes
+ * with the first, and no lock. NOT_SUPPORTED where there is no /proc.
  */
 int isthmus_handle(isthmus_object *object, char text[ISTHMUS_HANDLE_BYTES], isthmus_failure *failure);
 /* INVALID_NAME when the text is not one of isthmus_handle, NOT_FOUND when what it names is gone. */
@@ -126,7 +129,7 @@ int isthmus_open_handle(isthmus_environment *environment, const char *text, bool
 /* Stops watching, unmaps, drops all locks of the object, frees it. */
 void isthmus_close(isthmus_object *object);
 
-/* ---- the object */
+/* ---- the object ---------------------------------------------------------------------------------------- */
 
 int isthmus_object_info(isthmus_object *object, isthmus_info *out, isthmus_failure *failure);
 int isthmus_object_storage(isthmus_object *object, isthmus_storage *out, isthmus_failure *failure);
@@ -138,24 +141,24 @@ int isthmus_object_storage(isthmus_object *object, isthmus_storage *out, isthmus
  */
 int isthmus_allocate(isthmus_object *object, uint64_t bytes, isthmus_failure *failure);
 /*
- * Makes a longer object exactly `bytes` long and gives the storage behind it back. The caller has made sure that
- * nobody, in any process, has the rest mapped: a process that touched it would be killed. BUSY when this object
- * itself is mapped. On failure the size is what it was.
+ * Makes a longer object exactly `bytes` long and gives the storage behind it back. The caller has made sure
+ * that nobody, in any process, has the rest mapped: a process that touched it would be killed. BUSY when this
+ * object itself is mapped. On failure the size is what it was.
  */
 int isthmus_shrink(isthmus_object *object, uint64_t bytes, isthmus_failure *failure);
 /*
- * Copies what lies at `offset`. It needs no mapping, so that a process that truncates the object meanwhile harms
- * nobody. `*copied` is less than `bytes` where the object ends.
+ * Copies what lies at `offset`. It needs no mapping, so that a process that truncates the object meanwhile
+ * harms nobody. `*copied` is less than `bytes` where the object ends.
  */
 int isthmus_read(isthmus_object *object, uint64_t offset, void *into, uint64_t bytes, uint64_t *copied,
                  isthmus_failure *failure);
 /*
- * Removes the name that the object was opened by, if the name still leads to it: `*removed`. The caller holds a
- * lock that keeps others from giving the name to a new object meanwhile.
+ * Removes the name that the object was opened by, if the name still leads to it: `*removed`. The caller holds
+ * a lock that keeps others from giving the name to a new object meanwhile.
  */
 int isthmus_remove(isthmus_object *object, bool *removed, isthmus_failure *failure);
 
-/* ---- locks: held by the kernel for the object, dropped when it is closed or its process ends in any way */
+/* ---- locks: the kernel drops them when the object is closed or its process ends, in any way ------------ */
 
 /*
  * Takes lock `index` (at most ISTHMUS_LOCK_MAX) or, when this object has it already, changes its mode. Never
@@ -165,13 +168,13 @@ int isthmus_remove(isthmus_object *object, bool *removed, isthmus_failure *failu
 int isthmus_lock(isthmus_object *object, uint32_t index, bool shared, bool *taken, isthmus_failure *failure);
 int isthmus_unlock(isthmus_object *object, uint32_t index, isthmus_failure *failure);
 /*
- * Whether an object other than this one, here or in any process, has the lock: in any mode, or only `exclusively`.
- * A process that may only read can take shared locks and no others.
+ * Whether an object other than this one, here or in any process, has the lock: in any mode, or only
+ * `exclusively`. A process that may only read can take shared locks and no others.
  */
 int isthmus_held(isthmus_object *object, uint32_t index, bool exclusively, bool *held,
                  isthmus_failure *failure);
 
-/* ---- mapping */
+/* ---- mapping ------------------------------------------------------------------------------------------- */
 
 /*
  * Puts the object in the place of the `bytes` at `address`, which must be whole pages and exactly as long as
@@ -194,7 +197,7 @@ int isthmus_flush(isthmus_object *object, isthmus_failure *failure);
  */
 void isthmus_touch(isthmus_object *object);
 
-/* ---- waiting: `offset` is a multiple of 4, inside the mapping */
+/* ---- waiting: `offset` is a multiple of 4, inside the mapping ------------------------------------------ */
 
 /* Wakes every thread, in whatever process, that sleeps on the word or watches it. */
 int isthmus_wake(isthmus_object *object, uint64_t offset, isthmus_failure *failure);
@@ -212,7 +215,7 @@ int isthmus_watch(isthmus_object *object, uint64_t offset, isthmus_failure *fail
 /* Forgets all watched words of the object. The bell may still ring once for an earlier change. */
 void isthmus_unwatch(isthmus_object *object);
 
-/* ---- names */
+/* ---- names --------------------------------------------------------------------------------------------- */
 
 /* Calls `each` with every name, without our prefix. Removes staged objects whose owner died. */
 int isthmus_list(uint32_t name_space, void (*each)(void *context, const char *name), void *context,

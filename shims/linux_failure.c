@@ -32,17 +32,15 @@ int status_of_os_error(const char *call, int os_error) {
       return ISTHMUS_NOT_FOUND;
     case EEXIST:
       return ISTHMUS_ALREADY_EXISTS;
-    case EPERM:
-      return checks_permissions(call) ? ISTHMUS_ACCESS_DENIED : ISTHMUS_NOT_SUPPORTED;
-    case EACCES: /* of a call for a descriptor: a security module forbids the call itself */
-      return checks_permissions(call) ? ISTHMUS_ACCESS_DENIED : ISTHMUS_NOT_SUPPORTED;
     case EROFS:
-    case ELOOP:  /* a symbolic link: O_NOFOLLOW refuses it */
-    case EISDIR: /* EISDIR, ETXTBSY, ENXIO and ENODEV: not a regular file, each in its own way */
-    case ETXTBSY:
-    case ENXIO:
+    case ELOOP:   /* a symbolic link: O_NOFOLLOW refuses it */
+    case EISDIR:  /* a directory */
+    case ETXTBSY: /* a program that is running, or a swap file */
+    case ENXIO:   /* a socket, or a FIFO that nobody reads */
       return ISTHMUS_ACCESS_DENIED;
-    case ENODEV: /* for mmap: a file system whose files cannot be mapped */
+    case EPERM:
+    case EACCES: /* from a call for a descriptor: a security module forbids the call itself */
+    case ENODEV: /* open: a device without a driver; mmap: a file that cannot be mapped */
       return checks_permissions(call) ? ISTHMUS_ACCESS_DENIED : ISTHMUS_NOT_SUPPORTED;
     case ENAMETOOLONG:
       return ISTHMUS_INVALID_NAME;

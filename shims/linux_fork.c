@@ -1,7 +1,7 @@
 /*
- * fork() without exec: the child is no participant. It must not keep the locks of its parent alive, which belong
- * to the open file and not to the process: as long as any process has a descriptor or a mapping of that opening,
- * the kernel says that its owner lives, and nobody recovers what the parent held when it died.
+ * fork() without exec: the child is no participant. It must not keep the locks of its parent alive, which
+ * belong to the open file and not to the process: as long as any process has a descriptor or a mapping of
+ * that opening, the kernel says that its owner lives, and nobody recovers what the parent held when it died.
  *
  *   every mapping  is not inherited (MADV_DONTFORK): whoever clones without the handlers below has a hole there
  *   parent         1. takes the lock of the list, so that no other thread is changing it at that moment
@@ -11,13 +11,13 @@
  *                  4. closes each descriptor: every call for such an object fails with EBADF from now on
  *                  5. gives the lock back
  *
- * A descriptor that another thread has just opened is not in the list yet: a child of a fork at that very moment keeps it
- * until it ends.
+ * A descriptor that another thread has just opened is not in the list yet: a child of a fork at that very
+ * moment keeps it until it ends.
  *
  * If the child dies before step 4, its descriptors go with it. Programs that exec lose them by O_CLOEXEC.
  *
- * The functions that register handlers are weak: glibc has the one, musl the other. The library is never unloaded
- * (-z nodelete), since nothing takes a handler back.
+ * The functions that register handlers are weak: glibc has the one, musl the other. The library is never
+ * unloaded (-z nodelete), since nothing takes a handler back.
  */
 #include "linux.h"
 
@@ -49,8 +49,10 @@ void note_opened(isthmus_object *object) {
   lock_shortly(&opened_lock);
   if (!registered) {
     registered = true;
-    if (__register_atfork) __register_atfork(prepare_to_fork, in_parent, in_child, NULL);
-    else if (pthread_atfork) pthread_atfork(prepare_to_fork, in_parent, in_child);
+    if (__register_atfork)
+      __register_atfork(prepare_to_fork, in_parent, in_child, NULL);
+    else if (pthread_atfork)
+      pthread_atfork(prepare_to_fork, in_parent, in_child);
   }
   object->next_opened = opened_objects;
   opened_objects = object;

@@ -1,10 +1,11 @@
 /*
  * Handles: "<pid>:<descriptor>:<device>:<inode>". A process of the same user opens the object through
- * /proc/<pid>/fd, as long as the process that gave the handle has it open. That opens it anew, with locks of its
- * own. Device and inode tell whether the number still means the same object.
+ * /proc/<pid>/fd, as long as the process that gave the handle has it open. That opens it anew, with locks of
+ * its own. Device and inode tell whether the number still means the same object.
  *
  * Nothing is inherited: the descriptor is close-on-exec. A descriptor that children inherit would go to every
- * child that is started later, whether it knows of the segment or not, and keep the memory until the last one ends.
+ * child that is started later, whether it knows of the segment or not, and keep the memory until the last one
+ * ends.
  */
 #include <fcntl.h>
 #include <stdio.h>

@@ -15,8 +15,8 @@ static bool overlaps(const unsigned char *address, uint64_t bytes) {
 }
 
 /*
- * Puts back the state in which the engine's own allocation was: private zeros that cost nothing until touched.
- * Private pages count against RLIMIT_DATA, shared ones do not; nobody else can reach either.
+ * Puts back the state in which the engine's own allocation was: private zeros that cost nothing until
+ * touched. Private pages count against RLIMIT_DATA, shared ones do not; nobody else can reach either.
  */
 bool put_zeros(void *address, uint64_t bytes) {
   int flags = MAP_FIXED | MAP_ANONYMOUS | MAP_NORESERVE;

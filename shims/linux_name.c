@@ -1,8 +1,9 @@
 /*
  * Names: files "isthmus.<name>" in /dev/shm, which is where shm_open of every libc puts them.
  *
- * Staged files are ".isthmus.<pid>.<random>" there. The process that makes one holds ISTHMUS_KERNEL_LOCK_STAGED_BYTE until the
- * file has its name. isthmus_list sweeps: it removes the staged files of processes that died.
+ * Staged files are ".isthmus.<pid>.<random>" there. The process that makes one holds
+ * ISTHMUS_KERNEL_LOCK_STAGED_BYTE until the file has its name. isthmus_list sweeps: it removes the staged
+ * files of processes that died.
  *
  *   maker    1. creates the file exclusively
  *            2. takes the lock
@@ -52,8 +53,7 @@ int refuse_name(isthmus_failure *failure, const char *call) {
 static void staged_path(char path[PATH_BYTES_MAX]) {
   static _Atomic uint32_t counter;
   uint64_t random = 0;
-  /* Where getrandom() fails, the counter still tells the threads of this process apart, and the pid most
-   * processes. */
+  /* Where getrandom() fails, the counter still tells the threads of this process apart, and the pid most processes. */
   if (syscall(SYS_getrandom, &random, sizeof random, 1 /* GRND_NONBLOCK */) < 0) random = 0;
   random += atomic_fetch_add(&counter, 1);
   snprintf(path, PATH_BYTES_MAX, PLACE "/" STAGED_PREFIX "%d.%016llx", (int)getpid(),
@@ -96,9 +96,9 @@ int open_staged_file(uint32_t mode, char path[PATH_BYTES_MAX], int *descriptor, 
 #define KERNEL_RENAME_NOREPLACE 1u
 
 /*
- * Some file systems do not know RENAME_NOREPLACE (EINVAL), and some sandboxes refuse the call (EPERM, ENOSYS).
- * There a second link gets the new name, which fails with EEXIST as well, and the staged name goes after it.
- * If the process dies in between, the file has two names until the sweeper removes the staged one.
+ * Some file systems do not know RENAME_NOREPLACE (EINVAL), and some sandboxes refuse the call (EPERM,
+ * ENOSYS). There a second link gets the new name, which fails with EEXIST as well, and the staged name goes
+ * after it. If the process dies in between, the file has two names until the sweeper removes the staged one.
  */
 int rename_to_new(const char *from, const char *to) {
   int result = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, KERNEL_RENAME_NOREPLACE);

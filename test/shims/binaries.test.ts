@@ -8,7 +8,7 @@ import * as assert from "uvu/assert";
 import { compiled, root } from "../lib/paths.js";
 import { EXECUTABLE, MACHINE_ARM64, MACHINE_X64, PT_GNU_STACK, PT_LOAD, readElf } from "./elf.js";
 
-const BYTES_MAX = 40_000;
+const BYTES_MAX = 30_000;
 const MACHINES: Record<string, number> = { "linux-x64": MACHINE_X64, "linux-arm64": MACHINE_ARM64 };
 const ENTRIES = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
 /** Plain functions of every libc since glibc 2.17 and musl 1.1, none of which has a struct that differs. */

@@ -24,6 +24,7 @@ const DT_NEEDED = 1;
 const DT_STRTAB = 5;
 const DT_SYMTAB = 6;
 const DT_TEXTREL = 22;
+const DT_GNU_HASH = 0x6ffffef5;
 const VERSION_TAGS = [0x6ffffff0, 0x6ffffffc, 0x6ffffffe]; // VERSYM, VERDEF, VERNEED
 const SYMBOL_BYTES = 24;
 
@@ -80,18 +81,17 @@ export function readElf(file: Buffer): Elf {
     if (tag === 0) break;
     entries.push([tag, Number(file.readBigUInt64LE(at + 8))]);
   }
-  const value = (wanted: number): number => (entries.find(([tag]) => tag === wanted) as [number, number])[1];
-  const strings = offsetOf(value(DT_STRTAB));
-  // No field gives the number of symbols; every linker puts the strings after them.
+  const value = (wanted: number): number | undefined => entries.find(([tag]) => tag === wanted)?.[1];
+  const strings = offsetOf(value(DT_STRTAB) as number);
+  const first = offsetOf(value(DT_SYMTAB) as number);
+  // No field gives the number of symbols; every linker puts the strings or the table of hashes after them.
+  const hashes = value(DT_GNU_HASH);
+  const after = [strings, hashes === undefined ? 0 : offsetOf(hashes)].filter((offset) => offset > first);
+  const end = Math.min(file.length, ...after);
   const symbols: ElfSymbol[] = [];
-  for (
-    let at = offsetOf(value(DT_SYMTAB)) + SYMBOL_BYTES;
-    at + SYMBOL_BYTES <= file.length;
-    at += SYMBOL_BYTES
-  ) {
-    if (at >= strings || strings - at < SYMBOL_BYTES) break;
+  for (let at = first + SYMBOL_BYTES; at + SYMBOL_BYTES <= end; at += SYMBOL_BYTES) {
     const name = text(file, strings + file.readUInt32LE(at));
-    if (name === "" || file[at + 5] === undefined || (file[at + 4] as number) >> 4 === 0) break;
+    if (name === "" || (file[at + 4] as number) >> 4 === 0) break;
     symbols.push({ name, defined: file.readUInt16LE(at + 6) !== 0 });
   }
   return {

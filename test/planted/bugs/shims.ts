@@ -13,6 +13,7 @@ const size = inSource("shims/linux_size.c");
 const wait = inSource("shims/linux_wait.c");
 const watch = inSource("shims/linux_watch.c");
 const binding = inSource("shims/binding.cc");
+const bindingArguments = inSource("shims/binding_arguments.cc");
 const bindingObject = inSource("shims/binding_object.cc");
 const bindingState = inSource("shims/binding_state.cc");
 const bindingWait = inSource("shims/binding_wait.cc");
@@ -114,21 +115,40 @@ export const BUGS: Bug[] = [
   ),
   bindingObject(
     "no bytes are allocated",
-    'throw_range_error(of.env, "bytes", "more than 0");',
-    "return nullptr;",
+    'return refuse_range(of, "bytes", "more than 0");',
+    "return ISTHMUS_OK;",
     "shims/objects",
   ),
-  bindingState("the number of a closed object is used again", "slot->number = 0;", "", "shims/objects"),
+  bindingState("the number of a closed object is used again", "of.slot->number = 0;", "", "shims/objects"),
   bindingState(
+    "a bool of the contract is shown as a number",
+    "case FLAG:\n",
+    "case FLAG:\n      give_number(of, *at);\n      break;\n      ",
+    "shims/objects",
+  ),
+  bindingArguments(
     "an integer may be a fraction",
-    "if (static_cast<double>(*out) == number) return true;",
+    "if (static_cast<double>(out->integer) == out->number) return true;",
     "return true;",
     "shims/objects",
   ),
-  bindingWait(
+  bindingArguments(
     "a word outside of the mapping is woken",
-    "if (!take_mapped(of, 0, &slot) || !take_word_offset(of, 1, slot, &offset)) return nullptr;\n  if (isthmus_wake",
-    'if (!take_mapped(of, 0, &slot) || !take_integer(of, 1, "offset", 1e9, &offset)) return nullptr;\n  if (isthmus_wake',
+    "out.integer % 4 != 0 || out.integer >= isthmus_mapped_bytes(of.object)",
+    "out.integer % 4 != 0",
     "shims/waiting",
+  ),
+  bindingArguments(
+    "a lock may have any number",
+    '{"index", AN_INTEGER, ISTHMUS_LOCK_MAX}',
+    '{"index", AN_INTEGER, SAFE_INTEGER_MAX}',
+    "shims/locks",
+    "shims/objects",
+  ),
+  bindingWait(
+    "a bell is set twice",
+    'if (state->bell) return refuse_type(of, "setBell", "called once only");',
+    "",
+    "shims/watching",
   ),
 ];

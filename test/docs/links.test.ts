@@ -44,7 +44,7 @@ function missingPaths(path: string, text: string): string[] {
     .map(([, file]) => `${path}: ${file}`);
 }
 
-/** Functions that a document says are in a file: "`ts/segment/file.ts`, `name`". */
+/** Functions that a document says are in a file: "`ts/segment/life/file.ts`, `name`". */
 function missingNames(path: string, text: string): string[] {
   const said = [...text.matchAll(/`((?:assembly|ts)\/[\w./-]+\.ts)`, `(\w+)`/g)];
   return said

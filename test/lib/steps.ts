@@ -5,10 +5,12 @@
 import { KERNEL_LOCK_CREATION } from "../../protocol/layout.js";
 import { loadNative } from "../../ts/host/native.cjs";
 import type { Native } from "../../ts/host/native.js";
+import { internal } from "./internals.js";
 
 type Call = (...given: unknown[]) => unknown;
 export type Flaws = Partial<Record<keyof Native, (genuine: Native) => Call>>;
 
+const { underWay } = internal<typeof import("../../ts/host/under-way.js")>("host/under-way");
 const shim = loadNative() as unknown as Record<string, Call>;
 const genuine: Record<string, Call> = { ...shim };
 const real: Native = { ...loadNative() };
@@ -80,9 +82,18 @@ export function impatient<T>(run: () => T): T {
   return replaced(counting, run);
 }
 
-/** Runs with the functions of the shim as they are, whatever is around. */
+/**
+ * Runs with the functions of the shim as they are, whatever is around, and as another process would: what is under way around
+ * belongs to somebody else.
+ */
 export function undisturbed<T>(run: () => T): T {
-  return replaced(genuine, run);
+  const around = [...underWay];
+  underWay.clear();
+  try {
+    return replaced(genuine, run);
+  } finally {
+    for (const [owner, settle] of around) underWay.set(owner, settle);
+  }
 }
 
 /** Runs with bugs in the shim, to see that a lane notices. */

@@ -5,6 +5,7 @@ import { memoryShortage } from "./limits.js";
 import { loadNative } from "./native.cjs";
 import type { Native, NativeError, NativeInfo, NativeStorage } from "./native.js";
 import { type EventEmitter, emitter } from "./process.js";
+import { begins, ends, isUnderWay } from "./under-way.js";
 
 /**
  * The shim of this platform. It is loaded with the first use of any of its functions, whose name is all that this stands
@@ -83,16 +84,63 @@ const STILL_TURNS_MAX = 10;
  * mean.
  */
 export class Region {
-  readonly object: number;
+  /** 0 until it is open. */
+  object = 0;
   readonly readOnly: boolean;
   memory: WebAssembly.Memory | undefined;
-  #open = true;
+  /** Who closes it. */
+  holder: { close(): void } = this;
+  #released = false;
+  #closed = false;
   /** Known after the first question. */
   #layered: boolean | undefined;
 
-  constructor(object: number, readOnly: boolean) {
-    this.object = object;
+  private constructor(readOnly: boolean) {
     this.readOnly = readOnly;
+  }
+
+  /**
+   * Opens an object. The opening is under way until `ends` says that somebody has it, or it is closed.
+   *
+   * @param what for error texts
+   * @param open calls the shim
+   * @param advice what to do when the system refuses, where the general advice says too little
+   */
+  static open(
+    what: string,
+    readOnly: boolean,
+    open: () => number,
+    advice?: (error: NativeError) => string | undefined,
+  ): Region {
+    const region = new Region(readOnly);
+    region.begins(() => region.holder.close());
+    try {
+      attempt(
+        what,
+        () => {
+          region.object = open();
+        },
+        advice,
+      );
+    } catch (error) {
+      if (region.object === 0) region.ends();
+      throw error;
+    }
+    return region;
+  }
+
+  /** Something is under way with this object: see `under-way.ts`. */
+  begins(settle: () => void): void {
+    begins(this, settle);
+  }
+
+  ends(): void {
+    ends(this);
+  }
+
+  /** Nothing is under way with it: somebody has it. */
+  get kept(): boolean {
+    return !isUnderWay(this);
   }
 
   info(): NativeInfo {
@@ -154,7 +202,7 @@ export class Region {
 
   /** Sets the time of the last change to now: file systems do not notice every write to a mapping. Never throws. */
   touch(): void {
-    if (this.#open) native.touch(this.object);
+    if (!this.#released) native.touch(this.object);
   }
 
   /**
@@ -200,13 +248,19 @@ export class Region {
     this.memory = undefined;
   }
 
-  /** Takes the bytes away, leaving zeros to whoever still holds a view, and closes the object. */
+  /**
+   * Takes the bytes away, leaving zeros to whoever still holds a view, and closes the object. A holder other than this region says
+   * itself when it has ended.
+   */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    native.close(this.object);
+    if (this.#closed) return;
+    this.begins(() => this.holder.close());
+    if (!this.#released && this.object !== 0) native.close(this.object);
+    this.#released = true;
     if (this.memory) mapped.delete(this.memory);
     this.memory = undefined;
     if (mapped.size === 0) offBell();
+    this.#closed = true;
+    if (this.holder === this) this.ends();
   }
 }

@@ -59,13 +59,6 @@ function still(): Int32Array {
   return nothing;
 }
 
-const settled = Promise.resolve();
-
-/** Calls back in a microtask; test frameworks replace `queueMicrotask`, and some realms have none. */
-export function soon(callback: () => void): void {
-  void settled.then(callback);
-}
-
 /** Blocks the thread. */
 export function sleepMs(milliseconds: number): void {
   Atomics.wait(still(), 0, 0, milliseconds);

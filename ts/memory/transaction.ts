@@ -1,7 +1,8 @@
 import { BUSY, TOO_LARGE } from "../../protocol/errors.js";
 import type { Waiting } from "../arguments.js";
 import { failure, IsthmusError } from "../errors.js";
-import { monotonicMs, soon } from "../host/runtime.js";
+import { monotonicMs } from "../host/runtime.js";
+import { soon } from "../host/under-way.js";
 import type { Attachment, Closable, RunningTransaction } from "../segment/attachment.js";
 import { checkSynchronous, refusePromise } from "../synchronous.js";
 import { tryWriteLock, withWriteLock, withWriteLockLater } from "./write-lock.js";

@@ -1,5 +1,6 @@
 import type { Core } from "../core.js";
-import { nowNs, soon } from "../host/runtime.js";
+import { nowNs } from "../host/runtime.js";
+import { soon } from "../host/under-way.js";
 
 /** After this many records the time of sending is written anew, also within one burst. */
 const STAMP_RECORDS = 64;

@@ -1,5 +1,4 @@
 import {
-  KERNEL_LOCK_CREATION,
   KERNEL_LOCK_PARTICIPANTS,
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
@@ -18,8 +17,9 @@ import { IsthmusError } from "../errors.js";
 import { copierInto } from "../host/copy.js";
 import { offExit, onExit } from "../host/process.js";
 import { native, type Region } from "../host/region.js";
-import { clearInterval, nowNs, pid, runtime, setInterval } from "../host/runtime.js";
-import { retryFor } from "../wait/retry.js";
+import { clearInterval, nowNs, setInterval } from "../host/runtime.js";
+import { takeSlot } from "./life/join.js";
+import { leaveSegment } from "./life/leave.js";
 import { stateOf } from "./token.js";
 
 /**
@@ -69,11 +69,6 @@ export interface RunningTransaction {
   /** Ends it as if it had never begun, and gives its lock back. */
   undo(): void;
 }
-
-/** How long a leaving participant waits for others that create, join or leave. Milliseconds. */
-const LEAVE_TIMEOUT_MS = 50;
-/** The same for a segment whose last participant has work to do after leaving: another one that does it may take longer. */
-const LAST_LEAVE_TIMEOUT_MS = 1000;
 
 /** Every participant may have died while it held what one operation needs. The factor 2 allows for deaths during the retries. */
 const RETRY_TURNS_MAX = 2 * PARTICIPANTS_MAX;
@@ -146,6 +141,8 @@ export class Attachment {
   readonly sleepers = new Set<number>();
   slot = -1;
   closed = false;
+  /** The region is closed, and everything that follows from that is done. */
+  #gone = false;
   /**
    * The user has received raw bytes of the segment. Views of them must stay valid until `close()` or the end of the process,
    * whatever the garbage collector does.
@@ -176,58 +173,16 @@ export class Attachment {
     this.i32 = new Int32Array(memory.buffer);
     this.view = new DataView(memory.buffer);
     this.copyIn = copierInto(this.u8);
+    region.holder = this;
   }
 
   /** Takes a participant slot; the caller holds KERNEL_LOCK_CREATION. */
-  join(slots: number): void {
+  join(): void {
     if (this.readOnly) return;
-    for (const dead of [false, true]) {
-      for (let slot = 0; slot < slots; slot++) {
-        // The owner of a slot that says LIVE is alive or has died. The second round tries these, after all free slots.
-        if ((this.core.watchSlot(slot) !== 0) !== dead) continue;
-        if (!this.region.lock(KERNEL_LOCK_PARTICIPANTS + slot, false)) continue;
-        this.core.join(slot, pid, runtime, nowNs());
-        this.core.beat(nowNs());
-        this.slot = slot;
-        this.doorbell = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
-        this.scratch = this.core.scratch() >>> 0;
-        this.#answers = this.core.answers() >>> 0;
-        this.#begin();
-        return;
-      }
-    }
-    throw new IsthmusError("TOO_MANY_PARTICIPANTS", this.#crowdedText(slots));
-  }
-
-  /** Tells why no slot is left. A frequent cause is a process that opens the segment again and again instead of once. */
-  #crowdedText(slots: number): string {
-    let here = 0;
-    let strangers = 0;
-    const processes = new Set<number>();
-    for (let slot = 0; slot < slots; slot++) {
-      if (this.core.watchSlot(slot) === 0) strangers++;
-      const owner = this.u32[(PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_PID_OFFSET) >>> 2];
-      processes.add(owner);
-      if (owner === pid) here++;
-    }
-    if (strangers > 0) {
-      return (
-        `no participant slot of segment "${this.name}" can be had: ${strangers} of ${slots} have no owner, but another process ` +
-        "has locked them. Whoever may read the segment can do that: see who has it open (fuser), and make it with a mode that " +
-        "lets fewer users read it"
-      );
-    }
-    const whose =
-      here > 1
-        ? `${here} of them belong to this very process, which should open the segment once per thread, keep it, and close it`
-        : `they belong to ${processes.size} processes`;
-    return (
-      `all ${slots} participant slots of segment "${this.name}" have live owners; ${whose}. Close segments that you do not ` +
-      `need, or create the segment with { participants: n }, up to ${PARTICIPANTS_MAX}`
-    );
-  }
-
-  #begin(): void {
+    takeSlot(this);
+    this.doorbell = PARTICIPANTS_OFFSET + this.slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
+    this.scratch = this.core.scratch() >>> 0;
+    this.#answers = this.core.answers() >>> 0;
     this.leaveAtExit();
   }
 
@@ -256,38 +211,13 @@ export class Attachment {
     for (const part of this.parts) part.settleLeftOver?.();
   }
 
-  /**
-   * Closes all parts and frees the slot. If `afterLeave` is set and KERNEL_LOCK_CREATION was free, the region is closed too.
-   * `abandoned`: the environment ends, and nobody has called `close`.
-   */
+  /** Closes all parts and frees the slot. `abandoned`: the environment ends, and nobody has called `close`. */
   leave(abandoned = false): void {
-    if (this.slot < 0) return;
-    if (this.transaction) this.core.transactionEnd(0); // rolled back before its lock is released
-    for (const part of [...this.parts]) {
-      if (abandoned && part.abandon) part.abandon();
-      else part.close();
-    }
-    this.core.beat(nowNs()); // the header records when the segment was last used
-    const locked = this.#lockCreation();
-    this.core.leave(locked ? 1 : 0);
-    this.region.touch();
-    this.#unlock(KERNEL_LOCK_PARTICIPANTS + this.slot);
-    this.slot = -1;
-    this.#endBeating();
-    if (locked && this.afterLeave) this.#closeAfterLeave();
-    else if (locked) this.#unlock(KERNEL_LOCK_CREATION);
+    if (this.slot >= 0) leaveSegment(this, abandoned);
   }
 
-  /** A lock that cannot be given back goes with the region. */
-  #unlock(index: number): void {
-    try {
-      this.region.unlock(index);
-    } catch (error) {
-      if (!(error instanceof IsthmusError)) throw error;
-    }
-  }
-
-  #endBeating(): void {
+  /** Nothing is to be done for it any more with the heartbeat, and at the exit. */
+  endBeating(): void {
     open.delete(this);
     if (open.size > 0 || !heart) return;
     clearInterval(heart);
@@ -295,45 +225,25 @@ export class Attachment {
     offExit(abandonAll);
   }
 
-  #lockCreation(): boolean {
-    const timeoutMs = this.afterLeave ? LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS;
-    try {
-      return retryFor(timeoutMs, () => this.region.lock(KERNEL_LOCK_CREATION, false) || undefined) === true;
-    } catch (error) {
-      // A system that gives no lock now: leaving goes on without, as when another process has it.
-      if (error instanceof IsthmusError) return false;
-      throw error;
-    }
-  }
-
-  /**
-   * Holds KERNEL_LOCK_CREATION until the region is closed, so nobody can join. If many leave at once, the last one sees that it
-   * is.
-   */
-  #closeAfterLeave(): void {
-    this.closed = true;
-    try {
-      this.afterLeave?.(this);
-    } finally {
-      this.#closeRegion();
-    }
-  }
-
   /** Only the garbage collector can free the addresses of the mapping now, so no reference to them may remain here. */
-  #closeRegion(): void {
+  closeRegion(): void {
     this.region.close();
-    this.#endBeating();
+    this.endBeating();
     forgotten?.unregister(this);
     this.onClosed?.();
     this.afterClose?.();
+    this.#gone = true;
+    this.region.ends();
   }
 
+  /** A call that was cut off goes on with the next one, or when the stack is empty: each step does nothing the second time. */
   close(abandoned = false): void {
-    if (this.closed) return;
-    this.leave(abandoned);
+    if (this.#gone) return;
+    this.region.begins(() => this.close(abandoned));
+    if (!this.closed) this.leave(abandoned);
     for (const part of [...this.parts]) part.close();
     this.closed = true;
-    this.#closeRegion();
+    if (!this.#gone) this.closeRegion();
   }
 
   /** Whether the owner of this slot is alive, as the kernel says. */

@@ -3,8 +3,8 @@ import { KERNEL_LOCK_HOLDERS } from "../../protocol/layout.js";
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
 import { attempt, IsthmusError, type IsthmusErrorCode } from "../errors.js";
 import { native, Region } from "../host/region.js";
-import { beginningOf, mayBeSegment } from "./beginning.js";
 import { headerOf, type SegmentState } from "./header.js";
+import { beginningOf, mayBeSegment } from "./life/beginning.js";
 import type { Selection } from "./options.js";
 
 /** A named segment, as `Segment.list` sees it. */
@@ -39,10 +39,7 @@ function describe(name: string, namespace: number): SegmentInfo | undefined {
   };
   let region: Region | undefined;
   try {
-    region = new Region(
-      attempt("", () => native.openNamed(name, namespace, false, true, 0)),
-      true,
-    );
+    region = Region.open("", true, () => native.openNamed(name, namespace, false, true, 0));
     const { bytes } = region.info();
     const inUse = region.held(KERNEL_LOCK_HOLDERS);
     if (bytes === 0) return { ...nothing, bytes, inUse, error: "INITIALIZING" };

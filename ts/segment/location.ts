@@ -1,26 +1,15 @@
 /** The locations of segments without a file of their own: under a name, without one, behind a handle. */
 import { ACCESS_DENIED, INVALID_NAME, NOT_FOUND, OUT_OF_SHARED_MEMORY } from "../../protocol/errors.js";
 import { text } from "../arguments.js";
-import { attempt } from "../errors.js";
 import { accessAdvice, ENLARGE, noRoomAdvice } from "../host/advice.js";
 import { errnoName } from "../host/errno.js";
 import type { NativeError } from "../host/native.js";
 import { native, Region } from "../host/region.js";
-import type { Creation, Location, Owner } from "./open.js";
+import type { Creation, Location, Owner } from "./life/open.js";
 import { segmentName } from "./options.js";
 
 /** Longer than any text of `segment.handle`. */
 const HANDLE_CHARACTERS_MAX = 200;
-
-/** @internal @param advice what to do when the system refuses, where the general advice says too little */
-export function openRegion(
-  what: string,
-  readOnly: boolean,
-  open: () => number,
-  advice: (error: NativeError) => string | undefined,
-): Region {
-  return new Region(attempt(what, open, advice), readOnly);
-}
 
 function noSpaceAdvice(): string {
   const { place, ...storage } = native.limits();
@@ -69,7 +58,7 @@ export function namedLocation(
 ): Location {
   const valid = segmentName(name);
   const openAs = (creation: Creation | undefined, reading: boolean) =>
-    openRegion(
+    Region.open(
       `${doing} segment "${valid}"`,
       reading,
       () => native.openNamed(valid, namespace, creation !== undefined, reading, creation?.mode ?? 0),
@@ -89,7 +78,7 @@ export function namedLocation(
 
 /** @internal A new object that will take the name of the location when it is published. */
 export function openStagedRegion(location: Location, namespace: number, creation: Creation): Region {
-  return openRegion(
+  return Region.open(
     `creating segment "${location.name}"`,
     false,
     () => native.openStaged(location.name, namespace, creation.mode),
@@ -106,15 +95,11 @@ const nameless = {
     "the system has no memory for it: end what is not needed, or raise the limit on memory",
 };
 
-function noAdvice(): undefined {
-  return undefined;
-}
-
 /** @internal A new object without a name. */
 export function anonymousLocation(): Location {
   return {
     ...nameless,
-    open: () => openRegion("creating an anonymous segment", false, () => native.openAnonymous(), noAdvice),
+    open: () => Region.open("creating an anonymous segment", false, () => native.openAnonymous()),
   };
 }
 
@@ -127,9 +112,11 @@ export function handleLocation(handle: string, readOnly: boolean): Location {
   return {
     ...nameless,
     open: () =>
-      new Region(
-        attempt("opening an anonymous segment", () => native.openHandle(handle, readOnly), handleAdvice),
+      Region.open(
+        "opening an anonymous segment",
         readOnly,
+        () => native.openHandle(handle, readOnly),
+        handleAdvice,
       ),
   };
 }

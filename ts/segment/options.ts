@@ -8,7 +8,7 @@ import {
 } from "../../protocol/limits.js";
 import { flag, integer, oneOf, text, wrongType } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
-import type { Creation, Owner } from "./open.js";
+import type { Creation, Owner } from "./life/open.js";
 
 /** What a segment is made with. */
 export interface CreateOptions {

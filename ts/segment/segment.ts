@@ -19,6 +19,7 @@ import { disposable } from "../disposal.js";
 import { attempt, failure } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { native } from "../host/region.js";
+import { settleAll } from "../host/under-way.js";
 import { Latest } from "../latest/latest.js";
 import type { Block } from "../memory/block.js";
 import { Heap } from "../memory/heap.js";
@@ -35,7 +36,6 @@ import { Semaphore, type SemaphoreOptions } from "../sync/semaphore.js";
 import { NOT_YET, wait } from "../wait/wait.js";
 import { type Attachment, checkMade, Lease } from "./attachment.js";
 import { findObject, listObjects, type ObjectInfo } from "./directory.js";
-import { fileLocation } from "./file.js";
 import {
   headerOf,
   type Participant,
@@ -44,10 +44,14 @@ import {
   type SegmentState,
   stateOf,
 } from "./header.js";
-import { removeLocked } from "./kernel-locks.js";
+import { fileLocation } from "./life/file.js";
+import { removeLocked } from "./life/kernel-locks.js";
+import { type Creation, type Location, type Mode, openLocation } from "./life/open.js";
+import { pruneSegments, unlinkSegment } from "./life/remove.js";
+import { replace } from "./life/replace.js";
+import { openWhenReady } from "./life/wait-for.js";
 import { listSegments, type SegmentInfo } from "./list.js";
 import { anonymousLocation, handleLocation, namedLocation, openStagedRegion } from "./location.js";
-import { type Creation, type Location, type Mode, openLocation } from "./open.js";
 import {
   type Access,
   type CreateOptions,
@@ -65,10 +69,7 @@ import {
   segmentName,
   selectionOf,
 } from "./options.js";
-import { pruneSegments, unlinkSegment } from "./remove.js";
-import { replace } from "./replace.js";
 import { SoftReference } from "./soft-reference.js";
-import { openWhenReady } from "./wait-for.js";
 
 /** The options of each way in. */
 const NAMESPACE_OPTIONS = ["namespace"];
@@ -172,7 +173,14 @@ export class Segment {
     const attachment = flag("replace", given.replace, false)
       ? replace(location, () => openStagedRegion(location, namespace, creation), creation)
       : openLocation(location, "create", creation);
-    return new Segment(new Lease(attachment), location);
+    return Segment.#of(attachment, location);
+  }
+
+  /** The segment of an attachment that nobody has yet. */
+  static #of(attachment: Attachment, location: Location): Segment {
+    const segment = new Segment(new Lease(attachment), location);
+    attachment.region.ends();
+    return segment;
   }
 
   /**
@@ -227,7 +235,7 @@ export class Segment {
   }
 
   static #openLocation(location: Location, mode: Mode, creation: Creation | undefined): Segment {
-    return new Segment(new Lease(openLocation(location, mode, creation)), location);
+    return Segment.#of(openLocation(location, mode, creation), location);
   }
 
   /**
@@ -288,7 +296,7 @@ export class Segment {
   static async waitFor(name: string, given?: OpenOptions & WaitOptions): Promise<Segment> {
     const how = waiting(given, OPEN_OPTIONS);
     const location = namedLocation(name, namespaceOf(given), isReadOnly(given), ownerOf(given));
-    return new Segment(new Lease(await openWhenReady(location, how)), location);
+    return openWhenReady(location, how, (attachment) => Segment.#of(attachment, location));
   }
 
   /**
@@ -726,6 +734,7 @@ export class Segment {
   unlink(): void {
     const { attachment } = this.#lease;
     attachment.check(false);
+    settleAll();
     removeLocked(attachment.region, this.#location);
   }
 

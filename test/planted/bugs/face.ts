@@ -19,6 +19,7 @@ const native = inSource("ts/host/native.cts");
 const process = inSource("ts/host/process.ts");
 const region = inSource("ts/host/region.ts");
 const runtime = inSource("ts/host/runtime.ts");
+const underWay = inSource("ts/host/under-way.ts");
 
 export const BUGS: Bug[] = [
   args(
@@ -51,6 +52,12 @@ export const BUGS: Bug[] = [
     "return ArrayBuffer.isView(value);",
     "ts/struct/",
     "ts/ring/ring",
+  ),
+  underWay(
+    "what was cut off stays when nobody opens anything any more",
+    "    settleAll();\n  });",
+    "  });",
+    "processes/cut-off-steps",
   ),
   disposal(
     "objects of realms without the symbol are not ended",

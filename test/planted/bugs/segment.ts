@@ -2,23 +2,25 @@
 import { type Bug, inSource } from "../bug.js";
 
 const attachment = inSource("ts/segment/attachment.ts");
-const beginning = inSource("ts/segment/beginning.ts");
+const beginning = inSource("ts/segment/life/beginning.ts");
 const coreDirectory = inSource("assembly/directory.ts");
 const directory = inSource("ts/segment/directory.ts");
-const file = inSource("ts/segment/file.ts");
+const file = inSource("ts/segment/life/file.ts");
 const header = inSource("ts/segment/header.ts");
-const kernelLocks = inSource("ts/segment/kernel-locks.ts");
+const kernelLocks = inSource("ts/segment/life/kernel-locks.ts");
+const join = inSource("ts/segment/life/join.ts");
 const layouts = inSource("ts/segment/layouts.ts");
+const leave = inSource("ts/segment/life/leave.ts");
 const list = inSource("ts/segment/list.ts");
 const location = inSource("ts/segment/location.ts");
-const open = inSource("ts/segment/open.ts");
+const open = inSource("ts/segment/life/open.ts");
 const options = inSource("ts/segment/options.ts");
-const remove = inSource("ts/segment/remove.ts");
-const replace = inSource("ts/segment/replace.ts");
+const remove = inSource("ts/segment/life/remove.ts");
+const replace = inSource("ts/segment/life/replace.ts");
 const segment = inSource("ts/segment/segment.ts");
 const softReference = inSource("ts/segment/soft-reference.ts");
-const temporary = inSource("ts/segment/temporary.ts");
-const waitFor = inSource("ts/segment/wait-for.ts");
+const temporary = inSource("ts/segment/life/temporary.ts");
+const waitFor = inSource("ts/segment/life/wait-for.ts");
 
 export const BUGS: Bug[] = [
   attachment(
@@ -27,7 +29,7 @@ export const BUGS: Bug[] = [
     "same = same && (Atomics.load(other, 0) === written >>> 0 || true)",
     "ts/memory/root",
   ),
-  attachment(
+  leave(
     "a process waits at its exit for a creator that is stopped",
     "const LEAVE_TIMEOUT_MS = 50;",
     "const LEAVE_TIMEOUT_MS = 50_000;",
@@ -39,12 +41,36 @@ export const BUGS: Bug[] = [
     "this.closed = true;",
     "ts/wait/ends",
   ),
-  attachment(
+  leave(
     "the parts are not told that the segment closes",
     "else part.close();",
     "else void part;",
     "ts/wait/ends",
     "failures/exits",
+  ),
+  attachment(
+    "closing that was cut off does not go on",
+    "this.region.begins(() => this.close(abandoned));",
+    "void abandoned;",
+    "processes/cut-off-steps",
+  ),
+  join(
+    "a slot that says LIVE is taken before those that are free",
+    "(core.watchSlot(slot) !== 0) !== dead",
+    "(core.watchSlot(slot) !== 0) === dead",
+    "ts/segment/opening",
+  ),
+  kernelLocks(
+    "removing its own name that was cut off keeps the lock",
+    "if (isOpen) region.begins(letGo);",
+    "",
+    "processes/cut-off-steps",
+  ),
+  open(
+    "an opening that was cut off is in the way of the next one",
+    "settleAll();",
+    "void settleAll;",
+    "processes/cut-off-steps",
   ),
   attachment(
     "a read-only opener may write",

@@ -45,7 +45,7 @@ function dieAt(at: number, run: () => unknown): void {
   );
 }
 
-function act(kind: string, scene: string, what: string): () => unknown {
+export function act(kind: string, scene: string, what: string): () => unknown {
   if (kind === "file") {
     const mine = files.prepared(scene as files.Act, what);
     return () => files.acts[scene as files.Act](what, mine);

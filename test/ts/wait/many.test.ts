@@ -23,9 +23,9 @@ function attached(): { segment: Segment; attachment: Attachment } {
   const { prototype } = attachments.Attachment;
   const { join } = prototype;
   let attachment: Attachment | undefined;
-  prototype.join = function (this: Attachment, slots: number): void {
+  prototype.join = function (this: Attachment): void {
     attachment = this;
-    join.call(this, slots);
+    join.call(this);
   };
   try {
     const segment = Segment.createAnonymous({ bytes: MiB });

@@ -44,10 +44,10 @@ import {
   KERNEL_LOCK_HOLDERS,
   MAGIC_TEMPORARY,
   STATE_READY,
-} from "../../protocol/layout.js";
-import { IsthmusError } from "../errors.js";
-import type { Region } from "../host/region.js";
-import type { Attachment } from "./attachment.js";
+} from "../../../protocol/layout.js";
+import { IsthmusError } from "../../errors.js";
+import type { Region } from "../../host/region.js";
+import type { Attachment } from "../attachment.js";
 import { beginningOf } from "./beginning.js";
 import { lockCreation } from "./kernel-locks.js";
 import type { Location } from "./open.js";

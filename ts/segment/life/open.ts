@@ -35,22 +35,23 @@ import {
   OBJECT_MISMATCH,
   OUT_OF_SHARED_MEMORY,
   VERSION_MISMATCH,
-} from "../../protocol/errors.js";
-import { LAYOUT_FINGERPRINT } from "../../protocol/fingerprint.js";
+} from "../../../protocol/errors.js";
+import { LAYOUT_FINGERPRINT } from "../../../protocol/fingerprint.js";
 import {
   ABI_VERSION,
   HEADER_ABI_VERSION_OFFSET,
   HEADER_FINGERPRINT_OFFSET,
   HEADER_TOTAL_SIZE_OFFSET,
   KERNEL_LOCK_CREATION,
-} from "../../protocol/layout.js";
-import { PAGE_BYTES, PARTICIPANTS_MIN, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
-import { failure, IsthmusError } from "../errors.js";
-import { errnoName } from "../host/errno.js";
-import type { NativeError, NativeInfo } from "../host/native.js";
-import type { Region } from "../host/region.js";
-import { nowNs, pid, sleepMs } from "../host/runtime.js";
-import { Attachment } from "./attachment.js";
+} from "../../../protocol/layout.js";
+import { PAGE_BYTES, PARTICIPANTS_MIN, SEGMENT_PAGES_MAX } from "../../../protocol/limits.js";
+import { failure, IsthmusError } from "../../errors.js";
+import { errnoName } from "../../host/errno.js";
+import type { NativeError, NativeInfo } from "../../host/native.js";
+import type { Region } from "../../host/region.js";
+import { nowNs, pid, sleepMs } from "../../host/runtime.js";
+import { settleAll } from "../../host/under-way.js";
+import { Attachment } from "../attachment.js";
 import { mayBeSegment } from "./beginning.js";
 import { CREATION_TIMEOUT_MS, hold, lockCreation, outwaitCreator } from "./kernel-locks.js";
 import { planLeaving, removeIfLeftBehind } from "./temporary.js";
@@ -109,10 +110,10 @@ export const REOPEN_TURNS_MAX = 1000;
  */
 export function openLocation(location: Location, mode: Mode, creation: Creation | undefined): Attachment {
   const { timeoutMs = CREATION_TIMEOUT_MS } = location;
+  settleAll();
   for (let turn = 0; turn < (timeoutMs > 0 ? REOPEN_TURNS_MAX : 1); turn++) {
     if (turn > 0) sleepMs(RETRY_MS);
     const region = location.open(mode === "open" ? undefined : creation);
-    let attachment: Attachment | undefined;
     let done = false;
     try {
       if (!region.readOnly) lockCreation(region, location);
@@ -121,14 +122,14 @@ export function openLocation(location: Location, mode: Mode, creation: Creation 
         if (region.info().linked) throw mode === "open" ? notFound(location) : notRemovable(region, location);
         continue;
       }
-      attachment = openLocked(region, location, mode, creation);
+      const attachment = openLocked(region, location, mode, creation);
       if (!attachment || !isAsSeen(region, location, attachment)) continue;
       if (!region.readOnly) region.unlock(KERNEL_LOCK_CREATION);
       planLeaving(attachment, location);
       done = true;
       return attachment;
     } finally {
-      if (!done) (attachment ?? region).close();
+      if (!done) region.holder.close();
     }
   }
   throw failure(
@@ -189,7 +190,7 @@ function openLocked(
   if (status !== 0) throw invalid(location, status, attachment);
   if (creation && mode === "openOrCreate" && !location.ownedByUser)
     compareWithWish(location, attachment, creation);
-  attachment.join(attachment.core.participants.value);
+  attachment.join();
   return attachment;
 }
 
@@ -318,7 +319,7 @@ export function establish({ core, bytes }: Attachment, made: Made, generation: n
 
 function populate(attachment: Attachment, made: Made, generation: number): Attachment {
   establish(attachment, made, generation);
-  attachment.join(attachment.core.participants.value);
+  attachment.join();
   return attachment;
 }
 

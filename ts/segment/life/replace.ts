@@ -13,7 +13,7 @@
  * | before 3 | the old segment has the name; a staged object is left     | the next `list`, which removes staged objects     |
  * | after 3  | the name leads to the new segment, which is whole         | holders of the old one ask the system: `stale`    |
  */
-import { ALREADY_EXISTS, INITIALIZING } from "../../protocol/errors.js";
+import { ALREADY_EXISTS, INITIALIZING } from "../../../protocol/errors.js";
 import {
   ABI_VERSION,
   HEADER_ABI_VERSION_OFFSET,
@@ -21,12 +21,13 @@ import {
   HEADER_MAGIC_OFFSET,
   KERNEL_LOCK_CREATION,
   MAGIC,
-} from "../../protocol/layout.js";
-import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
-import { instantiate } from "../core.js";
-import { attempt, codeName, failure, IsthmusError } from "../errors.js";
-import { native, type Region } from "../host/region.js";
-import type { Attachment } from "./attachment.js";
+} from "../../../protocol/layout.js";
+import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../../protocol/limits.js";
+import { instantiate } from "../../core.js";
+import { attempt, codeName, failure, IsthmusError } from "../../errors.js";
+import { native, type Region } from "../../host/region.js";
+import { settleAll } from "../../host/under-way.js";
+import type { Attachment } from "../attachment.js";
 import { beginningOf } from "./beginning.js";
 import { hold, lockCreation } from "./kernel-locks.js";
 import { allocated, type Creation, checkOwner, establish, type Location, REOPEN_TURNS_MAX } from "./open.js";
@@ -34,13 +35,13 @@ import { planLeaving } from "./temporary.js";
 
 /** Makes a new generation under the name, and marks the old one stale. */
 export function replace(location: Location, stage: () => Region, creation: Creation): Attachment {
+  settleAll();
   const region = stage();
-  let attachment: Attachment | undefined;
   let done = false;
   try {
     lockCreation(region, location);
     hold(region, location);
-    attachment = allocated(region, location, creation.bytes);
+    const attachment = allocated(region, location, creation.bytes);
     for (let turn = 0; !takeName(attachment, location, creation); turn++) {
       if (turn < REOPEN_TURNS_MAX) continue;
       throw failure(
@@ -48,13 +49,13 @@ export function replace(location: Location, stage: () => Region, creation: Creat
         `${location.described} came and went all the time while it was being replaced`,
       );
     }
-    attachment.join(attachment.core.participants.value);
+    attachment.join();
     region.unlock(KERNEL_LOCK_CREATION);
     planLeaving(attachment, location);
     done = true;
     return attachment;
   } finally {
-    if (!done) (attachment ?? region).close();
+    if (!done) region.holder.close();
   }
 }
 

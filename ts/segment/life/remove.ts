@@ -1,14 +1,15 @@
 /** Taking names away from segments: of one, whoever has it open, or of all that nobody has open. */
-import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../protocol/layout.js";
-import { attempt, IsthmusError } from "../errors.js";
-import { native, Region } from "../host/region.js";
-import { nowNs, userId } from "../host/runtime.js";
+import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../../protocol/layout.js";
+import { attempt, IsthmusError } from "../../errors.js";
+import { native, Region } from "../../host/region.js";
+import { nowNs, userId } from "../../host/runtime.js";
+import { settleAll } from "../../host/under-way.js";
+import { headerOf } from "../header.js";
+import { namedAdvice, namedLocation } from "../location.js";
+import type { Pruning } from "../options.js";
 import { beginningOf, mayBeSegment } from "./beginning.js";
-import { headerOf } from "./header.js";
 import { removeLocked } from "./kernel-locks.js";
-import { namedAdvice, namedLocation } from "./location.js";
 import type { Location } from "./open.js";
-import type { Pruning } from "./options.js";
 
 /**
  * @internal Removes every segment of this user that nobody alive has open, and nothing that is no segment; returns their
@@ -16,6 +17,7 @@ import type { Pruning } from "./options.js";
  * removal, KERNEL_LOCK_HOLDERS readers.
  */
 export function pruneSegments(pruning: Pruning): string[] {
+  settleAll();
   return attempt("listing segments", () => native.list(pruning.namespace))
     .filter((name) => name.startsWith(pruning.prefix) && pruneOne(name, pruning))
     .sort();
@@ -45,10 +47,7 @@ function idleMs(region: Region): number {
 function pruneOne(name: string, { namespace, olderThanMs, dryRun }: Pruning): boolean {
   let region: Region | undefined;
   try {
-    region = new Region(
-      attempt("", () => native.openNamed(name, namespace, false, false, 0)),
-      false,
-    );
+    region = Region.open("", false, () => native.openNamed(name, namespace, false, false, 0));
     if (!isOwn(region)) return false;
     const isFree = region.lock(KERNEL_LOCK_CREATION, false) && region.lock(KERNEL_LOCK_HOLDERS, false);
     if (!isFree || !isSegment(region)) return false;
@@ -67,6 +66,7 @@ function pruneOne(name: string, { namespace, olderThanMs, dryRun }: Pruning): bo
 export function unlinkSegment(name: string, namespace: number): void {
   const location = namedLocation(name, namespace, false, "self", "unlinking");
   const forReading = namedLocation(name, namespace, true, "self", "unlinking");
+  settleAll();
   const region = openAnyhow(location, forReading);
   if (!region) {
     attempt(

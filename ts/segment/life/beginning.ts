@@ -9,8 +9,8 @@ import {
   HEADER_STATE_OFFSET,
   MAGIC,
   STATE_INITIALIZING,
-} from "../../protocol/layout.js";
-import type { Region } from "../host/region.js";
+} from "../../../protocol/layout.js";
+import type { Region } from "../../host/region.js";
 
 /** The bytes where a header would be; undefined when the object is too short for one. */
 export function beginningOf(region: Region): DataView | undefined {

@@ -13,11 +13,11 @@
  *
  * A stopped process keeps its locks. So every wait for one has a timeout, and the error says what to do.
  */
-import { INITIALIZING } from "../../protocol/errors.js";
-import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../protocol/layout.js";
-import { failure } from "../errors.js";
-import type { Region } from "../host/region.js";
-import { retryFor } from "../wait/retry.js";
+import { INITIALIZING } from "../../../protocol/errors.js";
+import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../../protocol/layout.js";
+import { failure } from "../../errors.js";
+import type { Region } from "../../host/region.js";
+import { retryFor } from "../../wait/retry.js";
 
 /** How long to wait for another process that creates, joins, leaves or truncates. A dead one is noticed at once. */
 export const CREATION_TIMEOUT_MS = 10_000;
@@ -77,10 +77,17 @@ function takeForRemoval(region: Region): boolean {
  */
 export function removeLocked(region: Region, wanted: Wanted): boolean {
   if (!region.info().linked) return false; // nothing gives an object its name back
-  retryUntil(wanted, () => takeForRemoval(region));
+  const letGo = (): void => {
+    region.unlock(KERNEL_LOCK_CREATION);
+    region.ends();
+  };
+  const isOpen = region.kept;
+  if (isOpen) region.begins(letGo);
   try {
+    retryUntil(wanted, () => takeForRemoval(region));
     return region.remove();
   } finally {
-    region.unlock(KERNEL_LOCK_CREATION);
+    if (isOpen) letGo();
+    else region.unlock(KERNEL_LOCK_CREATION);
   }
 }

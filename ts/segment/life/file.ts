@@ -27,30 +27,29 @@
  * | in opening's 2 to 4       | the file may be longer than its segment  | the next writer that is alone adopts it |
  * | after truncating's 1 to 3 | the file is longer than its segment      | the next writer that is alone adopts it |
  */
-import { ACCESS_DENIED, BAD_MAGIC, NOT_FOUND, OUT_OF_SHARED_MEMORY } from "../../protocol/errors.js";
+import { ACCESS_DENIED, BAD_MAGIC, NOT_FOUND, OUT_OF_SHARED_MEMORY } from "../../../protocol/errors.js";
 import {
   HEADER_ABI_VERSION_OFFSET,
   HEADER_BYTES,
   HEADER_HEADER_SIZE_OFFSET,
   HEADER_MAGIC_OFFSET,
   KERNEL_LOCK_HOLDERS,
-} from "../../protocol/layout.js";
-import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
-import { wrongType } from "../arguments.js";
-import { instantiate } from "../core.js";
-import { failure, IsthmusError } from "../errors.js";
-import { accessAdvice, noRoomAtAdvice } from "../host/advice.js";
-import { errnoName } from "../host/errno.js";
-import { absolutePath, pathOf } from "../host/file-system.js";
-import type { NativeError } from "../host/native.js";
-import { native, type Region } from "../host/region.js";
-import { sleepMs } from "../host/runtime.js";
-import { TextEncoder } from "../host/text.js";
-import type { Attachment } from "./attachment.js";
+} from "../../../protocol/layout.js";
+import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../../protocol/limits.js";
+import { wrongType } from "../../arguments.js";
+import { instantiate } from "../../core.js";
+import { failure, IsthmusError } from "../../errors.js";
+import { accessAdvice, noRoomAtAdvice } from "../../host/advice.js";
+import { errnoName } from "../../host/errno.js";
+import { absolutePath, pathOf } from "../../host/file-system.js";
+import type { NativeError } from "../../host/native.js";
+import { native, Region } from "../../host/region.js";
+import { sleepMs } from "../../host/runtime.js";
+import { TextEncoder } from "../../host/text.js";
+import type { Attachment } from "../attachment.js";
+import type { FileUrl } from "../options.js";
 import { beginningOf } from "./beginning.js";
-import { openRegion } from "./location.js";
 import { type Creation, type Location, noRoom } from "./open.js";
-import type { FileUrl } from "./options.js";
 
 /** The longest path that every system takes. Bytes. */
 const PATH_BYTES_MAX = 4000;
@@ -103,7 +102,7 @@ export function fileLocation(given: string | FileUrl, readOnly: boolean): Locati
     noSpaceAdvice: () => noSpaceAdvice(absolute),
     ownedByUser: true,
     open: (creation) =>
-      openRegion(
+      Region.open(
         `opening file "${absolute}"`,
         readOnly,
         () => native.openFile(absolute, creation !== undefined, readOnly, creation?.mode ?? 0),

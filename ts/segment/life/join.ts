@@ -1,0 +1,57 @@
+/** Joining: steps 7 of a writer in `open.ts`. The caller holds KERNEL_LOCK_CREATION. */
+import {
+  KERNEL_LOCK_PARTICIPANTS,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_PID_OFFSET,
+  PARTICIPANTS_OFFSET,
+} from "../../../protocol/layout.js";
+import { PARTICIPANTS_MAX } from "../../../protocol/limits.js";
+import { IsthmusError } from "../../errors.js";
+import { nowNs, pid, runtime } from "../../host/runtime.js";
+import type { Attachment } from "../attachment.js";
+
+/** The first slot that is free; else the first one whose owner has died. */
+export function takeSlot(attachment: Attachment): void {
+  const { core, region } = attachment;
+  const slots: number = core.participants.value;
+  for (const dead of [false, true]) {
+    for (let slot = 0; slot < slots; slot++) {
+      // The owner of a slot that says LIVE is alive or has died. The second round tries these, after all free slots.
+      if ((core.watchSlot(slot) !== 0) !== dead) continue;
+      if (!region.lock(KERNEL_LOCK_PARTICIPANTS + slot, false)) continue;
+      attachment.slot = slot; // from here on, closing gives it back
+      core.join(slot, pid, runtime, nowNs());
+      core.beat(nowNs());
+      return;
+    }
+  }
+  throw new IsthmusError("TOO_MANY_PARTICIPANTS", crowdedText(attachment, slots));
+}
+
+/** Tells why no slot is left. A frequent cause is a process that opens the segment again and again instead of once. */
+function crowdedText({ core, u32, name }: Attachment, slots: number): string {
+  let here = 0;
+  let strangers = 0;
+  const processes = new Set<number>();
+  for (let slot = 0; slot < slots; slot++) {
+    if (core.watchSlot(slot) === 0) strangers++;
+    const owner = u32[(PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_PID_OFFSET) >>> 2];
+    processes.add(owner);
+    if (owner === pid) here++;
+  }
+  if (strangers > 0) {
+    return (
+      `no participant slot of segment "${name}" can be had: ${strangers} of ${slots} have no owner, but another process ` +
+      "has locked them. Whoever may read the segment can do that: see who has it open (fuser), and make it with a mode that " +
+      "lets fewer users read it"
+    );
+  }
+  const whose =
+    here > 1
+      ? `${here} of them belong to this very process, which should open the segment once per thread, keep it, and close it`
+      : `they belong to ${processes.size} processes`;
+  return (
+    `all ${slots} participant slots of segment "${name}" have live owners; ${whose}. Close segments that you do not ` +
+    `need, or create the segment with { participants: n }, up to ${PARTICIPANTS_MAX}`
+  );
+}

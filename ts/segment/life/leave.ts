@@ -1,0 +1,76 @@
+/**
+ * Leaving. A writer:
+ *  1. undoes a transaction that runs, and closes all that it has in the segment; at the end of an environment that nobody has
+ *     told that the work is done, it abandons instead what stands for unfinished work: see `abandon` of each part
+ *  2. stores a last heartbeat, so that the header says when the segment was used last
+ *  3. takes KERNEL_LOCK_CREATION, without waiting long: whoever has it may be stopped
+ *  4. LIVE becomes FREE; with that lock, when every slot is FREE, the segment is called clean
+ *  5. gives the kernel lock of the slot back
+ *  6. with KERNEL_LOCK_CREATION, what the last one does: truncate the file (`file.ts`), remove a temporary name (`temporary.ts`)
+ *  7. gives KERNEL_LOCK_CREATION back; where 6 did something, by closing the object, in one step with all other locks
+ *  8. private pages take the place of the mapping, and the object is closed
+ *
+ * A reader closes the object, and is no holder any more; then it removes the name of a temporary segment, if it was the last.
+ *
+ * A call that is cut off in any step goes on with the next `close`, or when the stack is empty: each step does nothing when it is
+ * repeated. Only 6 is not done again: its leavings are those of a death.
+ */
+import { KERNEL_LOCK_CREATION, KERNEL_LOCK_PARTICIPANTS } from "../../../protocol/layout.js";
+import { IsthmusError } from "../../errors.js";
+import type { Region } from "../../host/region.js";
+import { nowNs } from "../../host/runtime.js";
+import { retryFor } from "../../wait/retry.js";
+import type { Attachment } from "../attachment.js";
+
+/** How long a leaving participant waits for others that create, join or leave. Milliseconds. */
+const LEAVE_TIMEOUT_MS = 50;
+/** The same for a segment whose last participant has work to do after leaving: another one that does it may take longer. */
+const LAST_LEAVE_TIMEOUT_MS = 1000;
+
+/** Steps 1 to 7; and 8, where 6 has something to do. */
+export function leaveSegment(attachment: Attachment, abandoned: boolean): void {
+  const { core, region, slot } = attachment;
+  if (attachment.transaction) core.transactionEnd(0); // rolled back before its lock is released
+  for (const part of [...attachment.parts]) {
+    if (abandoned && part.abandon) part.abandon();
+    else part.close();
+  }
+  core.beat(nowNs());
+  const locked = lockToLeave(region, attachment.afterLeave ? LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS);
+  core.leave(locked ? 1 : 0);
+  region.touch();
+  unlock(region, KERNEL_LOCK_PARTICIPANTS + slot);
+  attachment.endBeating();
+  if (locked && attachment.afterLeave) closeAfterLeave(attachment);
+  else if (locked) unlock(region, KERNEL_LOCK_CREATION);
+  attachment.slot = -1;
+}
+
+/** A lock that cannot be given back goes with the region. */
+function unlock(region: Region, index: number): void {
+  try {
+    region.unlock(index);
+  } catch (error) {
+    if (!(error instanceof IsthmusError)) throw error;
+  }
+}
+
+function lockToLeave(region: Region, timeoutMs: number): boolean {
+  try {
+    return retryFor(timeoutMs, () => region.lock(KERNEL_LOCK_CREATION, false) || undefined) === true;
+  } catch (error) {
+    // A system that gives no lock now: leaving goes on without, as when another process has it.
+    if (error instanceof IsthmusError) return false;
+    throw error;
+  }
+}
+
+/** Holds KERNEL_LOCK_CREATION until the region is closed, so nobody can join. If many leave at once, the last one sees that it is. */
+function closeAfterLeave(attachment: Attachment): void {
+  attachment.closed = true;
+  try {
+    attachment.afterLeave?.(attachment);
+  } finally {
+    attachment.closeRegion();
+  }
+}

@@ -249,7 +249,7 @@ export class Region {
   }
 
   /**
-   * Takes the bytes away, leaving zeros to whoever still holds a view, and closes the object. A holder other than this region says
+   * Takes the bytes away, leaving zeros to whoever still has a view, and closes the object. A holder other than this region says
    * itself when it has ended.
    */
   close(): void {

@@ -40,6 +40,11 @@
  * A host that goes on by itself takes DATA records that end within `ringReady`, at most `ringReadyRecords`, and none once
  * somebody waits for room; whatever else it finds there is for step 3. So no more is held back than by a host that tells of each.
  *
+ * To learn of the end of a stream, when step 3 of receiving found nothing:
+ *  1. the state of the producer's end: it lives, or its end was told already: nothing
+ *  2. the head is beyond the cursor: sent between the look and the end, so receive once more, and begin again
+ *  3. note that this end was told, and tell it
+ *
  * To give an end back:                                  To wait for an end that somebody holds:
  *  1. mark the owner word: closed, or abandoned           1. arm in the set for ends
  *  2. wake who waits at the other end                     2. attach; BUSY: sleep, and look again every RECHECK_MS,
@@ -66,6 +71,9 @@
  */
 import { CORRUPT, EVICTED, TOO_LARGE } from "../protocol/errors";
 import {
+  END_CLOSED,
+  END_DEAD,
+  END_LIVE,
   FLAG_EMPTY,
   FLAG_WAKE,
   RECORD_ALIGNMENT,
@@ -381,4 +389,23 @@ export function ringProducerState(ring: usize): u32 {
 
 export function ringProducerReported(ring: usize): void {
   ownerReported(ring + RING_PRODUCER_ENDED_OFFSET);
+}
+
+/**
+ * For a consumer that `ringReceive` has told of no record: whether the stream has ended. END_CLOSED or END_DEAD, once; 0 while
+ * it goes on (a producer that lives is the suspect); END_LIVE: something was sent right before the end, so receive again.
+ */
+export function ringEnd(ring: usize): u32 {
+  const state = ringProducerState(ring);
+  if (state != END_CLOSED && state != END_DEAD) return 0;
+  if (load64(ring + RING_HEAD_OFFSET) != load<u64>(ring + RING_CURSOR_OFFSET)) return END_LIVE;
+  ringProducerReported(ring);
+  return state;
+}
+
+/** For a producer that has found no room: whether its consumer has died, once. A consumer that lives is the suspect. */
+export function ringConsumerDied(ring: usize): bool {
+  if (ringConsumerState(ring) != END_DEAD) return false;
+  ringConsumerReported(ring);
+  return true;
 }

@@ -139,6 +139,12 @@ export function eventSet(signal: usize, signaled: bool): u32 {
   return 0;
 }
 
+/** Whether who began to wait when the word was `begin` passes: the event is signaled, or was meanwhile. */
+export function eventPasses(signal: usize, begin: u32): bool {
+  const word = load32(signal + SIGNAL_VALUE_OFFSET);
+  return (word & EVENT_SIGNALED) != 0 || word != begin;
+}
+
 function counts(value: i64): bool {
   return value >= -COUNTER_MAX && value <= COUNTER_MAX;
 }

@@ -59,6 +59,7 @@ export interface Core {
   ringAbandonProducer(ring: number): number;
   ringConsumerState(ring: number): number;
   ringConsumerReported(ring: number): void;
+  ringConsumerDied(ring: number): number;
   ringAttachConsumer(ring: number, capacity: number): number;
   ringReceive(ring: number, capacity: number, at: number, advance: number, records: number): number;
   ringReady(ring: number, capacity: number, at: number): number;
@@ -67,6 +68,7 @@ export interface Core {
   ringCloseConsumer(ring: number): number;
   ringProducerState(ring: number): number;
   ringProducerReported(ring: number): void;
+  ringEnd(ring: number): number;
 
   heapAllocate(bytes: number, alignment: number, zero: number): number;
   heapFree(offset: number): number;
@@ -106,6 +108,7 @@ export interface Core {
   semaphoreUnclaim(signal: number): number;
   semaphoreRelease(signal: number, count: number): number;
   eventSet(signal: number, signaled: number): number;
+  eventPasses(signal: number, begin: number): number;
   counterValue(signal: number): number;
   counterAdd(signal: number, amount: number): number;
   counterExchange(signal: number, value: number): number;

@@ -19,7 +19,7 @@
  * lock, which is marked dead by whoever meets it. Leaving before 3: the same. After 3: the slot is free, and nothing is left
  * but kernel locks, which the kernel drops.
  */
-import { BUSY, TOO_MANY_PARTICIPANTS } from "../../protocol/errors";
+import { BUSY, TIMED_OUT, TOO_MANY_PARTICIPANTS } from "../../protocol/errors";
 import {
   DIRECTORY_WAITERS_OFFSET,
   FLAG_WAKE,
@@ -39,6 +39,7 @@ import { join, leave, markDead, suspectSlot, watchSlot } from "../participants";
 import { validate } from "../segment";
 import { waitersTake } from "../waiters";
 import { sysHeld, sysLock, sysNow, sysSleep, sysWake, sysWall } from "./system";
+import { waitReadOnly } from "./wait";
 
 /** How long leaving waits for another process that creates, joins or leaves. Milliseconds. */
 const LEAVE_PATIENCE_MS: f64 = 50;
@@ -64,6 +65,15 @@ export function hostedEnter(bytes: f64, pid: u32, runtime: u32): u32 {
   return TOO_MANY_PARTICIPANTS;
 }
 
+/**
+ * Looks at the mapped segment without joining: for a host that maps it for reading only, which has none of the locks. It calls
+ * only what says so in docs/embedding.md, and waits by looking every few milliseconds. 0, or as `validate`.
+ */
+export function hostedEnterReadOnly(bytes: f64): u32 {
+  waitReadOnly();
+  return validate(bytes, false);
+}
+
 /** Leaves the segment; the host closes the object afterwards. */
 export function hostedLeave(): void {
   beat(sysWall());
@@ -78,6 +88,11 @@ export function hostedLeave(): void {
   if (alone) sysLock(KERNEL_LOCK_CREATION, 0);
 }
 
+/** Every participant may have died while it held what one call needs, and once more during the retries. */
+export function retryTurnsMax(): u32 {
+  return 2 * participants;
+}
+
 /** Whether a call that has returned BUSY can be tried again at once: whoever was in its way is gone, or is marked dead now. */
 export function suspectGone(): bool {
   const slot = suspectSlot();
@@ -85,6 +100,11 @@ export function suspectGone(): bool {
   if (sysHeld(KERNEL_LOCK_PARTICIPANTS + slot) != 0) return false;
   markDead();
   return true;
+}
+
+/** What a call gives that has found nothing in its time. A time below 0 says that it only tries. */
+export function gaveUp(timeoutMs: f64): u32 {
+  return timeoutMs < 0 ? BUSY : TIMED_OUT;
 }
 
 /** Wakes each participant of a set of waiters, once. */

@@ -1,5 +1,5 @@
 /**
- * What the hosted core asks of the system. The names are those of the imports; a host gives all six. None of them calls the
+ * What the hosted core asks of the system. The names are those of the imports; a host gives all seven. None of them calls the
  * core.
  */
 
@@ -17,6 +17,13 @@ export declare function sysHeld(index: u32): u32;
 /** Wakes whoever sleeps on the word at that offset, in any process. */
 @external("sys", "wake")
 export declare function sysWake(offset: u32): void;
+
+/**
+ * Sleeps while the word of 32 bits at that offset is `expected`, until it is woken, at most so many milliseconds; it may wake
+ * early. Never called in a segment that is mapped for reading only.
+ */
+@external("sys", "wait")
+export declare function sysWait(offset: u32, expected: u32, ms: f64): void;
 
 /** Sleeps. Milliseconds. */
 @external("sys", "sleep")

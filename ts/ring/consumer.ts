@@ -1,4 +1,4 @@
-import { END_CLOSED, END_DEAD, END_LIVE } from "../../protocol/layout.js";
+import { END_DEAD, END_LIVE } from "../../protocol/layout.js";
 import {
   integer,
   OURS,
@@ -353,11 +353,14 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
           if (queue && this.#peeked) return NOT_YET;
           const taken = take();
           if (taken !== undefined) return taken;
-          const state = this.#core.ringProducerState(this.#ring);
-          if (state !== END_CLOSED && state !== END_DEAD) return NOT_YET;
-          const last = take(); // sent right before the end
-          if (last !== undefined) return last;
-          this.#endReported(state === END_DEAD, queue !== undefined);
+          let end = this.#core.ringEnd(this.#ring);
+          while (end === END_LIVE) {
+            const last = take(); // sent right before the end
+            if (last !== undefined) return last;
+            end = this.#core.ringEnd(this.#ring);
+          }
+          if (end === 0) return NOT_YET;
+          this.#endReported(end === END_DEAD, queue !== undefined);
         }
         told.ends = this.#ends;
         if (this.#endWasDeath) throw producerDied(this.#geometry);
@@ -370,7 +373,6 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 
   #endReported(died: boolean, isAsync: boolean): void {
-    this.#core.ringProducerReported(this.#ring); // the one whose state the core gave last
     this.#ends++;
     this.#endWasDeath = died;
     if (!isAsync) return;

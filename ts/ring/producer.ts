@@ -1,5 +1,5 @@
 import { EVICTED } from "../../protocol/errors.js";
-import { END_DEAD, END_LIVE, FLAG_WAKE, RECORD_HEADER_BYTES } from "../../protocol/layout.js";
+import { END_LIVE, FLAG_WAKE, RECORD_HEADER_BYTES } from "../../protocol/layout.js";
 import {
   bytesOf,
   elementOf,
@@ -299,9 +299,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   }
 
   #checkConsumer(): void {
-    if (this.#core.ringConsumerState(this.#ring) !== END_DEAD) return;
-    this.#core.ringConsumerReported(this.#ring);
-    throw consumerDied(this.#geometry);
+    if (this.#core.ringConsumerDied(this.#ring) !== 0) throw consumerDied(this.#geometry);
   }
 
   /**

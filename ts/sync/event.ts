@@ -87,8 +87,8 @@ export class SharedEvent extends Signal {
   #signaled(): Condition<undefined> {
     const begin = this.#word;
     const condition = this.condition("event", () => {
-      const word = this.#word;
-      return (word & EVENT_SIGNALED) !== 0 || word !== begin ? undefined : NOT_YET;
+      const { core } = this.attachment(false);
+      return core.eventPasses(this.offset, begin) !== 0 ? undefined : NOT_YET;
     });
     condition.version = () => this.#word;
     return condition;

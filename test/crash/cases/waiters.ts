@@ -182,6 +182,16 @@ function* report(ring: Ring, expected: number): Script {
   yield* call("ringConsumerReported", ring.ring);
 }
 
+/** The same as who has waited does it: a look and what is noted of it are one call. */
+function* learn(ring: Ring, expected: number): Script {
+  yield* markDead(LOST_SLOT);
+  assert.equal(yield* call("ringEnd", ring.ring), expected);
+  assert.equal(yield* call("ringEnd", ring.ring), 0, "told twice");
+  if (expected !== END_DEAD) return;
+  assert.equal(yield* call("ringConsumerDied", ring.ring), 1);
+  assert.equal(yield* call("ringConsumerDied", ring.ring), 0, "told twice");
+}
+
 /** What survivor 1 finds; survivor 2 comes after it has used the ring. */
 function* reported(ring: Ring, by: number, expected: number, finished: boolean): Script {
   if (by !== 1) return;
@@ -234,6 +244,8 @@ const END_CASES: EndCase[] = [
     operation: (_lane, ring) => report(ring, END_CLOSED),
     left: (ring, by, finished) => reported(ring, by, END_CLOSED, finished),
   },
+  { name: "learn of a death", before: ends("died"), operation: (_lane, ring) => learn(ring, END_DEAD) },
+  { name: "learn of a close", before: ends("closed"), operation: (_lane, ring) => learn(ring, END_CLOSED) },
   {
     name: "attach where a record waits",
     before: (lane, ring) => {

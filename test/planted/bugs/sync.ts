@@ -10,6 +10,7 @@ const token = inSource("ts/segment/token.ts");
 const lock = inSource("ts/sync/lock.ts");
 const semaphore = inSource("ts/sync/semaphore.ts");
 const signal = inSource("ts/sync/signal.ts");
+const coreSignal = inSource("assembly/signal.ts");
 
 export const BUGS: Bug[] = [
   counter(
@@ -20,9 +21,16 @@ export const BUGS: Bug[] = [
   ),
   event(
     "an event that was signaled and reset is missed",
-    "|| word !== begin ? undefined",
-    "? undefined",
+    "core.eventPasses(this.offset, begin)",
+    "core.eventPasses(this.offset, this.#word)",
     "ts/sync/signals",
+  ),
+  coreSignal(
+    "who waits for an event that was signaled and reset does not pass",
+    " || word != begin;",
+    ";",
+    "ts/sync/signals",
+    "core/hosted-signal",
   ),
   lockInfo(
     "another slot than the owner's is shown",

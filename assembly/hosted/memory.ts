@@ -1,0 +1,122 @@
+/**
+ * What needs the write lock, for hosts that block: each call waits for a living participant that has it, and never for a dead
+ * one. A call without a time of its own waits WRITE_LOCK_PATIENCE_MS: the lock is held for microseconds, or for a transaction.
+ *
+ * A transaction:
+ *  1. hostedTransactionBegin: the lock, exclusively, or exclusively under a hold of it; then the write lock. No nesting: BUSY
+ *  2. transactionNote for the bytes that are about to be written; then the host writes them
+ *  3. hostedAllocate at any time; hostedFree after all other writes, right before the end: the bytes of a block that was freed
+ *     before may have a new owner, inside of the transaction, and undoing it would not bring them back
+ *  4. hostedTransactionEnd: all of it stays, or none of it ever happened; the lock is given back
+ *
+ * The lock of a transaction that is not nested says so (LOCK_JOURNALED): when its holder dies there is nothing to repair. So it
+ * is refused with OWNER_DIED when an earlier holder has left something to repair.
+ *
+ * If a participant dies, or is cut off: see `write-lock.ts`.
+ */
+import { BUSY, CORRUPT, EVICTED, OWNER_DIED } from "../../protocol/errors";
+import { LOCK_OWNER_DIED, RESULT_ERRORS } from "../../protocol/layout";
+import { heapAllocate, heapFree, heapSetLayout, heapSetRoot } from "../memory";
+import { selfCheck } from "../participants";
+import { outsideTransaction, transactionBegin, transactionEnd, writeLockTake } from "../write-lock";
+import {
+  acquireJournaled,
+  hostedLockNest,
+  hostedLockRelease,
+  isHeld,
+  lockHeld,
+  releaseUnrepaired,
+} from "./lock";
+import { gaveUp, suspectGone } from "./session";
+import { sysNow, sysSleep } from "./system";
+
+/** How long a call without a time waits. Milliseconds. */
+const WRITE_LOCK_PATIENCE_MS: f64 = 5000;
+/** Pause between two attempts. Milliseconds. */
+const ATTEMPT_MS: f64 = 0.5;
+
+const ALLOCATE: u32 = 0;
+const FREE: u32 = 1;
+const SET_LAYOUT: u32 = 2;
+const SET_ROOT: u32 = 3;
+const TAKE: u32 = 4;
+const BEGIN: u32 = 5;
+
+function attempt(what: u32, a: u32, b: u32, c: u32): u32 {
+  if (what == ALLOCATE) return heapAllocate(a, b, c != 0);
+  if (what == FREE) return heapFree(a);
+  if (what == SET_LAYOUT) return heapSetLayout(a, b);
+  if (what == SET_ROOT) return heapSetRoot(a);
+  return what == TAKE ? writeLockTake() : transactionBegin();
+}
+
+/** Calls it again and again while a live participant has the write lock. BUSY when that one had it all the time. */
+function withWriteLock(what: u32, a: u32, b: u32, c: u32, patienceMs: f64): u32 {
+  let result = attempt(what, a, b, c);
+  if (result != BUSY) return result;
+  const end = sysNow() + patienceMs;
+  while (result == BUSY) {
+    if (!suspectGone()) {
+      if (!(sysNow() < end)) return BUSY;
+      sysSleep(ATTEMPT_MS);
+    }
+    result = attempt(what, a, b, c);
+  }
+  return result;
+}
+
+/** As `heapAllocate`. */
+export function hostedAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
+  return withWriteLock(ALLOCATE, bytes, alignment, u32(zero), WRITE_LOCK_PATIENCE_MS);
+}
+
+/** As `heapFree`. */
+export function hostedFree(offset: u32): u32 {
+  return withWriteLock(FREE, offset, 0, 0, WRITE_LOCK_PATIENCE_MS);
+}
+
+/** As `heapSetLayout`. */
+export function hostedSetLayout(offset: u32, hash: u32): u32 {
+  return withWriteLock(SET_LAYOUT, offset, hash, 0, WRITE_LOCK_PATIENCE_MS);
+}
+
+/** As `heapSetRoot`. */
+export function hostedSetRoot(offset: u32): u32 {
+  return withWriteLock(SET_ROOT, offset, 0, 0, WRITE_LOCK_PATIENCE_MS);
+}
+
+/** As `writeLockTake`, to walk over blocks; ended by `writeLockRelease`. BUSY at once inside of a transaction. */
+export function hostedWriteLockTake(): u32 {
+  return outsideTransaction() != 0 ? BUSY : withWriteLock(TAKE, 0, 0, 0, WRITE_LOCK_PATIENCE_MS);
+}
+
+/**
+ * Begins a transaction with a lock; `held` is what the host keeps of it, and afterwards `lockHeld`. 0; BUSY, TIMED_OUT; BUSY
+ * also when one runs already; OWNER_DIED; the errors of the lock. With an error nothing is held that was not before.
+ */
+export function hostedTransactionBegin(lock: usize, held: u32, timeoutMs: f64): u32 {
+  if (outsideTransaction() != 0) return BUSY;
+  const begin = sysNow();
+  const nested = isHeld(held);
+  const told = nested
+    ? hostedLockNest(lock, held, false, timeoutMs)
+    : acquireJournaled(lock, held, timeoutMs);
+  if (told >= u32(RESULT_ERRORS)) return told;
+  if (!nested && (told & LOCK_OWNER_DIED) != 0) {
+    releaseUnrepaired(lock);
+    return OWNER_DIED;
+  }
+  const left = timeoutMs == Infinity ? WRITE_LOCK_PATIENCE_MS : begin + timeoutMs - sysNow();
+  const result = withWriteLock(BEGIN, 0, 0, 0, left);
+  if (result == 0) return 0;
+  hostedLockRelease(lock, lockHeld, false);
+  return result == BUSY && timeoutMs != Infinity ? gaveUp(timeoutMs) : result;
+}
+
+/** Ends it, and gives the lock back. 0 when it has the fate that `keep` asks for; EVICTED, CORRUPT: it never happened. */
+export function hostedTransactionEnd(lock: usize, held: u32, keep: bool): u32 {
+  const stays = transactionEnd(keep);
+  const released = hostedLockRelease(lock, held, false);
+  if (stays == keep) return released;
+  return selfCheck() != 0 ? EVICTED : CORRUPT;
+}

@@ -140,6 +140,8 @@ export class Attachment {
   /** The sets of waiters in which promises of this opener wait. */
   readonly sleepers = new Set<number>();
   slot = -1;
+  /** Index in `u32` of the word of the slot. */
+  #ownWord = 0;
   closed = false;
   /** The region is closed, and everything that follows from that is done. */
   #gone = false;
@@ -180,7 +182,9 @@ export class Attachment {
   join(): void {
     if (this.readOnly) return;
     takeSlot(this);
-    this.doorbell = PARTICIPANTS_OFFSET + this.slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
+    const at = PARTICIPANTS_OFFSET + this.slot * PARTICIPANT_BYTES;
+    this.#ownWord = (at + PARTICIPANT_WORD_OFFSET) >>> 2;
+    this.doorbell = at + PARTICIPANT_DOORBELL_OFFSET;
     this.scratch = this.core.scratch() >>> 0;
     this.#answers = this.core.answers() >>> 0;
     this.leaveAtExit();
@@ -341,9 +345,7 @@ export class Attachment {
 
   /** An operator has taken the slot from this live participant. The kernel's lock keeps others out until it leaves. */
   get evicted(): boolean {
-    if (this.slot < 0) return false;
-    const word = PARTICIPANTS_OFFSET + this.slot * PARTICIPANT_BYTES + PARTICIPANT_WORD_OFFSET;
-    return stateOf(this.u32[word >>> 2]) !== SLOT_LIVE;
+    return this.slot >= 0 && stateOf(this.u32[this.#ownWord]) !== SLOT_LIVE;
   }
 
   /** Throws when the segment was closed, when it cannot be written, or when this opener is no longer a participant. */

@@ -17,6 +17,7 @@ import type { LockMode, LockState, Tenure } from "./lock-state.js";
 
 /** @internal Checks the mode that a call was given. */
 export function modeOf(mode: unknown): LockMode {
+  if (mode === "exclusive" || mode === "shared") return mode;
   return oneOf("mode", mode, ["exclusive", "shared"] as const);
 }
 

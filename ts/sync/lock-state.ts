@@ -103,6 +103,43 @@ export class LockState implements Closable {
     return this.real === "exclusive" || mode === "exclusive" || this.#upgrading !== undefined;
   }
 
+  /**
+   * The tenure of a hold that is about to be made, when nobody of this opener has the lock or waits for it; else undefined. Ask
+   * `takeIdle` with it then.
+   */
+  idleTenure(): Tenure | undefined {
+    const { slot, transaction } = this.attachment;
+    if (this.real !== "none" || this.tasks.length > 0 || this.#yieldBell !== undefined) return undefined;
+    // The core looks whether our slot was taken from us; who is no participant has none.
+    if (slot < 0 || transaction !== undefined) return undefined;
+    this.#flags = 0; // what the hold before was told says nothing of this one
+    return this.#spare ?? new Tenure();
+  }
+
+  /**
+   * The usual case: a lock that nobody has. False: nothing has changed here, and `take` goes on with what the core has begun.
+   * The hold is there already, and behind the core's call there are only stores: nothing there can be cut off.
+   */
+  takeIdle(mode: LockMode, tenure: Tenure, lease: Lease): boolean {
+    const { core } = this.attachment;
+    const isExclusive = mode === "exclusive";
+    const result = isExclusive ? core.lockExclusive(this.#lock, 0, 0) : core.lockShared(this.#lock);
+    if (result !== 0) {
+      if (result === FLAG_WAKE_EXCLUSIVE) this.attachment.notify(this.waitersExclusive);
+      return false;
+    }
+    this.real = mode;
+    this.#journaled = false;
+    this.#impatient = false;
+    this.#reservedSince = Infinity;
+    this.#spare = undefined;
+    this.keeping = lease;
+    this.#tenures = 1;
+    if (isExclusive) tenure.exclusive = 1;
+    else tenure.shared = 1;
+    return true;
+  }
+
   /** Takes the lock for a new tenure. False: not now, and an exclusive claim stays. */
   take(mode: LockMode, journaled = false): boolean {
     if (this.real !== "none") return !this.occupied(mode) && this.#join();
@@ -308,8 +345,20 @@ export class LockState implements Closable {
   release(tenure: Tenure, mode: LockMode): void {
     if (this.#closed) return;
     tenure.count(mode, -1);
+    if (this.#isLast(tenure)) {
+      this.#tenures = 0;
+      this.#spare = tenure;
+      this.#giveBack();
+      return;
+    }
     this.settle(tenure);
     if (this.#upgrading === tenure) this.#lookAgain(); // the waits of this hold have failed
+  }
+
+  /** Whether this is the only tenure, has no hold any more, and no task waits for anything: the usual case. */
+  #isLast(tenure: Tenure): boolean {
+    if (this.#tenures !== 1 || tenure.exclusive > 0 || tenure.shared > 0) return false;
+    return this.#upgrading === undefined && tenure.upgrades === 0 && this.tasks.length === 0;
   }
 
   /** Brings the core to what the holds that are left need. */
@@ -325,11 +374,16 @@ export class LockState implements Closable {
     }
     this.#end(tenure);
     if (this.#tenures > 0) return;
+    this.#giveBack();
+    if (this.tasks.length > 0) lookAtFirst(this.tasks);
+  }
+
+  /** The last tenure has ended. */
+  #giveBack(): void {
     const real = this.real;
     this.real = "none";
     this.keeping = undefined;
     this.#release(real);
-    if (this.tasks.length > 0) lookAtFirst(this.tasks);
   }
 
   #end(tenure: Tenure): void {

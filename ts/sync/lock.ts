@@ -81,6 +81,8 @@ export class Lock {
    */
   tryAcquire(mode: LockMode = "exclusive"): Held | undefined {
     const wanted = modeOf(mode);
+    const quick = this.#quick(wanted);
+    if (quick) return quick;
     this.#lease.attachment.check(true);
     return this.#state.tryTake(wanted) ? this.#begin(wanted) : undefined;
   }
@@ -115,6 +117,8 @@ export class Lock {
   acquireSync(mode: LockMode = "exclusive", given?: WaitSyncOptions): Held {
     const wanted = modeOf(mode);
     const how = waitingSync(given);
+    const quick = this.#quick(wanted);
+    if (quick) return quick;
     this.#lease.attachment.check(true);
     return this.#takeSync(wanted, how, false);
   }
@@ -191,13 +195,22 @@ export class Lock {
     );
   }
 
+  /** A hold of a lock that nobody has; undefined when that is another case, or something is wrong. */
+  #quick(mode: LockMode): Held | undefined {
+    const state = this.#state;
+    const tenure = state.idleTenure();
+    if (tenure === undefined) return undefined;
+    const held = new Held(OURS, state, tenure, mode);
+    return state.takeIdle(mode, tenure, this.#lease) ? held : undefined;
+  }
+
   #wait(mode: LockMode, how: Waiting, journaled = false): Promise<Held> {
     return wait(this.#state.attachment, this.#condition(mode, journaled), how);
   }
 
   #takeSync(mode: LockMode, how: Waiting, journaled: boolean): Held {
     const state = this.#state;
-    // A lock that is free, as most are, costs no condition to wait for.
+    // A lock that can be had at once costs no condition to wait for.
     if (state.takeSync(mode, journaled)) return this.#begin(mode);
     state.checkBlocking(mode, how.timeoutMs);
     return waitSync(state.attachment, this.#condition(mode, journaled), how);

@@ -51,6 +51,18 @@ export const BUGS: Bug[] = [
     "ts/sync/lock.test",
   ),
   lockState(
+    "a hold is told of what the hold before was told",
+    "this.#flags = 0; // what",
+    "// what",
+    "ts/sync/lock-holds",
+  ),
+  lockState(
+    "a lock that is taken at once is not known to be held",
+    "    this.real = mode;\n    this.#journaled = false;",
+    "    this.#journaled = false;",
+    "ts/sync/lock-holds",
+  ),
+  lockState(
     "nobody is woken by a release",
     "return who & FLAG_WAKE_EXCLUSIVE ? this",
     "return who < 0 ? this",

@@ -172,6 +172,24 @@ test("a hold that is released again takes nothing from the other holds of its ne
   }
 });
 
+test("a hold is told of no death that others have repaired since its opener's last hold", async () => {
+  using all = scene();
+  const child = await Agent.start(runtime, ACTIONS);
+  await child.call("open", all.segment.name);
+  await child.call("acquire", all.segment.name, "lock", "exclusive");
+  await child.kill();
+  const told = all.mine.acquireSync("shared");
+  assert.ok(told.ownerDied);
+  told.release();
+  const repairing = all.theirs.acquireSync("exclusive");
+  repairing.markConsistent();
+  repairing.release();
+  for (const mode of ["shared", "exclusive"] as const) {
+    using held = all.mine.acquireSync(mode);
+    assert.not(held.ownerDied, mode);
+  }
+});
+
 test("a broken lock stays broken for whoever comes, also after all have left", async () => {
   using all = scene();
   const child = await Agent.start(runtime, ACTIONS);

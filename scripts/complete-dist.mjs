@@ -18,7 +18,20 @@ const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
 
 /** The runtime's modules that the library uses: Node 18 has no other way to them inside of an ES module. */
-const BUILTINS = ["buffer", "events", "fs", "module", "os", "path", "process", "timers", "util", "zlib"];
+const BUILTINS = [
+  "buffer",
+  "events",
+  "fs",
+  "module",
+  "os",
+  "path",
+  "process",
+  "timers",
+  "url",
+  "util",
+  "worker_threads",
+  "zlib",
+];
 
 function write(file, text) {
   mkdirSync(dirname(file), { recursive: true });

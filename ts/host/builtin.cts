@@ -19,6 +19,7 @@ interface Builtins {
   "node:timers": typeof import("node:timers");
   "node:url": typeof import("node:url");
   "node:util": typeof import("node:util");
+  "node:worker_threads": typeof import("node:worker_threads");
   "node:zlib": typeof import("node:zlib");
 }
 
@@ -33,6 +34,7 @@ const literal: { [Name in keyof Builtins]: () => Builtins[Name] } = {
   "node:timers": () => require("node:timers"),
   "node:url": () => require("node:url"),
   "node:util": () => require("node:util"),
+  "node:worker_threads": () => require("node:worker_threads"),
   "node:zlib": () => require("node:zlib"),
 };
 

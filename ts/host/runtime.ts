@@ -6,15 +6,10 @@ import { coreBytes } from "./core-bytes.cjs";
 import { native } from "./region.js";
 
 /*
- * Test frameworks replace timers and clocks. What is here keeps to real time:
- *
- * - Timers are those that `node:timers` had when this package was loaded. Jest and Vitest replace the globals only, so the
- *   calls that await go on in real time whatever comes first. A framework that also replaces the functions of the module
- *   (sinon does so for CommonJS) must do so after this package was loaded; otherwise these calls wait until the test moves
- *   its clock.
- * - Timeouts are measured by the clock of the system. Calls that block end in real time in any case.
+ * Test frameworks replace timers and clocks. Everything here keeps to real time: `timers.ts` says how timers do, and timeouts are
+ * measured by the clock of the system.
  */
-export const { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } = builtin("node:timers");
+export { clearTimer, setImmediate, setInterval, setTimeout, type Timer } from "./timers.js";
 
 const process = builtin("node:process");
 const versions: Record<string, string | undefined> = process.versions;

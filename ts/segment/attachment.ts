@@ -17,7 +17,7 @@ import { IsthmusError } from "../errors.js";
 import { copierInto } from "../host/copy.js";
 import { offExit, onExit } from "../host/process.js";
 import { native, type Region } from "../host/region.js";
-import { clearInterval, nowNs, setInterval } from "../host/runtime.js";
+import { clearTimer, nowNs, setInterval, type Timer } from "../host/runtime.js";
 import { takeSlot } from "./life/join.js";
 import { leaveSegment } from "./life/leave.js";
 import { stateOf } from "./token.js";
@@ -79,7 +79,7 @@ function slotOfDoorbell(bell: number): number {
 
 /** All open segments of this environment. They share one heartbeat timer and one exit handler. */
 const open = new Set<Attachment>();
-let heart: ReturnType<typeof setInterval> | undefined;
+let heart: Timer | undefined;
 
 /**
  * Writes this thread's heartbeat into all segments that it has open. The core, which is not running now, settles with it what a
@@ -224,7 +224,7 @@ export class Attachment {
   endBeating(): void {
     open.delete(this);
     if (open.size > 0 || !heart) return;
-    clearInterval(heart);
+    clearTimer(heart);
     heart = undefined;
     offExit(abandonAll);
   }

@@ -26,7 +26,7 @@ import { WAITERS_WORDS_OFFSET } from "../../protocol/layout.js";
 import { RECHECK_MS } from "../../protocol/limits.js";
 import { attempt } from "../errors.js";
 import { native, onBell } from "../host/region.js";
-import { clearInterval, monotonicMs, setInterval } from "../host/runtime.js";
+import { clearTimer, monotonicMs, setInterval, type Timer } from "../host/runtime.js";
 import type { Attachment } from "../segment/attachment.js";
 import { POLL_MS } from "./condition.js";
 import { lookSoon } from "./looks.js";
@@ -286,7 +286,7 @@ class Rechecks {
   readonly #periodMs: number;
   readonly #readOnly: boolean;
   #groups = 0;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: Timer | undefined;
 
   constructor(periodMs: number, readOnly: boolean) {
     this.#periodMs = periodMs;
@@ -299,7 +299,7 @@ class Rechecks {
       this.#timer ??= setInterval(() => this.#recheck(), this.#periodMs);
       return;
     }
-    clearInterval(this.#timer);
+    clearTimer(this.#timer);
     this.#timer = undefined;
   }
 

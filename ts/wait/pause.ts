@@ -1,5 +1,5 @@
 import type { AbortSource } from "../arguments.js";
-import { clearTimeout, setTimeout } from "../host/runtime.js";
+import { clearTimer, setTimeout } from "../host/runtime.js";
 import { onAbort } from "./abort.js";
 
 /** Resolves after so many milliseconds; rejects with the signal's reason when that is aborted first, or was before. */
@@ -9,7 +9,7 @@ export function pauseFor(milliseconds: number, signal: AbortSource | undefined):
     let stopListening: (() => void) | undefined;
     const end = (): void => {
       ended = true;
-      clearTimeout(timer);
+      clearTimer(timer);
       stopListening?.();
     };
     const timer = setTimeout(() => {

@@ -21,7 +21,7 @@
  */
 import type { AbortSource } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
-import { clearTimeout, setTimeout } from "../host/runtime.js";
+import { clearTimer, setTimeout, type Timer } from "../host/runtime.js";
 import type { Attachment } from "../segment/attachment.js";
 import { onAbort } from "./abort.js";
 import { type Condition, NOT_YET, type QueuedWait, timedOut } from "./condition.js";
@@ -42,7 +42,7 @@ export class Wait implements QueuedWait {
   /** Why it fails, should the look that is going on give nothing. */
   #failure: { error: unknown; gaveUp: boolean } | undefined;
   #entry: QueueEntry<QueuedWait> | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: Timer | undefined;
   #stopListening: (() => void) | undefined;
 
   constructor(
@@ -146,7 +146,7 @@ export class Wait implements QueuedWait {
 
   #end(): void {
     this.#ended = true;
-    clearTimeout(this.#timer);
+    clearTimer(this.#timer);
     this.#stopListening?.();
     this.#room.all.delete(this);
     this.group?.delete(this);

@@ -16,6 +16,7 @@ const errno = inSource("ts/host/errno.ts");
 const fileSystem = inSource("ts/host/file-system.ts");
 const limits = inSource("ts/host/limits.ts");
 const native = inSource("ts/host/native.cts");
+const timers = inSource("ts/host/timers.ts");
 const process = inSource("ts/host/process.ts");
 const region = inSource("ts/host/region.ts");
 const runtime = inSource("ts/host/runtime.ts");
@@ -167,6 +168,18 @@ export const BUGS: Bug[] = [
     "the clock of JavaScript is used",
     "return native.now();",
     "return Date.now();",
+    "ts/wait/fake-time",
+  ),
+  timers(
+    "a timer of Sinon is taken for one of the runtime",
+    "if (words === undefined || made.constructor.name === name) return made;",
+    "if (made !== undefined) return made;",
+    "ts/wait/fake-time",
+  ),
+  timers(
+    "timers of the engine keep no process alive",
+    "    need();\n    this.#sleep(",
+    "    needs++;\n    this.#sleep(",
     "ts/wait/fake-time",
   ),
 ];

@@ -73,8 +73,8 @@ export const BUGS: Bug[] = [
   pause("a pause leaves its listener", "stopListening?.();\n    };", "};", "ts/wait/abort"),
   pending(
     "the timer of a served wait stays",
-    "clearTimeout(this.#timer);",
-    "void clearTimeout;",
+    "clearTimer(this.#timer);",
+    "void clearTimer;",
     "ts/wait/ends",
   ),
   pending("a served wait keeps its listener", "this.#stopListening?.();", "", "ts/wait/abort"),

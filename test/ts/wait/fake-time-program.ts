@@ -1,6 +1,11 @@
 /**
- * Waits with timeouts under timers and clocks that stand still: `program import|require globals|modules before|after`. Writes what
- * went wrong, as JSON. "globals" is what Jest and Vitest replace, "modules" is all that Sinon does besides.
+ * Waits with timeouts under timers and clocks that stand still: `program import|require WHAT before|after`, or the same in the
+ * environment variable FAKE_TIME. Writes what went wrong, as JSON. WHAT is what a framework replaces:
+ *
+ * - "globals": Jest, Vitest
+ * - "modules": all that Sinon does besides
+ * - "mock": `mock.timers` of `node:test`, which in Deno also fakes the functions that were taken from the module before
+ * - "bun": `jest.useFakeTimers` of Bun, which does so, too; the program runs by `bun test`
  */
 import { writeSync } from "node:fs";
 import { createRequire, syncBuiltinESMExports } from "node:module";
@@ -9,7 +14,7 @@ import timers from "node:timers";
 
 type Package = typeof import("isthmus");
 
-const [entry, what, when] = process.argv.slice(2);
+const [entry, what, when] = process.env.FAKE_TIME?.split(" ") ?? process.argv.slice(2);
 const require = createRequire(import.meta.url);
 const wrong: string[] = [];
 
@@ -24,8 +29,21 @@ const NAMES = [
   "queueMicrotask",
 ] as const;
 
+interface FakeTimers {
+  jest: { useFakeTimers(): void };
+  mock: { timers: { enable(): void } };
+}
+
 /** From now on no time passes for whoever asks the globals, or the modules. */
-function replace(): void {
+async function replace(): Promise<void> {
+  if (what === "globals" || what === "modules") return replaceFunctions();
+  const framework = what === "bun" ? "bun:test" : "node:test";
+  const { jest, mock } = (await import(framework)) as FakeTimers;
+  if (what === "bun") jest.useFakeTimers();
+  else mock.timers.enable();
+}
+
+function replaceFunctions(): void {
   const standing = new Date(0);
   Object.assign(globalThis, Object.fromEntries(NAMES.map((name) => [name, nothing])));
   Object.defineProperty(performance, "now", { value: () => 1 });
@@ -114,11 +132,10 @@ async function load(): Promise<Package> {
   return entry === "require" ? require("isthmus") : await import("isthmus");
 }
 
-if (when === "before") replace();
+if (when === "before") await replace();
 const loaded = await load();
-if (when === "after") replace();
+if (when === "after") await replace();
 blocking(loaded);
-// Timers of the module that were replaced before are all that the package can know: then only calls that block keep real time.
-if (what === "globals" || when === "after") await awaiting(loaded);
+await awaiting(loaded);
 writeSync(1, JSON.stringify(wrong));
 process.exit(0);

@@ -1,7 +1,7 @@
-import { latestContestant, valueFrom } from "./latest.js";
+import { latestContestant } from "./latest.js";
 
-/** Each read overwrites one object. */
+/** Each read overwrites one object: one that `read` gave, whose shape the engine knows to have numbers only. */
 export const contestant = latestContestant((latest) => {
-  const value = valueFrom(-1);
-  return () => (latest.readInto(value) ? value : undefined);
+  const value = latest.read();
+  return () => (value && latest.readInto(value) ? value : undefined);
 });

@@ -293,26 +293,36 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
    * values; so is an array or inner struct where the object has none with the same number of elements, and an array where it has
    * a typed array of a type that cannot hold them (a Uint8Array for "f64"). An array of floats holds every number, rounded.
    *
-   * @param target an object as `read` gives it; an empty one is filled
+   * @param target an object as `read` gives it: one that it gave is the fastest; an empty one is filled
    * @returns false when no value was written yet: then the object is as it was
    * @throws {TypeError} when it is no object
    * @throws {IsthmusError} as `read`
    */
   readInto(target: Partial<StructValue<F>>): boolean {
-    objectOf("target", target);
+    if (typeof target !== "object" || target === null) objectOf("target", target);
+    const scratch = this.#scratch;
+    if (scratch === undefined) {
+      if (!this.#copy()) return false;
+      const copies = this.#copies;
+      this.#codec.readInto(this.#own.memory, 0, target);
+      return copies === this.#copies || this.#readAgain(target);
+    }
     const { attachment } = this.#lease;
-    const codec = this.#codec;
-    const copied = this.#copy();
-    if (!copied) return false;
-    const used = copied === this.#own ? this.#copies : attachment.scratchUses;
-    codec.readInto(copied.memory, copied.offset, target);
-    if (used === (copied === this.#own ? this.#copies : attachment.scratchUses)) return true;
-    // A setter of the target has copied another value over this one: read again, from memory that setters cannot reach.
+    attachment.check(false);
+    if (!this.#copySmall()) return false;
+    this.#seen = attachment.answered(ANSWER_VERSION_OFFSET);
+    const uses = attachment.scratchUses;
+    this.#codec.readInto(scratch.memory, scratch.offset, target);
+    return uses === attachment.scratchUses || this.#readAgain(target);
+  }
+
+  /** A setter of the target has copied another value over this one: reads again, from memory that setters cannot reach. */
+  #readAgain(target: Partial<StructValue<F>>): boolean {
     const again = this.#copy();
     if (!again) return false;
     const { offset } = again;
     const value = new DataView(again.memory.buffer.slice(offset, offset + this.layout.bytes));
-    codec.readInto(value, 0, target);
+    this.#codec.readInto(value, 0, target);
     return true;
   }
 

@@ -46,9 +46,6 @@ function loops(fields: readonly FieldReader[]): StructReader {
 export function structReader(fields: readonly FieldReader[]): StructReader {
   const at = (i: number): string => `view, offset + ${Number(fields[i].offset)}`;
   const key = (i: number): string => JSON.stringify(fields[i].name);
-  // A computed key defines `__proto__` like any other field, but engines make objects with computed keys far more slowly.
-  const literalKey = ({ name }: FieldReader, i: number): string => (name === SETTER ? `[${key(i)}]` : key(i));
-  const literal = fields.map((field, i) => `${literalKey(field, i)}: read${i}(${at(i)})`);
   const assignments = fields.map(({ name }, i) =>
     name === SETTER
       ? `define(target, ${key(i)}, read${i}(${at(i)}));`
@@ -59,11 +56,38 @@ export function structReader(fields: readonly FieldReader[]): StructReader {
     const intos = fields.map(({ readInto }) => readInto);
     const readNames = reads.map((_, i) => `read${i}`);
     const intoNames = intos.map((_, i) => `into${i}`);
-    const read = new Function(...readNames, `return (view, offset) => ({ ${literal.join(", ")} });`);
+    const inherits = fields.some(({ name }) => name in Object.prototype);
+    const read = new Function(
+      ...readNames,
+      inherits ? literal(fields, at, key) : constructed(fields, at, key),
+    );
     const body = `return (view, offset, target) => { ${assignments.join(" ")} return target; };`;
     const readInto = new Function("define", ...readNames, ...intoNames, body);
     return { read: read(...reads), readInto: readInto(define, ...reads, ...intos) };
   } catch {
     return loops(fields);
   }
+}
+
+type Text = (i: number) => string;
+
+/** For names that objects inherit: these must be defined. */
+function literal(fields: readonly FieldReader[], at: Text, key: Text): string {
+  // A computed key defines `__proto__` like any other field, but engines make objects with computed keys far more slowly.
+  const literalKey = (name: string, i: number): string => (name === SETTER ? `[${key(i)}]` : key(i));
+  const members = fields.map(({ name }, i) => `${literalKey(name, i)}: read${i}(${at(i)})`);
+  return `return (view, offset) => ({ ${members.join(", ")} });`;
+}
+
+/**
+ * Plain objects, from a constructor of their own. V8 keeps one shape for all literals with the same names, and the literal that
+ * defines the struct has texts where the values have numbers: then each number that is written to such a shape is an object of its
+ * own, and `readInto` allocates as many as there are fields.
+ */
+function constructed(fields: readonly FieldReader[], at: Text, key: Text): string {
+  const members = fields.map((_, i) => `this[${key(i)}] = read${i}(${at(i)});`);
+  return (
+    `function Value(view, offset) { ${members.join(" ")} } Value.prototype = Object.prototype; ` +
+    "return (view, offset) => new Value(view, offset);"
+  );
 }

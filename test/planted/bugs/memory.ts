@@ -148,6 +148,12 @@ export const BUGS: Bug[] = [
     "ts/struct/readers",
   ),
   reader(
+    "a field that objects inherit is assigned in new objects",
+    "inherits ? literal(fields, at, key) : constructed",
+    "inherits ? constructed(fields, at, key) : constructed",
+    "ts/struct/",
+  ),
+  reader(
     "__proto__ becomes a prototype",
     "if (name === SETTER) define(",
     'if (name === "") define(',

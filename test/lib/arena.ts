@@ -40,9 +40,11 @@ export class Arena {
     this.segment = this.bytes.subarray(0, segmentBytes);
   }
 
-  instantiate(hooks: Hooks): Exports {
+  /** `others`: what a core for hosts that block imports besides. */
+  instantiate(hooks: Hooks, others: WebAssembly.Imports = {}): Exports {
     const exports = new WebAssembly.Instance(this.#module, {
       env: { memory: this.#memory, ...hooks },
+      ...others,
     }).exports;
     const names = Object.keys(exports).filter((name) => name.startsWith("$g"));
     const globals = names.map((name) => exports[name] as WebAssembly.Global);

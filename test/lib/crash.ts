@@ -13,6 +13,7 @@ import { Arena, type Exports } from "./arena.js";
 import type { Instrumented, Site } from "./instrument.js";
 import { Interception, type Mutation } from "./mutation.js";
 import { play } from "./play.js";
+import type { PlayedSystem } from "./played-system.js";
 import { call, type Script } from "./script.js";
 import type { KeptStores } from "./stores.js";
 
@@ -112,7 +113,12 @@ export class CrashLane {
   #acting: Actor | undefined;
   #steps = 0;
 
-  constructor(instrumented: Instrumented, segmentBytes: number) {
+  /** `system`: that of a core for hosts that block; it is the same for all participants. */
+  constructor(
+    instrumented: Instrumented,
+    segmentBytes: number,
+    readonly system?: PlayedSystem,
+  ) {
     this.source = instrumented.source;
     this.arena = new Arena(instrumented, segmentBytes);
     this.killed = new Uint32Array(this.arena.sites.length);
@@ -390,10 +396,13 @@ export class CrashLane {
   #actor(): Actor {
     const interception = new Interception(this.arena.view, () => this.mutation);
     const actor: Actor = { exports: {}, writesLeft: 0, diesAt: -1, diedBefore: "", late: interception.late };
-    actor.exports = this.arena.instantiate({
-      step: (site, address) => this.#step(actor, site, address),
-      ...interception.hooks(),
-    });
+    actor.exports = this.arena.instantiate(
+      {
+        step: (site, address) => this.#step(actor, site, address),
+        ...interception.hooks(),
+      },
+      this.system && { sys: this.system.functions(this.arena.view) },
+    );
     return actor;
   }
 }

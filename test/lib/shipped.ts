@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { CrashLane } from "./crash.js";
 import { World } from "./explore.js";
 import { instrument } from "./instrument.js";
+import type { PlayedSystem } from "./played-system.js";
 
 /** One Wasm page: the smallest segment there is. */
 export const SEGMENT_BYTES = 65536;
@@ -15,6 +16,11 @@ export function shippedCore(name = "core.wasm"): Uint8Array {
 
 export function crashLane(bytes = SEGMENT_BYTES): CrashLane {
   return new CrashLane(instrument(shippedCore(), { hooks: true }), bytes);
+}
+
+/** The lane over the core for hosts that block. */
+export function hostedCrashLane(system: PlayedSystem): CrashLane {
+  return new CrashLane(instrument(shippedCore("core-hosted.wasm"), { hooks: true }), SEGMENT_BYTES, system);
 }
 
 export function world(participants: number): World {

@@ -238,7 +238,7 @@ struct isthmus_layout_header {
   uint32_t state; /* STATE_… */
   uint8_t gap_12[4];
   uint64_t total_size; /* bytes of the segment */
-  uint64_t generation; /* 1 for a segment of a new name, one more than that of the segment which it replaced */
+  uint64_t generation; /* 1 for a segment with a new name; if it replaced another segment, the generation of that one plus 1 */
   uint64_t heartbeat_ns; /* time of the latest heartbeat of any participant, nanoseconds since 1970 */
   uint64_t payload_offset;
   uint64_t payload_size;
@@ -247,15 +247,15 @@ struct isthmus_layout_header {
   uint32_t directory_entries; /* directory entries */
   uint32_t creator_pid; /* process id of the creator, for display */
   uint64_t created_ns; /* time of creation, nanoseconds since 1970 */
-  uint32_t stale; /* 1 once a newer generation took the name */
+  uint32_t stale; /* 1 after a newer generation has taken the name */
   uint32_t version_mismatches; /* openers refused for their ABI version */
   uint32_t layout_mismatches; /* openers refused for their layout fingerprint */
   uint32_t refusals; /* openers refused because size or state were wrong */
   uint32_t recoveries; /* participants that died without leaving and were found dead */
-  uint32_t drops; /* records that a sender gave up on, because its time was over or it was aborted */
-  uint32_t clean; /* 0 while any slot was joined and not left, 1 when the last participant has left */
-  uint32_t first_pages; /* pages that the segment had when it was created, whatever it has now; journal and directory are sized by them */
-  uint32_t temporary; /* MAGIC_TEMPORARY when the name goes with the last one who has the segment open, else 0 */
+  uint32_t drops; /* records that were not sent, because the timeout of the sender passed or its signal was aborted */
+  uint32_t clean; /* 1 after the last participant has left, if no slot belonged to a dead one; else 0 */
+  uint32_t first_pages; /* pages that the segment had when it was created; the sizes of journal and directory are computed from it */
+  uint32_t temporary; /* MAGIC_TEMPORARY if the last process that has the segment open removes its name, else 0 */
   uint8_t gap_116[4];
 };
 _Static_assert(offsetof(struct isthmus_layout_header, magic) == 0, "magic");
@@ -288,9 +288,9 @@ struct isthmus_layout_participant {
   uint32_t pid; /* process id, for display */
   uint32_t runtime; /* RUNTIME_…, for display */
   uint64_t joined_ns; /* nanoseconds since 1970, for display */
-  uint64_t heartbeat_ns; /* nanoseconds since 1970; says "stalled", never "dead" */
+  uint64_t heartbeat_ns; /* nanoseconds since 1970; an old heartbeat means "stalled", never "dead" */
   uint8_t gap_32[32];
-  uint32_t doorbell; /* grows with each ring of the doorbell; the owner sleeps on it */
+  uint32_t doorbell; /* each wake-up adds 1; the owner sleeps on this word */
   uint8_t gap_68[444];
 };
 _Static_assert(offsetof(struct isthmus_layout_participant, word) == 0, "word");
@@ -309,7 +309,7 @@ struct isthmus_layout_entry {
   uint64_t object_bytes; /* bytes of the object */
   uint32_t object; /* where the object begins */
   uint32_t parameters_hash; /* FNV-1a of type, version and parameters: 6 words of 32 bits */
-  uint32_t parameters[4]; /* what they mean depends on the type */
+  uint32_t parameters[4]; /* their meaning depends on the type */
   uint8_t gap_48[80];
 };
 _Static_assert(offsetof(struct isthmus_layout_entry, type) == 0, "type");
@@ -328,7 +328,7 @@ struct isthmus_layout_ring {
   uint64_t sent_bytes; /* payload bytes published */
   uint64_t last_sent_ns; /* nanoseconds since 1970 */
   uint8_t gap_32[96];
-  uint64_t tail; /* position up to which the space may be written again. Only the consumer writes it. */
+  uint64_t tail; /* position up to which the producer may overwrite bytes. Only the consumer writes it. */
   uint64_t cursor; /* position up to which records were taken; at most RING_HELD_… ahead of the tail */
   uint64_t cached_head; /* the consumer's copy of the head */
   uint64_t received; /* records received */

@@ -4,9 +4,9 @@
  * (`protocol/layout.ts`): so one 32-bit result is either flags, or an error, or an offset.
  */
 
-/** Nothing of that name exists. */
+/** No segment, object or file of that name exists. */
 export const NOT_FOUND = 16;
-/** Something of that name exists already. */
+/** The name is already in use. */
 export const ALREADY_EXISTS = 17;
 /** The operating system, or the owner check, refuses access. */
 export const ACCESS_DENIED = 18;
@@ -20,9 +20,9 @@ export const VERSION_MISMATCH = 21;
 export const LAYOUT_MISMATCH = 22;
 /** A named object exists with another type or other parameters. */
 export const OBJECT_MISMATCH = 23;
-/** Another process is creating the segment, and does not get on. */
+/** Another process is creating the segment, and has not finished in time. */
 export const INITIALIZING = 24;
-/** Declared unusable by a participant that could not repair it. */
+/** The object was declared unusable, because its data was not repaired after a death. */
 export const BROKEN = 25;
 /** A shared word holds a value that the protocol cannot have written. */
 export const CORRUPT = 26;
@@ -30,25 +30,25 @@ export const CORRUPT = 26;
 export const OUT_OF_SHARED_MEMORY = 27;
 /** The segment has no room for the object. */
 export const SEGMENT_FULL = 28;
-/** More than what it goes into can ever hold: a record, a transaction, a count, a path. */
+/** The record, transaction, count or path is larger than can ever fit. */
 export const TOO_LARGE = 29;
 /** Every participant slot has a live owner. */
 export const TOO_MANY_PARTICIPANTS = 30;
-/** The time given was not enough. */
+/** The timeout passed first. */
 export const TIMED_OUT = 31;
-/** A live participant, or this one, holds what was asked for. */
+/** A live participant, perhaps this one, holds the object. */
 export const BUSY = 32;
-/** The previous owner of a lock died holding it. */
+/** A holder of the lock died, and its data may be half changed. */
 export const OWNER_DIED = 33;
-/** The participant at the other end died. */
+/** The participant at the other end died, or ended without closing. */
 export const PEER_DIED = 34;
 /** Waiting would never end. */
 export const DEADLOCK = 35;
 /** This participant was removed by an operator while it was stalled. */
 export const EVICTED = 36;
-/** Used after close(). */
+/** The object was used after close(). */
 export const CLOSED = 37;
-/** A write through a read-only opener. */
+/** The segment was opened read-only, and the call writes. */
 export const READ_ONLY = 38;
 /** The platform or runtime cannot do this. */
 export const NOT_SUPPORTED = 39;

@@ -1,10 +1,10 @@
 /**
- * Where everything lies in a segment: the one place that says so. asc and tsc compile this very file; the tables in
- * `docs/protocol.md` and the fingerprint are generated from it. All offsets are bytes, all words little-endian.
+ * The layout of a segment. No other file defines it: asc and tsc compile this file, and the tables in `docs/protocol.md` and the
+ * fingerprint are generated from it. All offsets are in bytes, all words are little-endian.
  *
  *     0        128         256              512         2432                     payload_offset              total_size
  *     +--------+-----------+----------------+-----------+--------------+---------+-----------+---------------+
- *     | header | segment   | waiters of the | lists of  | participants | journal | directory | heap: objects |
+ *     | header | write     | waiters of the | lists of  | participants | journal | directory | heap: objects |
  *     |        | lock      | directory      | the heap  | P x 512      |         | E x 128   | and blocks    |
  *     +--------+-----------+----------------+-----------+--------------+---------+-----------+---------------+
  */
@@ -26,7 +26,7 @@ export const HEADER_HEADER_SIZE_OFFSET = HEADER_ABI_VERSION_OFFSET + 2;
 export const HEADER_STATE_OFFSET = HEADER_HEADER_SIZE_OFFSET + 2;
 /** u64: bytes of the segment */
 export const HEADER_TOTAL_SIZE_OFFSET = HEADER_STATE_OFFSET + 8;
-/** u64: 1 for a segment of a new name, one more than that of the segment which it replaced */
+/** u64: 1 for a segment with a new name; if it replaced another segment, the generation of that one plus 1 */
 export const HEADER_GENERATION_OFFSET = HEADER_TOTAL_SIZE_OFFSET + 8;
 /** u64: time of the latest heartbeat of any participant, nanoseconds since 1970 */
 export const HEADER_HEARTBEAT_NS_OFFSET = HEADER_GENERATION_OFFSET + 8;
@@ -34,7 +34,7 @@ export const HEADER_HEARTBEAT_NS_OFFSET = HEADER_GENERATION_OFFSET + 8;
 export const HEADER_PAYLOAD_OFFSET_OFFSET = HEADER_HEARTBEAT_NS_OFFSET + 8;
 /** u64 */
 export const HEADER_PAYLOAD_SIZE_OFFSET = HEADER_PAYLOAD_OFFSET_OFFSET + 8;
-/** The 64 reserved bytes of the header; the fields below live in them. */
+/** The 64 reserved bytes of the header, which contain the fields below. */
 export const HEADER_RESERVED_OFFSET = HEADER_PAYLOAD_SIZE_OFFSET + 8;
 /** Bytes that the struct in docs/protocol.md calls reserved. */
 export const HEADER_RESERVED_BYTES = 64;
@@ -51,7 +51,7 @@ export const HEADER_DIRECTORY_ENTRIES_OFFSET = HEADER_PARTICIPANTS_OFFSET + 4;
 export const HEADER_CREATOR_PID_OFFSET = HEADER_DIRECTORY_ENTRIES_OFFSET + 4;
 /** u64: time of creation, nanoseconds since 1970 */
 export const HEADER_CREATED_NS_OFFSET = HEADER_CREATOR_PID_OFFSET + 4;
-/** u32: 1 once a newer generation took the name */
+/** u32: 1 after a newer generation has taken the name */
 export const HEADER_STALE_OFFSET = HEADER_CREATED_NS_OFFSET + 8;
 /** u32: openers refused for their ABI version */
 export const HEADER_VERSION_MISMATCHES_OFFSET = HEADER_STALE_OFFSET + 4;
@@ -61,42 +61,42 @@ export const HEADER_LAYOUT_MISMATCHES_OFFSET = HEADER_VERSION_MISMATCHES_OFFSET 
 export const HEADER_REFUSALS_OFFSET = HEADER_LAYOUT_MISMATCHES_OFFSET + 4;
 /** u32: participants that died without leaving and were found dead */
 export const HEADER_RECOVERIES_OFFSET = HEADER_REFUSALS_OFFSET + 4;
-/** u32: records that a sender gave up on, because its time was over or it was aborted */
+/** u32: records that were not sent, because the timeout of the sender passed or its signal was aborted */
 export const HEADER_DROPS_OFFSET = HEADER_RECOVERIES_OFFSET + 4;
-/** u32: 0 while any slot was joined and not left, 1 when the last participant has left */
+/** u32: 1 after the last participant has left, if no slot belonged to a dead one; else 0 */
 export const HEADER_CLEAN_OFFSET = HEADER_DROPS_OFFSET + 4;
-/** u32: pages that the segment had when it was created, whatever it has now; journal and directory are sized by them */
+/** u32: pages that the segment had when it was created; the sizes of journal and directory are computed from it */
 export const HEADER_FIRST_PAGES_OFFSET = HEADER_CLEAN_OFFSET + 4;
-/** u32: MAGIC_TEMPORARY when the name goes with the last one who has the segment open, else 0 */
+/** u32: MAGIC_TEMPORARY if the last process that has the segment open removes its name, else 0 */
 export const HEADER_TEMPORARY_OFFSET = HEADER_FIRST_PAGES_OFFSET + 4;
 
-/** Lowest bit of `total_size` while a file gets another size: the heap ends there already, the journal is not empty yet. */
+/** Lowest bit of `total_size` while the size of a file changes: the heap has the new size, the journal is not yet empty. */
 export const SIZE_DECIDED = 1;
 
-/** "TEMP" in memory order: a word that no single damaged byte makes of another one, since a name is lost by it. */
+/** "TEMP" in memory order. The word has four bytes, so that one damaged byte cannot cause the loss of a name. */
 export const MAGIC_TEMPORARY = 0x504d4554;
 
 /** The creation lock is held and the segment is not usable yet. */
 export const STATE_INITIALIZING = 0;
 /** The segment is complete. */
 export const STATE_READY = 1;
-/** Nobody can use the segment any more. */
+/** The segment cannot be used any more. */
 export const STATE_BROKEN = 2;
 
-// --- segment lock and directory count ------------------------------------------------------------------------------
+// --- write lock and directory count ------------------------------------------------------------------------------
 
 /** u64: token of the participant that has the write lock, or 0 */
 export const SEGMENT_LOCK_OFFSET = 128;
 /** u32: published entries of the directory; storing it commits an insert */
 export const DIRECTORY_COUNT_OFFSET = SEGMENT_LOCK_OFFSET + 8;
-/** u32: what the count becomes next; an entry that is committed and not published yet when it is one more than the count */
+/** u32: the next value of the count. If it is the count plus 1, an entry is committed and not yet published. */
 export const DIRECTORY_NEXT_OFFSET = DIRECTORY_COUNT_OFFSET + 4;
-/** A set of waiters (see WAITERS_…): who waits for a new object. */
+/** A set of waiters (see WAITERS_…): the participants that wait for a new object. */
 export const DIRECTORY_WAITERS_OFFSET = 256;
 
 // --- waiters: which participants sleep until something changes -----------------------------------------------------
 
-/** u32: bit i is set when word i of the set may hold a bit; 0 is the usual case and costs one load */
+/** u32: bit i is set when word i of the set may have a bit; it is usually 0, and then costs one load */
 export const WAITERS_SUMMARY_OFFSET = 0;
 /** u32 each: one bit per participant */
 export const WAITERS_WORDS_OFFSET = WAITERS_SUMMARY_OFFSET + 4;
@@ -119,7 +119,7 @@ export const HEAP_ROWS_OFFSET = HEAP_ROOT_OFFSET + 4;
 export const HEAP_GENERATION_OFFSET = HEAP_ROWS_OFFSET + 4;
 /** u32 per row: bit c is set when the list of class c has a free block */
 export const HEAP_COLUMNS_OFFSET = HEAP_GENERATION_OFFSET + 8;
-/** Classes of sizes lie in rows: each row begins at twice the size of the one before it. */
+/** Rows of size classes. Each row begins at twice the size of the row before it. */
 export const HEAP_ROWS = 26;
 /** Classes per row. */
 export const HEAP_COLUMNS = 16;
@@ -137,16 +137,16 @@ export const BLOCK_NEXT_OFFSET = BLOCK_SIZE_OFFSET + 4;
 export const BLOCK_PREVIOUS_OFFSET = BLOCK_NEXT_OFFSET + 4;
 /** u32, in blocks in use: hash of the layout that its bytes have, or 0 */
 export const BLOCK_LAYOUT_OFFSET = BLOCK_NEXT_OFFSET;
-/** u32, in blocks in use: an odd number that no block before it at this place had; 0 for what belongs to the directory */
+/** u32, in blocks in use: an odd number that no earlier block at this offset had; 0 for named objects and the directory */
 export const BLOCK_GENERATION_OFFSET = BLOCK_PREVIOUS_OFFSET;
-/** The user's bytes begin behind them. */
+/** Bytes of the header of a block; the user's bytes follow. */
 export const BLOCK_HEADER_BYTES = 16;
-/** A rest of fewer bytes stays with the block in front of it. */
+/** The smallest block. If fewer bytes would be left over, they stay in the block before them. */
 export const BLOCK_BYTES_MIN = 24;
-/** Bit of the size: nobody uses the block. */
+/** Bit of the size: the block is free. */
 export const BLOCK_FREE = 1;
 
-/** What `heapCheck` finds: the heap is being changed, or its changer died. */
+/** Result of `heapCheck`: the heap is being changed, or a participant died while it changed it. */
 export const CHECK_CHANGING = 1;
 /** A block has an impossible size. */
 export const CHECK_SIZE = 2;
@@ -158,14 +158,14 @@ export const CHECK_FREE_NEIGHBOURS = 4;
 export const CHECK_FENCE = 5;
 /** A list of free blocks has a wrong member, or misses one. */
 export const CHECK_LIST = 6;
-/** A bit says something else than its list. */
+/** A bitmap contradicts its list. */
 export const CHECK_BITS = 7;
 /** The counts of blocks or free bytes are wrong. */
 export const CHECK_SUMS = 8;
 
-// --- journal: old values of words that the holder of the segment lock has changed ---------------------------------------
+// --- journal: old values of words that the holder of the write lock has changed ---------------------------------------
 
-/** u32: entries that count; storing 0 commits */
+/** u32: number of valid entries; storing 0 commits */
 export const JOURNAL_COUNT_OFFSET = 0;
 /** Entries begin here: u32 offset of a word, or of 1 to 3 bytes in it; u32 old value. */
 export const JOURNAL_ENTRIES_OFFSET = 8;
@@ -186,29 +186,29 @@ export const PARTICIPANT_PID_OFFSET = PARTICIPANT_WORD_OFFSET + 8;
 export const PARTICIPANT_RUNTIME_OFFSET = PARTICIPANT_PID_OFFSET + 4;
 /** u64: nanoseconds since 1970, for display */
 export const PARTICIPANT_JOINED_NS_OFFSET = PARTICIPANT_RUNTIME_OFFSET + 4;
-/** u64: nanoseconds since 1970; says "stalled", never "dead" */
+/** u64: nanoseconds since 1970; an old heartbeat means "stalled", never "dead" */
 export const PARTICIPANT_HEARTBEAT_NS_OFFSET = PARTICIPANT_JOINED_NS_OFFSET + 8;
-/** u32: grows with each ring of the doorbell; the owner sleeps on it */
+/** u32: each wake-up adds 1; the owner sleeps on this word */
 export const PARTICIPANT_DOORBELL_OFFSET = 64;
-/** Bytes that only the owner writes: what a function of the core answers besides its result (ANSWER_…). */
+/** Bytes that only the owner writes: additional results of functions of the core (ANSWER_…). */
 export const PARTICIPANT_ANSWERS_OFFSET = 128;
 /** Bytes for answers. */
 export const PARTICIPANT_ANSWERS_BYTES = 64;
-/** Bytes that only the owner uses: names and small values on their way between the host and the core. */
+/** Bytes that only the owner uses: host and core pass names and small values to each other in them. */
 export const PARTICIPANT_SCRATCH_OFFSET = 256;
 /** Bytes of the scratch. */
 export const PARTICIPANT_SCRATCH_BYTES = 256;
 
-/** Nobody is in the slot; its next owner gets the next generation. */
+/** The slot has no owner; the next owner gets the next generation. */
 export const SLOT_FREE = 0;
-/** The owner has joined, and nobody has proved that it died. */
+/** The owner has joined, and no participant has proved that it died. */
 export const SLOT_LIVE = 1;
-/** The owner was proved dead: the kernel had dropped its lock. */
+/** The owner was proved dead: the kernel had released its lock. */
 export const SLOT_DEAD = 2;
 /** An operator removed the owner. */
 export const SLOT_EVICTED = 3;
 
-/** A host with no number of its own. */
+/** A host that has no number of its own. */
 export const RUNTIME_OTHER = 0;
 /** Node.js */
 export const RUNTIME_NODE = 1;
@@ -235,11 +235,11 @@ export const RUNTIME_DOTNET = 9;
 export const TOKEN_GENERATION_SHIFT = 32;
 /** … its slot at this one, and below it are flags. */
 export const TOKEN_SLOT_SHIFT = 16;
-/** The slot, once it is shifted down. */
+/** Mask of the slot, after the shift. */
 export const TOKEN_SLOT_MASK = 0xffff;
-/** The flags of an owner word. */
+/** Mask of the flags of an owner word. */
 export const TOKEN_FLAGS_MASK = 0xffff;
-/** SLOT_… in the word of a slot. */
+/** Mask of the state (SLOT_…) in the word of a slot. */
 export const TOKEN_STATE_MASK = 3;
 /** u32, the short form: the low bits of the generation begin at this bit … */
 export const SHORT_TOKEN_GENERATION_SHIFT = 10;
@@ -264,7 +264,7 @@ export const ENTRY_OBJECT_BYTES_OFFSET = ENTRY_NAME_BYTES_OFFSET + 4;
 export const ENTRY_OBJECT_OFFSET = ENTRY_OBJECT_BYTES_OFFSET + 8;
 /** u32: FNV-1a of type, version and parameters: 6 words of 32 bits */
 export const ENTRY_PARAMETERS_HASH_OFFSET = ENTRY_OBJECT_OFFSET + 4;
-/** 4 x u32: what they mean depends on the type */
+/** 4 x u32: their meaning depends on the type */
 export const ENTRY_PARAMETERS_OFFSET = ENTRY_PARAMETERS_HASH_OFFSET + 4;
 /** How many parameters an entry has room for. */
 export const ENTRY_PARAMETERS = 4;
@@ -276,23 +276,23 @@ export const OBJECT_RING = 1;
 /** Parameters: value bytes, hash of the layout. */
 export const OBJECT_LATEST = 2;
 
-/** Objects, and what different sides write inside them, begin at multiples of this: two cache lines. */
+/** Objects, and the parts of an object that different sides write, begin at multiples of this: two cache lines. */
 export const OBJECT_ALIGNMENT = 128;
 
 /** No parameters. */
 export const OBJECT_LOCK = 3;
 /** Parameters: initial value. */
 export const OBJECT_SEMAPHORE = 4;
-/** Parameters: 1 when it is made signaled, else 0. */
+/** Parameters: 1 if the event is created signaled, else 0. */
 export const OBJECT_EVENT = 5;
 /** No parameters. */
 export const OBJECT_COUNTER = 6;
-/** Parameters: bytes of the text, hash of the layout that it describes. The object is the text, in UTF-8; no user sees it. */
+/** Parameters: bytes of the text, hash of the layout that it describes. The object is the text, in UTF-8; users do not see it. */
 export const OBJECT_LAYOUT = 7;
 
 /**
- * A ring, as it is laid out here. Whoever changes the layout or the meaning of a word of a kind of object counts its version up:
- * an object of another version is refused, and everything else in its segment can be used.
+ * A ring. A change of the layout of a kind of object, or of the meaning of a word of it, increments its version. An object of
+ * another version is refused, and everything else in the segment can be used.
  */
 export const OBJECT_VERSION_RING = 1;
 /** A latest value. */
@@ -318,7 +318,7 @@ export const RING_SENT_OFFSET = RING_HEAD_OFFSET + 8;
 export const RING_SENT_BYTES_OFFSET = RING_SENT_OFFSET + 8;
 /** u64: nanoseconds since 1970 */
 export const RING_LAST_SENT_NS_OFFSET = RING_SENT_BYTES_OFFSET + 8;
-/** u64: position up to which the space may be written again. Only the consumer writes it. */
+/** u64: position up to which the producer may overwrite bytes. Only the consumer writes it. */
 export const RING_TAIL_OFFSET = 128;
 /** u64: position up to which records were taken; at most RING_HELD_… ahead of the tail */
 export const RING_CURSOR_OFFSET = RING_TAIL_OFFSET + 8;
@@ -336,60 +336,60 @@ export const RING_CONSUMER_OFFSET = RING_PRODUCER_OFFSET + 8;
 export const RING_PRODUCER_ENDED_OFFSET = RING_CONSUMER_OFFSET + 8;
 /** u64: the consumer's OWNER word whose end was reported to the producer */
 export const RING_CONSUMER_ENDED_OFFSET = RING_PRODUCER_ENDED_OFFSET + 8;
-/** Three sets of waiters begin here: for data, for room, and for an end that somebody holds. */
+/** Three sets of waiters begin here: for data, for room, and for an end that another participant holds. */
 export const RING_WAITERS_OFFSET = 384;
 
 /** u32: payload bytes */
 export const RECORD_LENGTH_OFFSET = 0;
 /** u32: RECORD_… */
 export const RECORD_KIND_OFFSET = RECORD_LENGTH_OFFSET + 4;
-/** The payload begins behind them. */
+/** Bytes of the header of a record; the payload follows. */
 export const RECORD_HEADER_BYTES = 8;
 /** Records begin at multiples of this. */
 export const RECORD_ALIGNMENT = 8;
 /** Kind: a record for the consumer. */
 export const RECORD_DATA = 0x44415441;
-/** Kind: the rest of the bytes before the end of the ring; the consumer skips it. */
+/** Kind: fills the bytes before the end of the ring; the consumer skips it. */
 export const RECORD_PADDING = 0x50414444;
 
 // --- results: what the functions of the core return ------------------------------------------------------------------------
 
-/** A result below this is a set of flags; 0: done, and there is nothing to say. */
+/** A result below this is a set of flags; 0 means success, with nothing to report. */
 export const RESULT_ERRORS = 16;
-/** From RESULT_ERRORS up to here it is an error code. From here on it is an offset: the header lies below, and nothing else. */
+/** A result from RESULT_ERRORS to below this is an error code; from this on it is an offset. Only the header is below. */
 export const RESULT_OFFSETS = 128;
-/** The low bits of an offset, which are flags: what lies at an offset begins at a multiple of 8. */
+/** The low bits of an offset are flags, because everything at such an offset begins at a multiple of 8. */
 export const RESULT_FLAGS = 7;
-/** Flag: somebody must be woken. */
+/** Flag: the caller must wake waiters. */
 export const FLAG_WAKE = 1;
-/** Flag: nothing to receive or to read. */
+/** Flag: there is nothing to receive or to read. */
 export const FLAG_EMPTY = 2;
-/** Flag of functions of a lock: whoever waits for it shared must be woken. */
+/** Flag of functions of a lock: the caller must wake those that wait for shared mode. */
 export const FLAG_WAKE_SHARED = 1;
-/** Flag of functions of a lock: whoever waits for it exclusively must be woken. */
+/** Flag of functions of a lock: the caller must wake those that wait for exclusive mode. */
 export const FLAG_WAKE_EXCLUSIVE = 2;
 /** u64: version of the value that `latestRead` has copied */
 export const ANSWER_VERSION_OFFSET = 0;
 /** u64: entry of the object that `objectOpen` has found or made */
 export const ANSWER_ENTRY_OFFSET = ANSWER_VERSION_OFFSET + 8;
 
-// --- owner words: who holds an end of an object ------------------------------------------------------------------------
+// --- owner words: which participant holds an end of an object ------------------------------------------------------------
 
 /** An owner word is the token of the owner with the number of the attach in bits 1 … 15. */
 export const OWNER_ATTACH_UNIT = 2;
-/** Where the number of the attach stands. */
+/** Mask of the number of the attach. */
 export const OWNER_ATTACH_MASK = 0xfffe;
 /** Set when the owner closed its end properly. */
 export const OWNER_CLOSED = 1;
 /** In place of a slot, with generation 0: the owner gave its end back without closing it. */
 export const OWNER_ABANDONED = 0xffff;
 
-/** What `suspectSlot` returns instead of a slot: nobody but ourselves was in the way. */
+/** `suspectSlot` returns this instead of a slot: no other participant was in the way. */
 export const SUSPECT_NONE = 0x10000;
-/** Whoever was in the way has left its slot meanwhile, or was marked dead: the operation can be tried again at once. */
+/** The participant that was in the way has left meanwhile, or was marked dead: retry the operation at once. */
 export const SUSPECT_GONE = 0x10001;
 
-/** Nobody ever held the end. */
+/** No participant has ever held the end. */
 export const END_NEVER = 0;
 /** A live participant holds the end. */
 export const END_LIVE = 1;
@@ -397,7 +397,7 @@ export const END_LIVE = 1;
 export const END_CLOSED = 2;
 /** The holder died, or was evicted. */
 export const END_DEAD = 3;
-/** Closed or dead, and the other end has been told. */
+/** Closed or dead, and the core has reported that to the other end. */
 export const END_REPORTED = 4;
 
 // --- latest ------------------------------------------------------------------------------------------------------------
@@ -413,50 +413,50 @@ export const LATEST_WAITERS_OFFSET = 256;
 
 // --- lock ----------------------------------------------------------------------------------------------------------------
 
-/** u64: token of who holds or wants the lock exclusively, with LOCK_… flags; 0 when nobody does */
+/** u64: token of the participant that holds or claims the lock exclusively, or 0; with LOCK_… flags */
 export const LOCK_WORD_OFFSET = 0;
-/** u32 each: bit per participant that may hold the lock shared */
+/** u32 each: one bit per participant; set if it may hold the lock shared */
 export const LOCK_SHARED_OFFSET = 128;
 /** Two sets of waiters begin here, for shared and for exclusive; then u32 per participant: generation of a shared holder. */
 export const LOCK_WAITERS_OFFSET = 256;
 
-/** The owner of the word has the lock; without it, it waits until the shared holders have gone. */
+/** The owner of the word has the lock. Without this flag, it waits until all shared holders have released the lock. */
 export const LOCK_HELD = 1;
-/** The one who waits holds the lock shared. */
+/** The owner of the word waits, and holds the lock shared. */
 export const LOCK_UPGRADING = 2;
-/** An owner died with the lock, and nobody has called the data consistent yet. */
+/** An owner died with the lock, and no holder has called the data consistent since. */
 export const LOCK_OWNER_DIED = 4;
-/** The lock was released without that: it cannot be used any more. */
+/** An exclusive holder released the lock without calling the data consistent: the lock cannot be used any more. */
 export const LOCK_BROKEN = 8;
-/** Those who wait for shared come first. */
+/** Participants that wait for shared mode come first. */
 export const LOCK_SHARED_FIRST = 16;
-/** The holder changes things only through the journal: if it dies, there is nothing to repair. */
+/** The holder changes data only through the journal. If it dies, there is nothing to repair. */
 export const LOCK_JOURNALED = 32;
-/** the lock may have shared holders; without it there is none */
+/** The lock may have shared holders. Without this flag, it has none. */
 export const LOCK_SHARED_PRESENT = 64;
 
 // --- semaphore, event, counter: one word, then a set of waiters -----------------------------------------------------------
 
 /** u32 (semaphore: count; event: odd while signaled, a higher even number after each reset) or i64 (counter) */
 export const SIGNAL_VALUE_OFFSET = 0;
-/** u64: token of who waits for several of a semaphore at once: nobody else takes any meanwhile; or 0 */
+/** u64: token of the participant that waits for several units of a semaphore, or 0; while it is set, no other one takes units */
 export const SIGNAL_CLAIM_OFFSET = SIGNAL_VALUE_OFFSET + 8;
-/** What taking from a semaphore returns when it did; FLAG_WAKE may be added. */
+/** The result of taking units from a semaphore, if it took them; FLAG_WAKE may be added. */
 export const SEMAPHORE_TAKEN = 2;
 export const SIGNAL_WAITERS_OFFSET = 128;
 
-/** The bit of an event's value that says it is signaled; the bits above it count resets. */
+/** This bit of the value of an event is set while the event is signaled; the bits above it count resets. */
 export const EVENT_SIGNALED = 1;
 
 // --- kernel-held locks: lock i of an object is the byte KERNEL_LOCK_BASE + i of what the shim opened -----------------------
 
-/** The byte that lock 0 stands on: far beyond any segment, so that no range lock of others can meet it. */
+/** The byte of the file that lock 0 locks: far beyond any segment, so that locks of other programs do not overlap with it. */
 export const KERNEL_LOCK_BASE = 0x10000000000;
-/** The byte that the maker of a staged object holds until the object has its name: who gets it knows that the maker died. */
+/** The byte that the creator of an object locks until the object has its name. If another process gets it, the creator died. */
 export const KERNEL_LOCK_STAGED_BYTE = KERNEL_LOCK_BASE - 1;
 /** Number of the lock that is held while a segment is created, joined or left. */
 export const KERNEL_LOCK_CREATION = 0;
-/** Number of the lock that everyone who has the segment open holds (shared). */
+/** Number of the lock that every process that has the segment open holds (shared). */
 export const KERNEL_LOCK_HOLDERS = 1;
 /** Number of the lock of participant slot 0; the others follow. */
 export const KERNEL_LOCK_PARTICIPANTS = 16;

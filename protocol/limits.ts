@@ -7,62 +7,62 @@ export const SEGMENT_PAGES_MAX = 65536;
 
 /** Slots of the smallest table of participants. */
 export const PARTICIPANTS_MIN = 64;
-/** Slots of the largest. */
+/** Slots of the largest table of participants. */
 export const PARTICIPANTS_MAX = 1024;
-/** Participants come in steps of this many. */
+/** The number of slots is a multiple of this. */
 export const PARTICIPANTS_STEP = 64;
 
-/** Named objects: one per this many bytes of the segment, within the two bounds. */
+/** The directory has one entry per this many bytes of the segment, within the two bounds that follow. */
 export const DIRECTORY_BYTES_PER_ENTRY = 4096;
-/** The smallest directory. */
+/** Entries of the smallest directory. */
 export const DIRECTORY_ENTRIES_MIN = 16;
-/** The largest directory. */
+/** Entries of the largest directory. */
 export const DIRECTORY_ENTRIES_MAX = 1024;
 
-/** The journal has one entry per this many bytes of the segment, within the two bounds. */
+/** The journal has one entry per this many bytes of the segment, within the two bounds that follow. */
 export const JOURNAL_BYTES_PER_ENTRY = 256;
-/** The smallest journal. */
+/** Entries of the smallest journal. */
 export const JOURNAL_ENTRIES_MIN = 256;
-/** The largest journal. */
+/** Entries of the largest journal. */
 export const JOURNAL_ENTRIES_MAX = 65536;
 /** No single change of the heap or the directory logs more words than this. */
 export const JOURNAL_ENTRIES_PER_CHANGE = 96;
 
-/** A segment with less room for blocks than this is refused. */
+/** A segment with fewer bytes for blocks than this is refused. */
 export const HEAP_BYTES_MIN = 1024;
 
 /** Largest alignment of a block. */
 export const BLOCK_ALIGNMENT_MAX = 65536;
 
-/** Bytes of an object's name in UTF-8. */
+/** The longest name of an object: bytes in UTF-8. */
 export const OBJECT_NAME_BYTES_MAX = 80;
 /** Bytes of the longest description of a layout that is kept in a segment. */
 export const LAYOUT_TEXT_BYTES_MAX = 4096;
-/** Characters of a segment's name. */
+/** The longest name of a segment: characters. */
 export const SEGMENT_NAME_MAX = 200;
 
-/** Smallest ring; one record of a few bytes fits. */
+/** Capacity of the smallest ring: a record of up to 56 bytes fits. */
 export const RING_CAPACITY_MIN = 64;
-/** Largest ring: its bytes fit into 31 bits. */
+/** Capacity of the largest ring: the bytes of the ring fit into 31 bits. */
 export const RING_CAPACITY_MAX = 0x7fff0000;
-/** A consumer publishes what it released at the latest after this many records … */
+/** A consumer publishes its tail at the latest after this many records … */
 export const RING_HELD_RECORDS_MAX = 64;
 /** … or when it holds back capacity >> this many bytes. */
 export const RING_HELD_SHIFT = 3;
 
-/** Values up to this many bytes are copied word by word, atomically, on both sides. */
+/** The core copies values of up to this many bytes, word by word: with plain stores into a slot, with atomic loads from it. */
 export const LATEST_SMALL_BYTES_MAX = 256;
-/** Copies of a value that the core copies word by word. */
+/** Slots of a value that the core copies. */
 export const LATEST_SMALL_SLOTS = 2;
-/** Copies of a larger value. */
+/** Slots of a larger value. */
 export const LATEST_LARGE_SLOTS = 4;
-/** Largest value. */
+/** The largest value: bytes. */
 export const LATEST_BYTES_MAX = 0x10000000;
 
 /** Largest value of a counter, and -COUNTER_MAX the smallest: 2^53 - 1, exact in every host. */
 export const COUNTER_MAX = 0x1fffffffffffff;
 
-/** Longest sleep before a waiter looks again whether its peer still lives. Milliseconds. */
+/** The longest sleep before a waiter checks again, and checks whether its peer is alive. Milliseconds. */
 export const RECHECK_MS = 100;
 /** A participant whose heartbeat is older counts as stalled (never as dead). Milliseconds. */
 export const STALLED_MS = 3000;

@@ -175,7 +175,7 @@ confined("doctor counts segments that nobody has open", async () => {
   const script = withOwnSharedMemory(256, `"$0" ${scene} left && exec "$0" "$1" doctor --json`);
   const report = jsonOf<Report>(await shell(script));
   const { status, found, advice } = finding(report, "leftovers");
-  assert.equal([status, found], ["warning", "1 segment, 1 MiB, that nobody alive has open"]);
+  assert.equal([status, found], ["warning", "1 segment, 1 MiB, that no live process has open"]);
   assert.match(advice ?? "", /^isthmus prune/);
 });
 

@@ -214,7 +214,7 @@ test("options of prune are checked, and refused elsewhere", async () => {
   }
   const { stdout } = await isthmus(["help", "prune"]);
   assert.match(stdout, /Usage: isthmus prune \[--prefix P\] \[--older-than S\] \[--dry-run\] \[--json\]/);
-  assert.match(stdout, /--older-than S +only segments that nobody has used for at least S seconds/);
+  assert.match(stdout, /--older-than S +only segments that no process has used for at least S seconds/);
 });
 
 // Elsewhere than in a /dev/shm of its own, prune would take away the segments of whatever else runs here.
@@ -228,16 +228,16 @@ prunes(
     assert.equal(JSON.parse(stdout), {
       removed: ["left-by-killed", "left-closed", "left-empty"],
       skipped: [
-        { name: "held", reason: "IN_USE", why: "somebody has it open" },
+        { name: "held", reason: "IN_USE", why: "a live process has it open" },
         ...["notes", "pages"].map((name) => ({
           name,
           reason: "BAD_MAGIC",
-          why: "it is no segment, or too damaged to tell",
+          why: "it is not a segment, or it is damaged",
         })),
       ],
       human:
-        "nothing to remove\nkept held: somebody has it open\n" +
-        "kept notes: it is no segment, or too damaged to tell\nkept pages: it is no segment, or too damaged to tell\n",
+        "nothing to remove\nkept held: a live process has it open\n" +
+        "kept notes: it is not a segment, or it is damaged\nkept pages: it is not a segment, or it is damaged\n",
       stays: ["held", "notes", "pages"],
     });
   },

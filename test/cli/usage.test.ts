@@ -63,7 +63,10 @@ test("a wrong command line is refused with exit code 2, on stderr, saying what i
     [["inspect", "a", "b"], /"inspect" takes one NAME, got 2\nUsage: isthmus inspect NAME \[--json\]\n/],
     [["help", "frobnicate"], /no command "frobnicate"/],
     [["help", "ls", "prune"], /"help" takes one COMMAND, got 2/],
-    [["unlink", "-x"], /no option -x; a name that begins .*isthmus unlink -- -x\nUsage: isthmus unlink NAME/],
+    [
+      ["unlink", "-x"],
+      /no option -x; write "--" before a name .*isthmus unlink -- -x\nUsage: isthmus unlink NAME/,
+    ],
   ];
   for (const [args, message] of wrong) {
     const { code, stdout, stderr } = await isthmus(args);

@@ -142,7 +142,7 @@ other("a place that others keep for themselves says whose it is, and what opens 
   ];
   assert.match(
     await told(CREATE, "", "", through),
-    /^ACCESS_DENIED: .*user 65534 may not.*user 0.*0755.*chmod 1777 \/dev\/shm/,
+    /^ACCESS_DENIED: .*user 65534 cannot.*user 0.*0755.*chmod 1777 \/dev\/shm/,
   );
 });
 
@@ -346,8 +346,8 @@ test("a handle that leads to something else says so, and blames no user", () => 
   const device = (dev >>> 8) * 2 ** 32 + (dev & 0xff);
   const descriptor = openSync("/dev/null", "r");
   const handle = `${process.pid}:${descriptor}:${device}:${ino}`;
-  refused("ACCESS_DENIED", () => Segment.fromHandle(handle), /no handle of a segment/);
-  refused("INVALID_NAME", () => Segment.fromHandle("garbage"), /no text that segment\.handle has given$/);
+  refused("ACCESS_DENIED", () => Segment.fromHandle(handle), /not the handle of a segment/);
+  refused("INVALID_NAME", () => Segment.fromHandle("garbage"), /not a value of segment\.handle$/);
   closeSync(descriptor);
 });
 

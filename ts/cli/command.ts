@@ -19,7 +19,7 @@ export interface Invocation {
 export const commandOptions = {
   c: { value: "", text: "print a C header" },
   prefix: { value: "P", text: "only names that begin with P" },
-  "older-than": { value: "S", text: "only segments that nobody has used for at least S seconds" },
+  "older-than": { value: "S", text: "only segments that no process has used for at least S seconds" },
   "dry-run": { value: "", text: "remove nothing, only list what would be removed" },
 } as const;
 

@@ -18,7 +18,7 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import("./demo/demo.js")).demo,
   },
   ls: {
-    summary: "list the segments of this machine, whoever made them",
+    summary: "list the segments of this machine, of all users",
     argument: "",
     options: ["prefix"],
     load: async () => (await import("./ls.js")).ls,
@@ -29,7 +29,7 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import("./inspect.js")).inspect,
   },
   layout: {
-    summary: "show where the fields of structs lie; with --c as a C header",
+    summary: "show where the fields of structs lie; with --c, as a C header",
     argument: "FILE",
     options: ["c"],
     load: async () => (await import("./layout.js")).layout,
@@ -40,7 +40,7 @@ export const commands: Record<string, Entry> = {
     load: async () => (await import("./unlink.js")).unlink,
   },
   prune: {
-    summary: "remove every segment of yours that nobody alive has open",
+    summary: "remove each of your segments that no live process has open",
     argument: "",
     options: ["prefix", "older-than", "dry-run"],
     load: async () => (await import("./prune.js")).prune,
@@ -56,7 +56,7 @@ const options = [
   ["--json", "print the result as one JSON document"],
   ["--help, -h", "explain a command, or this overview"],
   ["--version, -V", "print the version"],
-  ["--", 'end of the options: needed before a NAME that begins with "-"'],
+  ["--", 'end of the options; write it before a NAME that begins with "-"'],
 ];
 
 export function overview(): string {
@@ -76,7 +76,10 @@ export function overview(): string {
     "Options of all commands:",
     ...options.map(([name, text]) => `  ${(name as string).padEnd(14)} ${text}`),
   );
-  lines.push("", "Exit code: 0 done, 1 it failed or found a problem, 2 the command line is not valid.");
+  lines.push(
+    "",
+    "Exit code: 0 success, 1 the command failed or found a problem, 2 the command line is not valid.",
+  );
   return lines.join("\n");
 }
 

@@ -25,7 +25,7 @@ interface InspectedObject extends ObjectInfo {
 export const inspect: Command = {
   help: [
     "Opens the segment read-only: it writes nothing and takes no lock in the segment.",
-    "The kernel says whether a participant is live or dead. A stalled participant is live, without a heartbeat for 3 seconds.",
+    "The kernel says whether a participant is live or dead. A stalled participant is live, but has sent no heartbeat for 3 s.",
     "A NAME with a slash is the path of a segment in a file, or its URL (file:///...). For a file in this folder, write ./NAME.",
   ].join("\n"),
   run({ names: [given], json: asJson }) {
@@ -39,7 +39,7 @@ export const inspect: Command = {
       json({ name, bytes, generation, stale, header, participants, heap, objects });
       return DONE;
     }
-    line(`${paint.bold(safe(name))}${stale ? paint.yellow("  stale: the name leads elsewhere") : ""}`);
+    line(`${paint.bold(safe(name))}${stale ? paint.yellow("  stale: the name no longer leads to it") : ""}`);
     printHeader(header);
     printParticipants(participants);
     printHeap(heap);
@@ -81,7 +81,7 @@ function printHeader(header: SegmentHeader): void {
   line();
   line(paint.dim("HEADER"));
   pairs([
-    ["state", `${state}, ${header.clean ? "left in good order" : "in use, or not left in good order"}`],
+    ["state", `${state}, ${header.clean ? "closed cleanly" : "in use, or not closed cleanly"}`],
     ["size", `${bytesText(header.totalSize)}, of it ${bytesText(header.payloadSize)} for objects`],
     ["generation", `${header.generation}`],
     ["created", `${agoText(header.created)} by process ${header.creatorPid}`],

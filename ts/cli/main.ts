@@ -50,7 +50,7 @@ function parsed(args: string[]): Parsed {
     if (!Object.hasOwn(FLAGS, name)) {
       const advice =
         commands[command ?? ""]?.argument && !text.startsWith("--")
-          ? `; a name that begins with "-" stands behind "--": isthmus ${command} -- ${text}`
+          ? `; write "--" before a name that begins with "-": isthmus ${command} -- ${text}`
           : "";
       throw new Misuse(`there is no option ${text}${advice}`, command);
     }
@@ -122,7 +122,7 @@ async function run(): Promise<number> {
   if (name === "help") return help(names);
   if (name === undefined) {
     if (flags.has("help")) return help([]);
-    if (asJson) throw new Misuse(`say which command: one of ${Object.keys(commands).join(", ")}`);
+    if (asJson) throw new Misuse(`give a command: one of ${Object.keys(commands).join(", ")}`);
     line(overview());
     return MISUSED;
   }

@@ -2,19 +2,22 @@ import { Segment, type SegmentInfo } from "../index.js";
 import { type Command, DONE, Misuse } from "./command.js";
 import { json, line, paint, safe } from "./print.js";
 
-/** Tells why a segment was not removed: `reason` for programs, `why` for people. */
+/** Why a segment was not removed: `reason` for programs, `why` for people. */
 function reasonOf({ inUse, error }: SegmentInfo, olderThanMs = 0): { reason: string; why: string } {
-  if (inUse) return { reason: "IN_USE", why: "somebody has it open" };
-  const recent = olderThanMs > 0 ? "was used since, " : "";
+  if (inUse) return { reason: "IN_USE", why: "a live process has it open" };
+  const recent = olderThanMs > 0 ? "it was used since, or " : "";
   switch (error) {
     case undefined:
     case "INITIALIZING":
-      return { reason: "KEPT", why: `it ${recent}is another user's, or came or was left just now` };
+      return {
+        reason: "KEPT",
+        why: `${recent}it belongs to another user, or was created or closed just now`,
+      };
     case "ACCESS_DENIED":
-      return { reason: error, why: "this user may not open it" };
+      return { reason: error, why: "this user has no permission to open it" };
     case "BAD_MAGIC":
     case "CORRUPT":
-      return { reason: error, why: "it is no segment, or too damaged to tell" };
+      return { reason: error, why: "it is not a segment, or it is damaged" };
     default:
       return { reason: error, why: "it cannot be opened" };
   }
@@ -36,8 +39,8 @@ export const prune: Command = {
   help: [
     "Removes the segments of this user only, also when the user is root. It never removes a file that is not a segment.",
     "The kernel says whether a process has a segment open, so a stopped or stalled process counts as alive.",
-    "A segment is used when a process joins it, leaves it, or has it open. A segment whose creation was never finished has no",
-    "age, and stays when --older-than is given.",
+    "With --older-than, the age counts from when a process last joined or left the segment. A segment whose creation was never",
+    "finished has no age, and stays.",
     "The command says which segments stay, and why.",
     "With --json: { removed: [NAME, ...], skipped: [{ name, reason, why }, ...], dryRun }.",
   ].join("\n"),

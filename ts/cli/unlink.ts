@@ -12,9 +12,9 @@ interface Refused {
 /** Advice that follows the error's message. */
 function advice(name: string, code: string): string {
   if (code !== "INVALID_NAME") return "";
-  if (name.includes("/")) return "; a segment in a file is removed as a file";
+  if (name.includes("/")) return "; to remove a segment in a file, remove the file";
   const isThere = Segment.list().some((one) => one.name === name);
-  return isThere ? "; Isthmus has not made it: remove the file from /dev/shm" : "";
+  return isThere ? "; Isthmus did not make it: remove the file from /dev/shm yourself" : "";
 }
 
 function refusalOf(name: string): Refused | undefined {

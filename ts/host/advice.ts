@@ -1,6 +1,7 @@
 /**
- * What a refusal of the operating system means, and what to do about it. The number of the error alone often says too little:
- * these functions look at the limits of this process, at the file, or at the place of named segments, and name what they find.
+ * Explains errors of the operating system: what each means, and what to do about it. The error number alone often says too
+ * little. So these functions also look at the limits of this process, at the file, or at the location of named segments, and
+ * name what they find.
  */
 import type { Stats } from "node:fs";
 import type { IsthmusErrorCode } from "../errors.js";
@@ -21,51 +22,64 @@ const fs = builtin("node:fs");
 const path = builtin("node:path");
 const process = builtin("node:process");
 
-/** What a refusal usually means where nothing more is known. */
+/** The usual meaning of an error code, when nothing more is known. */
 const general = new Map<IsthmusErrorCode, string>([
   ["NOT_FOUND", "there is nothing of that name"],
   ["ALREADY_EXISTS", "the name is taken; open it, or create with { replace: true }"],
-  ["ACCESS_DENIED", "this user may not; check its owner and mode, and that it is a plain file and no link"],
-  ["INVALID_NAME", "the system does not take such a name: is it, or one of its folders, too long?"],
+  [
+    "ACCESS_DENIED",
+    "this user has no access; check the owner and the mode, and that it is a regular file and no link",
+  ],
+  [
+    "INVALID_NAME",
+    "the system refuses this name; the name, or that of a folder in the path, may be too long",
+  ],
 ]);
 
-/** What some numbers mean wherever they come from. */
+/** The meaning of some error numbers, whichever call returned them. */
 const particular = new Map<string, string>([
-  ["ENFILE", "the machine has too many files open: end what is not needed, or raise fs.file-max"],
-  ["EROFS", 'the file system can only be read: open with { access: "read-only" }'],
-  ["EISDIR", "that is a folder; give the path of a file in it"],
-  ["ENOTDIR", "a part of the path in front is no folder"],
-  ["ELOOP", "a plain file is wanted and no link: this is a symbolic link, which is never followed"],
-  ["EMLINK", "the file has a second name, so it is not only shared memory; remove one of them"],
-  ["ENOLCK", "the system has no more locks, or the file system has none"],
-  ["EDQUOT", "the quota of this user is used up: remove files, or have it raised"],
-  ["EIO", "the disk, or what connects it, reports an error: see the log of the kernel (dmesg)"],
-  ["ETXTBSY", "the file is a program that runs; it is no segment"],
+  ["ENFILE", "the machine has too many files open: end programs that are not needed, or raise fs.file-max"],
+  ["EROFS", 'the file system is mounted read-only: open with { access: "read-only" }'],
+  ["EISDIR", "it is a folder; give the path of a file in it"],
+  ["ENOTDIR", "a part of the path before the file name is not a folder"],
+  ["ELOOP", "it is a symbolic link, and Isthmus never follows one; give the path of a regular file"],
+  [
+    "EMLINK",
+    "the file has a second name (a hard link), and a segment must have only one; remove one of them",
+  ],
+  ["ENOLCK", "the system has no more locks, or the file system does not support locks"],
+  ["EDQUOT", "the disk quota of this user is used up: remove files, or raise the quota"],
+  ["EIO", "the disk or its connection reports an error: see the kernel log (dmesg)"],
+  ["ETXTBSY", "the file is a running program, not a segment"],
 ]);
 
-/** Numbers by which a kernel, a file system or a sandbox says that it does not take the call at all. */
+/** Error numbers with which a kernel, a file system or a sandbox says that it does not support the call at all. */
 const refusals = ["EPERM", "EACCES", "EINVAL", "ENOSYS", "EOPNOTSUPP", "ENODEV"];
 
-/** What needs the call, and what works without it. */
+/** Which part of Isthmus needs the call, and what works without it. */
 const uses = new Map<string, string>([
-  ["memfd_create", "Anonymous segments need it; Segment.create and Segment.openFile do without it."],
-  ["fcntl", "The locks by which a dead process is noticed (F_OFD_SETLK) need it: nothing works without it."],
-  ["mmap", "Sharing needs it; some file systems (FUSE, network) cannot do it: use a local one."],
+  ["memfd_create", "Anonymous segments need it; Segment.create and Segment.openFile work without it."],
+  [
+    "fcntl",
+    "Isthmus needs it for the locks that show which processes are alive (F_OFD_SETLK), and cannot work without it.",
+  ],
+  ["mmap", "Shared memory needs it. Some file systems (FUSE, network) do not support it: use a local one."],
   ["fchmod", "Some file systems keep no permission bits; use another one."],
-  ["rename", "A name is given in one step by renameat2 or linkat."],
-  ["futex", "Waiting needs it: nothing works without it."],
+  ["rename", "Isthmus needs renameat2 or linkat to give a segment its name in one step."],
+  ["futex", "Waiting needs it, and Isthmus cannot work without it."],
 ]);
 
 function refusedCall(call: string, name: string): string {
   const reasons: Record<string, string> = {
     ENOSYS: "this kernel does not have it, or a sandbox hides it",
     EACCES:
-      "a security module (AppArmor, SELinux) forbids it; for locks of files AppArmor wants a rule with k",
+      "a security module (AppArmor, SELinux) forbids it; AppArmor allows file locks by the permission k",
   };
-  const because = reasons[name] ?? "the kernel or the file system does not take it, or a sandbox refuses it";
+  const because =
+    reasons[name] ?? "the kernel or the file system does not support it, or a sandbox forbids it";
   const use = uses.get(call);
   return (
-    `the system call ${call} does not work here: ${because}. In a container or service look at the seccomp profile ` +
+    `the system call ${call} does not work here: ${because}. In a container or service, check the seccomp profile ` +
     `(docker run --security-opt seccomp=…, SystemCallFilter=)${use ? `. ${use.replace(/\.$/, "")}` : ""}`
   );
 }
@@ -77,18 +91,18 @@ function limitText(limit: ProcessLimit): string {
     : ` to ${limit === "openFiles" ? value : bytesText(value)}`;
 }
 
-/** Which limits of this process stand in the way of addresses for a mapping. */
+/** Names the limits of this process that may have prevented a mapping. */
 export function addressAdvice(): string {
   const met = (["addressSpace", "data"] as const).filter((limit) => Number.isFinite(processLimit(limit)));
   if (textOf("/proc/sys/vm/overcommit_memory")?.trim() === "2") {
     return (
-      "This machine promises no more memory than it has (vm.overcommit_memory is 2), and engines reserve up to 10 GiB of " +
+      "The kernel of this machine does not overcommit memory (vm.overcommit_memory is 2), and engines reserve up to 10 GiB of " +
       "addresses per segment: set vm.overcommit_memory to 0 or 1, close other segments, or drop views of closed ones"
     );
   }
   if (met.length === 0) {
     return (
-      "No limit of this process is known to be the reason: close other segments, drop views of closed ones, or raise " +
+      "No limit of this process is known to be the cause: close other segments, drop views of closed ones, or raise " +
       "vm.max_map_count"
     );
   }
@@ -103,12 +117,12 @@ export function addressAdvice(): string {
 
 /** The advice for this refusal; undefined when there is none. */
 export function adviceFor({ errno, syscall }: NativeError, code: IsthmusErrorCode): string | undefined {
-  if (errno === 0 && syscall === "dlopen") return undefined; // its own message says all
+  if (errno === 0 && syscall === "dlopen") return undefined; // the message of dlopen says enough
   const name = errnoName(errno);
   if (name === "EMFILE")
     return (
-      `this process has too many files open (ulimit -n limits it${limitText("openFiles")}): close segments that are ` +
-      "not needed, or raise ulimit -n"
+      `this process has too many files open (ulimit -n limits it${limitText("openFiles")}): close segments that you do not ` +
+      "need, or raise ulimit -n"
     );
   if (name === "EFBIG")
     return (
@@ -116,20 +130,20 @@ export function adviceFor({ errno, syscall }: NativeError, code: IsthmusErrorCod
       "raise ulimit -f"
     );
   if (name === "ENOMEM" && syscall === "mmap")
-    return `the system has no memory for that, or no more mappings for this process. ${addressAdvice()}`;
+    return `the system has not enough memory, or allows this process no more mappings. ${addressAdvice()}`;
   if (name === "ENOMEM")
-    return "the system has no memory for that: end what is not needed, or raise the cgroup's limit";
+    return "the system has not enough memory: end programs that are not needed, or raise the limit of the cgroup";
   if (name === "EAGAIN" && syscall === "mmap")
-    return "this process locks its memory (mlockall), and may not lock so much: raise ulimit -l";
+    return "this process locks its memory (mlockall), and the limit of locked memory is too low: raise ulimit -l";
   if (name === "EAGAIN")
-    return "the system has no room for another thread: raise ulimit -u, or the limit of the cgroup (TasksMax=, --pids-limit)";
+    return "the system allows no more threads: raise ulimit -u, or the limit of the cgroup (TasksMax=, --pids-limit)";
   if (code === "NOT_SUPPORTED" && refusals.includes(name)) return refusedCall(syscall, name);
   if (code === "ACCESS_DENIED" && name === "EPERM")
-    return "the system forbids it to this user: the file may be immutable (lsattr), or a security policy is in the way";
+    return "the system forbids it to this user: the file may be immutable (lsattr), or a security policy forbids it";
   return particular.get(name) ?? general.get(code);
 }
 
-/** What may have the name of a file without being one. */
+/** Names what has this path when it is not a regular file; undefined when it is one. */
 function kindOf(stats: Stats): string | undefined {
   if (stats.isDirectory()) return "a folder";
   if (stats.isSymbolicLink()) return "a symbolic link";
@@ -149,13 +163,13 @@ function statsOf(look: (file: string) => Stats, file: string): Stats | undefined
 
 const modeText = (mode: number): string => `0${(mode & 0o7777).toString(8)}`;
 
-/** Why this user may not have a file, by what is there; undefined when that cannot be seen. */
+/** Says why this user has no access to a file, from its owner and mode; undefined when these cannot be seen. */
 export function accessAdvice(file: string, { errno }: NativeError): string | undefined {
   const name = errnoName(errno);
   const stats = statsOf(fs.lstatSync, file);
   const kind = stats && kindOf(stats);
   if (kind)
-    return `${file} is ${kind}, but a segment is a plain file and no link: remove it, or use another name`;
+    return `${file} is ${kind}, but a segment must be a regular file and no link: remove it, or use another name`;
   if (stats && stats.nlink > 1 && name === "EMLINK") return undefined;
   if (name !== "EACCES" && name !== "EPERM") return undefined;
   const user = process.geteuid?.() ?? 0;
@@ -171,17 +185,17 @@ export function accessAdvice(file: string, { errno }: NativeError): string | und
   }
   if (!above) return undefined;
   return (
-    `user ${user} may not make or see files in ${folder}, which belongs to user ${above.uid} and has mode ` +
+    `user ${user} cannot create or see files in ${folder}, which belongs to user ${above.uid} and has mode ` +
     `${modeText(above.mode)}${folder === "/dev/shm" ? ": chmod 1777 /dev/shm" : ""}`
   );
 }
 
-/** What enlarges shared memory, in each surrounding that people run in. */
+/** How to enlarge shared memory: in Docker, in Kubernetes, on a host. */
 export const ENLARGE =
   "docker run --shm-size=1g …; Kubernetes: an emptyDir with medium: Memory on /dev/shm; " +
   "a host: mount -o remount,size=… /dev/shm";
 
-/** Why there is no room in a file system, and what to do. */
+/** Says why a file system has no room, and what to do. */
 export function noRoomAdvice(where: string, storage: NativeStorage, cure: string): string {
   const { totalBytes, freeBytes, totalFiles, freeFiles } = storage;
   if (totalFiles > 0 && freeFiles === 0) {
@@ -193,11 +207,11 @@ export function noRoomAdvice(where: string, storage: NativeStorage, cure: string
   return `${where} has ${freeBytes} of ${totalBytes} bytes free. ${cure}`;
 }
 
-/** Why there is no room in the file system that a path is in. */
+/** Says the same for the file system that holds a path. */
 export function noRoomAtAdvice(file: string, cure: string): string {
   if (!mayRead(path.dirname(file))) return cure;
   try {
-    // Runtimes that do not have it throw here.
+    // A runtime without statfsSync throws here.
     const { bsize, blocks, bavail, files, ffree } = fs.statfsSync(path.dirname(file));
     const storage = {
       totalBytes: blocks * bsize,
@@ -211,11 +225,11 @@ export function noRoomAtAdvice(file: string, cure: string): string {
   }
 }
 
-/** For error texts: why so much memory would end this process. */
+/** For error texts: explains that the kernel would kill this process if it used so much memory. */
 export function memoryAdvice(bytes: number, { who, limitBytes, roomBytes }: MemoryLimit): string {
   return (
-    `${who} may have ${bytesText(limitBytes)} of memory, and ${bytesText(Math.max(0, roomBytes))} of it can still be used: ` +
-    `with ${bytesText(bytes)} more the kernel would kill this process. Ask for less, remove unused segments ` +
+    `${who} may have ${bytesText(limitBytes)} of memory, and has ${bytesText(Math.max(0, roomBytes))} of it left. ` +
+    `With ${bytesText(bytes)} more, the kernel would kill this process. Request less, remove unused segments ` +
     "(isthmus prune), or raise the limit (docker run --memory=…, Kubernetes: resources.limits.memory, " +
     "MemoryMax= of a service)"
   );

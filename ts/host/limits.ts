@@ -1,6 +1,6 @@
 /**
- * The limits that the system sets to this process, read from the files in which Linux shows them. Errors name the limit that was
- * met, and `isthmus doctor` names it before: both ask here. A system without these files has no limit that is known.
+ * Reads the limits of this process from the files in which Linux shows them. Error texts name the limit that made a call fail,
+ * and `isthmus doctor` names it beforehand. Both read it here. On a system without these files, no limit is known.
  */
 import { builtin } from "./builtin.cjs";
 
@@ -15,8 +15,8 @@ interface DenoPermissions {
 }
 
 /**
- * Whether a look at the file asks nobody. Deno asks its user about each file that it was not allowed to read, and the program
- * stands still meanwhile: for what only makes an error better, that is too much.
+ * Whether this process may read the file without a prompt. Deno asks its user about each file that it has no permission for, and
+ * the program stops meanwhile. That costs too much for a better error text.
  */
 export function mayRead(file: string): boolean {
   const { Deno } = globalThis as { Deno?: DenoPermissions };
@@ -36,7 +36,7 @@ export const textOf: Read = (file) => {
   }
 };
 
-/** Limits of a process that matter to shared memory: what the kernel calls each, and how a shell sets it. */
+/** The limits of a process that affect shared memory: the name in /proc/self/limits, and the shell command that sets it. */
 const PROCESS_LIMITS = {
   addressSpace: { name: "Max address space", option: "ulimit -v" },
   data: { name: "Max data size", option: "ulimit -d" },
@@ -48,13 +48,13 @@ const PROCESS_LIMITS = {
 
 export type ProcessLimit = keyof typeof PROCESS_LIMITS;
 
-/** How a shell sets that limit. */
+/** The shell command that sets the limit. */
 export function limitOption(limit: ProcessLimit): string {
   return PROCESS_LIMITS[limit].option;
 }
 
 /**
- * The soft limit: bytes, or a number of things. Infinity when there is none, undefined when it is not known.
+ * The soft limit, in bytes or as a count. Infinity when there is no limit, undefined when it is not known.
  *
  * @param limits text of /proc/self/limits
  */
@@ -66,22 +66,22 @@ export function processLimit(
   return text === undefined ? undefined : text === "unlimited" ? Infinity : Number(text);
 }
 
-/** A limit on memory, and how near it is. Bytes. */
+/** A limit on memory, and how much of it is left. Bytes. */
 export interface MemoryLimit {
   /** "cgroup /docker/x", or "this machine". */
   who: string;
-  /** How much memory there may be; Infinity when there is no limit. */
+  /** The limit; Infinity when there is none. */
   limitBytes: number;
-  /** From this much on the kernel slows the processes down. Infinity when there is no such limit. */
+  /** Above this use, the kernel slows the processes down. Infinity when there is no such limit. */
   slowBytes: number;
-  /** How much more fits, when what can be given back (pages of files) has been given back, and swap is used. */
+  /** How much more fits. Memory that the kernel can reclaim (pages of files) and free swap count as free. */
   roomBytes: number;
 }
 
-/** From here on the older kind of cgroup means that there is no limit. */
+/** cgroup v1 shows at least this number when there is no limit. */
 const UNLIMITED_FROM = 2 ** 60;
 
-/** A number that stands alone in a file; undefined when there is none, Infinity for "max". */
+/** Parses a file that contains one number; undefined when it does not, Infinity for "max". */
 function numberIn(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (text.trim() === "max") return Infinity;
@@ -89,7 +89,7 @@ function numberIn(text: string | undefined): number | undefined {
   return Number.isNaN(number) ? undefined : number >= UNLIMITED_FROM ? Infinity : number;
 }
 
-/** The sum of those lines of a file with lines of the form "name number". */
+/** Adds up the numbers of the named lines of a file whose lines have the form "name number". */
 function sumOf(text: string | undefined, names: readonly string[]): number {
   let sum = 0;
   for (const [, name, number] of (text ?? "").matchAll(/^(\S+?):?[ \t]+(\d+)/gm)) {
@@ -99,13 +99,13 @@ function sumOf(text: string | undefined, names: readonly string[]): number {
 }
 
 interface Mount {
-  /** The part of the tree of groups that is mounted, and where. */
+  /** Which part of the tree of groups is mounted, and where. */
   root: string;
   point: string;
   unified: boolean;
 }
 
-/** Where the groups that limit memory can be seen, by the text of /proc/self/mountinfo. */
+/** Where the cgroups that limit memory are mounted, from the text of /proc/self/mountinfo. */
 function groupMounts(mounts: string | undefined): Mount[] {
   return (mounts ?? "").split("\n").flatMap((line) => {
     const [fields = "", rest = ""] = line.split(" - ");
@@ -121,11 +121,11 @@ function groupMounts(mounts: string | undefined): Mount[] {
   });
 }
 
-/** The path of this process's group by the text of /proc/self/cgroup. */
+/** The path of the cgroup of this process, from the text of /proc/self/cgroup. */
 function groupOf(cgroup: string, unified: boolean): string | undefined {
   const pattern = unified ? /^0::(\/.*)$/m : /^\d+:(?:[^:\n]*,)?memory(?:,[^:\n]*)?:(\/.*)$/m;
   const found = pattern.exec(cgroup)?.[1];
-  // A group above the one that this namespace takes for the root shows as "/..".
+  // A group above the root of this cgroup namespace is shown as "/..".
   return found === undefined ? undefined : path.posix.join("/", found);
 }
 
@@ -147,7 +147,7 @@ function olderLimit(who: string, at: string, read: Read, swapFree: number): Memo
   const limitBytes = numberIn(read(path.join(at, "memory.limit_in_bytes")));
   if (limitBytes === undefined) return undefined;
   if (limitBytes === Infinity) return { who, limitBytes, slowBytes: Infinity, roomBytes: Infinity };
-  // It is not known how much of the kernel's memory can be given back; caches of names and files are most of it.
+  // cgroup v1 does not say how much kernel memory can be reclaimed. Caches of names and files are most of it.
   const reclaimable =
     sumOf(read(path.join(at, "memory.stat")), ["total_active_file", "total_inactive_file"]) +
     (numberIn(read(path.join(at, "memory.kmem.usage_in_bytes"))) ?? 0);
@@ -161,7 +161,7 @@ function olderLimit(who: string, at: string, read: Read, swapFree: number): Memo
   return { who, limitBytes, slowBytes: Infinity, roomBytes: room };
 }
 
-/** Of the group of this process and of those above it, as far as they can be seen. */
+/** The limits of the cgroup of this process and of all groups above it that are visible. */
 function groupLimits(read: Read, swapFree: number): MemoryLimit[] {
   const cgroup = read("/proc/self/cgroup") ?? "";
   const found: MemoryLimit[] = [];
@@ -180,7 +180,7 @@ function groupLimits(read: Read, swapFree: number): MemoryLimit[] {
   return found;
 }
 
-/** All limits on memory that this process is under, the machine's own last. */
+/** All limits on memory that apply to this process; that of the machine is the last one. */
 export function memoryLimits(read: Read = textOf): MemoryLimit[] {
   const meminfo = read("/proc/meminfo");
   const bytes = (...names: string[]): number => 1024 * sumOf(meminfo, names);
@@ -196,14 +196,14 @@ export function memoryLimits(read: Read = textOf): MemoryLimit[] {
   return [...groupLimits(read, meminfo === undefined ? 0 : bytes("SwapFree")), machine];
 }
 
-/** What a segment costs beside its pages: the kernel's own notes of where each page is, and some air. Bytes. */
+/** What a segment costs in addition to its pages: the page tables of the kernel, and some reserve. Bytes. */
 function overheadOf(bytes: number): number {
   return bytes / 256 + Math.min(2 * 1024 * 1024, bytes / 16);
 }
 
 /**
- * The limit under which so many bytes more do not fit: whoever took them would be killed, because pages of shared memory cannot
- * be given back. Undefined when they fit, as far as that is known.
+ * Returns the limit that does not allow so many bytes more; undefined when no known limit is exceeded. The kernel cannot reclaim
+ * pages of shared memory, so it would kill a process that exceeds the limit.
  */
 export function memoryShortage(
   bytes: number,

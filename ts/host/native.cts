@@ -75,7 +75,7 @@ function denial(cause: unknown): string | undefined {
     return "Node's permission model (--permission) denies native addons: add --allow-addons";
   }
   if (code === "ERR_DLOPEN_DISABLED") {
-    return "Node was told to load no native addons: leave out --no-addons, also in NODE_OPTIONS and execArgv";
+    return "the option --no-addons forbids native addons: leave out --no-addons, also in NODE_OPTIONS and execArgv";
   }
   if (name === "NotCapable" || name === "PermissionDenied") {
     return `Deno denies native code: add --allow-ffi (${messageOf(cause)})`;
@@ -125,7 +125,7 @@ function outOfDescriptors(cause: unknown): NativeError | undefined {
 /** What the message of the system's loader means, for people. */
 function meaning(message: string): string {
   if (/failed to map segment|not permitted/i.test(message)) {
-    return "the file system it lies on forbids programs (noexec)";
+    return "its file system forbids programs (noexec)";
   }
   if (/ELF|too short|mach-o|incompatible|Win32/i.test(message)) return "it is damaged, or for another system";
   return "";
@@ -277,7 +277,7 @@ function chosenFolder(): string | undefined {
 export function loadNative(): Native {
   if (typeof WebAssembly !== "object") {
     throw notSupported(
-      "this engine runs without WebAssembly: leave out --jitless, or whatever else takes it away (--no-expose-wasm), also in " +
+      "this engine runs without WebAssembly: leave out --jitless and other options that disable it (--no-expose-wasm), also in " +
         "NODE_OPTIONS and execArgv",
     );
   }

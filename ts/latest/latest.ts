@@ -382,7 +382,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   #overtaken(): IsthmusError {
-    const text = `writers of "${this.name}" were faster than this reader ${READ_TURNS_MAX} times running`;
+    const text = `writers replaced "${this.name}" during each of ${READ_TURNS_MAX} reads; try again later`;
     return failure(BUSY, text);
   }
 

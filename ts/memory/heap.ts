@@ -65,7 +65,7 @@ const PROBLEMS = new Map<number, string>([
   [CHECK_FREE_NEIGHBOURS, "two free blocks are neighbours"],
   [CHECK_FENCE, "the blocks do not end at the end of the heap"],
   [CHECK_LIST, "a list of free blocks has a wrong member, or misses one"],
-  [CHECK_BITS, "a bit map says something else than its list"],
+  [CHECK_BITS, "a bitmap contradicts its list"],
   [CHECK_SUMS, "the count of blocks or free bytes is wrong"],
 ]);
 

@@ -48,7 +48,10 @@ export function listBlocks(attachment: Attachment): BlockList {
     throw damaged();
   }
   if (!readOnly && !transaction) return lockedWalk(attachment);
-  throw new IsthmusError("BUSY", "the heap was changed all the time, or is half changed; try again later");
+  throw new IsthmusError(
+    "BUSY",
+    "the heap was changed during each attempt, or a change is not finished; try again later",
+  );
 }
 
 function lockedWalk(attachment: Attachment): BlockList {

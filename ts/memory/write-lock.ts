@@ -60,5 +60,5 @@ function limit(timeoutMs: number): number {
 function failed(attachment: Attachment, what: string, timeoutMs: number): IsthmusError {
   if (timeoutMs !== Infinity) return timedOut(what, timeoutMs);
   const text = `${attachment.suspectText()} has been changing the segment for ${WRITE_LOCK_TIMEOUT_MS} ms`;
-  return failure(BUSY, `${what}: ${text}; is it stopped, or in a long transaction?`);
+  return failure(BUSY, `${what}: ${text}; it may be stopped, or in a long transaction`);
 }

@@ -1,4 +1,4 @@
-/** What the ends of a ring say when something is wrong. */
+/** The errors that the ends of a ring throw. */
 import { RECORD_HEADER_BYTES } from "../../protocol/layout.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import type { RingGeometry } from "./end.js";
@@ -20,7 +20,7 @@ export function consumerDied({ name }: RingGeometry): IsthmusError {
   );
 }
 
-/** Why a producer takes nothing to send: it was closed, it is being ended, or a claim is open. */
+/** The error of a producer that cannot send now: it was closed, `end` has begun, or a claim is open. */
 export function producerUnusable(
   { name }: RingGeometry,
   state: "closed" | "ending" | "claimed" | "open",
@@ -29,12 +29,12 @@ export function producerUnusable(
   if (state === "ending")
     return new IsthmusError(
       "CLOSED",
-      `the producer of ring "${name}" is being ended; nothing more can be sent`,
+      `the producer of ring "${name}" is ending its stream; nothing more can be sent`,
     );
   return new IsthmusError("BUSY", `ring "${name}": a claim is open; commit or abort it first`);
 }
 
-/** What a `sendMany` that failed throws: it says how many records were sent before, where the error is one of ours. */
+/** The error of a `sendMany` that failed. If it is an IsthmusError, it says how many records were sent before the failure. */
 export function sentInPart({ name }: RingGeometry, error: unknown, sent: number, all: number): unknown {
   if (!(error instanceof IsthmusError)) return error;
   const told =
@@ -47,19 +47,19 @@ export function sentInPart({ name }: RingGeometry, error: unknown, sent: number,
   return Object.assign(told, { sent });
 }
 
-/** Why a producer may not block: what it was told to send before would come later. */
+/** The error of a blocking call while other calls wait: a blocked thread could not send what they were given first. */
 export function sendsWait({ name }: RingGeometry): IsthmusError {
-  return new IsthmusError("BUSY", `ring "${name}": calls that wait for room come first; await them`);
+  return new IsthmusError("BUSY", `ring "${name}": other calls wait for room and come first; await them`);
 }
 
 /** What to do about an error of the core. */
 export function ringAdvice(status: number): string {
   if (codeName(status) === "EVICTED")
     return "this participant was removed; close the segment and open it again";
-  return "the shared words are damaged; create the segment anew with { replace: true }";
+  return "the shared words are damaged; create the segment again with { replace: true }";
 }
 
-/** An element of `arrayOfBytes` has sent or claimed something in the middle of `sendMany`. */
+/** The error when reading an element of `arrayOfBytes` (a getter) sent or claimed something during `sendMany`. */
 export function elementSent({ name }: RingGeometry): IsthmusError {
   return new IsthmusError(
     "BUSY",
@@ -71,22 +71,22 @@ export function sendFailed(status: number, { name }: RingGeometry): IsthmusError
   return failure(status, `sending to ring "${name}" failed: ${ringAdvice(status)}`);
 }
 
-/** Why a consumer takes nothing: it was closed, or a record is in the user's hands. */
+/** The error of a consumer that cannot receive now: it was closed, drain is running, or a record was not released. */
 export function consumerUnusable(
   { name }: RingGeometry,
   state: "closed" | "draining" | "peeked",
 ): IsthmusError {
   if (state === "closed") return new IsthmusError("CLOSED", `the consumer of ring "${name}" was closed`);
   if (state === "draining") {
-    const advice = "take other records after drain has returned; { limit } ends it early";
+    const advice = "take other records after drain has returned; pass { limit } to end it early";
     return new IsthmusError("BUSY", `ring "${name}": drain is handing a record to its function; ${advice}`);
   }
-  return new IsthmusError("BUSY", `ring "${name}": a record is peeked at; release it first`);
+  return new IsthmusError("BUSY", `ring "${name}": a peeked record was not released; release it first`);
 }
 
-/** Why a consumer may not block: what it was asked for before would come later. */
+/** The error of a blocking call while other calls wait: a blocked thread could not serve them first. */
 export function receivesWait({ name }: RingGeometry): IsthmusError {
-  return new IsthmusError("BUSY", `ring "${name}": calls that wait for a record come first; await them`);
+  return new IsthmusError("BUSY", `ring "${name}": other calls wait for a record and come first; await them`);
 }
 
 export function producerDied({ name }: RingGeometry): IsthmusError {
@@ -100,6 +100,7 @@ export function producerDied({ name }: RingGeometry): IsthmusError {
 export function recordMismatch({ name }: RingGeometry, found: number, expected: number): IsthmusError {
   return new IsthmusError(
     "CORRUPT",
-    `a record in ring "${name}" has ${found} bytes instead of the ${expected} of its layout; replace the segment`,
+    `a record in ring "${name}" has ${found} bytes, but its layout has ${expected}; ` +
+      "create the segment again with { replace: true }",
   );
 }

@@ -273,18 +273,18 @@ function noRoomText(attachment: Attachment, name: string): string {
   const most = view.getUint32(HEADER_DIRECTORY_ENTRIES_OFFSET, true);
   if (core.directoryCount() >= most) {
     return (
-      `${segment} has ${most} named objects, which is all that one of ${bytes} bytes can have, and no room for another one, ` +
-      `"${name}". Create a larger segment, or use fewer names: blocks of the heap need none`
+      `${segment} has no room for object "${name}": it has ${most} named objects, the most that a segment of ${bytes} bytes ` +
+      "can have. Create a larger segment, or use fewer names: blocks of the heap need none"
     );
   }
   return (
     `${segment} (${bytes} bytes) has no room in its heap for object "${name}", though ${most - core.directoryCount()} more ` +
-    "names are possible; create a larger segment, or free blocks"
+    "names are possible. Create a larger segment, or free blocks"
   );
 }
 
 function withArticle(type: string | undefined): string {
-  if (type === undefined || type === "unknown") return "a thing of an unknown type";
+  if (type === undefined || type === "unknown") return "an object of an unknown type";
   return `${type === "event" ? "an" : "a"} ${type}`;
 }
 

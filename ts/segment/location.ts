@@ -25,7 +25,7 @@ export function namedAdvice(name: string, error: NativeError): string | undefine
   const { place, readOnly } = native.limits();
   if (place === "") {
     return (
-      "there is no /dev/shm here, where named segments lie (AWS Lambda has none): mount a tmpfs there, or use " +
+      "there is no /dev/shm here, and named segments need it (AWS Lambda has none): mount a tmpfs there, or use " +
       'Segment.createAnonymous, or Segment.openFile with a path in "/tmp"'
     );
   }
@@ -42,7 +42,7 @@ export function namedAdvice(name: string, error: NativeError): string | undefine
 const TO_CREATE = "create it, or wait for it with Segment.waitFor";
 
 function nothingThere(doing: "opening" | "unlinking"): string {
-  const nothing = "there is nothing of that name";
+  const nothing = "no segment has that name";
   return doing === "opening"
     ? `${nothing}; ${TO_CREATE}`
     : `${nothing}; Segment.list() gives the names that exist`;
@@ -92,7 +92,7 @@ const nameless = {
   remedy: "make a new one",
   notFoundAdvice: "make one with Segment.createAnonymous",
   noSpaceAdvice: () =>
-    "the system has no memory for it: end what is not needed, or raise the limit on memory",
+    "the system has not enough memory: end programs that are not needed, or raise the limit on memory",
 };
 
 /** @internal A new object without a name. */
@@ -122,7 +122,7 @@ export function handleLocation(handle: string, readOnly: boolean): Location {
 }
 
 function handleAdvice({ status, errno }: NativeError): string | undefined {
-  if (status === INVALID_NAME) return "this is no text that segment.handle has given";
+  if (status === INVALID_NAME) return "this is not a value of segment.handle";
   if (status === NOT_FOUND)
     return (
       "the process that gave the handle has closed the segment or ended, or a container or pid namespace hides it from this " +
@@ -130,7 +130,7 @@ function handleAdvice({ status, errno }: NativeError): string | undefined {
     );
   if (status !== ACCESS_DENIED) return undefined;
   if (!["EACCES", "EPERM"].includes(errnoName(errno)))
-    return "this is no handle of a segment: it leads to something that is no shared memory";
+    return "this is not the handle of a segment: it refers to something that is not shared memory";
   return (
     "the kernel keeps the descriptors of that process from this one: it belongs to another user, or one of the two programs " +
     "has capabilities (setcap) or is setuid, so that the kernel protects it. Use a named segment between them, or give the " +

@@ -464,7 +464,8 @@ export class LockState implements Closable {
     const advice: Record<string, string> = {
       BROKEN:
         "a holder died, and the next one released it without calling the data consistent; replace the segment",
-      DEADLOCK: "another holder already waits to upgrade: release this hold and acquire exclusive anew",
+      DEADLOCK:
+        "another holder already waits to upgrade: release this hold, then acquire the lock exclusively",
       EVICTED: "this participant was removed; close the segment and open it again",
     };
     return failure(status, `lock "${this.name}": ${advice[codeName(status)] ?? "the lock is damaged"}`);

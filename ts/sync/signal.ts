@@ -35,7 +35,8 @@ export class Signal {
   protected finish(result: number): void {
     const { attachment } = this.lease;
     if (result === EVICTED) throw attachment.removed();
-    if (isError(result)) throw failure(result, `"${this.name}" is changed by others all the time; try again`);
+    if (isError(result))
+      throw failure(result, `"${this.name}" was changed by others during each attempt; try again`);
     if (flagsOf(result) & FLAG_WAKE) attachment.notify(attachment.core.signalWaiters(this.offset) >>> 0);
   }
 

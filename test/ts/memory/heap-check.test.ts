@@ -83,7 +83,7 @@ const ORDER = /does not refer back/;
 const NEIGHBOURS = /two free blocks are neighbours/;
 const FENCE = /do not end at the end/;
 const LIST = /a wrong member, or misses one/;
-const BITS = /a bit map/;
+const BITS = /a bitmap/;
 const SUMS = /the count of/;
 
 const DAMAGES: Damage[] = [

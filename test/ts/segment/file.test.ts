@@ -66,7 +66,7 @@ test("a file is created with the bytes and the mode that were asked for, and onl
   assert.throws(() => Segment.openFile(file), /NOT_FOUND.*no such file; pass \{ bytes \}/);
   assert.throws(
     () => Segment.openFile(file, { bytes: MiB, access: "read-only" }),
-    /NOT_FOUND.*no such file; a reader creates none/,
+    /NOT_FOUND.*no such file; a read-only opener cannot create it/,
   );
   assert.not(existsSync(file));
   const segment = Segment.openFile(file, { bytes: MiB - 1, mode: 0o640 });

@@ -62,7 +62,7 @@ test("an object of a kind that this release does not know is listed, and refused
         ["counter", "counter"],
       ],
     );
-    const text = /"ring" is a thing of an unknown type in this segment, not a/;
+    const text = /"ring" is an object of an unknown type in this segment, not a/;
     refused("OBJECT_MISMATCH", () => segment.ring("ring", { bytes: 4 * KiB }), text);
     refused("OBJECT_MISMATCH", () => segment.lock("ring"), text);
     assert.is(segment.counter("counter").value, 5);

@@ -61,7 +61,7 @@ for (const { access, index } of ways) {
 }
 
 test("what does not come to exist is said to be so", async () => {
-  await rejected("TIMED_OUT", Segment.waitFor(segmentName(), { timeoutMs: 10 }), /did not come to exist/);
+  await rejected("TIMED_OUT", Segment.waitFor(segmentName(), { timeoutMs: 10 }), /was not created/);
 });
 
 test.run();

@@ -1,4 +1,4 @@
-/** `isthmus demo`: real files through three processes in three runtimes, compared with a socket, and with a death. */
+/** `isthmus demo`: sends files through three processes in three runtimes, compares that with sockets, and kills one process. */
 import { existsSync } from "node:fs";
 import path from "node:path";
 import process from "node:process";
@@ -17,16 +17,16 @@ import {
   throughSockets,
 } from "./transfer.js";
 
-/** The whole demo ends within a minute on a slow machine: so long may the direct reading take, which the rest follows. */
+/** How long the demo reads files before it takes no more. The rest takes time in proportion, under a minute on a slow machine. */
 const DIRECT_MS_MAX = 8000;
-/** How long the comparison may take if sockets are that many times slower than rings: else it carries less. */
+/** How long the comparison may take if sockets are SOCKET_TIMES_SLOWER times slower. It sends fewer files to keep to that. */
 const SOCKET_MS_MAX = 12_000;
 const SOCKET_TIMES_SLOWER = 5;
-/** Fewer bytes would measure how processes start: where there are not enough, the files are sent again and again. */
+/** Fewer bytes would measure how fast processes start. If the files have fewer, the demo sends them several times. */
 const BYTES_MIN = 128 * 1024 * 1024;
 /** Bytes of the transfer with a death. */
 const DEATH_BYTES = 128 * 1024 * 1024;
-/** On a machine so fast that the stream is over before the kill, the next try is twice as long. */
+/** If the stream ends before the kill, the demo tries again with twice as many bytes. */
 const DEATH_TRIES = 4;
 
 interface Result {
@@ -44,7 +44,7 @@ interface Result {
   death: Interrupted & { equal: boolean; bytes: number; rounds: number };
 }
 
-/** The outermost node_modules that this package lies in; its own when it is no dependency; else the current folder. */
+/** The outermost node_modules folder above this package; else the one of this package itself; else the current folder. */
 function folderToSend(): string {
   const here = path.dirname(stageFile("probe"));
   const parts = here.split(path.sep);
@@ -54,7 +54,7 @@ function folderToSend(): string {
   return existsSync(own) ? own : process.cwd();
 }
 
-/** The first files that together have at most that many bytes; one at least. */
+/** The first files that together have at most that many bytes; at least one. */
 function firstFiles(files: StreamFile[], bytesMax: number): StreamFile[] {
   let bytes = 0;
   const end = files.findIndex((file) => {
@@ -68,7 +68,7 @@ function speedText(bytes: number, milliseconds: number): string {
   return `${bytesText((bytes / milliseconds) * 1000)}/s`;
 }
 
-/** Prints as it goes, or nothing when JSON is wanted. */
+/** Prints progress as the demo runs; prints nothing with --json. */
 class Show {
   readonly #silent: boolean;
 
@@ -80,7 +80,7 @@ class Show {
     if (!this.#silent) line(text);
   }
 
-  /** A progress bar around some work, on terminals. */
+  /** Shows a progress bar while the work runs, on a terminal. */
   async bar<T>(
     title: string,
     bytes: number,
@@ -93,7 +93,7 @@ class Show {
       hideCursor: true,
       clearOnComplete: true,
     });
-    // It hides the cursor.
+    // The bar hides the cursor, so whatever ends the demo must stop it.
     const stopped = atTheEnd(() => bar.stop());
     bar.start(mebibytes(bytes), 0);
     try {
@@ -116,7 +116,7 @@ function showRuntimes(show: Show, runtimes: Runtime[]): void {
   }
 }
 
-/** Chooses what is sent, by how long reading it takes here. */
+/** Chooses how many files to send, from how long reading them takes on this machine. */
 async function chooseFiles(
   show: Show,
   folder: string,
@@ -130,12 +130,14 @@ async function chooseFiles(
   const bytes = streamBytes(files);
   show.line(`${paint.bold("files")}    ${files.length} files, ${bytesText(bytes)}, below ${folder}`);
   const rounds = Math.max(1, Math.ceil(BYTES_MIN / bytes));
-  if (rounds > 1) show.line(`         sent ${rounds} times over, because they are few`);
+  if (rounds > 1) show.line(`         sent ${rounds} times, because they are small`);
   const digest = rounds > 1 ? (await digestOf(files, rounds)).digest : first.digest;
   if (covered < all.length) {
     const seconds = DIRECT_MS_MAX / 1000;
     show.line(
-      paint.yellow(`         ${all.length - covered} more are left out: reading took ${seconds} s already`),
+      paint.yellow(
+        `         ${all.length - covered} more files are left out: reading these took ${seconds} s`,
+      ),
     );
   }
   show.line(
@@ -213,14 +215,14 @@ function showDeath(
       `${bytesText(run.killedAtBytes)} of ${bytesText(bytes)}`,
   );
   show.line(
-    `         its successor (process ${run.successorPid}) took over ${durationText(run.restartMilliseconds)} after the kill`,
+    `         a new relay (process ${run.successorPid}) took over ${durationText(run.restartMilliseconds)} after the kill`,
   );
   const repeated = outcome.repeated.length;
   const lost = outcome.missing.map(([from, to]) => (from === to ? `${from}` : `${from} to ${to}`)).join(", ");
   show.line(
     repeated
-      ? `         ${repeated} came twice and was dropped by its number: ${numbersText(outcome.repeated)}`
-      : "         no record came twice",
+      ? `         received twice, and dropped by number: ${numbersText(outcome.repeated)}`
+      : "         no record was received twice",
   );
   show.line(
     lost
@@ -247,7 +249,7 @@ async function run(asJson: boolean): Promise<number> {
   const ratio = bytes / ring.milliseconds / (socket.bytes / socket.milliseconds);
   show.line(
     paint.dim(
-      `         rings carried ${ratio.toFixed(1)} times as much per second; both include reading and hashing`,
+      `         rings carried ${ratio.toFixed(1)} times as much per second; both times include reading and hashing`,
     ),
   );
   const death = await runDeath(show, plan);
@@ -266,22 +268,23 @@ async function run(asJson: boolean): Promise<number> {
   };
   show.line(paint.dim(`         ${durationText(performance.now() - begin)} in all`));
   if (asJson) json(result);
-  // A loss that is named is told, and still a loss.
+  // The demo has shown which records were lost. It fails nevertheless.
   return ring.equal && socket.equal && death.equal ? DONE : FAILED;
 }
 
 export const demo: Command = {
   help: [
-    "Every file below node_modules goes from a Node process through a Bun process to a Deno process, over two rings in",
-    "shared memory. The last one hashes them; the digest is compared with one of the files themselves. The same goes",
-    "through Unix sockets. Then the process in the middle is killed, and a new one takes over.",
-    "A runtime that is not there is replaced by Node. Takes less than a minute and 17 MiB of shared memory.",
+    "A Node process reads the files below node_modules and sends them to a Bun process, which passes them on to a Deno process,",
+    "over two rings in shared memory. The last process hashes them, and the demo compares the digest with that of the files.",
+    "Then it sends the same stream through Unix sockets. Then it kills the process in the middle and starts a new one.",
+    "If a runtime is not installed, the runtime of this command takes its place. The demo takes less than a minute and 17 MiB of",
+    "shared memory.",
   ].join("\n"),
   async run({ json: asJson }) {
     try {
       return await run(asJson);
     } catch (error) {
-      // A terminal interrupts the stages too, and we may hear of their end before we hear the signal, which ends us.
+      // Ctrl-C signals the stages too, and their end may be noticed first. So wait for the signal, which ends the demo.
       await new Promise((resolve) => setTimeout(resolve, 100));
       tidy();
       throw error;

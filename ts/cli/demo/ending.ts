@@ -1,4 +1,4 @@
-/** What must not outlive the demo, whatever ends it: an error, a signal, or a reader of its output that stops early. */
+/** Runs clean-up functions when the demo ends: by an error, by a signal, or because the reader of its output has stopped. */
 import { constants } from "node:os";
 import process from "node:process";
 
@@ -6,13 +6,13 @@ const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 const pending = new Set<() => void>();
 
-/** Calls now what waits for the end, the latest first. */
+/** Runs the pending functions now, the latest first. */
 export function tidy(): void {
   for (const each of [...pending].reverse()) {
     try {
       each();
     } catch {
-      // The terminal may be gone on which the cursor is to be shown again: that must not keep the others.
+      // The terminal may be gone, so that showing the cursor fails. The other functions must run nevertheless.
     }
   }
 }
@@ -22,9 +22,9 @@ function endBySignal(signal: NodeJS.Signals): void {
 }
 
 /**
- * Calls the function when this process ends. Ask for it before you make what it tidies, so that no signal comes between. Until
- * there is something to call, a signal ends the process at once, also while it reads files.
- * @returns takes the function back
+ * Calls the function when this process ends. Register it before you create what it removes, so that no signal comes between.
+ * While no function is registered, a signal ends the process at once.
+ * @returns a function that cancels the call
  */
 export function atTheEnd(call: () => void): () => void {
   if (pending.size === 0) {

@@ -1,10 +1,10 @@
-/** Last stage: hashes the stream, drops by its number what comes twice, and names what is missing. */
+/** Last stage: hashes the stream, drops records that it has received before, and reports record numbers that are missing. */
 import { createHash } from "node:crypto";
 import { Segment } from "../../index.js";
 import { type Outcome, RING_BYTES, RINGS, repeat, report, stage } from "./stage.js";
 import { PART_BYTES, RECORD_END, RECORD_HEADER_BYTES } from "./stream.js";
 
-/** Hashes views on shared memory: in place where the runtime takes them, else from a buffer that is kept. */
+/** Hashes views on shared memory: in place if the runtime accepts them, else through a private buffer. */
 class SharedHash {
   inPlace = true;
   readonly #hash = createHash("sha256");

@@ -1,4 +1,4 @@
-/** Shows that the runtime which runs this can load the package, and says what it is. */
+/** Proves that the runtime of this program can load the package, and prints its name and version. */
 import process from "node:process";
 import { MiB, Segment } from "../../index.js";
 import { type Probed, runtimeText } from "./stage.js";

@@ -1,4 +1,4 @@
-/** One stage of the demo as its parent sees it: a child process that reports in lines of JSON. */
+/** One stage of the demo, seen by its parent: a child process that reports in lines of JSON. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import process from "node:process";
@@ -13,14 +13,14 @@ const READY_MS_MAX = 30_000;
 export class StageProcess {
   readonly #child: ChildProcess;
   readonly #ready: Promise<void>;
-  /** Settles when the stage has done its work; rejects when it failed or ended in any other way than `kill`. */
+  /** Resolves when the stage has done its work, or after `kill`. Rejects when the stage failed or ended in any other way. */
   readonly finished: Promise<Outcome | undefined>;
   /** Bytes that it has reported. */
   progress = 0;
   #killed = false;
 
   constructor(name: string, runtime: Runtime, task: Task) {
-    // Colours would disturb the reports.
+    // Colour codes would make the reports invalid JSON.
     const env = { ...process.env, NO_COLOR: "1" };
     const child = spawn(runtime.command, [...runtime.arguments, stageFile(name)], {
       stdio: ["pipe", "pipe", "inherit"],
@@ -50,7 +50,7 @@ export class StageProcess {
         else reject(new Error(`the ${name} ended without finishing: ${signal ?? `exit code ${code}`}`));
       });
     });
-    // Whoever awaits it later still sees the failure; until then it must not end the process.
+    // A later await still sees the rejection. Without this handler, an unhandled rejection would end the process before.
     this.finished.catch(() => {});
     child.stdin?.on("error", () => {});
     child.stdin?.write(`${JSON.stringify(task)}\n`);
@@ -77,7 +77,7 @@ export class StageProcess {
     return this;
   }
 
-  /** SIGKILL: the stage gets no chance to say anything. */
+  /** Kills the stage with SIGKILL, so that it cannot clean up. */
   async kill(): Promise<void> {
     this.#killed = true;
     this.#child.kill("SIGKILL");

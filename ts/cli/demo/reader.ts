@@ -1,4 +1,4 @@
-/** First stage: reads files straight into the ring. */
+/** First stage: reads files directly into claimed bytes of the ring. */
 import { Segment } from "../../index.js";
 import { RING_BYTES, RINGS, repeat, stage } from "./stage.js";
 import { type Part, parts, RECORD_DATA, RECORD_END, RECORD_HEADER_BYTES } from "./stream.js";

@@ -1,8 +1,8 @@
 /**
- * Second stage: moves records from one ring to the other, in shared memory all the way.
+ * Second stage: copies records from one ring to the other, within shared memory.
  *
- * A record is released in the first ring after it was committed to the second. A relay that is killed between the two leaves
- * a record that its successor sends again, with the same number; killed anywhere else, it leaves nothing.
+ * It commits a record to the second ring, and then releases it in the first. If it is killed between the two, its successor sends
+ * that record again, with the same number. If it is killed at any other point, no record is sent twice.
  */
 import { Segment } from "../../index.js";
 import { RING_BYTES, RINGS, repeat, stage } from "./stage.js";

@@ -7,11 +7,11 @@ import { fileURLToPath } from "node:url";
 import { type Probed, runtimeText } from "./stage.js";
 
 export interface Runtime {
-  /** What it says of itself, such as "Bun 1.4.5". */
+  /** Its name and version, such as "Bun 1.4.5". */
   name: string;
   command: string;
   arguments: string[];
-  /** Why another one runs here; undefined when the wanted one does. */
+  /** Why another runtime takes the place of the wanted one; undefined when the wanted one runs. */
   substitute?: string;
 }
 
@@ -46,7 +46,7 @@ function findProgram(name: string): string | undefined {
   return undefined;
 }
 
-/** Runs the probe: what the runtime says of itself, or why it cannot take part. */
+/** Runs the probe. Returns its report, or why the runtime cannot take part. */
 function probe(command: string, given: string[]): (Probed & { direct: boolean }) | { reason: string } {
   const { pid, stdout, stderr, status, error } = spawnSync(command, [...given, stageFile("probe")], {
     encoding: "utf8",
@@ -61,8 +61,8 @@ function probe(command: string, given: string[]): (Probed & { direct: boolean })
 }
 
 /**
- * The program to start. What lies in a folder may be a launcher that starts the runtime as a child of its own, and a signal to
- * the launcher does not reach that one: then the runtime says itself which program it is.
+ * The program to start. A file in a folder of programs may be a launcher that starts the runtime as its own child, and a signal
+ * to the launcher would not reach that child. In that case the probe reports the path of the runtime itself.
  */
 function programOf(found: string, given: string[]): { name: string; command: string } | { reason: string } {
   const first = probe(found, given);
@@ -71,7 +71,7 @@ function programOf(found: string, given: string[]): { name: string; command: str
   const second = probe(first.program, given);
   if ("reason" in second) return second;
   if (second.direct) return { name: second.name, command: first.program };
-  return { reason: "it can only be started through another program, which a signal would not get past" };
+  return { reason: "it can only be started through a launcher, which does not pass on signals" };
 }
 
 const wanted = {
@@ -82,14 +82,14 @@ const wanted = {
 
 type RuntimeName = keyof typeof wanted;
 
-/** The runtime that runs this: it takes the place of what is missing. */
+/** The runtime of this process. It takes the place of a runtime that is missing. */
 function ownRuntime(): Runtime & { kind: RuntimeName } {
   const { versions, execPath } = process;
   const kind = versions.bun ? "bun" : versions.deno ? "deno" : "node";
   return { kind, name: runtimeText(), command: execPath, arguments: wanted[kind] };
 }
 
-/** The runtime of that name, or our own with the reason why. */
+/** The runtime of that name; or that of this process, with the reason. */
 export function runtimeFor(name: RuntimeName): Runtime {
   const { kind, ...own } = ownRuntime();
   if (name === kind) return own;

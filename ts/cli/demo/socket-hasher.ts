@@ -1,4 +1,4 @@
-/** Last stage of the comparison: hashes what comes out of the socket. */
+/** Last stage of the comparison: hashes the bytes that it receives from the socket. */
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";

@@ -1,4 +1,4 @@
-/** Second stage of the comparison: pipes one socket into the other, which is the fastest that a runtime offers. */
+/** Second stage of the comparison: pipes one socket into the other, the fastest way that a runtime offers. */
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { stage } from "./stage.js";

@@ -1,9 +1,9 @@
-/** What the three processes of the demo have in common: how they are told what to do, and how they report. */
+/** What the three processes of the demo share: the task that each one reads, and the reports that it prints. */
 import { writeSync } from "node:fs";
 import process from "node:process";
 import type { StreamFile } from "./stream.js";
 
-/** What a stage is asked to do: the first line of its standard input, as JSON. */
+/** The task of a stage: the first line of its standard input, as JSON. */
 export interface Task {
   /** Name of the segment for rings; paths of two sockets for the comparison. */
   segment: string;
@@ -12,26 +12,26 @@ export interface Task {
   rounds: number;
 }
 
-/** What the last stage found out. */
+/** The result of the last stage. */
 export interface Outcome {
   digest: string;
   bytes: number;
-  /** Records that came again with a number that was seen before, and were dropped. */
+  /** Numbers of records that were received a second time, and dropped. */
   repeated: number[];
-  /** Ranges of numbers that never came. */
+  /** Ranges of record numbers that were never received. */
   missing: [from: number, to: number][];
-  /** Whether the runtime hashes shared memory in place, or a copy. */
+  /** Whether the runtime hashes shared memory in place; if not, it hashes a copy. */
   inPlace: boolean;
 }
 
-/** What a runtime says of itself before it gets a stage. */
+/** What the probe reports about a runtime. */
 export interface Probed {
   name: string;
   program: string;
   pid: number;
 }
 
-/** Lines that a stage prints, as JSON. */
+/** The lines that a stage prints, as JSON. */
 export type Report =
   | { kind: "ready" }
   | { kind: "done" }
@@ -57,7 +57,7 @@ function ready(): void {
   report({ kind: "ready" });
 }
 
-/** Reads the task and does it; ends the process when the parent goes away, or the work is done. */
+/** Reads the task and runs it. Ends the process when the work is done, or when the parent has ended. */
 export function stage(work: (task: Task, ready: () => void) => Promise<void>): void {
   let text = "";
   let begun = false;
@@ -84,12 +84,12 @@ export function stage(work: (task: Task, ready: () => void) => Promise<void>): v
   process.stdin.on("end", () => process.exit(1));
 }
 
-/** Most turns of a loop between two looks at the event loop. */
+/** How often `repeat` calls its function before the event loop runs. */
 const TURNS_MAX = 64;
 
 /**
- * Calls `turn` again and again: it returns true when it did something, false when there was nothing to do, "done" at the
- * end. Between turns the event loop runs, so heartbeats go on; when there is nothing to do the process sleeps shortly.
+ * Calls `turn` until it returns "done". `turn` returns true when it did something, and false when there was nothing to do.
+ * In between, the event loop runs, so that heartbeats go on. When there was nothing to do several times, it sleeps for 1 ms.
  */
 export async function repeat(turn: () => boolean | "done"): Promise<void> {
   for (let idle = 0; ; ) {

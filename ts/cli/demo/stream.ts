@@ -1,5 +1,5 @@
 /**
- * What the demo streams: the files of a folder, as records in the order of their paths.
+ * The stream of the demo: the files of a folder in the order of their paths, cut into records.
  *
  *     record:   0            4        8
  *               +------------+--------+-------------------------------------------+
@@ -8,8 +8,8 @@
  *
  *     stream:   path NUL size NUL content   path NUL size NUL content   ...
  *
- * Record numbers count from 0 without a gap, so that the last stage can tell what comes twice and what is missing. The
- * digest is SHA-256 of the stream.
+ * Records are numbered from 0 without a gap, so that the last stage notices records that it receives twice or not at all. The
+ * digest is the SHA-256 of the stream.
  */
 import { createHash } from "node:crypto";
 import { accessSync, closeSync, constants, openSync, readdirSync, readSync, statSync } from "node:fs";
@@ -18,9 +18,9 @@ import path from "node:path";
 export const RECORD_HEADER_BYTES = 8;
 export const RECORD_DATA = 0;
 export const RECORD_END = 1;
-/** Between two looks at the event loop while files are hashed. Milliseconds. */
+/** How long files are hashed before the event loop runs again. Milliseconds. */
 const LOOK_MS = 50;
-/** Largest part of a file in one record. */
+/** The most bytes of a file in one record. */
 export const PART_BYTES = 256 * 1024;
 
 export interface StreamFile {
@@ -41,7 +41,7 @@ function readableBytes(file: string): number {
   return statSync(file).size;
 }
 
-/** Every regular file below a folder that this user may read, sorted by path; symbolic links are left out. */
+/** All regular files below a folder that this user can read, sorted by path. Symbolic links are left out. */
 export function filesBelow(folder: string): StreamFile[] {
   const found: StreamFile[] = [];
   const folders = [folder];
@@ -60,17 +60,17 @@ export function filesBelow(folder: string): StreamFile[] {
 
 const encoder = new TextEncoder();
 
-/** What stands in the stream before the content of a file. */
+/** The bytes that come before the content of a file in the stream. */
 export function title(file: StreamFile): Uint8Array {
   return encoder.encode(`${file.path}\0${file.bytes}\0`);
 }
 
-/** Bytes of the stream that the files make. */
+/** The length of the stream of these files, in bytes. */
 export function streamBytes(files: StreamFile[]): number {
   return files.reduce((sum, file) => sum + title(file).length + file.bytes, 0);
 }
 
-/** One part of the stream: as many bytes as `bytes` says, which `fill` writes to the start of a buffer. */
+/** One part of the stream. It has `bytes` bytes, and `fill` writes them to the start of a buffer. */
 export interface Part {
   bytes: number;
   fill(target: Uint8Array): void;
@@ -84,7 +84,7 @@ function readFully(file: StreamFile, descriptor: number, target: Uint8Array): vo
   }
 }
 
-/** The parts of one file: its title with the beginning of its content, then the rest. */
+/** The parts of one file: the first has its title and the beginning of its content, the others the rest. */
 function* partsOf(file: StreamFile): Generator<Part> {
   const descriptor = openSync(file.path, "r");
   try {
@@ -106,7 +106,7 @@ function* partsOf(file: StreamFile): Generator<Part> {
   }
 }
 
-/** The whole stream, `rounds` times. Each part must be filled exactly once, before the next is asked for. */
+/** The stream, `rounds` times. Fill each part exactly once before you take the next one. */
 export function* parts(files: StreamFile[], rounds: number): Generator<Part> {
   for (let round = 0; round < rounds; round++) {
     for (const file of files) yield* partsOf(file);
@@ -114,8 +114,8 @@ export function* parts(files: StreamFile[], rounds: number): Generator<Part> {
 }
 
 /**
- * The digest of the stream, computed by reading the files directly; stops with the first file that begins after `timeMs`. The
- * event loop gets its turn meanwhile, for signals.
+ * Computes the digest of the stream by reading the files directly. After `timeMs` it begins no other file. The event loop runs
+ * meanwhile, so that signals are handled.
  * @returns the digest, and how many of the files it covers
  */
 export async function digestOf(

@@ -1,4 +1,4 @@
-/** The three transfers of the demo: through rings, through sockets, and through rings with a death in the middle. */
+/** The three transfers of the demo: through rings, through sockets, and through rings with a relay that is killed. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -14,7 +14,7 @@ export interface Plan {
   runtimes: [Runtime, Runtime, Runtime];
   files: StreamFile[];
   rounds: number;
-  /** Called often with the bytes that the last stage has got. */
+  /** Called often with the number of bytes that the last stage has received. */
   progress(bytes: number): void;
 }
 
@@ -44,7 +44,7 @@ function taskOf(plan: Plan): Task {
   };
 }
 
-/** Looks from time to time while a promise is pending. */
+/** Calls `look` at intervals while the promise is pending. */
 async function watching<T>(promise: Promise<T>, everyMs: number, look: () => void): Promise<T> {
   const timer = setInterval(look, everyMs);
   try {
@@ -64,11 +64,11 @@ interface RingStages {
   reader: StageProcess;
   relay: StageProcess;
   hasher: StageProcess;
-  /** Payload bytes that the relay has sent so far, as anybody sees them who has the segment open. */
+  /** Payload bytes that the relay has sent so far. Every process that has the segment open can read this counter. */
   relayedBytes(): number;
 }
 
-/** Runs `work` with three stages on a new segment, which is gone afterwards. The reader starts last. */
+/** Runs `work` with three stages on a new segment, and removes the segment afterwards. The reader starts last. */
 async function withRings<T>(plan: Plan, work: (stages: RingStages, task: Task) => Promise<T>): Promise<T> {
   const task = taskOf(plan);
   let segment: Segment | undefined;
@@ -90,7 +90,7 @@ async function withRings<T>(plan: Plan, work: (stages: RingStages, task: Task) =
   }
 }
 
-/** The stream through two rings. */
+/** Sends the stream through two rings. */
 export function throughRings(plan: Plan): Promise<Transfer> {
   return withRings(plan, async ({ reader, relay, hasher, relayedBytes }) => {
     const begin = performance.now();
@@ -100,16 +100,16 @@ export function throughRings(plan: Plan): Promise<Transfer> {
   });
 }
 
-/** The system takes no longer path for a socket; some take less. */
+/** The longest path of a Unix socket that every system accepts. */
 const SOCKET_PATH_BYTES_MAX = 103;
 
-/** Where sockets may lie: in the folder for temporary files, unless its path is so long that none fits. */
+/** The folder for the sockets: the one for temporary files, unless its path is too long for a socket. */
 function socketFolder(): string {
   const longest = path.join(tmpdir(), "isthmus-demo-XXXXXX", "second");
   return Buffer.byteLength(longest) > SOCKET_PATH_BYTES_MAX ? "/tmp" : tmpdir();
 }
 
-/** The same stream through two Unix sockets. */
+/** Sends the stream through two Unix sockets. */
 export async function throughSockets(plan: Plan): Promise<Transfer> {
   let folder = "";
   const remove = () => folder && rmSync(folder, { recursive: true, force: true });
@@ -133,7 +133,7 @@ export async function throughSockets(plan: Plan): Promise<Transfer> {
   }
 }
 
-/** Resolves when the relay has passed on that many bytes; false when the stream ended before. */
+/** Resolves with true when the relay has passed on that many bytes, with false when the stream ended before. */
 function reached(relayedBytes: () => number, bytes: number, finished: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setInterval(() => {
@@ -151,7 +151,7 @@ function reached(relayedBytes: () => number, bytes: number, finished: Promise<un
 }
 
 /**
- * The stream through two rings, with SIGKILL for the relay when it has passed on `killAtBytes`, and a successor.
+ * Sends the stream through two rings, kills the relay when it has passed on `killAtBytes`, and starts a new relay.
  * @returns undefined when the stream was over before the kill
  */
 export function throughADeath(plan: Plan, killAtBytes: number): Promise<Interrupted | undefined> {

@@ -64,11 +64,14 @@ export function fileSizeFinding(limits: string | undefined): Finding {
   );
 }
 
-/** This check always passes. It answers a question of people who know other shared memory. */
+/** This check always passes. It is here because other kinds of shared memory need locked memory. */
 export function lockedMemoryFinding(limits: string | undefined): Finding {
   const bytes = processLimit("lockedMemory", limits);
   const allowed = bytes === undefined ? "no limit is known" : `${bytesText(bytes)} allowed`;
-  return ok("locked memory", `${allowed}; segments need none: their pages may be swapped out like others`);
+  return ok(
+    "locked memory",
+    `${allowed}; segments need no locked memory, and their pages may be swapped out`,
+  );
 }
 
 const RAISE =
@@ -77,7 +80,7 @@ const RAISE =
 /**
  * Judges how much memory this process may have.
  *
- * @param sharedBytes how much shared memory there may be
+ * @param sharedBytes size of the file system for shared memory
  */
 export function memoryLimitFinding(limits: MemoryLimit[], sharedBytes: number): Finding {
   const check = "memory limit";
@@ -85,8 +88,8 @@ export function memoryLimitFinding(limits: MemoryLimit[], sharedBytes: number): 
   if (!nearest || nearest.roomBytes === Infinity) return ok(check, "no limit is known");
   const { who, limitBytes, roomBytes } = nearest;
   const room = bytesText(Math.max(0, roomBytes));
-  const found = `${who} may have ${bytesText(limitBytes)}, segments included, and can still use ${room}`;
-  if (roomBytes < ROOM_MIN) return problem(check, found, `end what is not needed, or ${RAISE}`);
+  const found = `${who} may have ${bytesText(limitBytes)}, segments included, and has ${room} left`;
+  if (roomBytes < ROOM_MIN) return problem(check, found, `end programs that are not needed, or ${RAISE}`);
   const slow = limits.find(({ slowBytes }) => slowBytes < sharedBytes);
   if (slow) {
     return warning(
@@ -100,8 +103,8 @@ export function memoryLimitFinding(limits: MemoryLimit[], sharedBytes: number): 
   if (!low) return ok(check, found);
   return warning(
     check,
-    `${found}; shared memory holds ${bytesText(sharedBytes)}, which is more than ${who} may have: creating what does not fit ` +
-      "fails with OUT_OF_SHARED_MEMORY, and other programs that fill shared memory are killed",
+    `${found}; shared memory holds ${bytesText(sharedBytes)}, which is more than ${who} may have: a segment that does not ` +
+      "fit fails with OUT_OF_SHARED_MEMORY, and the kernel kills other programs that fill shared memory",
     `${RAISE}, or make /dev/shm smaller`,
   );
 }

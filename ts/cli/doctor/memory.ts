@@ -13,21 +13,22 @@ const SMALL_BYTES = 128 * 1024 * 1024;
 /** The smallest useful segment. */
 const FREE_BYTES_MIN = 1024 * 1024;
 
-/** @param writable whether this user may make files there */
+/** @param writable whether this user can create files there */
 export function sizeFinding(limits: NativeLimits, writable: boolean): Finding {
   const { place, totalBytes, freeBytes, totalFiles, freeFiles, readOnly } = limits;
   const check = "shared memory";
   if (place === "") {
     return problem(
       check,
-      "there is no place for named segments",
-      "mount a tmpfs at /dev/shm; without one use Segment.createAnonymous or Segment.openFile",
+      "there is no location for named segments",
+      "mount a tmpfs at /dev/shm; without it, use Segment.createAnonymous or Segment.openFile",
     );
   }
   const found = `${place}: ${bytesText(freeBytes)} free of ${bytesText(totalBytes)}`;
-  if (readOnly) return problem(check, `${found}, but mounted read-only`, `mount -o remount,rw ${place}`);
+  if (readOnly)
+    return problem(check, `${found}, but it is mounted read-only`, `mount -o remount,rw ${place}`);
   if (!writable)
-    return problem(check, `${found}, but this user may not make files there`, `chmod 1777 ${place}`);
+    return problem(check, `${found}, but this user cannot create files there`, `chmod 1777 ${place}`);
   if (totalFiles > 0 && freeFiles === 0) {
     return problem(
       check,
@@ -46,8 +47,8 @@ export function watcherFinding({ wordsPerWatcher }: NativeLimits): Finding {
   if (wordsPerWatcher > 1) return ok(check, `one thread waits for up to ${wordsPerWatcher} segments`);
   return warning(
     check,
-    "missing: one thread for each open segment that is waited on",
-    "nothing must be done; a kernel from 5.16 on whose seccomp profile allows futex_waitv needs fewer threads",
+    "missing: each open segment that is waited on needs a thread of its own",
+    "no action is needed; Linux 5.16 or newer needs fewer threads, if the seccomp profile allows futex_waitv",
   );
 }
 
@@ -55,13 +56,13 @@ function leftoverFinding(): Finding {
   const check = "leftovers";
   // `state` is undefined for files that are not segments or may not be read. `prune` does not remove these.
   const unused = Segment.list().filter(({ inUse, state }) => !inUse && state !== undefined);
-  if (unused.length === 0) return ok(check, "no segment without a user");
+  if (unused.length === 0) return ok(check, "every segment is in use");
   const bytes = unused.reduce((sum, segment) => sum + segment.bytes, 0);
   const count = unused.length === 1 ? "1 segment" : `${unused.length} segments`;
   return warning(
     check,
-    `${count}, ${bytesText(bytes)}, that nobody alive has open`,
-    "isthmus prune, by each user who left some",
+    `${count}, ${bytesText(bytes)}, that no live process has open`,
+    "isthmus prune, run by the user that owns them",
   );
 }
 

@@ -39,15 +39,15 @@ export function removeIpcFinding(
   lingers = false,
 ): Finding {
   const check = "RemoveIPC";
-  if (!systemd) return ok(check, "systemd does not run here: nothing is removed at logout");
-  if (!removesIpc(settings)) return ok(check, "systemd leaves shared memory alone at logout");
+  if (!systemd) return ok(check, "systemd does not run here, so nothing is removed at logout");
+  if (!removesIpc(settings)) return ok(check, "systemd does not remove shared memory at logout");
   if (user < 1000)
-    return ok(check, `systemd removes shared memory at logout, but not that of system user ${user}`);
+    return ok(check, `systemd removes shared memory at logout, but not that of the system user ${user}`);
   if (lingers) return ok(check, `user ${user} lingers, so systemd removes nothing of theirs at logout`);
   return warning(
     check,
     `systemd removes the segments of user ${user} when the last session ends`,
-    "run as a service, or set RemoveIPC=no in /etc/systemd/logind.conf, or: loginctl enable-linger",
+    "run the program as a service, set RemoveIPC=no in /etc/systemd/logind.conf, or run: loginctl enable-linger",
   );
 }
 
@@ -65,7 +65,7 @@ export function kernelFinding(type: string, release: string, arch: string): Find
   const found = `${type} ${release}, ${arch}`;
   const [major = 0, minor = 0] = release.split(".").map((part) => Number.parseInt(part, 10));
   if (type !== "Linux" || major > 3 || (major === 3 && minor >= 17)) return ok("system", found);
-  return problem("system", found, "use a kernel from 3.17 on, better from 5.16 on");
+  return problem("system", found, "use Linux 3.17 or newer; 5.16 or newer needs fewer threads");
 }
 
 /** Judges the file system that holds named segments, by the text of /proc/mounts. */
@@ -73,12 +73,12 @@ export function mountFinding(mounts: string | undefined): Finding {
   const check = "mount";
   const lines = (mounts ?? "").split("\n").map((text) => text.split(" "));
   const [, , type, settings = ""] = lines.filter(([, place]) => place === "/dev/shm").pop() ?? [];
-  if (mounts === undefined) return ok(check, "it is not known what is mounted");
+  if (mounts === undefined) return ok(check, "the mounts of this system are not known");
   const cure = "mount -t tmpfs tmpfs /dev/shm";
   if (type === undefined)
-    return warning(check, "nothing is mounted at /dev/shm: segments are on a disk", cure);
+    return warning(check, "nothing is mounted at /dev/shm, so segments are on a disk", cure);
   if (settings.split(",").includes("ro")) return problem(check, `/dev/shm is read-only (${type})`, cure);
-  if (type !== "tmpfs") return warning(check, `/dev/shm is ${type}, not tmpfs: it may be slow`, cure);
+  if (type !== "tmpfs") return warning(check, `/dev/shm is ${type}, not tmpfs, and may be slow`, cure);
   return ok(check, `/dev/shm is tmpfs (${settings})`);
 }
 
@@ -91,12 +91,12 @@ export function layersFinding(folder: string, mounts: string | undefined): Findi
     .filter(([, place = ""]) => folder === place || folder.startsWith(place === "/" ? "/" : `${place}/`))
     .sort(([, one = ""], [, other = ""]) => one.length - other.length)
     .pop();
-  if (over?.[2] !== "overlay") return ok(check, `${folder} is on no file system in layers`);
+  if (over?.[2] !== "overlay") return ok(check, `${folder} is not on overlayfs`);
   return warning(
     check,
-    `${folder} is on overlayfs (${over[1]}): a read-only opener of a file that came with the image keeps on reading the ` +
-      "image's copy when somebody writes to the file",
-    "keep segments in files on a volume, or touch the file before the first reader opens it",
+    `${folder} is on overlayfs (${over[1]}): a read-only opener of a file from the image goes on reading the image's ` +
+      "copy after another process has written to the file",
+    "keep segment files on a volume, or touch the file before the first reader opens it",
   );
 }
 
@@ -111,10 +111,10 @@ export function handlesFinding(user: number, owner: number | undefined, status: 
   const check = "handles";
   const capable = user !== 0 && /^CapPrm:\s*0*[1-9a-f]/m.test(status ?? "");
   if (!capable && (owner === undefined || owner === user))
-    return ok(check, "anonymous segments can be passed on");
+    return ok(check, "other processes can open anonymous segments by their handles");
   return warning(
     check,
-    "the program has capabilities (setcap) or is setuid: other processes cannot open its anonymous segments by their handles",
+    "the program has capabilities (setcap) or is setuid, so other processes cannot open its anonymous segments by their handles",
     "use named segments, or give the capability to the service (AmbientCapabilities=, net.ipv4.ip_unprivileged_port_start)",
   );
 }
@@ -130,10 +130,10 @@ function ownerOf(file: string): number | undefined {
 /** Judges whether the engine can run the core. */
 export function engineFinding(webAssembly: boolean): Finding {
   const check = "WebAssembly";
-  if (webAssembly) return ok(check, "there");
+  if (webAssembly) return ok(check, "available");
   return problem(
     check,
-    "this engine runs without it",
+    "this engine runs without WebAssembly",
     "start without --jitless and --no-expose-wasm (also in NODE_OPTIONS)",
   );
 }
@@ -160,7 +160,7 @@ function containerFinding(): Finding {
     cgroup: textOf("/proc/1/cgroup") ?? "",
   });
   if (!kind) return ok("container", "none seen");
-  return ok("container", `${kind}: segments are shared with those who share this container's /dev/shm`);
+  return ok("container", `${kind}: segments are shared with containers that share this /dev/shm`);
 }
 
 export function systemFindings(): Finding[] {

@@ -10,7 +10,7 @@ function failed(check: string, error: unknown): Finding {
   return problem(
     check,
     message,
-    "see the findings above; if they are fine, report this with the output of isthmus doctor --json",
+    "see the findings above; if they show no problem, report this with the output of isthmus doctor --json",
   );
 }
 
@@ -36,7 +36,7 @@ export async function trialFindings(): Promise<Finding[]> {
     findings.push(
       ok(
         "protocol",
-        `version ${abiVersion}, layout ${layout}: a process with another version or layout is refused`,
+        `version ${abiVersion}, layout ${layout}: processes with another version or layout are refused`,
       ),
     );
     await exchange(segment);

@@ -59,12 +59,13 @@ const LOOK_BYTES = 1 << 20;
 const READERS_GONE_TURNS = 1000;
 
 const TO_CREATE = "pass { bytes } to create it";
-const TO_CREATE_FOR_READING = "a reader creates none: a writer makes it first, with { bytes }";
+const TO_CREATE_FOR_READING =
+  "a read-only opener cannot create it; a writer must create it first, with { bytes }";
 
 function noSpaceAdvice(path: string): string {
   return noRoomAtAdvice(
     path,
-    "The disk has no room for that: free some, or ask for fewer bytes. A file that was there is as it was",
+    "The disk has no room for that: free some, or ask for fewer bytes. A file that existed before is unchanged",
   );
 }
 
@@ -79,9 +80,7 @@ function fileAdvice(
     return noSpaceAdvice(path);
   if (error.status === ACCESS_DENIED) return accessAdvice(path, error);
   if (error.status !== NOT_FOUND) return undefined;
-  return creating
-    ? "the folder that it should be in does not exist; make it first"
-    : `there is no such file; ${toCreate}`;
+  return creating ? "its folder does not exist; make it first" : `there is no such file; ${toCreate}`;
 }
 
 /** The segment in the file at that path. */
@@ -125,7 +124,7 @@ function beforeJoin(region: Region, path: string, creation: Creation | undefined
     if (!mayBeOurs(region, bytes)) {
       throw failure(
         BAD_MAGIC,
-        `file "${path}" is no segment: it begins with zeros and goes on with something else`,
+        `file "${path}" is not a segment: it begins with zeros, and other bytes follow`,
       );
     }
     allocate(region, path, `bringing all of file "${path}" to the disk`, bytes);

@@ -35,7 +35,7 @@ function retryUntil({ described, timeoutMs = CREATION_TIMEOUT_MS }: Wanted, take
   throw failure(
     INITIALIZING,
     `a live process has been creating, joining, leaving or removing ${described} for ` +
-      `${timeoutMs / 1000} s. Is it stopped? Continue or end it`,
+      `${timeoutMs / 1000} s. It may be stopped: continue it or end it`,
   );
 }
 

@@ -197,7 +197,7 @@ function openLocked(
 function notRemovable(region: Region, location: Location): IsthmusError {
   return failure(
     ACCESS_DENIED,
-    `${location.described} is a temporary one that its last holder has left behind, and this user may not remove the name; ` +
+    `${location.described} is temporary, and its last user did not remove the name. This user cannot remove it; ` +
       `user ${region.info().owner} can, with Segment.prune`,
   );
 }
@@ -214,7 +214,7 @@ function compareWithWish(location: Location, { bytes, core }: Attachment, creati
   if (bytes < creation.bytes) {
     throw failure(
       OBJECT_MISMATCH,
-      `${location.described} has ${bytes} bytes, ${creation.bytes} were asked for; ask for at most ${bytes}, or, to have ` +
+      `${location.described} has ${bytes} bytes, but ${creation.bytes} were asked for; ask for at most ${bytes}, or, to have ` +
         `more, ${location.remedy}`,
     );
   }
@@ -222,7 +222,7 @@ function compareWithWish(location: Location, { bytes, core }: Attachment, creati
   if (slots >= creation.participants) return;
   throw failure(
     OBJECT_MISMATCH,
-    `${location.described} was made for ${slots} participants, ${creation.participants} were asked for; ask for at most ` +
+    `${location.described} was made for ${slots} participants, but ${creation.participants} were asked for; ask for at most ` +
       `${slots}, or, to have more, ${location.remedy}`,
   );
 }
@@ -344,11 +344,11 @@ function invalid(location: Location, status: number, attachment?: Attachment): I
   const reasons = new Map<number, string>([
     [
       BAD_MAGIC,
-      `${what} does not begin like a segment, so it is none; remove it only if nothing else uses it`,
+      `${what} is not a segment: it does not begin like a segment. Remove it only if nothing else uses it`,
     ],
     [
       VERSION_MISMATCH,
-      `${what} has protocol version ${version}, this package has ${ABI_VERSION}; use the same release`,
+      `${what} has protocol version ${version}, and this package has ${ABI_VERSION}; use the same release on both sides`,
     ],
     [
       LAYOUT_MISMATCH,

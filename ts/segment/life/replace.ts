@@ -46,7 +46,7 @@ export function replace(location: Location, stage: () => Region, creation: Creat
       if (turn < REOPEN_TURNS_MAX) continue;
       throw failure(
         INITIALIZING,
-        `${location.described} came and went all the time while it was being replaced`,
+        `${location.described} was created and removed again and again while it was being replaced`,
       );
     }
     attachment.join();

@@ -33,8 +33,8 @@ export async function openWhenReady<T>(
     if (left <= 0) {
       const why =
         found.code === "NOT_FOUND"
-          ? "did not come to exist"
-          : "exists, but a process that creates, joins or leaves it did not get on";
+          ? "was not created"
+          : "exists, but a process that creates, joins or leaves it did not finish";
       throw new IsthmusError("TIMED_OUT", `${location.described} ${why} within ${timeoutMs} ms`);
     }
     await pauseFor(Math.min(pause, left), signal);

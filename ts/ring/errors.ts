@@ -29,7 +29,7 @@ export function producerUnusable(
   if (state === "ending")
     return new IsthmusError(
       "CLOSED",
-      `the producer of ring "${name}" is ending its stream; nothing more can be sent`,
+      `the producer of ring "${name}" is being ended; nothing more can be sent`,
     );
   return new IsthmusError("BUSY", `ring "${name}": a claim is open; commit or abort it first`);
 }

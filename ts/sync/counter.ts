@@ -8,8 +8,8 @@ import { checkMade, type Lease } from "../segment/attachment.js";
 import { Signal } from "./signal.js";
 
 /**
- * A number that all change together, made by `segment.counter`: no update is lost. An integer from -(2^53 - 1) to 2^53 - 1,
- * exact in every host: an addition that would leave this range is refused.
+ * A number that all processes can change, made by `segment.counter`. No update is lost. It is an integer from -(2^53 - 1) to
+ * 2^53 - 1, exact in every host. An addition that would leave this range is refused.
  *
  * @example
  * ```ts
@@ -32,10 +32,10 @@ export class Counter extends Signal {
   }
 
   /**
-   * What it is now.
+   * The current value.
    *
-   * @throws {IsthmusError} CLOSED: the segment was closed; CORRUPT when something that is no operation of a counter has stored a
-   *   number out of range: `exchange` repairs that
+   * @throws {IsthmusError} CLOSED: the segment was closed; CORRUPT when the word has a number out of range, which no operation
+   *   of a counter stores; `exchange` repairs that
    */
   get value(): number {
     const value = this.attachment(false).core.counterValue(this.offset);
@@ -44,19 +44,19 @@ export class Counter extends Signal {
   }
 
   /**
-   * Adds, or takes away.
+   * Adds a number, which may be negative.
    *
    * @param amount an integer from -(2^53 - 1) to 2^53 - 1; default 1
    * @returns the new value
-   * @throws {TypeError | RangeError} when it is no such number
-   * @throws {IsthmusError} TOO_LARGE when the new value would not be one: then nothing was added; CLOSED: the segment was closed;
-   *   READ_ONLY; EVICTED: this participant was removed
+   * @throws {TypeError | RangeError} when the amount is not such a number
+   * @throws {IsthmusError} TOO_LARGE when the new value would be out of range: then nothing was added; CLOSED: the segment was
+   *   closed; READ_ONLY; EVICTED: this participant was removed
    */
   add(amount = 1): number {
     const { core } = this.attachment(true);
     safe("amount", amount);
     let sum = core.counterAdd(this.offset, amount);
-    while (sum === Infinity) sum = core.counterAdd(this.offset, amount); // others changed it all the time
+    while (sum === Infinity) sum = core.counterAdd(this.offset, amount); // other participants changed it during each attempt
     if (Number.isNaN(sum)) throw this.#tooLarge(amount);
     return sum;
   }
@@ -87,7 +87,7 @@ export class Counter extends Signal {
    *
    * @param expected as for `add`
    * @param value as for `add`
-   * @returns the value before: it was replaced when that equals `expected`
+   * @returns the value before; it was replaced if that equals `expected`
    * @throws as `exchange`
    */
   compareExchange(expected: number, value: number): number {

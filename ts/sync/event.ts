@@ -5,14 +5,14 @@ import { checkMade, type Lease } from "../segment/attachment.js";
 import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
 import { Signal } from "./signal.js";
 
-/** What an event is made with; whoever opens it gives the same. */
+/** How an event is created. Every opener must pass the same values. */
 export interface EventOptions {
-  /** Whether it is signaled at first. Default false. */
+  /** Whether the event is signaled when it is created. Default false. */
   signaled?: boolean | undefined;
 }
 
 /**
- * A flag that many can wait for, made by `segment.event`; it stays signaled until it is reset.
+ * A flag that many can wait for, made by `segment.event`. It stays signaled until it is reset.
  *
  * @example
  * ```ts
@@ -49,7 +49,8 @@ export class SharedEvent extends Signal {
   }
 
   /**
-   * Lets everyone pass who waits now, and who comes until `reset`. Who waits passes also when `reset` follows at once.
+   * Signals the event. Every call that waits now passes, even if `reset` follows at once. Every later call passes until
+   * `reset`.
    *
    * @throws {IsthmusError} CLOSED: the segment was closed; READ_ONLY; EVICTED: this participant was removed
    */
@@ -57,14 +58,14 @@ export class SharedEvent extends Signal {
     this.finish(this.attachment(true).core.eventSet(this.offset, 1) >>> 0);
   }
 
-  /** From now on `wait` waits. @throws {IsthmusError} as `signal` */
+  /** Resets the event: from now on, `wait` waits. @throws {IsthmusError} as `signal` */
   reset(): void {
     this.finish(this.attachment(true).core.eventSet(this.offset, 0) >>> 0);
   }
 
   /**
-   * Waits until it is signaled, or passes if it is. A `reset` takes nothing back from who waited at the `signal`. A read-only
-   * opener looks every 2 ms.
+   * Waits until the event is signaled; resolves at once if it is. A call that waits when `signal` is called passes, even if
+   * `reset` follows. A read-only opener checks every 2 ms.
    *
    * @param given how long to wait, and a signal that ends it
    * @throws {IsthmusError} TIMED_OUT; CLOSED: the segment was closed
@@ -75,7 +76,7 @@ export class SharedEvent extends Signal {
   }
 
   /**
-   * Blocks the thread until it is signaled.
+   * Blocks the thread until the event is signaled.
    *
    * @param given how long to wait
    * @throws {IsthmusError} as `wait`

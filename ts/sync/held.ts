@@ -22,12 +22,12 @@ export function modeOf(mode: unknown): LockMode {
 }
 
 /**
- * A hold of a lock, made by `acquire` and the like. Ends with `release`, at the end of a `using` block, or when the segment is
- * closed, and keeps the segment open until then. Where the process or worker ends before, in whatever way, an exclusive hold
- * counts as that of a dead holder.
+ * A hold of a lock, made by `acquire` and similar calls. It ends with `release`, at the end of a `using` block, or when the
+ * segment is closed, and keeps the segment open until then. If the process or worker ends before that, in whatever way, an
+ * exclusive hold counts as that of a dead holder.
  *
- * Other holds may be nested in it. Together they are one holder: exclusive as long as one of them is, and the lock goes back with
- * the last of them, in whatever order they are released.
+ * Other holds may be nested in it. Together they are one holder. It is exclusive as long as one of its holds is, and releases
+ * the lock with the last of them, in whatever order they are released.
  *
  * @example
  * ```ts
@@ -58,10 +58,13 @@ export class Held {
   #state: LockState | undefined;
   readonly #tenure: Tenure;
   readonly #name: string;
-  /** The holder before died with the lock: what it guards may be half changed. Repair it and call `markConsistent`. */
+  /**
+   * Whether an earlier holder died with the lock, so that the data that it guards may be half changed. Repair the data and call
+   * `markConsistent`.
+   */
   readonly ownerDied: boolean;
 
-  /** @internal A hold of a tenure that counts it already. */
+  /** @internal A hold of a tenure that already counts it. */
   constructor(by: typeof OURS, state: LockState, tenure: Tenure, mode: LockMode) {
     checkOurs(by, "Held", "lock.acquire(mode)");
     this.#state = state;
@@ -71,7 +74,7 @@ export class Held {
     this.ownerDied = state.ownerDied;
   }
 
-  /** How it is held now. Never throws. */
+  /** The current mode. Never throws. */
   get mode(): LockMode {
     return this.#mode;
   }
@@ -84,7 +87,7 @@ export class Held {
   }
 
   /**
-   * The data are whole again: the next holder is not told of the death.
+   * Declares that the data is consistent again: `ownerDied` is false for the next holder.
    *
    * @throws {IsthmusError} BUSY when the lock is held shared; CLOSED when the hold was released; EVICTED: this participant was
    *   removed
@@ -101,8 +104,9 @@ export class Held {
   }
 
   /**
-   * Takes the lock once more under this hold, if that is possible now: shared always; exclusive when the lock is held exclusively
-   * already, or nobody else holds it. A nested exclusive hold of a lock that is held shared is an upgrade that ends with it.
+   * Acquires the lock again under this hold, if that is possible now. Shared mode is always possible. Exclusive mode is
+   * possible if the lock is already held exclusively, or if there is no other holder. A nested exclusive hold under a shared
+   * hold is an upgrade that ends with the nested hold.
    *
    * @param mode "exclusive" (the default) or "shared"
    * @returns undefined when others hold the lock
@@ -125,7 +129,7 @@ export class Held {
   }
 
   /**
-   * As `tryAcquire`, waiting for the other holders to go.
+   * As `tryAcquire`, but waits until the other holders have released the lock.
    *
    * @param mode "exclusive" (the default) or "shared"
    * @param given how long to wait, and a signal that ends it
@@ -167,7 +171,7 @@ export class Held {
   }
 
   /**
-   * Turns a shared hold into an exclusive one if nobody else holds the lock.
+   * Changes a shared hold into an exclusive one if there is no other holder.
    *
    * @returns whether it is exclusive now
    * @throws {IsthmusError} DEADLOCK when another holder already waits to upgrade; BROKEN when a death was not repaired; CLOSED
@@ -182,11 +186,12 @@ export class Held {
   }
 
   /**
-   * Turns a shared hold into an exclusive one, waiting for the other holders to go: those of other participants, and other tasks
-   * of this one.
+   * Changes a shared hold into an exclusive one. It waits until the other holders have released the lock: those of other
+   * participants, and other tasks of this one.
    *
    * @param given how long to wait, and a signal that ends it
-   * @throws {IsthmusError} TIMED_OUT: it is shared as before; otherwise as `tryUpgrade`. After DEADLOCK release and acquire anew
+   * @throws {IsthmusError} TIMED_OUT: the hold is still shared; otherwise as `tryUpgrade`. After DEADLOCK, release the hold and
+   *   acquire the lock exclusively
    * @throws the signal's reason, when it is aborted
    */
   async upgrade(given?: WaitOptions): Promise<void> {
@@ -239,15 +244,15 @@ export class Held {
   }
 
   #move(mode: LockMode): void {
-    if (this.#mode === mode) return; // by an upgrade that waited at the same time
+    if (this.#mode === mode) return; // another upgrade of this hold was waiting at the same time, and succeeded
     this.#tenure.count(this.#mode, -1);
     this.#tenure.count(mode, 1);
     this.#mode = mode;
   }
 
   /**
-   * Turns an exclusive hold into a shared one, without anybody coming in between. The lock stays exclusive while another hold of
-   * the same nest is.
+   * Changes an exclusive hold into a shared one. No other participant gets the lock in between. The lock stays exclusive while
+   * another hold of the same holder is exclusive.
    *
    * @throws {IsthmusError} CLOSED when the hold was released; EVICTED: this participant was removed
    */
@@ -259,9 +264,10 @@ export class Held {
   }
 
   /**
-   * Gives the hold back. A second call does nothing. Waits of this very hold, for an upgrade or a nested hold, end with CLOSED.
+   * Releases the hold. A second call does nothing. If an upgrade or a nested acquire of this hold waits, it ends with CLOSED.
    *
-   * @throws {IsthmusError} EVICTED: somebody else may have had the lock meanwhile. `close` does the same and says nothing
+   * @throws {IsthmusError} EVICTED: another participant may have had the lock meanwhile. `close` does the same without the
+   *   error
    */
   release(): void {
     const state = this.#state;
@@ -269,7 +275,7 @@ export class Held {
     if (state?.attachment.evicted) throw state.attachment.removed();
   }
 
-  /** As `release`, without a word about an eviction. Never throws. */
+  /** As `release`, but does not report an eviction. Never throws. */
   close(): void {
     const state = this.#state;
     this.#state = undefined;
@@ -281,7 +287,10 @@ export class Held {
     this.close();
   }
 
-  /** @internal For a transaction under this hold. What dies with it is told to the next holder: its changes need no journal. */
+  /**
+   * @internal For a transaction under this hold. If the holder dies, the next one gets `ownerDied`, because changes outside of
+   *   the transaction are not in the journal.
+   */
   tryTransact(attachment: Attachment): Held | undefined {
     this.#checkOpener(attachment);
     return this.tryAcquire("exclusive");
@@ -306,7 +315,7 @@ export class Held {
   }
 }
 
-/** The class does not name itself in its methods: compiled, its static block would run before that name exists. */
+/** The methods do not use the name of the class, because in the compiled code its static block runs before that name exists. */
 function holdOf(state: LockState, tenure: Tenure, mode: LockMode): Held {
   return new Held(OURS, state, tenure, mode);
 }

@@ -1,4 +1,4 @@
-/** What locks, semaphores, events and counters say of themselves at this moment, read without a lock and without writing. */
+/** Reads the current state of locks, semaphores, events and counters. It takes no lock and writes nothing. */
 import {
   EVENT_SIGNALED,
   LOCK_BROKEN,
@@ -14,27 +14,30 @@ import { ownerOfSlot, slotOf } from "../segment/token.js";
 
 /** A participant that holds a lock. */
 export interface LockHolder {
-  /** Its number among the participants. */
+  /** Its slot number. */
   slot: number;
   /** Process id in its own pid namespace, for display. */
   pid: number;
-  /** Whether the kernel says that it lives. */
+  /** Whether it is alive, as the kernel says. */
   alive: boolean;
 }
 
-/** Who has a lock. Process ids are those that the processes have for themselves. */
+/** The holders of a lock. A process id is the one in the pid namespace of that process. */
 export interface LockInfo {
-  /** waiting: somebody wants it exclusively, and the shared holders have not gone yet. broken: a death was not repaired. */
+  /**
+   * waiting: a participant waits for exclusive mode until the shared holders release the lock. broken: the data was not
+   * repaired after a death.
+   */
   state: "free" | "shared" | "exclusive" | "waiting" | "broken";
-  /** Who holds it, or waits for it, exclusively. */
+  /** The participant that holds the lock exclusively, or waits for that. */
   owner?: LockHolder;
-  /** Who holds it shared. */
+  /** The shared holders. */
   shared: LockHolder[];
-  /** A holder died, and nobody has called the data consistent since. */
+  /** A holder died, and no holder has called the data consistent since. */
   ownerDied: boolean;
 }
 
-/** How much of an object at `offset` is read at most; a damaged entry may lead anywhere. */
+/** The most bytes of an object at `offset` that may be read. A damaged entry may contain any offset. */
 function fits(attachment: Attachment, offset: number, bytes: number): boolean {
   return offset > 0 && offset % OBJECT_ALIGNMENT === 0 && offset + bytes <= attachment.bytes;
 }
@@ -44,7 +47,7 @@ function holder(attachment: Attachment, slot: number): LockHolder {
   return { slot, pid, alive };
 }
 
-/** A shared holder who has gone may have left its bit: it counts only while its generation lives. */
+/** A shared holder that is gone may have left its bit. The bit counts only while the generation of its owner is live. */
 function sharedHolder(attachment: Attachment, slot: number, generation: number): LockHolder[] {
   const { joined, generation: now } = ownerOfSlot(attachment, slot);
   return joined && generation === now ? [holder(attachment, slot)] : [];
@@ -74,7 +77,7 @@ export function lockInfo(attachment: Attachment, lock: number): LockInfo | undef
   return info;
 }
 
-/** @internal The number that a semaphore, an event (1: signaled) or a counter holds. */
+/** @internal The value of a semaphore, an event (1: signaled) or a counter. */
 export function signalNow(attachment: Attachment, type: string, signal: number): number | undefined {
   if (!fits(attachment, signal, SIGNAL_VALUE_OFFSET + 8)) return undefined;
   if (type === "counter") return attachment.core.counterValue(signal);

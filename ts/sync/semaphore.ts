@@ -18,31 +18,31 @@ import { Signal } from "./signal.js";
 
 const COUNT_MAX = 2 ** 31 - 1;
 
-/** What a semaphore is made with; whoever opens it gives the same. */
+/** How a semaphore is created. Every opener must pass the same values. */
 export interface SemaphoreOptions {
-  /** How many there are to take at first, 0 to 2^31 - 1. */
+  /** Number of units at its creation, 0 to 2^31 - 1. */
   initial: number;
 }
 
 /** How many to take. */
 export interface SemaphoreTryOptions {
-  /** 1 (the default) to 2^31 - 1; all at once or none. */
+  /** Number of units, 1 (the default) to 2^31 - 1: all at once or none. */
   count?: number | undefined;
 }
 
-/** How many to take, and how long to wait for them. */
+/** How many units to take, and how long to wait for them. */
 export interface SemaphoreAcquireOptions extends WaitOptions, SemaphoreTryOptions {}
 
-/** How many to take, and how long to block for them. */
+/** How many units to take, and how long to block the thread for them. */
 export interface SemaphoreAcquireSyncOptions extends WaitSyncOptions, SemaphoreTryOptions {}
 
 /**
- * A number of things to take and give back, by anyone, made by `segment.semaphore`. What a process had taken when it was killed
- * stays taken: where that must not be, use a lock.
+ * A number of units that every process can take and give back, made by `segment.semaphore`. If a process is killed, the units
+ * that it had taken stay taken. If that is not acceptable, use a lock.
  *
- * Several are taken all at once or not at all. Who waits for several claims what comes: nobody else takes any until it has
- * them all or gives up, so it does not starve. The async tasks of one environment are served in the order of their calls;
- * among processes there is no order.
+ * Several units are taken all at once or not at all. A call that waits for several makes a claim: no other call takes a unit
+ * until it has all of them or gives up, so it does not starve. The async tasks of one environment are served in the order of
+ * their calls. Processes are served in no particular order.
  *
  * @example
  * ```ts
@@ -70,17 +70,18 @@ export class Semaphore extends Signal {
     this.#state = SemaphoreState.of(lease.attachment, this.offset);
   }
 
-  /** How many there are to take now. @throws {IsthmusError} CLOSED: the segment was closed */
+  /** Number of units that can be taken now. @throws {IsthmusError} CLOSED: the segment was closed */
   get value(): number {
     return this.attachment(false).core.signalValue(this.offset) >>> 0;
   }
 
   /**
-   * Takes so many if they are there.
+   * Takes units if there are enough.
    *
-   * @param given `count`: how many
-   * @returns whether it did; false also while a task of this environment waits, or somebody who waits for several
-   * @throws {TypeError | RangeError} when the count is no such number
+   * @param given `count`: how many units
+   * @returns whether it took them; also false while a task of this environment waits, or a participant that waits for several
+   *   units
+   * @throws {TypeError | RangeError} when the count is not such a number
    * @throws {IsthmusError} CLOSED: the segment was closed; READ_ONLY; EVICTED: this participant was removed
    */
   tryAcquire(given?: SemaphoreTryOptions): boolean {
@@ -91,7 +92,7 @@ export class Semaphore extends Signal {
   }
 
   /**
-   * Takes so many, waiting for them.
+   * Waits for units and takes them.
    *
    * @param given how many, how long to wait, and a signal that ends it
    * @throws {TypeError | RangeError} as `tryAcquire`
@@ -105,7 +106,8 @@ export class Semaphore extends Signal {
   }
 
   /**
-   * Takes so many, blocking the thread. It comes before the tasks of this environment that wait: they could not go on meanwhile.
+   * Takes units, blocking the thread until there are enough. It has priority over tasks of this environment that wait, because
+   * they cannot continue while the thread is blocked.
    *
    * @param given how many, and how long to wait
    * @throws {TypeError | RangeError} as `tryAcquire`
@@ -117,7 +119,7 @@ export class Semaphore extends Signal {
     waitSync(this.attachment(true), this.#condition(count), how);
   }
 
-  /** Undefined: somebody else claims what comes. */
+  /** Returns undefined when another participant has the claim. */
   #take(count: number): boolean | undefined {
     const { attachment } = this.lease;
     const result = attachment.core.semaphoreTry(this.offset, count) >>> 0;
@@ -130,7 +132,7 @@ export class Semaphore extends Signal {
 
   #condition(count: number): Condition<undefined> {
     const { attachment } = this.lease;
-    let taken: boolean | undefined = false; // while the one who claims was asked about
+    let taken: boolean | undefined = false; // while the kernel was asked about the claimant
     let claims = false;
     const attempt = (): undefined | typeof NOT_YET => {
       attachment.check(true);
@@ -149,12 +151,12 @@ export class Semaphore extends Signal {
   }
 
   /**
-   * Gives back, or adds, so many.
+   * Gives units back, or adds new ones.
    *
    * @param count 1 (the default) to 2^31 - 1
-   * @throws {TypeError | RangeError} when it is no such number
-   * @throws {IsthmusError} TOO_LARGE when the sum passes 2^31 - 1; CLOSED: the segment was closed; READ_ONLY; EVICTED; BUSY when
-   *   others changed it all the time
+   * @throws {TypeError | RangeError} when it is not such a number
+   * @throws {IsthmusError} TOO_LARGE when the sum exceeds 2^31 - 1; CLOSED: the segment was closed; READ_ONLY; EVICTED; BUSY
+   *   when others changed it during each attempt
    */
   release(count = 1): void {
     integer("count", count, 1, COUNT_MAX);
@@ -171,14 +173,14 @@ function countOf(given: SemaphoreTryOptions | undefined): number {
   return given?.count === undefined ? 1 : integer("count", given.count, 1, COUNT_MAX);
 }
 
-/** What one opener of a segment knows of a semaphore beside the shared words. */
+/** The state of a semaphore for one opener of a segment, in addition to the shared words. */
 class SemaphoreState implements Closable {
   /** Tasks that wait, in the order of their calls. */
   readonly tasks = new Queue<QueuedWait>();
   readonly #attachment: Attachment;
   readonly #semaphore: number;
 
-  /** The one state of this semaphore for this opener. */
+  /** Returns the state of this semaphore for this opener. There is only one. */
   static of(attachment: Attachment, semaphore: number): SemaphoreState {
     const known = attachment.states.get(semaphore) as SemaphoreState | undefined;
     if (known) return known;
@@ -193,7 +195,7 @@ class SemaphoreState implements Closable {
     this.#semaphore = semaphore;
   }
 
-  /** Takes the claim back. A task that still needs it claims again when it looks. */
+  /** Cancels the claim. A task that still needs it claims again when it checks. */
   giveUp(): void {
     const { closed, core, readOnly } = this.#attachment;
     if (closed || readOnly || core.semaphoreUnclaim(this.#semaphore) !== FLAG_WAKE) return;

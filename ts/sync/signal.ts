@@ -7,7 +7,7 @@ import type { Attachment, Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
 import type { Condition, NOT_YET } from "../wait/wait.js";
 
-/** What semaphores, events and counters share. */
+/** The common part of semaphores, events and counters. */
 export class Signal {
   /** @internal */
   readonly cannotBeCloned = openItByItsNameOverThere;

@@ -1,9 +1,9 @@
 /**
- * Aborted signals. Each signal has one listener of ours while any wait of this environment depends on it, however many do, and
- * none afterwards: a program may use one signal for its whole life.
+ * Listens to abort signals. Each signal has one listener of Isthmus while waits of this environment depend on it, however many
+ * these are, and none afterwards. So a program may use one signal for its whole life.
  *
- * The object may be the caller's own. Whatever its methods do, the bookkeeping here stays whole: they may throw, call back at
- * once, call back twice, or never.
+ * The object may be one that the caller has made. Its methods may throw, call back at once, call back twice, or never. The data
+ * in this file stays consistent in each case.
  */
 import type { AbortSource } from "../arguments.js";
 
@@ -32,11 +32,11 @@ class Listeners {
     try {
       this.#signal.removeEventListener("abort", this.#aborted);
     } catch {
-      // The wait has ended already, and its result counts: a value that was taken must reach its caller.
+      // The wait has already ended, and its result counts: a value that was taken must reach its caller.
     }
   }
 
-  /** Whether it was the last one. */
+  /** Returns whether it was the last one. */
   #forget(callback: () => void): boolean {
     if (!this.#callbacks.delete(callback) || this.#callbacks.size > 0) return false;
     all.delete(this.#signal);
@@ -51,15 +51,15 @@ class Listeners {
 const all = new WeakMap<AbortSource, Listeners>();
 
 /**
- * Calls back when the signal is aborted; at once when it is aborted already.
+ * Calls back when the signal is aborted; at once if it is already aborted.
  *
- * @returns takes the callback back. The caller does so in any case, also after a call
+ * @returns a function that removes the callback. The caller must call it in any case, also after the callback was called
  */
 export function onAbort(signal: AbortSource, callback: () => void): () => void {
   const listeners = all.get(signal) ?? new Listeners(signal);
   listeners.add(callback);
   try {
-    // Its event may have come and gone while the caller prepared its wait.
+    // The event may have happened while the caller prepared its wait.
     if (signal.aborted) callback();
   } catch (error) {
     listeners.delete(callback);

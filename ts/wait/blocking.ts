@@ -1,6 +1,7 @@
 /**
- * Waiting that blocks the thread: it looks up to SPINS_MAX times, arms the bit of this participant, and sleeps on the doorbell
- * until it rings, RECHECK_MS have passed, or the time is over. See `assembly/waiters.ts`.
+ * Waiting that blocks the thread. The thread checks the condition up to SPINS_MAX times. It then arms the bit of this
+ * participant and sleeps on the doorbell, until it is woken, RECHECK_MS have passed, or the timeout has passed. See
+ * `assembly/waiters.ts`.
  */
 import { RECHECK_MS } from "../../protocol/limits.js";
 import type { Waiting } from "../arguments.js";
@@ -11,13 +12,15 @@ import { type Attachment, beatAll } from "../segment/attachment.js";
 import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
 import { disarm, sharesBit } from "./group.js";
 
-/** Looks at a condition before the thread sleeps: within these bounds, for longer when that helped lately. */
+/**
+ * How often the condition is checked before the thread sleeps. Within these bounds, the number grows when checking has helped.
+ */
 const SPINS_MIN = 16;
 const SPINS_MAX = 2048;
 
 let spins = SPINS_MAX;
 
-/** Looks again for a short while before sleeping. */
+/** Checks again for a short time before it sleeps. */
 function spin<T>(condition: Condition<T>): T | typeof NOT_YET {
   for (let i = 0; i < spins; i++) {
     const value = condition.attempt();
@@ -29,7 +32,9 @@ function spin<T>(condition: Condition<T>): T | typeof NOT_YET {
   return NOT_YET;
 }
 
-/** Blocks the thread until the condition gives a value. The caller has seen that nobody waits in its queue. */
+/**
+ * Blocks the thread until the condition gives a value. The caller has checked that no call waits in the queue of the condition.
+ */
 export function waitSync<T>(attachment: Attachment, condition: Condition<T>, { timeoutMs }: Waiting): T {
   try {
     return block(attachment, condition, timeoutMs);

@@ -1,49 +1,51 @@
-/** What a wait waits for, and what its user tells the room about it. */
+/** The condition that a call waits for. */
 import { IsthmusError } from "../errors.js";
 import type { Queue } from "./queue.js";
 
-/** What an attempt gives when what is waited for is not there. */
+/** The result of an attempt when the condition does not hold yet. */
 export const NOT_YET: unique symbol = Symbol("not yet");
 
-/** One who waits, as the queue of a condition holds it. */
+/** A waiting call, as an entry in the queue of a condition. */
 export interface QueuedWait {
   readonly condition: Condition<unknown>;
 }
 
 export interface Condition<T> {
-  /** What is waited for, for error texts. */
+  /** Describes the condition, for error texts. */
   what: string;
-  /** Offset of the set of waiters that is notified of a change. A read-only opener, which cannot arm it, polls instead. */
+  /**
+   * Offset of the set of waiters that notifiers of this condition wake. A read-only opener cannot arm in it, and polls instead.
+   */
   waiters: number;
   /**
-   * Waits with the same queue are served in the order of their calls: only the first one is looked at, and the next one right
-   * after it has ended. `wait` puts them in and takes them out. A try that must not overtake them looks at its `length`. Without
-   * a queue every wait is looked at whenever something has changed.
+   * Calls with the same queue are served in order: only the first one is checked, and the next one directly after the first has
+   * ended. `wait` adds them and removes them. A call with "try" that must not overtake them checks the `length`. Without a
+   * queue, every waiting call is checked whenever something has changed.
    */
   queue?: Queue<QueuedWait> | undefined;
   /**
-   * Takes what is waited for. Throws when it can never come. Called for the first of a queue only; the wait has left the queue
-   * when its caller goes on, not yet during the call.
+   * Tries to get the value. Throws when it can never be there. It is called only for the first entry of a queue. The entry is
+   * still in the queue during the call, and has left it when its caller continues.
    */
   attempt(): T | typeof NOT_YET;
   /**
-   * Whether something in this very environment keeps the first of a queue from going on, whatever the shared words say. Then it
-   * sleeps without an arm, since no bell is rung for that: whoever takes the obstacle away calls `lookAtFirst`.
+   * Whether something in this environment blocks the first entry of the queue, whatever the shared words contain. Then it
+   * sleeps without arming, because no notifier wakes it. The code that removes the obstacle calls `lookAtFirst`.
    */
   blocked?(): boolean;
-  /** Asks the kernel whether the peer has died without saying so. Called every RECHECK_MS. */
+  /** Asks the kernel whether the peer has died. Called every RECHECK_MS. */
   recheck(): void;
-  /** A number that changes with the object: while it stays the same, no attempt can give anything else than before. */
+  /** A number that changes with the object. While it stays the same, every attempt gives the same result. */
   version?(): number;
   /**
-   * The wait has ended without a value and stands in no queue any more.
+   * Called when the wait has ended without a value and has left its queue.
    *
-   * @param gaveUp its caller would not wait any longer: the timeout has passed, or the signal was aborted
+   * @param gaveUp whether the timeout has passed or the signal was aborted
    */
   failed?(gaveUp: boolean): void;
 }
 
-/** How often a read-only opener, which nobody can notify, looks. Milliseconds. */
+/** How often a read-only opener checks, because it cannot be notified. Milliseconds. */
 export const POLL_MS = 2;
 
 export function timedOut(what: string, timeoutMs: number): IsthmusError {

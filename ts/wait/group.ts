@@ -1,26 +1,28 @@
 /**
- * Groups of waits. A group is what waits in one attachment for one set of waiters; its members share the bit of this
- * participant in that set. Of a queue only the first wait is a member, so that what a change costs does not depend on how
- * many wait.
+ * Groups of waits. A group has the waits of one attachment for one set of waiters. Its members share the bit of this
+ * participant in that set. Only the first wait of a queue is a member, so that the cost of a change does not depend on how many
+ * wait.
  *
- * Everything sleeps in one place, on the doorbell of its attachment; see `assembly/waiters.ts` for the other half.
+ * All groups of an attachment sleep on its doorbell. `assembly/waiters.ts` has the other half of the protocol.
  *
- * | state  | armed | looked at                                               | ends                                           |
+ * | state  | armed | checked                                                 | ends                                           |
  * | ------ | ----- | ------------------------------------------------------- | ---------------------------------------------- |
  * | awake  | no    | in each turn of the event loop                          | after `turnsMost` turns: it falls asleep       |
  * | asleep | yes   | when its bit was taken and a bell rings; every RECHECK_MS | with its last member: the arm is taken back  |
  *
- * When a bell rings: read the doorbell, look whether the bit of the group was taken, arm it again, look at the members. A
- * notifier takes the bit before it rings. So either this look sees the bit taken, or another bell is to come.
+ * After a wake-up: read the doorbell, check whether the bit of the group was cleared, arm it again, and check the members. A
+ * notifier clears the bit before it adds to the doorbell. So either this check sees the cleared bit, or another wake-up
+ * follows.
  *
- * A wait that joins a group which sleeps has looked just before, while the bit was armed or its bell was on the way: it needs
- * no look of its own.
+ * A wait that joins a sleeping group has checked its condition directly before, while the bit was armed or a wake-up was on its
+ * way. So it need not check again.
  *
- * Before a group sleeps it is looked at in a few turns, which serve everything else meanwhile. Being woken costs two hops
- * between threads, about as long as TURNS_MAX turns of an idle loop take. On busy cores looking takes time away from the very
- * peer that is waited for: then it fails, becomes one turn, and is tried again once in PROBE_WAITS short waits.
+ * Before a group sleeps, it is checked in a few turns of the event loop, which also serve everything else. A wake-up costs two
+ * switches between threads, about as long as TURNS_MAX turns of an idle loop. On busy cores, checking takes time away from the
+ * peer that is waited for. If it does not help, it is reduced to one turn, and tried again with all turns once in PROBE_WAITS
+ * short waits.
  *
- * A read-only opener has no bit and no doorbell. Its groups sleep without an arm and are looked at every POLL_MS.
+ * A read-only opener has no bit and no doorbell. Its groups sleep without arming, and are checked every POLL_MS.
  */
 import { WAITERS_WORDS_OFFSET } from "../../protocol/layout.js";
 import { RECHECK_MS } from "../../protocol/limits.js";
@@ -33,18 +35,24 @@ import { lookSoon } from "./looks.js";
 import type { Wait } from "./pending.js";
 import { askForTurn, inEachTurn, turnIsDue } from "./turn.js";
 
-/** Turns of the event loop in which a group is looked at before it sleeps: within these bounds, as many as helped lately. */
+/**
+ * Turns of the event loop in which a group is checked before it sleeps. Within these bounds, the number depends on whether
+ * checking has helped.
+ */
 const TURNS_MIN = 1;
 const TURNS_MAX = 32;
-/** Only where waits that end before this are many is it worth trying whether looking helps. Milliseconds. */
+/**
+ * A wait that ends sooner than this is short. Only if there are many short waits can checking before sleeping help.
+ * Milliseconds.
+ */
 const SHORT_WAIT_MS = 0.1;
 const PROBE_WAITS = 64;
 
 let turnsMost = TURNS_MAX;
-/** Short waits that slept since looking was tried with all its turns. */
+/** Short waits that slept since checking was last tried with all turns. */
 let unprobed = 0;
 
-/** Groups to look at in each turn: those that are awake, and those in which a long look goes on. */
+/** Groups to check in each turn: those that are awake, and those with a long check that is not finished. */
 const turning = new Set<WaitGroup>();
 
 export class WaitGroup {
@@ -54,13 +62,13 @@ export class WaitGroup {
   readonly #beginMs = monotonicMs();
   #turns = 0;
   asleep = false;
-  /** This thread has armed the bit for a wait that blocks, and what happened before may not have been looked at. */
+  /** This thread has armed the bit for a blocking wait. Changes before that may not have been checked. */
   unseen = false;
-  /** `version` of the conditions when the last look at all members began. */
+  /** `version` of the conditions when the last check of all members began. */
   #version: number | undefined;
-  /** The look that is going on: a turn was due before it had come to the last member. */
+  /** The unfinished check of all members: a turn of the event loop was due before it reached the last one. */
   #walk: Iterator<Wait> | undefined;
-  /** Something has changed since that look began. */
+  /** Something has changed since that check began. */
   #again = false;
 
   constructor(room: Room, waiters: number) {
@@ -89,7 +97,7 @@ export class WaitGroup {
     if (this.asleep) this.#wake();
   }
 
-  /** A member ends with a value: did looking before the sleep help, and if not, is it time to try? */
+  /** A member ended with a value. Records whether checking before the sleep helped, and if not, whether to try it again. */
   served(): void {
     if (!this.asleep) {
       turnsMost = Math.min(TURNS_MAX, turnsMost * 2);
@@ -125,12 +133,12 @@ export class WaitGroup {
     disarm(this.#room.attachment, this.#waiters);
   }
 
-  /** Whether somebody has taken our bit since it was armed. */
+  /** Whether a notifier has cleared our bit since it was armed. */
   get wasNotified(): boolean {
     return this.unseen || !this.#room.isArmed(this.#waiters);
   }
 
-  /** Looks at all members. Those that stay are armed before. */
+  /** Checks all members. The bit is armed before, for those that remain. */
   look(): void {
     this.unseen = false;
     if (this.asleep && !this.#room.attachment.readOnly) {
@@ -142,7 +150,7 @@ export class WaitGroup {
     if (this.#walk) turning.add(this);
   }
 
-  /** Nothing to look at while the version is the one that all members have seen. */
+  /** Nothing has changed since all members were checked with this version. */
   #beginWalk(): void {
     const [first] = this.members;
     const version = first?.condition.version?.();
@@ -171,7 +179,7 @@ export class WaitGroup {
   recheck(): void {
     for (const one of this.members) {
       one.recheck();
-      if (one.condition.version) break; // all of them look at the same
+      if (one.condition.version) break; // all of them wait for the same object
     }
     this.look();
   }
@@ -182,16 +190,16 @@ inEachTurn(() => {
   if (turning.size > 0) askForTurn();
 });
 
-/** Rooms with groups that sleep: those that a bell may be for, and those that poll. */
+/** Attachments with sleeping groups: those that a wake-up may be for, and those that poll. */
 const sleeping = new Set<Room>();
 
-/** What waits in one attachment. */
+/** All waits of one attachment. */
 export class Room {
   readonly attachment: Attachment;
   readonly groups = new Map<number, WaitGroup>();
-  /** Everything, also what only stands in a queue. */
+  /** All waits, also those that are only in a queue. */
   readonly all = new Set<Wait>();
-  /** The doorbell when it was read last. */
+  /** The value of the doorbell when it was last read. */
   #bell = 0;
   #watched = false;
 
@@ -200,12 +208,12 @@ export class Room {
     attachment.parts.add(this);
   }
 
-  /** The segment is being closed: nothing goes on waiting. */
+  /** The segment is being closed: all waits end. */
   close(): void {
     for (const one of [...this.all]) one.close();
   }
 
-  /** A group has fallen asleep, or sleeps no longer. */
+  /** Records that a group has begun or stopped sleeping. */
   sleeps(waiters: number, asleep: boolean): void {
     const { sleepers, readOnly } = this.attachment;
     if (asleep) sleepers.add(waiters);
@@ -218,7 +226,7 @@ export class Room {
   watch(): void {
     const { attachment } = this;
     if (attachment.readOnly || this.#watched) return;
-    // What rang before was for somebody else: the group looks after this.
+    // Earlier wake-ups were for others: the group checks after this.
     this.#bell = Atomics.load(attachment.i32, attachment.doorbell >>> 2);
     attempt("starting the thread that waits for others", () => {
       onBell(answerBells);
@@ -227,7 +235,7 @@ export class Room {
     this.#watched = true;
   }
 
-  /** Whether our bit in a set of waiters is there. */
+  /** Whether our bit in a set of waiters is set. */
   isArmed(waiters: number): boolean {
     const { i32, slot } = this.attachment;
     const word = Atomics.load(i32, (waiters + WAITERS_WORDS_OFFSET + ((slot >>> 5) << 2)) >>> 2);
@@ -262,7 +270,7 @@ export function roomOf(attachment: Attachment): Room {
   return room;
 }
 
-/** Makes a wait, which was looked at in vain, a member of its group. */
+/** Makes a wait a member of its group, after its condition was checked and did not hold. */
 export function join(one: Wait): void {
   const room = roomOf(one.attachment);
   const { waiters } = one.condition;
@@ -271,7 +279,7 @@ export function join(one: Wait): void {
   group.add(one);
 }
 
-/** Takes back an arm, unless promises of ours sleep behind the same bit. */
+/** Disarms, unless promises of this environment sleep with the same bit. */
 export function disarm(attachment: Attachment, waiters: number): void {
   if (attachment.readOnly || attachment.closed || attachment.sleepers.has(waiters)) return;
   attachment.core.waitersDisarm(waiters);
@@ -281,7 +289,7 @@ function answerBells(): void {
   for (const room of [...sleeping]) room.answerBell();
 }
 
-/** A timer that looks at groups which sleep. It keeps the process alive while there are any, and no longer. */
+/** A timer that checks sleeping groups. It keeps the process alive only while there are any. */
 class Rechecks {
   readonly #periodMs: number;
   readonly #readOnly: boolean;
@@ -310,21 +318,23 @@ class Rechecks {
   }
 }
 
-/** Looks for peers that died, and for bells that the dead have not rung. */
+/** Checks for peers that have died, and for changes that a dead notifier has not announced. */
 const rechecking = new Rechecks(RECHECK_MS, false);
-/** Looks for changes that nobody notifies a read-only opener of. */
+/** Checks for changes, because a read-only opener is not notified. */
 const polling = new Rechecks(POLL_MS, true);
 
 /**
- * This thread has changed something that no bell is rung for: who waits behind that set of waiters looks again right after the
- * code that runs now.
+ * This thread has changed something without notifying the doorbell. Its own waits for that set of waiters check again directly
+ * after the code that runs now.
  */
 export function lookAgain(attachment: Attachment, waiters: number): void {
   const group = rooms.get(attachment)?.groups.get(waiters);
   for (const one of group?.members ?? []) lookSoon(one);
 }
 
-/** A wait that blocks arms the bit that promises sleep behind, so that it does not tell any more whether they were notified. */
+/**
+ * A blocking wait arms the same bit as sleeping promises. Afterwards the bit does not show any more whether they were notified.
+ */
 export function sharesBit(attachment: Attachment, waiters: number): void {
   const group = rooms.get(attachment)?.groups.get(waiters);
   if (group) group.unseen = true;

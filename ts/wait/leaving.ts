@@ -2,8 +2,8 @@ import type { AbortSource } from "../arguments.js";
 import { onAbort } from "./abort.js";
 
 /**
- * The signal of all waits of a loop: aborted when the loop is left, or when the signal of its caller is. It is none of the
- * runtime's own, because not every realm has those.
+ * The signal of all waits of a loop. It is aborted when the loop is left, or when the signal of its caller is aborted. It is
+ * not an AbortSignal of the runtime, because not every realm has that class.
  */
 export class Leaving implements AbortSource {
   aborted = false;
@@ -11,7 +11,7 @@ export class Leaving implements AbortSource {
   readonly #listeners = new Set<() => void>();
   #stopListening: (() => void) | undefined;
 
-  /** From now on it is aborted when that signal is. */
+  /** From now on, an abort of that signal also aborts this one. */
   follow(signal: AbortSource): void {
     const stop = onAbort(signal, () => this.abort(signal.reason));
     if (this.aborted) stop();

@@ -1,12 +1,12 @@
 /**
- * Waits that are due for a look: in the next microtask (the one before them in their queue has ended, or this thread has changed
- * something), or in the next turn of the event loop. Serving many takes long, so it stops when the event loop needs a turn and
- * goes on in the next one.
+ * Waits whose condition must be checked soon: in the next microtask (the wait before them in the queue has ended, or this
+ * thread has changed something), or in the next turn of the event loop. Checking many takes long, so it stops when the event
+ * loop needs a turn, and continues in the next one.
  */
 import { Queue } from "./queue.js";
 import { askForTurn, inEachTurn, turnIsDue } from "./turn.js";
 
-/** What can be looked at; see `Wait`. */
+/** An object with a condition to check; see `Wait`. */
 interface Looker {
   look(): void;
   joinGroup(): void;
@@ -15,7 +15,7 @@ interface Looker {
 const soon = new Queue<Looker>();
 const later = new Queue<Looker>();
 let scheduled = false;
-/** Its reactions are microtasks that no test framework replaces. */
+/** Its reactions are microtasks, which test frameworks do not replace. */
 const resolved = Promise.resolve();
 
 export function lookSoon(one: Looker): void {
@@ -42,7 +42,7 @@ inEachTurn(() => {
   if (later.length > 0) askForTurn();
 });
 
-/** Looks at so many of them, or until a turn is due. */
+/** Checks up to so many of them, until a turn is due. */
 function lookAt(queue: Queue<Looker>, count: number): void {
   for (let looked = 0; looked < count && !turnIsDue(); looked++) {
     const one = queue.shift();

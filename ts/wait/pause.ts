@@ -2,7 +2,9 @@ import type { AbortSource } from "../arguments.js";
 import { clearTimer, setTimeout } from "../host/runtime.js";
 import { onAbort } from "./abort.js";
 
-/** Resolves after so many milliseconds; rejects with the signal's reason when that is aborted first, or was before. */
+/**
+ * Resolves after so many milliseconds. Rejects with the signal's reason if the signal is aborted first, or is already aborted.
+ */
 export function pauseFor(milliseconds: number, signal: AbortSource | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     let ended = false;
@@ -23,7 +25,7 @@ export function pauseFor(milliseconds: number, signal: AbortSource | undefined):
           end();
           reject(signal.reason);
         });
-      if (ended) stopListening?.(); // aborted while the signal was asked
+      if (ended) stopListening?.(); // the signal was aborted while the listener was added
     } catch (error) {
       end();
       reject(error);

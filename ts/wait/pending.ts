@@ -1,5 +1,5 @@
 /**
- * One promise that waits.
+ * A promise that waits.
  *
  *     queued ---> due for a look ---> member of a group ---> ended
  *        |              |                                      ^
@@ -13,11 +13,11 @@
  * | group member   | it is looked at when its group is; see `group.ts`     | a look gives something                |
  * | ended          | its promise is settled, and nothing refers to it      |                                       |
  *
- * Whoever settles or fails it first ends it: a look that gave a value or threw, its timer, its signal, or the closing of its
- * segment. Ending takes everything back in one step (timer, listener, place in the queue, membership), before anybody is told.
+ * The first of these ends it: a check that gave a value or threw, its timer, its signal, or the closing of its segment. Ending
+ * removes everything in one step (timer, listener, queue entry, membership), before the promise is settled.
  *
- * A look may run code of the user (a codec, a getter). What would fail the wait meanwhile is kept until the look has ended: a
- * value that was taken reaches its caller.
+ * A check may run code of the user (a codec, a getter). If something would fail the wait meanwhile, the failure is kept until
+ * the check has ended, so that a value that was taken reaches its caller.
  */
 import type { AbortSource } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
@@ -39,7 +39,7 @@ export class Wait implements QueuedWait {
   readonly #reject: (error: unknown) => void;
   #ended = false;
   #looking = false;
-  /** Why it fails, should the look that is going on give nothing. */
+  /** The failure to report if the current check gives no value. */
   #failure: { error: unknown; gaveUp: boolean } | undefined;
   #entry: QueueEntry<QueuedWait> | undefined;
   #timer: Timer | undefined;
@@ -58,7 +58,10 @@ export class Wait implements QueuedWait {
     this.#reject = reject;
   }
 
-  /** Begins to wait. With `looked` the condition was attempted in vain just now, else it is attempted in the next turn. */
+  /**
+   * Begins to wait. If `looked` is true, the condition was just checked and did not hold. Otherwise it is checked in the next
+   * turn.
+   */
   begin(timeoutMs: number, signal: AbortSource | undefined, looked: boolean): void {
     const { queue } = this.condition;
     this.#room.all.add(this);
@@ -103,7 +106,7 @@ export class Wait implements QueuedWait {
     else if (this.#failure) this.fail(this.#failure.error, this.#failure.gaveUp);
   }
 
-  /** Asks about the peer, and ends the wait if that throws. */
+  /** Checks whether the peer is alive, and ends the wait if that throws. */
   recheck(): void {
     if (this.#ended || this.#looking || this.attachment.closed) return;
     try {
@@ -113,7 +116,7 @@ export class Wait implements QueuedWait {
     }
   }
 
-  /** After a look in vain: from now on it is looked at with its group. */
+  /** Called after a check that gave nothing: from now on, its group checks it. */
   joinGroup(): void {
     if (!this.#ended && !this.group && !this.condition.blocked?.()) join(this);
   }
@@ -158,7 +161,10 @@ export class Wait implements QueuedWait {
   }
 }
 
-/** What has blocked the first of a queue in this environment is gone: it is looked at right after the code that runs now. */
+/**
+ * The obstacle in this environment that blocked the first entry of a queue is gone. The entry is checked directly after the
+ * code that runs now.
+ */
 export function lookAtFirst(queue: Queue<QueuedWait>): void {
   if (queue.first) lookSoon(queue.first as Wait);
 }
@@ -176,7 +182,7 @@ export function enqueue<T>(
     try {
       one.begin(timeoutMs, signal, looked);
     } catch (error) {
-      one.fail(error); // a signal that is none; what was begun is taken back
+      one.fail(error); // the signal was not usable; undo what was begun
     }
   });
 }

@@ -1,6 +1,6 @@
 /**
- * A queue that keeps the order of arrival. Joining it, leaving it from any position and looking at its first entry take the same
- * time whatever its length: it is a list whose entries are linked in both directions.
+ * A queue that keeps the order of arrival. Adding an entry, removing one from any position and reading the first one take
+ * constant time, because it is a doubly linked list.
  *
  *     first                                  last
  *       |                                      |
@@ -14,7 +14,7 @@
 /** A value in a queue; `push` returns it, and `remove` takes it. */
 export class QueueEntry<T> {
   readonly value: T;
-  /** @internal The queue that the entry stands in; undefined once it has left. */
+  /** @internal The queue that contains the entry; undefined after the entry has left. */
   queue: Queue<T> | undefined;
   /** @internal */
   previous: QueueEntry<T> | undefined;
@@ -38,7 +38,7 @@ export class Queue<T> {
     return this.#length;
   }
 
-  /** The value that has been here for the longest time. */
+  /** The first value, which has been in the queue for the longest time. */
   get first(): T | undefined {
     return this.#first?.value;
   }
@@ -54,7 +54,7 @@ export class Queue<T> {
     return entry;
   }
 
-  /** Takes an entry out, from any position. Returns false when it has left this queue before. */
+  /** Removes an entry, from any position. Returns false if it has already left this queue. */
   remove(entry: QueueEntry<T>): boolean {
     if (entry.queue !== this) return false;
     if (entry.previous) entry.previous.next = entry.next;
@@ -68,19 +68,19 @@ export class Queue<T> {
     return true;
   }
 
-  /** Takes the first value out. */
+  /** Removes and returns the first value. */
   shift(): T | undefined {
     const entry = this.#first;
     if (entry) this.remove(entry);
     return entry?.value;
   }
 
-  /** The values in their order. Values may be added and the one at hand may be removed meanwhile. */
+  /** The values in order. During the iteration, values may be added, and the current one may be removed. */
   *[Symbol.iterator](): Generator<T, void, undefined> {
     for (let entry = this.#first; entry; ) {
       const { next } = entry;
       yield entry.value;
-      // The next one is read again where the entry still stands in the queue: others may have left or joined behind it.
+      // If the entry is still in the queue, read its successor again: other entries may have left or joined after it.
       entry = entry.queue === this ? entry.next : next;
     }
   }

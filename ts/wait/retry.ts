@@ -1,19 +1,22 @@
-/** Trying again and again where nobody rings a bell: what is waited for takes microseconds, unless its owner is stopped. */
+/**
+ * Retries an attempt at intervals, where there is no doorbell. What is waited for takes microseconds, unless its owner is
+ * stopped.
+ */
 import type { AbortSource } from "../arguments.js";
 import { monotonicMs, sleepMs } from "../host/runtime.js";
 import { pauseFor } from "./pause.js";
 
-/** Pauses between two attempts: at first, and when that did not help. Milliseconds. */
+/** Pauses between two attempts: the first ones, and the later ones. Milliseconds. */
 const FIRST_PAUSE_MS = 0.05;
 const PAUSE_MS = 0.5;
 const FIRST_PAUSES_END_MS = 1;
-/** A pause that the event loop is free in. Milliseconds. */
+/** A pause during which the event loop runs. Milliseconds. */
 const TIMER_MS = 1;
 
 /**
- * Calls an attempt until it gives something, blocking the thread.
+ * Calls an attempt until it returns a value, blocking the thread.
  *
- * @returns undefined when it took longer
+ * @returns the value; undefined when the timeout has passed
  */
 export function retryFor<T>(timeoutMs: number, attempt: () => T | undefined): T | undefined {
   let begin: number | undefined;
@@ -27,7 +30,7 @@ export function retryFor<T>(timeoutMs: number, attempt: () => T | undefined): T 
   }
 }
 
-/** As `retryFor`, without blocking; rejects with the signal's reason when that is aborted first. */
+/** As `retryFor`, without blocking the thread. Rejects with the signal's reason if the signal is aborted first. */
 export async function retryLater<T>(
   timeoutMs: number,
   signal: AbortSource | undefined,

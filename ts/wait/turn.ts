@@ -1,37 +1,37 @@
 /**
  * Turns of the event loop.
  *
- * A loop of awaits over something that is always ready runs in microtasks: the event loop does not go on, and timers, sockets and
- * signal handlers of the whole thread stand still. So each call that awaits asks `turnIsDue()` first. When the event loop has had
- * no turn for TURN_MS, the call is served in the next turn, and everything else runs before it.
+ * A loop of awaits over promises that are always ready runs in microtasks. Meanwhile the event loop does not run, so the
+ * timers, sockets and signal handlers of the whole thread wait. So each awaiting call first asks `turnIsDue()`. If the event
+ * loop has had no turn for TURN_MS, the call is served in the next turn, after everything else.
  *
- * Whether there was a turn is seen by a callback of our own (`setImmediate`): it is asked for when calls begin, and it comes
- * with the next turn. Where a runtime looks at its sockets only after several such callbacks (`immediatesPerTurn`), it takes so
- * many of them to make a turn. The clock is read every few calls only, since reading it costs as much as a tenth of a call:
+ * A callback (`setImmediate`) shows when there was a turn: it is requested when calls begin, and runs in the next turn. Some
+ * runtimes check their sockets only after several such callbacks (`immediatesPerTurn`). There, so many callbacks make a turn.
+ * The clock is read only every few calls, because reading it costs about a tenth of a call:
  *
  * | calls since the last reading took | calls until the next reading |
  * | --------------------------------- | ---------------------------- |
  * | STRIDE_MS or longer               | 1                            |
  * | less                              | twice as many, STRIDE_MAX at most |
  *
- * A program that waits rarely is therefore never held up: its turns come by themselves, and the callback sees them.
+ * So a program that rarely waits is never delayed: its turns come by themselves, and the callback notices them.
  */
 import { immediatesPerTurn, monotonicMs, setImmediate } from "../host/runtime.js";
 
-/** How long calls may be served without a turn of the event loop. Milliseconds. */
+/** The longest time for which calls are served without a turn of the event loop. Milliseconds. */
 const TURN_MS = 4;
 const STRIDE_MAX = 8;
 const STRIDE_MS = 0.5;
 
-/** What each turn that was asked for does. */
+/** The tasks of each requested turn. */
 const tasks: (() => void)[] = [];
-/** Who waits for a turn. */
+/** The callers that wait for a turn. */
 let waiting: (() => void)[] = [];
-/** A turn was asked for and has not come. */
+/** A turn was requested and has not happened yet. */
 let asked = false;
-/** Callbacks since the last whole turn. */
+/** Callbacks since the last complete turn. */
 let immediates = 0;
-/** When the clock was first read since; NaN: not yet. */
+/** When the clock was first read since that turn; NaN: not yet. */
 let sinceMs = Number.NaN;
 let due = false;
 /** Calls between two readings of the clock, calls until the next one, and the time of the last one. */
@@ -39,7 +39,7 @@ let stride = 1;
 let callsLeft = 1;
 let readMs = 0;
 
-/** From now on the task runs in each turn that somebody asks for. */
+/** From now on, the task runs in each requested turn. */
 export function inEachTurn(task: () => void): void {
   tasks.push(task);
 }
@@ -57,7 +57,7 @@ function turn(): void {
   for (const task of tasks) task();
 }
 
-/** The event loop has had a whole turn. */
+/** The event loop has had a complete turn. */
 function turned(): void {
   immediates = 0;
   due = false;
@@ -93,13 +93,13 @@ export function nextTurn(): Promise<void> {
   });
 }
 
-/** What a call that awaits has without a wait: given at once, or in the next turn when one is due. */
+/** Returns the result of an awaiting call that need not wait: at once, or in the next turn if one is due. */
 export async function inTurn<T>(value: T): Promise<T> {
   if (turnIsDue()) await nextTurn();
   return value;
 }
 
-/** Fails in the same way: whoever tries again at once must not hold up the code that would make it succeed. */
+/** Fails in the same way: a caller that retries at once must not delay the code that would make it succeed. */
 export async function failInTurn(error: unknown): Promise<never> {
   if (turnIsDue()) await nextTurn();
   throw error;

@@ -1,4 +1,4 @@
-/** Waiting for shared state. What waits with a promise is in `pending.ts` and `group.ts`, what blocks in `blocking.ts`. */
+/** Waiting for shared state. `pending.ts` and `group.ts` wait with a promise, `blocking.ts` blocks the thread. */
 import type { Waiting } from "../arguments.js";
 import type { Attachment } from "../segment/attachment.js";
 import { type Condition, NOT_YET, type QueuedWait, timedOut } from "./condition.js";
@@ -12,8 +12,8 @@ export { failInTurn, inTurn } from "./turn.js";
 export { type Condition, NOT_YET, type QueuedWait };
 
 /**
- * Waits without blocking. Resolves at once when what is waited for is there and the event loop has had a turn lately; else in a
- * later turn.
+ * Waits without blocking the thread. Resolves at once if the condition holds and the event loop has recently had a turn;
+ * otherwise in a later turn.
  */
 export async function wait<T>(
   attachment: Attachment,

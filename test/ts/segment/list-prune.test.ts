@@ -101,13 +101,13 @@ test("options of list and prune are checked", () => {
 test("openOrCreate that finds less than it asked for says both numbers and what to do", () => {
   const name = segmentName("less");
   using first = Segment.create(name, { bytes: 2 * BYTES });
-  const text = /has 131072 bytes, 196608 were asked for; .*replace: true/;
+  const text = /has 131072 bytes, but 196608 were asked for; .*replace: true/;
   refused("OBJECT_MISMATCH", () => Segment.openOrCreate(name, { bytes: 3 * BYTES }), text);
   refused("OBJECT_MISMATCH", () => Segment.openOrCreate(name, { bytes: 2 * BYTES + 1 }), text);
   refused(
     "OBJECT_MISMATCH",
     () => Segment.openOrCreate(name, { bytes: BYTES, participants: 128 }),
-    /made for 64 participants, 128 were asked for/,
+    /made for 64 participants, but 128 were asked for/,
   );
   assert.is(first.participants().length, 1, "who was refused has not joined");
   for (const bytes of [BYTES, 2 * BYTES, 2 * BYTES - 1]) {

@@ -81,7 +81,7 @@ test("a segment in a file is found by the URL of the file, and by nothing else t
   );
   const removed = await isthmus(["unlink", href]);
   assert.is(removed.code, 1);
-  assert.match(removed.stderr, "a segment in a file is removed as a file");
+  assert.match(removed.stderr, "to remove a segment in a file, remove the file");
 });
 
 test("a dead holder is shown as dead, by the path of a file too, and nothing is written", async () => {

@@ -6,11 +6,11 @@ import { StructView } from "../memory/view.js";
 import { type Attachment, checkMade, type Lease } from "../segment/attachment.js";
 import type { Fields, Struct } from "../struct/struct.js";
 
-/** @internal Where a claimed value is written, and what happens at the end of the claim. */
+/** @internal Where a claimed value is written, and the functions that end the claim. */
 export interface ClaimedSlot {
   /** The memory in which the value lies: the segment's, or private memory. */
   readonly memory: DataView;
-  /** Where in this memory: bytes. */
+  /** Offset in this memory: bytes. */
   readonly offset: number;
   /** The memory is that of the segment. */
   readonly shared: boolean;
@@ -95,8 +95,8 @@ export class LatestClaim<F extends Fields> {
   }
 
   /**
-   * The bytes of the value, as `view.layout` lays them out; in shared memory when the value has more than 256 bytes. Do not use
-   * them after the end: another value is written there then.
+   * The bytes of the value, in the layout of `view.layout`. They are in shared memory if the value has more than 256 bytes. Do
+   * not use them after the claim has ended, because another value is written there then.
    *
    * @throws {IsthmusError} CLOSED after the end, or when the segment was closed; EVICTED: this participant was removed
    */
@@ -108,7 +108,7 @@ export class LatestClaim<F extends Fields> {
   }
 
   /**
-   * Makes the value the newest one. Fields that you have not written hold what an older value left there.
+   * Makes the value the newest one. Fields that you have not written contain data of an older value.
    *
    * @throws {IsthmusError} CLOSED after the end, or when the segment was closed; EVICTED: this participant was removed
    */
@@ -118,7 +118,7 @@ export class LatestClaim<F extends Fields> {
     this.#slot.commit();
   }
 
-  /** Gives up the claim: nothing is written. Does nothing after the end. Never throws. */
+  /** Ends the claim without writing a value. Does nothing after the end. Never throws. */
   abort(): void {
     if (!this.#open) return;
     this.#end();

@@ -3,14 +3,14 @@ import type { Attachment } from "../segment/attachment.js";
 import { Leaving } from "../wait/leaving.js";
 import { type Condition, inTurn, wait } from "../wait/wait.js";
 
-/** The values of a `Latest`, one after the other, as `for await` takes them. */
+/** The values of a `Latest`, one after the other, for `for await`. */
 export class LatestValues<V> implements AsyncIterableIterator<V> {
   readonly #attachment: Attachment;
   readonly #newer: () => Condition<V>;
   readonly #how: Waiting;
   /** Aborts the pending wait when the loop is left. */
   readonly #leaving = new Leaving();
-  /** The previous call of `next`: calls are answered in their order. */
+  /** The previous call of `next`. Calls are answered in their order. */
   #before: Promise<unknown> = Promise.resolve();
   #ended = false;
 

@@ -13,9 +13,9 @@ import { type Place, StructView } from "./view.js";
 import { withWriteLock } from "./write-lock.js";
 
 /**
- * What `block.as` takes: the constructor of a typed array, or DataView, of any realm.
+ * The argument of `block.as`: the constructor of a typed array, or DataView, of any realm.
  *
- * @typeParam T what it makes
+ * @typeParam T what it constructs
  */
 export type ViewConstructor<T extends ArrayBufferView> = (new (
   buffer: ArrayBuffer,
@@ -25,8 +25,8 @@ export type ViewConstructor<T extends ArrayBufferView> = (new (
 
 /**
  * A block of the heap, made by `heap.allocate`. Other processes find it by its `offset`, which may be stored anywhere in the
- * segment. The segment stays open as long as you keep this object, or any other of the segment. When any process frees the
- * block, through any object, the methods of this one throw NOT_FOUND from then on.
+ * segment. The segment stays open as long as you keep this object, or any other object of the segment. After any process has
+ * freed the block, through any object, the methods of this one throw NOT_FOUND.
  *
  * @example
  * ```ts
@@ -48,9 +48,12 @@ export class Block {
 
   /** @internal */
   readonly cannotBeCloned = openItByItsNameOverThere;
-  /** Where the bytes begin: bytes from the start of the segment, below 2^32; the same for every process. */
+  /** Offset of the first byte from the start of the segment, below 2^32. It is the same in every process. */
   readonly offset: number;
-  /** Bytes of the block. The object that `allocate` gave has what was asked for, others what the heap rounded that up to. */
+  /**
+   * Bytes of the block. In the object that `allocate` returned, it is the requested number; in others, the number to which the
+   * heap rounded it up.
+   */
   readonly byteLength: number;
   readonly #lease: Lease;
   /** @internal */
@@ -74,7 +77,7 @@ export class Block {
     return this.#lease.attachment;
   }
 
-  /** @internal Throws when the segment cannot be used that way, or the block was freed. */
+  /** @internal Throws when the segment cannot be used in this way, or the block was freed. */
   check(writing: boolean): void {
     const { attachment } = this.#lease;
     attachment.check(writing);
@@ -101,10 +104,11 @@ export class Block {
   }
 
   /**
-   * The bytes, in shared memory: the same array each time. Other processes see at once what you write here, and no transaction
-   * undoes it: see `write`. The array lies in a SharedArrayBuffer: `crypto.subtle.digest`, `Response`, `Blob` and, in some
-   * runtimes, `TextDecoder` refuse such arrays; `copy` gives private bytes. See docs/shared-views.md. The memory stays mapped
-   * until the segment is closed or the process ends, whatever is collected. After `close` the array reads zeros.
+   * The bytes, in shared memory. It is the same array each time. Other processes see at once what you write here, and a
+   * transaction does not undo it: see `write`. The buffer of the array is a SharedArrayBuffer. `crypto.subtle.digest`,
+   * `Response`, `Blob` and, in some runtimes, `TextDecoder` refuse such arrays; `copy` gives private bytes. See
+   * docs/shared-views.md. The memory stays mapped until the segment is closed or the process ends, whatever the garbage
+   * collector does. After `close`, the array reads zeros.
    *
    * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed; READ_ONLY, because writing to
    *   such bytes would end the process: use `copy`; EVICTED: this participant was removed
@@ -117,12 +121,12 @@ export class Block {
   }
 
   /**
-   * The bytes as a typed array or DataView of any kind, in place, as `bytes` are.
+   * The bytes as a typed array or DataView of any kind, in place, like `bytes`.
    *
    * @param type the constructor: Float64Array, BigInt64Array, DataView, Buffer …; of a subclass, too, whose own constructor
    *   passes its arguments on
-   * @returns as many whole elements as the block has room for
-   * @throws {TypeError} when it is no such constructor
+   * @returns an array with as many whole elements as the block has room for
+   * @throws {TypeError} when it is not such a constructor
    * @throws {IsthmusError} as `bytes`
    */
   as<T extends ArrayBufferView>(type: ViewConstructor<T>): T {
@@ -135,7 +139,7 @@ export class Block {
   }
 
   /**
-   * A copy of the bytes in private memory, for APIs that refuse shared memory; also for read-only openers.
+   * Returns a copy of the bytes in private memory, for APIs that refuse shared memory. It also works for read-only openers.
    *
    * @returns `byteLength` bytes
    * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed
@@ -146,11 +150,11 @@ export class Block {
   }
 
   /**
-   * Writes bytes into the block; undone when the transaction around it is.
+   * Writes bytes into the block. If a surrounding transaction is undone, so is the write.
    *
-   * @param bytes what to write; a view of any kind
-   * @param at where in the block: bytes from its start, 0 (the default) to `byteLength`
-   * @throws {TypeError | RangeError} when they are no bytes, or do not fit
+   * @param bytes the bytes to write; a view of any kind
+   * @param at offset in the block: 0 (the default) to `byteLength`
+   * @throws {TypeError | RangeError} when they are not bytes, or do not fit
    * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed; READ_ONLY; EVICTED: this
    *   participant was removed; TOO_LARGE when the transaction around it changes more than the journal holds
    */
@@ -167,11 +171,12 @@ export class Block {
   }
 
   /**
-   * The block's bytes with a layout. The first view of a block gives it the layout; others must have the same.
+   * Returns a view of the block with a layout. The first view of a block gives it the layout. Later views must have the same
+   * layout.
    *
-   * @param layout what `struct` made
-   * @returns a view that keeps the segment open as the block does
-   * @throws {TypeError | RangeError} when it is no struct, or the block is too short
+   * @param layout a layout made by `struct`
+   * @returns a view, which keeps the segment open as the block does
+   * @throws {TypeError | RangeError} when it is not a struct, or the block is too short
    * @throws {IsthmusError} LAYOUT_MISMATCH when the block has another layout; NOT_FOUND when the block was freed; CLOSED: the
    *   segment was closed; BUSY when another process had the heap for 5 s; TOO_LARGE in a transaction that changes too much;
    *   EVICTED: this participant was removed
@@ -209,7 +214,9 @@ export class Block {
     };
   }
 
-  /** Gives the block this layout, unless another participant was faster. Returns the hash of the layout that it has then. */
+  /**
+   * Gives the block this layout, unless another participant was faster. Returns the hash of the layout that it has afterwards.
+   */
   #giveLayout(own: Described): number {
     const { core } = this.#attachment;
     const result = withWriteLock(this.#attachment, "giving a block its layout", () =>
@@ -225,7 +232,7 @@ export class Block {
   }
 
   /**
-   * Frees the block; in a transaction when that commits. Views of it throw NOT_FOUND from then on. Do not use typed arrays over
+   * Frees the block; in a transaction, when that commits. Afterwards, views of it throw NOT_FOUND. Do not use typed arrays over
    * it (`bytes`, `as`, `view.array`) any more: they show what the next owner of the bytes writes.
    *
    * @throws {IsthmusError} NOT_FOUND when it was freed already; READ_ONLY; CLOSED; CORRUPT when the heap is damaged; BUSY when
@@ -240,13 +247,13 @@ export class Block {
     if (result !== 0) this.#freeFailed(result);
   }
 
-  /** Waits for the write lock. A method of its own, so that `free` makes no closure when the lock is free. */
+  /** Waits for the write lock. It is a separate method, so that `free` makes no closure when the lock is free. */
   #freeLater(): number {
     const attachment = this.#attachment;
     return withWriteLock(attachment, "freeing a block", () => attachment.core.heapFree(this.offset));
   }
 
-  /** The core also returns CORRUPT when there is no such block: another process may have freed it since the check. */
+  /** The core also returns CORRUPT if another process has freed the block since the check. */
   #freeFailed(status: number): never {
     if (status !== CORRUPT) throw failure(status, `freeing the block at offset ${this.offset} failed`);
     if (this.#attachment.core.heapBlockBytes(this.offset) === 0) throw this.#gone();
@@ -254,7 +261,7 @@ export class Block {
   }
 }
 
-/** Whether it is Node's Buffer, or a subclass. Called as a constructor, that would print a warning. */
+/** Whether it is Node's Buffer or a subclass, which print a warning when they are called as a constructor. */
 function isBufferClass(
   type: unknown,
 ): type is { from(buffer: ArrayBufferLike, at: number, bytes: number): unknown } {
@@ -262,7 +269,7 @@ function isBufferClass(
   return typeof from === "function" && typeof isBuffer === "function";
 }
 
-/** Calls a constructor and checks what it made: constructors of other realms cannot be compared with those of this one. */
+/** Calls a constructor and checks the result, because constructors of other realms cannot be compared with those of this one. */
 function viewOver<T extends ArrayBufferView>(
   type: ViewConstructor<T>,
   buffer: ArrayBufferLike,
@@ -278,7 +285,7 @@ function viewOver<T extends ArrayBufferView>(
         return made as T;
     }
   } catch {
-    // What cannot be called in this way is no such constructor either.
+    // A function that cannot be called in this way is not such a constructor either.
   }
   throw wrongType(
     "type",

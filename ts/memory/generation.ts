@@ -1,7 +1,10 @@
 import { BLOCK_GENERATION_OFFSET, BLOCK_HEADER_BYTES } from "../../protocol/layout.js";
 import type { Attachment } from "../segment/attachment.js";
 
-/** The word of a block in use that tells it from every other that was or will be at its offset. Even where there is none. */
+/**
+ * The word that distinguishes a block in use from every other block that was or will be at its offset. It is even if there is
+ * no such block.
+ */
 export function generationAt(attachment: Attachment, offset: number): number {
   return attachment.u32[(offset - BLOCK_HEADER_BYTES + BLOCK_GENERATION_OFFSET) >>> 2];
 }

@@ -24,35 +24,38 @@ import { withWriteLock } from "./write-lock.js";
 
 /** How to allocate a block. */
 export interface AllocateOptions {
-  /** Fills the block with zeros. Default true; false is faster, and leaves the bytes of a previous block there. */
+  /** Fills the block with zeros. Default true. With false, it is faster, and the block contains bytes of an earlier block. */
   zero?: boolean | undefined;
-  /** The block begins at a multiple of so many bytes: a power of two from 8 to 65536. Default 8. */
+  /** The offset of the block is a multiple of this: a power of two from 8 to 65536. Default 8. */
   alignment?: number | undefined;
 }
 
 /** How full a heap is. */
 export interface HeapStats {
-  /** Bytes that the heap has altogether, headers included. */
+  /** Bytes of the heap in all, headers included. */
   bytes: number;
-  /** Bytes in free blocks. One block cannot have them all when they are in several places. */
+  /** Bytes in free blocks. If there are several free blocks, one new block cannot have all of them. */
   free: number;
   /** Bytes in blocks in use, headers included. */
   used: number;
-  /** Blocks in use; rings, locks and the directory are some. */
+  /** Blocks in use, including those of rings, locks and the directory. */
   blocks: number;
 }
 
-/** What a walk over a heap has found. */
+/** The result of a check of the heap. */
 export interface HeapCheck {
-  /** Nothing is wrong. */
+  /** Whether no problem was found. */
   ok: boolean;
-  /** The first problem found, if any: where, in bytes from the start of the segment, and what. */
+  /** The first problem found, if any: its offset from the start of the segment, and its description. */
   problems: { offset: number; what: string }[];
 }
 
-/** A heap that is being changed looks damaged for microseconds: the check repeats up to this often. */
+/** A heap that is being changed looks damaged for microseconds. So the check is repeated up to this often. */
 const CHECK_TURNS = 1000;
-/** Damage counts when this many checks in a row found it: some CPUs show plain stores in another order for a moment. */
+/**
+ * Damage counts only if this many checks in succession have found it, because some CPUs show plain stores in another order for
+ * a moment.
+ */
 const CHECK_SAME = 3;
 
 const PROBLEMS = new Map<number, string>([

@@ -4,25 +4,25 @@ import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { type ArrayOf, arraysOf } from "../struct/arrays.js";
 import type { Fields, Struct, StructInput, StructValue } from "../struct/struct.js";
 
-/** @internal The bytes that a view lies in, with the checks before each use and the step before each change. */
+/** @internal The bytes of a view, with the checks before each use and the function to call before each change. */
 export interface Place {
-  /** Over memory in which the place is. */
+  /** Over the memory that contains the struct. */
   readonly memory: DataView;
-  /** Where the struct begins: bytes from the start of `memory`. */
+  /** Offset of the struct: bytes from the start of `memory`. */
   readonly offset: number;
   /** Throws when the bytes cannot be used, or written, any more. */
   check(writing: boolean): void;
-  /** Called before bytes change: notes the old ones for a transaction to restore. `offset` is one of `memory`. */
+  /** Called before bytes change: records the old bytes for a transaction. `offset` is from the start of `memory`. */
   changing(offset: number, bytes: number): void;
   /** Copies bytes to an offset of `memory`. */
   copyIn(bytes: Uint8Array, offset: number): void;
-  /** Called when the user gets an array over the memory: it must stay mapped as long as the array can be used. */
+  /** Called when the user gets an array over the memory, which must stay mapped as long as the array can be used. */
   shareMemory(): void;
 }
 
 /**
- * A struct that lies in a block, made by `block.view`, or in a claim. `write` and `set` are undone when the transaction around
- * them is. Reads and writes are not atomic: what others change meanwhile, a lock must guard.
+ * A struct in a block, made by `block.view`, or in a claim. If a surrounding transaction is undone, so are `write` and `set`.
+ * Reads and writes are not atomic: use a lock to guard what other participants change.
  *
  * @example
  * ```ts
@@ -43,7 +43,7 @@ export class StructView<F extends Fields> {
 
   /** @internal */
   readonly cannotBeCloned = openItByItsNameOverThere;
-  /** What it was made with. */
+  /** The layout of the view. */
   readonly layout: Struct<F>;
   readonly #place: Place;
 
@@ -66,7 +66,7 @@ export class StructView<F extends Fields> {
   /**
    * All fields.
    *
-   * @returns a value of its own: later writes do not change it
+   * @returns a new object, which later writes do not change
    * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed
    */
   read(): StructValue<F> {
@@ -91,7 +91,10 @@ export class StructView<F extends Fields> {
     this.layout.done(staged);
   }
 
-  /** Checks again: getters of the value, which ran since the first check, may have closed the segment or freed the block. */
+  /**
+   * Checks again, because getters of the value have run since the first check. They may have closed the segment or freed the
+   * block.
+   */
   #copyIn(bytes: Uint8Array, offset: number): void {
     const place = this.#place;
     place.check(true);
@@ -100,10 +103,10 @@ export class StructView<F extends Fields> {
   }
 
   /**
-   * One field. Makes nothing but the value.
+   * Reads one field. It creates no object except the value.
    *
    * @param field its name
-   * @returns its value, as `read` gives it
+   * @returns its value, as `read` returns it
    * @throws {TypeError} when there is no such field
    * @throws {IsthmusError} CLOSED: the segment was closed; NOT_FOUND when the block was freed
    */
@@ -118,7 +121,7 @@ export class StructView<F extends Fields> {
    * Writes one field.
    *
    * @param field its name
-   * @param value what its type holds
+   * @param value a value of the type of the field
    * @throws {TypeError | RangeError} when there is no such field, or the value does not fit; nothing is written then
    * @throws {IsthmusError} CLOSED; READ_ONLY; EVICTED; NOT_FOUND when the block was freed; TOO_LARGE when the transaction around
    *   it changes too much
@@ -141,14 +144,14 @@ export class StructView<F extends Fields> {
   }
 
   /**
-   * An array field in place: a typed array over the shared bytes, without a copy. One element costs what it costs in any typed
-   * array. Other processes see what you write there; no transaction undoes it, and it is not atomic. The array lies in a
-   * SharedArrayBuffer: docs/shared-views.md says which APIs refuse it. Use it until the block is freed or the segment is closed;
-   * its memory stays mapped until then, whatever is collected.
+   * Returns an array field in place: a typed array over the shared bytes, without a copy. An access to an element is as fast as
+   * in any typed array. Other processes see what you write there. A transaction does not undo it, and it is not atomic. The
+   * buffer of the array is a SharedArrayBuffer: docs/shared-views.md says which APIs refuse it. Use it only until the block is
+   * freed or the segment is closed. Its memory stays mapped until the segment is closed, whatever the garbage collector does.
    *
    * @param field the name of an array of numbers, bigints or booleans; a boolean is a byte that is 0 or 1
    * @returns a Uint8Array for u8 and bool, an Int8Array for i8, and so on; a BigUint64Array for u64, a BigInt64Array for i64
-   * @throws {TypeError} when there is no such field, or it is no such array
+   * @throws {TypeError} when there is no such field, or it is not such an array
    * @throws {IsthmusError} CLOSED; NOT_FOUND when the block was freed; EVICTED; READ_ONLY, because writing to such an array
    *   would end the process: use `get`
    */

@@ -1,4 +1,4 @@
-/** The blocks of the heap as they are at one moment. */
+/** Lists the blocks of the heap at one moment. */
 import { HEAP_CHANGES_OFFSET } from "../../protocol/layout.js";
 import { isError } from "../core.js";
 import { failure, IsthmusError } from "../errors.js";
@@ -6,19 +6,22 @@ import type { Attachment } from "../segment/attachment.js";
 import { generationAt } from "./generation.js";
 import { withWriteLock } from "./write-lock.js";
 
-/** Walks without the write lock before the walk takes it; a read-only opener cannot, so it tries longer. */
+/**
+ * How often the walk tries without the write lock before it takes the lock. A read-only opener cannot take it, so it tries more
+ * often.
+ */
 const TURNS_MAX = 20;
 const READ_ONLY_TURNS_MAX = 1000;
 
 /** The blocks of one moment. */
 export interface BlockList {
-  /** Where the bytes of each begin. */
+  /** The offset of the bytes of each block. */
   readonly offsets: number[];
-  /** What tells each from those that are at its offset later. */
+  /** The generation of each block, which distinguishes it from later blocks at its offset. */
   readonly generations: number[];
 }
 
-/** All blocks that users have; undefined when a size on the way is impossible. */
+/** All blocks of users; undefined when a block has an impossible size. */
 function walk(attachment: Attachment): BlockList | undefined {
   const offsets: number[] = [];
   const generations: number[] = [];
@@ -32,8 +35,8 @@ function walk(attachment: Attachment): BlockList | undefined {
 }
 
 /**
- * Walks the heap without a lock; the list counts when the heap did not change meanwhile. If it changes all the time, or a
- * participant died in the middle of a change, the walk takes the write lock, which also repairs the heap.
+ * Walks the heap without a lock. The list is valid if the heap has not changed meanwhile. If it changed during each attempt, or
+ * a participant died in the middle of a change, the walk takes the write lock, which also repairs the heap.
  *
  * @throws {IsthmusError} CORRUPT; BUSY
  */

@@ -1,4 +1,7 @@
-/** The write lock of the segment: whoever changes the heap or the directory holds it, see `assembly/write-lock.ts`. */
+/**
+ * The write lock of the segment. A participant holds it while it changes the heap or the directory: see
+ * `assembly/write-lock.ts`.
+ */
 import { BUSY } from "../../protocol/errors.js";
 import type { Waiting } from "../arguments.js";
 import { failure, type IsthmusError } from "../errors.js";
@@ -7,17 +10,18 @@ import { timedOut } from "../wait/condition.js";
 import { retryFor, retryLater } from "../wait/retry.js";
 
 /**
- * How long a live participant may hold the write lock before others give up: it has it for microseconds, in a
- * transaction for as long as the user's function runs. Milliseconds.
+ * How long others wait for a live holder of the write lock before they give up. A change takes microseconds; a transaction
+ * takes as long as the user's function runs. Milliseconds.
  */
 const WRITE_LOCK_TIMEOUT_MS = 5000;
 
 /**
- * Calls a function of the core that takes the write lock, again and again while a live participant has it.
+ * Calls a function of the core that takes the write lock, and retries while a live participant has the lock.
  *
  * @param timeoutMs Infinity for the limit that all changes have
  * @returns its result, never BUSY
- * @throws {IsthmusError} BUSY when it had it for 5 seconds; TIMED_OUT when a `timeoutMs` was given, and passed
+ * @throws {IsthmusError} BUSY when a live participant had the lock for 5 seconds; TIMED_OUT when a `timeoutMs` was given and
+ *   has passed
  */
 export function withWriteLock(
   attachment: Attachment,
@@ -38,14 +42,14 @@ export async function withWriteLockLater(
   { timeoutMs, signal }: Waiting,
 ): Promise<number> {
   const result = await retryLater(limit(timeoutMs), signal, () => {
-    attachment.check(true); // CLOSED, when it was closed meanwhile
+    attachment.check(true); // throws CLOSED if the segment was closed meanwhile
     return tryWriteLock(attachment, call);
   });
   if (result === undefined) throw failed(attachment, what, timeoutMs);
   return result;
 }
 
-/** One attempt: undefined when a live participant has the write lock. */
+/** Makes one attempt. Returns undefined when a live participant has the write lock. */
 export function tryWriteLock(attachment: Attachment, call: () => number): number | undefined {
   return attachment.retryPastDead(() => {
     const status = call() >>> 0;

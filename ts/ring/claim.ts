@@ -16,8 +16,8 @@ export interface Claimant {
 }
 
 /**
- * Room in a ring that its producer fills in place, made by `producer.claim` and its other forms. Ends with `commit` or `abort`;
- * until then nothing else is sent. The bytes hold what an older record left there.
+ * Room in a ring that its producer fills in place, made by `producer.claim` and its other forms. It ends with `commit` or
+ * `abort`. Until then the producer sends nothing else. At first the bytes contain data of an older record.
  *
  * @example
  * ```ts
@@ -59,8 +59,8 @@ export class Claim<F extends Fields = never> {
   }
 
   /**
-   * The claimed bytes, in shared memory: write the payload here. Not to be used after `commit` or `abort`, when they may become
-   * those of another record.
+   * The claimed bytes, in shared memory: write the payload here. Do not use them after `commit` or `abort`, because they may
+   * belong to another record then.
    *
    * @throws {IsthmusError} CLOSED when the claim has ended already
    */
@@ -73,7 +73,7 @@ export class Claim<F extends Fields = never> {
   }
 
   /**
-   * The fields of the value, to be written in place; as those of a block, but outside of transactions. undefined in a ring
+   * The fields of the value, to be written in place, like those of a block, but outside of transactions. undefined in a ring
    * without a layout.
    *
    * @throws {IsthmusError} CLOSED when the claim has ended already
@@ -106,11 +106,11 @@ export class Claim<F extends Fields = never> {
   }
 
   /**
-   * Sends what was written.
+   * Sends the record.
    *
    * @param usedLength bytes from the start that make up the record, 0 to the claimed length (the default); all of them in a
    *   ring with a layout
-   * @throws {TypeError | RangeError} when it is no such number; the claim stays open
+   * @throws {TypeError | RangeError} when it is not such a number; the claim stays open
    * @throws {IsthmusError} CLOSED when the claim has ended already, or its producer was closed; EVICTED: this participant was
    *   removed; CORRUPT when the ring is damaged
    */
@@ -120,7 +120,7 @@ export class Claim<F extends Fields = never> {
   }
 
   /**
-   * Gives the room back; nothing is sent.
+   * Gives the room back without sending a record.
    *
    * @throws {IsthmusError} CLOSED when the claim has ended already
    */

@@ -35,29 +35,29 @@ import type { FieldsOf } from "./payload.js";
 import { HandedRecord, type RingRecord } from "./record.js";
 import { RingRecords, type Told } from "./records.js";
 
-/** How a consumer acknowledges what it takes. */
+/** How a consumer acknowledges records. */
 export interface ConsumerOptions {
   /**
-   * When a record counts as consumed, so that it is not delivered again when this process is killed.
+   * When a record is acknowledged, so that it is not delivered again if this process is killed.
    *
-   * "batch" (the default): in batches. At most 64 records that were received, and at most an eighth of the capacity, may come
-   * again; and a record larger than that counts as consumed when it was received.
-   * "each": a record that was received counts as consumed when the next one is asked for, so that only the one that was being
-   * worked on comes again. Costs one more call of the core per record. docs/recovery.md says it for each form.
+   * "batch" (the default): in batches. After a kill, at most 64 records that were received, and at most an eighth of the
+   * capacity, are delivered again. A record larger than that is acknowledged when it is received. "each": a received record is
+   * acknowledged when the next one is asked for, so that only the record at work is delivered again. This costs one more call
+   * of the core per record. docs/recovery.md has the details for each form.
    */
   acknowledge?: "batch" | "each" | undefined;
 }
 
-/** How much `tryDrain` takes. */
+/** How many records `tryDrain` takes. */
 export interface TryDrainOptions {
-  /** Most records to hand out, from 0. Default: all that are there. */
+  /** The most records to handle, from 0. Default: all that are there. */
   limit?: number | undefined;
 }
 
-/** How much `drain` takes, and how long it waits for the first record. */
+/** How many records `drain` takes, and how long it waits for the first one. */
 export interface DrainOptions extends WaitOptions, TryDrainOptions {}
 
-/** How much `drainSync` takes, and how long it waits for the first record. */
+/** How many records `drainSync` takes, and how long it waits for the first one. */
 export interface DrainSyncOptions extends WaitSyncOptions, TryDrainOptions {}
 
 /** The bytes of a value in private memory. */
@@ -74,8 +74,8 @@ export function acknowledgesEach(value: unknown): boolean {
 /**
  * The receiving end of a ring, made by `ring.consumer()`. One participant holds it at a time.
  *
- * Calls that wait are served in their order: while one waits, the forms with "try" find nothing. When the producer closes its
- * end or dies, each call and each loop that waits then is told, after the last record, and each loop that is at work.
+ * Calls that wait are served in their order. While one waits, the forms with "try" find nothing. When the producer closes its
+ * end or dies, every waiting call and every loop learns of it, after the last record.
  *
  * @example
  * ```ts
@@ -105,21 +105,23 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   readonly #ring: number;
   readonly #waitersData: number;
   readonly #layout: Struct<Fields> | undefined;
-  /** Where values are copied to before they are read: a hostile peer may change the shared bytes at any moment. */
+  /**
+   * A buffer to which values are copied before they are read, because a hostile peer may change the shared bytes at any moment.
+   */
   readonly #own: Copied | undefined;
   readonly #cursor: RingCursor;
-  /** The record that is in the user's hands. */
+  /** The record that the user has; it was not released yet. */
   #peeked: HandedRecord | undefined;
-  /** What all records of `drain` are handed out as. */
+  /** The object that represents all records of `drain`. */
   readonly #drained: HandedRecord;
   #draining = false;
   /** Calls that wait. */
   readonly #queue = new Queue<QueuedWait>();
   readonly #part: EndPart;
-  /** How many ends of streams were reported, and whether the latest was a death. */
+  /** How many ends of streams were reported, and whether the latest end was a death. */
   #ends = 0;
   #endWasDeath = false;
-  /** The latest end was reported by the code that runs now: calls made beside it are told, too. */
+  /** The latest end was reported by the code that runs now. Calls that are made in the same turn learn of it, too. */
   #endIsNew = false;
 
   /** @internal */
@@ -167,12 +169,12 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 
   /**
-   * A copy of the next record.
+   * Receives a copy of the next record.
    *
    * @returns undefined when there is none now, or when other calls wait for one: they come first. Bytes are private memory; in
    *   a ring with a layout it is a value
-   * @throws {IsthmusError} BUSY while a record is peeked at; CLOSED: the consumer or its segment was closed; EVICTED: this
-   *   participant was removed; CORRUPT when the ring is damaged
+   * @throws {IsthmusError} BUSY while a peeked record is not released; CLOSED: the consumer or its segment was closed; EVICTED:
+   *   this participant was removed; CORRUPT when the ring is damaged
    */
   tryReceive(): T | undefined {
     if (this.#cursor.closed || this.#peeked) this.#usable();
@@ -195,11 +197,11 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 
   /**
-   * Copies the bytes of the next record to the start of a buffer that the caller keeps: no memory is allocated.
+   * Copies the bytes of the next record to the start of a buffer of the caller, without allocating memory.
    *
    * @param target at least as long as the record
    * @returns bytes of the record; undefined as for `tryReceive`
-   * @throws {TypeError | RangeError} when the target is no Uint8Array, or too short; the record stays
+   * @throws {TypeError | RangeError} when the target is not a Uint8Array, or is too short; the record stays in the ring
    * @throws {IsthmusError} as `tryReceive`
    */
   tryReceiveInto(target: Uint8Array): number | undefined {
@@ -216,7 +218,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 
   /**
-   * The next record in place, without a copy. It stays the next one until it is released.
+   * Returns the next record in place, without a copy. It stays the next one until it is released.
    *
    * @returns undefined when there is none now, or when other calls wait for one: they come first
    * @throws {IsthmusError} BUSY inside `drain`; CLOSED, EVICTED, CORRUPT as `tryReceive`
@@ -235,7 +237,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     return peeked;
   }
 
-  /** Puts a record into the user's hands, or takes it out of them. */
+  /** Records that the user has a record, or has it no more. */
   #hand(record: HandedRecord | undefined): void {
     if (this.#peeked) this.#peeked.valid = false;
     this.#peeked = record;
@@ -249,7 +251,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   };
 
   /**
-   * The next record in place, waiting for one. Calls are served in their order; what is called later waits until the record is
+   * Waits for the next record and returns it in place. Calls are served in their order. Later calls wait until the record is
    * released.
    *
    * @param options how long to wait, and a signal that ends it
@@ -273,7 +275,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 
   /**
-   * A copy of the next record, waiting for one. Calls are served in their order.
+   * Waits for the next record and returns a copy. Calls are served in their order.
    *
    * @param options how long to wait, and a signal that ends it
    * @returns undefined when the producer has closed its end and everything was received: once for each call that waits then;
@@ -287,7 +289,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 
   /**
-   * A copy of the next record, blocking the thread until there is one.
+   * Returns a copy of the next record, blocking the thread until there is one.
    *
    * @param options how long to wait
    * @returns as `receive`
@@ -335,7 +337,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     return waitSync(this.#lease.attachment, this.#forRecord(take, atEnd, told), how);
   }
 
-  /** What waits for a record, or for the end of the stream, of which it is told once. */
+  /** The condition of a call that waits for a record, or for the end of the stream, which it learns once. */
   #forRecord<V, E>(
     take: () => V | undefined,
     atEnd: E,
@@ -349,13 +351,13 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
       attempt: () => {
         if (this.#cursor.closed) this.#usable();
         if (told.ends === this.#ends) {
-          // A record that is peeked at comes first, and is released soon.
+          // A peeked record comes first. It is released soon.
           if (queue && this.#peeked) return NOT_YET;
           const taken = take();
           if (taken !== undefined) return taken;
           let end = this.#core.ringEnd(this.#ring);
           while (end === END_LIVE) {
-            const last = take(); // sent right before the end
+            const last = take(); // sent directly before the end
             if (last !== undefined) return last;
             end = this.#core.ringEnd(this.#ring);
           }
@@ -382,19 +384,19 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     });
   }
 
-  /** The ends of streams that a call which begins now need not be told of. */
+  /** The number of ends of streams that a call which begins now does not learn of. */
   #newcomer(): Told {
     return { ends: this.#endIsNew ? this.#ends - 1 : this.#ends };
   }
 
   /**
-   * Hands every record that is there now to a function, in place, and releases them in batches; each one on its own when
-   * the consumer acknowledges each.
+   * Calls a function for every record that is there now, in place. It releases the records in batches, or one by one if the
+   * consumer acknowledges each.
    *
-   * @param handle gets a record that is valid during the call; when it throws, that record stays
+   * @param handle gets a record that is valid during the call; if it throws, that record stays in the ring
    * @param given at most how many records
    * @returns number of records handled; 0 when there is none now, or when other calls wait for one: they come first
-   * @throws {TypeError} when the function is async, a generator, or returns a promise; the record stays then
+   * @throws {TypeError} when the function is async, a generator, or returns a promise; the record stays in the ring then
    * @throws what the function throws
    * @throws {IsthmusError} as `tryReceive`
    */
@@ -419,14 +421,14 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     } finally {
       this.#draining = false;
       this.#hand(undefined);
-      // When nothing was found, the core has published everything already.
+      // If there was no record, the core has already published everything.
       if (found && !this.#cursor.closed && (handled > 0 || this.#cursor.behind)) this.#cursor.release();
     }
     return handled;
   }
 
   /**
-   * Waits for a record, and hands it and all that are there then to a function, as `tryDrain`.
+   * Waits for a record. Then calls a function for it and for all records that are there, as `tryDrain`.
    *
    * @param handle as for `tryDrain`
    * @param given at most how many records, how long to wait for the first one, and a signal that ends the wait
@@ -466,10 +468,10 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 
   /**
-   * Copies of all records until the producer closes its end. Several loops may share a consumer: each record goes to one of
-   * them, and all of them end. A loop that begins after an end was told waits for the next producer, as a call of `receive`
-   * does: a loop in a loop serves one producer after the other. Leaving a loop (`break`, `return`, an exception, an aborted
-   * signal) leaves the consumer open, ends the receive that is pending, and takes nothing.
+   * Iterates over copies of all records, until the producer closes its end. Several loops may share a consumer: each record
+   * goes to one of them, and all of them end. A loop that begins after an end was reported waits for the next producer, as
+   * `receive` does, so a loop in a loop serves one producer after the other. Leaving a loop (`break`, `return`, an exception,
+   * an aborted signal) leaves the consumer open, ends the pending receive, and takes no record.
    *
    * @param options how long to wait for each record, and a signal that ends the loop
    * @returns an iterator for `for await`
@@ -495,15 +497,16 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 
   /**
-   * Gives the end back. What was received counts as consumed; a record that is peeked at, or handed out by `drain`, is the next
-   * consumer's first. Calls that wait get CLOSED. Never throws.
+   * Gives the end back. Received records are acknowledged. A peeked record, or the current record of `drain`, is the first
+   * record of the next consumer. Calls that wait get CLOSED. Never throws.
    */
   close(): void {
     if (this.#cursor.closed) return;
     try {
       this.#cursor.release();
     } catch {
-      // Damaged or evicted: nothing can be released, and the end is given up all the same.
+      // The ring is damaged, or this participant was evicted: nothing can be released, but the end is given back
+      // nevertheless.
     }
     this.#cursor.closed = true;
     if (this.#queue.length > 0) lookAgain(this.#lease.attachment, this.#waitersData);

@@ -25,9 +25,10 @@ export function checkHandle(handle: unknown): void {
 }
 
 /**
- * Where the consumer of a ring is: the record at hand, and what was taken that the core does not know of yet.
+ * The position of the consumer of a ring: the current record, and the records that were taken and that the core does not know
+ * of yet.
  *
- * When a record that was taken counts as consumed, so that it is not delivered again:
+ * When a taken record is acknowledged, so that it is not delivered again:
  *
  * | mode  | taken by a receive                                                 | taken by `walk`                             |
  * | ----- | ------------------------------------------------------------------ | ------------------------------------------- |
@@ -38,7 +39,7 @@ export function checkHandle(handle: unknown): void {
 export class RingCursor {
   /** The record that `next` found. */
   readonly record: RecordAtHand;
-  /** The end was given back: nothing is taken any more. */
+  /** The end was given back: no record is taken any more. */
   closed = false;
   readonly #attachment: Attachment;
   readonly #core: Core;
@@ -51,19 +52,19 @@ export class RingCursor {
   readonly #heldMax: number;
   /** Bytes of each record of a ring with a layout; 0 when records have any length. */
   readonly #valueBytes: number;
-  /** Each record is acknowledged on its own. */
+  /** Whether each record is acknowledged separately. */
   readonly #each: boolean;
   /** Offset of the first record that the core has not been told of. */
   #at: number;
-  /** Bytes, from there on, of the records that were taken since, and unless that is 0 their number. */
+  /** Bytes of the records that were taken since, counted from there; and their number, valid if the bytes are not 0. */
   #advance = 0;
   #records = 0;
-  /** Payload bytes of the record at hand. */
+  /** Payload bytes of the current record. */
   #length = 0;
 
   /**
    * @param at offset of the next record
-   * @param each acknowledges each record on its own
+   * @param each whether each record is acknowledged separately
    */
   constructor(attachment: Attachment, geometry: RingGeometry, at: number, each: boolean) {
     const { core } = attachment;
@@ -81,7 +82,7 @@ export class RingCursor {
     this.record = new RecordAtHand(attachment);
   }
 
-  /** Moves on to the next record: true when there is one. What was taken before is told to the core. */
+  /** Moves to the next record. Returns true if there is one. It reports the records that were taken before to the core. */
   next(): boolean {
     if (this.#each && this.#advance > 0) this.release();
     const advance = this.#advance;
@@ -96,7 +97,7 @@ export class RingCursor {
       if (flags & FLAG_WAKE) this.#attachment.notify(this.#waitersRoom);
       if (flags & FLAG_EMPTY) return false;
     }
-    // The core has checked this length, but a hostile peer may have changed it since: the view must stay in the ring.
+    // The core has checked this length, but a hostile peer may have changed it since. The view must stay inside the ring.
     const length = this.#u32[at >>> 2];
     if (length > this.#geometry.end - at - RECORD_HEADER_BYTES) throw this.#failed(CORRUPT);
     if (this.#valueBytes !== 0 && length !== this.#valueBytes)
@@ -106,21 +107,21 @@ export class RingCursor {
     return true;
   }
 
-  /** The record at hand is taken; see above for when it counts as consumed. */
+  /** Takes the current record; the table above says when it is acknowledged. */
   take(): void {
     this.#records = 1;
     this.#advance = recordBytes(this.#length);
     if (this.#advance > this.#heldMax) this.release();
   }
 
-  /** The record at hand is taken, and released. */
+  /** Takes and releases the current record. */
   takeAndRelease(): void {
     this.#records = 1;
     this.#advance = recordBytes(this.#length);
     this.release();
   }
 
-  /** Lets the producer have the room of everything that was taken. */
+  /** Gives the room of all taken records back to the producer. */
   release(): void {
     const advance = this.#advance;
     const records = advance === 0 ? 0 : this.#records;
@@ -131,17 +132,18 @@ export class RingCursor {
     if (flagsOf(result) & FLAG_WAKE) this.#attachment.notify(this.#waitersRoom);
   }
 
-  /** Whether the core has not been told of something that was taken. */
+  /** Whether there are taken records that the core does not know of. */
   get behind(): boolean {
     return this.#advance > 0;
   }
 
   /**
-   * Hands over, and takes, the record at hand and those behind it, as far as the core lets us go on without it.
+   * Calls the function for the current record and the following ones, and takes them, as far as the core allows without a call
+   * of it.
    *
-   * @param handed the object that each record is handed over as
+   * @param handed the object that represents each record
    * @param most records, from 1
-   * @returns number of records handed over
+   * @returns number of records handled
    */
   walk(handle: (record: HandedRecord) => unknown, handed: HandedRecord, most: number): number {
     const u32 = this.#u32;
@@ -149,7 +151,7 @@ export class RingCursor {
     const waiting = (this.#waitersRoom + WAITERS_SUMMARY_OFFSET) >>> 2;
     let length = this.#length;
     let at = this.#at;
-    // For a single record it does not matter how many there are.
+    // For a single record, the number of records does not matter.
     const single = most === 1 || this.#each;
     const end = single ? at : at + (this.#core.ringReady(this.#ring, this.#capacity, at) >>> 0);
     const records = single ? 1 : Math.min(most, this.#core.ringReadyRecords(this.#ring));
@@ -162,10 +164,10 @@ export class RingCursor {
       at += bytes;
       this.#advance += bytes;
       this.#records = walked;
-      // A producer that waits for room must not wait for all the rest: the core releases what was taken.
+      // A producer that waits for room must not wait until all records are handled: the core releases the taken ones.
       if (walked === records || at >= end || u32[waiting] !== 0) return walked;
-      // A hostile peer may change a header at any moment: each word is read once, and what was checked is what counts.
-      // Whatever is no record of this stretch is for the core: padding is skipped, and damage is reported, there.
+      // A hostile peer may change a header at any moment. So each word is read once, and only the checked value is used.
+      // Anything that is not a record of this part is left to the core, which skips padding and reports damage.
       length = u32[at >>> 2];
       if (length > end - at - RECORD_HEADER_BYTES || u32[(at >>> 2) + 1] !== RECORD_DATA) return walked;
       if (this.#valueBytes !== 0 && length !== this.#valueBytes) return walked;

@@ -15,15 +15,15 @@ import type { Fields, Struct } from "../struct/struct.js";
 import { type Condition, NOT_YET } from "../wait/wait.js";
 import { ringAdvice } from "./errors.js";
 
-/** What both ends of a ring share. */
+/** The common part of both ends of a ring. */
 export interface RingGeometry {
   readonly name: string;
   readonly ring: number;
   readonly capacity: number;
-  /** First byte of the records, and the first behind them. */
+  /** Offset of the first byte of the records, and of the first byte after them. */
   readonly data: number;
   readonly end: number;
-  /** Of the records; undefined when they are bytes of any length. */
+  /** The layout of the records; undefined when they are bytes of any length. */
   readonly layout: Struct<Fields> | undefined;
 }
 
@@ -42,7 +42,7 @@ function attach(attachment: Attachment, end: EndName, { ring, capacity }: RingGe
   return result >>> 0;
 }
 
-/** The same, past owners that turn out to be dead; undefined while a live one holds the end. */
+/** The same, with retries while the owner is dead; undefined while a live owner holds the end. */
 function attachPastDead(attachment: Attachment, end: EndName, geometry: RingGeometry): number | undefined {
   return attachment.retryPastDead(() => {
     const result = attach(attachment, end, geometry);
@@ -73,8 +73,8 @@ export function takeEnd(attachment: Attachment, end: EndName, geometry: RingGeom
 }
 
 /**
- * Waits until an end is free, and takes it. Whoever gives an end back wakes those who wait for it. An owner that died wakes
- * nobody, so the kernel is asked at first and then with each recheck.
+ * Waits until an end is free, and takes it. A participant that gives an end back wakes those that wait for it. A dead owner
+ * wakes no waiter, so the kernel is asked at first and with each recheck.
  *
  * @param make makes the object of the end from the offset of the next record
  */
@@ -107,7 +107,9 @@ export function endAwaited<T>(
   };
 }
 
-/** Throws when a blocked thread would wait for an end that its own opener holds: nothing could give it back. */
+/**
+ * Throws if a blocked thread would wait for an end that its own opener holds, because a blocked thread could not give it back.
+ */
 export function checkOwnEnd(attachment: Attachment, end: EndName, { ring, name }: RingGeometry): void {
   const state =
     end === "producer" ? attachment.core.ringProducerState(ring) : attachment.core.ringConsumerState(ring);
@@ -120,24 +122,24 @@ export function checkOwnEnd(attachment: Attachment, end: EndName, { ring, name }
   );
 }
 
-/** How an end is given back; no closures, see `EndPart`. */
+/** A function that gives an end back. It must not be a closure: see `EndPart`. */
 type GiveBack = (attachment: Attachment, ring: number) => void;
 
-/** Gives the producer's end back; wakes a consumer that waits, and those who wait for the end. */
+/** Gives the producer's end back. Wakes a consumer that waits, and those that wait for the end. */
 export function ringCloseProducer(attachment: Attachment, ring: number): void {
   const { core } = attachment;
   if (core.ringCloseProducer(ring)) attachment.notify(core.ringWaitersData(ring) >>> 0);
   notifyEnds(attachment, ring);
 }
 
-/** The same in the middle of a stream: the consumer is told as when the producer had died. */
+/** The same in the middle of a stream: the consumer gets PEER_DIED, as after a death. */
 export function ringAbandonProducer(attachment: Attachment, ring: number): void {
   const { core } = attachment;
   if (core.ringAbandonProducer(ring)) attachment.notify(core.ringWaitersData(ring) >>> 0);
   notifyEnds(attachment, ring);
 }
 
-/** Gives the consumer's end back; wakes a producer that waits, and those who wait for the end. */
+/** Gives the consumer's end back. Wakes a producer that waits, and those that wait for the end. */
 export function ringCloseConsumer(attachment: Attachment, ring: number): void {
   const { core } = attachment;
   if (core.ringCloseConsumer(ring)) attachment.notify(core.ringWaitersRoom(ring) >>> 0);
@@ -150,8 +152,9 @@ function notifyEnds(attachment: Attachment, ring: number): void {
 }
 
 /**
- * An end as a part of its attachment that does not keep it, since an end keeps its segment: an end that was dropped together with
- * its segment is closed. When the end was collected already, `close` says how the core gives it back.
+ * An end, as a part of its attachment. The part does not keep the end alive, because an end keeps its segment alive: so an end
+ * that the program drops together with its segment is closed. If the end was already collected, `close` gives it back in the
+ * core.
  */
 export class EndPart implements Closable {
   readonly #attachment: Attachment;
@@ -159,14 +162,14 @@ export class EndPart implements Closable {
   readonly #ring: number;
   readonly #close: GiveBack;
 
-  /** `close` is no closure: one that is made beside others would keep what they keep. */
+  /** `close` must not be a closure, because closures that are made in the same scope keep each other's variables alive. */
   constructor(attachment: Attachment, end: Closable, ring: number, close: GiveBack) {
     this.#attachment = attachment;
     this.#end = new SoftReference(end);
     this.#ring = ring;
     this.#close = close;
     attachment.parts.add(this);
-    attachment.core.ownerKept(); // from now on there is somebody who gives it back
+    attachment.core.ownerKept(); // from now on, an object exists that gives the end back
   }
 
   /** The end has been closed. */
@@ -175,7 +178,7 @@ export class EndPart implements Closable {
     this.#end.clear();
   }
 
-  /** Nobody has said that a producer's stream is complete: its consumer is told as after any death. */
+  /** The program has not said that a producer's stream is complete, so its consumer gets PEER_DIED. */
   abandon(): void {
     if (this.#close === ringCloseProducer) this.done();
     else this.close();

@@ -1,4 +1,4 @@
-/** Who holds the ends of a ring at this moment, read without a lock and without writing. */
+/** Reads which participants hold the ends of a ring now. It takes no lock and writes nothing. */
 import {
   OBJECT_ALIGNMENT,
   OWNER_ABANDONED,
@@ -12,17 +12,17 @@ import { ownerOfSlot, slotOf } from "../segment/token.js";
 
 /** A participant that holds an end of a ring. */
 export interface EndHolder {
-  /** Its number among the participants. */
+  /** Its slot number. */
   slot: number;
   /** Process id in its own pid namespace, for display. */
   pid: number;
-  /** Whether the kernel says that it lives. Who is dead holds the end until the next one takes it. */
+  /** Whether it is alive, as the kernel says. A dead participant holds the end until the next one takes it. */
   alive: boolean;
-  /** It is this opener. */
+  /** Whether it is this opener. */
   self: boolean;
 }
 
-/** @internal The holders of both ends; nobody when a damaged entry leads elsewhere. */
+/** @internal The holders of both ends; none when the entry is damaged and its offset is outside the segment. */
 export function endHolders(
   attachment: Attachment,
   ring: number,
@@ -35,7 +35,7 @@ export function endHolders(
   };
 }
 
-/** Nobody when the end is free, when its holder died and its slot has another owner since, or when the word is damaged. */
+/** undefined when the end is free, when its holder died and its slot has another owner since, or when the word is damaged. */
 function holderOf(attachment: Attachment, at: number): EndHolder | undefined {
   const { u32 } = attachment;
   const low = u32[at >>> 2];

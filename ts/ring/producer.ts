@@ -50,29 +50,28 @@ import {
 import type { FieldsOf } from "./payload.js";
 import { Stamp } from "./send-time.js";
 
-/** How far `sendMany` has come. */
+/** The progress of `sendMany`. */
 export interface SendProgress {
-  /** Records sent so far. The call sets it, also when it fails. */
+  /** Records sent so far. The call sets it, even if it fails. */
   sent: number;
 }
 
-/** How long and whether `sendMany` waits. */
+/** How long `sendMany` waits, and a signal that ends it. */
 export interface SendManyOptions extends WaitOptions {
-  /** An object that says how many records were sent, also when a signal ends the call. Default: none. */
+  /** An object that receives the number of records that were sent, even if a signal ends the call. Default: none. */
   progress?: SendProgress | undefined;
 }
 
 /** How long `sendManySync` waits. */
 export interface SendManySyncOptions extends WaitSyncOptions {
-  /** An object that says how many records were sent. Default: none. */
+  /** An object that receives the number of records that were sent. Default: none. */
   progress?: SendProgress | undefined;
 }
 
 /**
  * The sending end of a ring, made by `ring.producer()`. One participant holds it at a time.
  *
- * Calls that wait are served in their order, before everything that is called later: while one waits, the forms with "try" find
- * no room.
+ * Calls that wait are served in their order, before all later calls. While one waits, the forms with "try" find no room.
  *
  * @example
  * ```ts
@@ -114,13 +113,15 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   readonly #ring: number;
   readonly #waitersData: number;
   readonly #waitersRoom: number;
-  /** Offset of the next record and contiguous bytes known to be free there. Ours alone: no peer can move them. */
+  /**
+   * Offset of the next record, and contiguous bytes that are known to be free there. They are private: no peer can change them.
+   */
   #at: number;
   #room = 0;
   #state: "open" | "claimed" | "closed" = "open";
   /** Calls of `end` that wait: nothing more may be sent. */
   #ending = 0;
-  /** The stream was completed by `end`. */
+  /** Whether `end` has completed the stream. */
   #ended = false;
   readonly #stamp: Stamp;
   /** Calls that wait. */
@@ -152,7 +153,8 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
    *
    * @param bytes the payload: 0 bytes to capacity - 8, a view of any kind; in a ring with a layout a value
    * @returns false when the ring is full, or when other calls wait for room: they come first
-   * @throws {TypeError | RangeError} when it is no such payload, naming the field of a value that does not fit; nothing is sent
+   * @throws {TypeError | RangeError} when it is not such a payload, naming the field of a value that does not fit; nothing is
+   *   sent
    * @throws {IsthmusError} TOO_LARGE when it can never fit; BUSY while a claim is open; CLOSED: the producer or its segment was
    *   closed; EVICTED: this participant was removed; CORRUPT when the ring is damaged
    */
@@ -165,13 +167,13 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   #trySendValue(layout: Struct<Fields>, value: unknown): boolean {
     const staged = layout.stage(value as never);
     const { bytes } = staged;
-    // Getters of the value have run: they may have sent, closed, or begun to wait.
+    // Getters of the value have run. They may have sent something, closed the producer, or begun to wait.
     const sent = this.#queue.length === 0 ? this.#append(bytes) : this.#comesLater(bytes.length);
     layout.done(staged);
     return sent;
   }
 
-  /** Others wait for room and come first. Throws what would be thrown without them. */
+  /** Other calls wait for room and come first. Throws the errors that the call would throw without them. */
   #comesLater(length: number): false {
     this.#checkOpen();
     checkFits(length, this.#geometry);
@@ -183,20 +185,20 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     if (refusal) throw refusal;
   }
 
-  /** Why nothing can be sent now. */
+  /** The error if nothing can be sent now. */
   #refusal(): Error | undefined {
     if (this.#state !== "open") return producerUnusable(this.#geometry, this.#state);
     return this.#ending > 0 ? producerUnusable(this.#geometry, "ending") : undefined;
   }
 
-  /** Sends one record if there is room, whoever waits. */
+  /** Sends one record if there is room, even if other calls wait. */
   #append(bytes: Uint8Array): boolean {
     const length = bytes.length;
     if (this.#state !== "open" || RECORD_HEADER_BYTES + length > this.#room - 7) {
       if (!this.#makeRoom(length)) return false;
     }
     const attachment = this.attachment;
-    // Another producer may have published records where this one would write.
+    // This participant may have been evicted, and another producer may have published records where this one would write.
     if (attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
     const at = this.#at;
     if (length < LARGE_BYTES_MIN) this.#u8.set(bytes, at + RECORD_HEADER_BYTES);
@@ -215,7 +217,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     if (flagsOf(next) & FLAG_WAKE) this.attachment.notify(this.#waitersData);
   }
 
-  /** Asks the core for room; throws when there can never be any. */
+  /** Asks the core for room. Throws if the record can never fit. */
   #makeRoom(length: number): boolean {
     if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state);
     if (this.attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
@@ -225,14 +227,14 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     if (isError(at)) throw sendFailed(at, this.#geometry);
     this.#at = this.#core.claimed.value >>> 0;
     this.#room = this.#core.room.value >>> 0;
-    // A consumer that sleeps on an otherwise empty ring must skip the padding before there can be room.
+    // If the consumer sleeps and the ring has only padding, the consumer must skip that before there is room.
     if (at === 0 && this.#core.waitersAny(this.#waitersData)) this.attachment.notify(this.#waitersData);
     return at !== 0;
   }
 
   /**
-   * Sends a copy of the payload, waiting for room. Calls are served in their order, before everything else. The bytes must not
-   * change meanwhile; a value is copied at once.
+   * Waits for room and sends a copy of the payload. Calls are served in their order, before all others. The bytes must not
+   * change meanwhile. A value is copied at once.
    *
    * @param bytes the payload, as for `trySend`
    * @param options how long to wait, and a signal that ends it
@@ -264,7 +266,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     waitSync(this.#lease.attachment, this.#forRoom(attempt), how);
   }
 
-  /** The payload as bytes: those of a value are private. */
+  /** The payload as bytes. The bytes of a value are private. */
   #payload(given: T): Uint8Array {
     if (this.layout === undefined) return bytesOf("bytes", given);
     return this.layout.stage(given as never).bytes;
@@ -276,14 +278,14 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     if (this.#queue.length > 0) throw sendsWait(this.#geometry);
   }
 
-  /** What waits for room: an attempt that is made again when there is more. */
+  /** The condition of a call that waits for room. */
   #forRoom<V>(attempt: () => V | typeof NOT_YET, queue?: Queue<QueuedWait>): Condition<V> {
     return {
       what: `waiting for room in ring "${this.#geometry.name}"`,
       waiters: this.#waitersRoom,
       queue,
       attempt: () => {
-        // A claim that waited was served; what comes after it goes on when it ends.
+        // A waiting claim was served. Later calls continue when it ends.
         if (queue && this.#state === "claimed") return NOT_YET;
         const value = attempt();
         if (value === NOT_YET) this.#checkConsumer();
@@ -315,14 +317,14 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   }
 
   /**
-   * Sends copies of all payloads, in order, waiting for room. Nothing else of this producer comes between them. The array may
-   * change meanwhile, the bytes must not.
+   * Waits for room and sends copies of all payloads, in order. No other record of this producer comes between them. The array
+   * may change meanwhile, but the bytes must not.
    *
    * @param arrayOfBytes the payloads, each as for `trySend`
-   * @param options how long to wait, a signal that ends it, and an object that says how many were sent
+   * @param options how long to wait, a signal that ends it, and an object that receives the number sent
    * @throws {IsthmusError} as `send`, with the number of records that were sent before in the error's `sent`; when one of them is
    *   too large or of a wrong type, none is sent
-   * @throws the signal's reason, when it is aborted; `options.progress` says how many were sent
+   * @throws the signal's reason, when it is aborted; `options.progress` has the number sent
    */
   async sendMany(arrayOfBytes: readonly T[], options?: SendManyOptions): Promise<void> {
     const payloads = this.#payloads(arrayOfBytes);
@@ -341,7 +343,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
    * As `sendMany`, blocking the thread.
    *
    * @param arrayOfBytes the payloads, each as for `trySend`
-   * @param options how long to wait, and an object that says how many were sent
+   * @param options how long to wait, and an object that receives the number sent
    * @throws {IsthmusError} BUSY while another call of this producer waits; otherwise as `sendMany`
    */
   sendManySync(arrayOfBytes: readonly T[], options?: SendManySyncOptions): void {
@@ -366,7 +368,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     return { progress, attempt };
   }
 
-  /** The array itself, when everything in it is bytes that can fit: what is wrong is found before anything is sent. */
+  /** Returns the array itself if all its elements are bytes that can fit. So errors are found before anything is sent. */
   #checked(arrayOfBytes: readonly unknown[]): readonly unknown[] {
     if (!Array.isArray(arrayOfBytes)) throw wrongType("arrayOfBytes", "an array of Uint8Array", arrayOfBytes);
     this.#checkOpen();
@@ -375,7 +377,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     return arrayOfBytes;
   }
 
-  /** An array of our own; the bytes of values are copied. */
+  /** Returns a new array, with copies of the bytes of values. */
   #payloads(given: readonly unknown[]): Uint8Array[] {
     const { layout } = this;
     if (layout === undefined) return this.#checked(given).map((_, index) => elementOf(given, index));
@@ -389,14 +391,14 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     });
   }
 
-  /** Sends payloads from an index on, as far as there is room, and publishes them together. Returns how many. */
+  /** Sends payloads from an index on, as far as there is room, and publishes them together. Returns their number. */
   #appendMany(payloads: readonly unknown[], begin: number): number {
     const core = this.#core;
     const u8 = this.#u8;
     const { attachment } = this;
     if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state);
     if (attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
-    // Only what is published moves our own offset.
+    // The offset of this producer moves only when records are published.
     let from = this.#at;
     let at = from;
     let room = this.#room;
@@ -427,7 +429,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     return index - begin;
   }
 
-  /** Sends the records that are staged from our offset up to another one. */
+  /** Publishes the staged records, from the current offset to another one. */
   #publish(to: number, records: number, payloadBytes: number): void {
     if (records === 0) return;
     const bytes = to - this.#at;
@@ -439,9 +441,9 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   }
 
   /**
-   * Claims room to be filled in place, without a copy.
+   * Claims room that the caller fills in place, without a copy.
    *
-   * @param length bytes, 0 to capacity - 8; in a ring with a layout it may be left out, since each record has as many bytes
+   * @param length bytes, 0 to capacity - 8; optional in a ring with a layout, where all records have the same length
    * @returns undefined when the ring is full, or when other calls wait for room: they come first
    * @throws {TypeError | RangeError} when the length is no such number
    * @throws {IsthmusError} as `trySend`
@@ -453,7 +455,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   }
 
   /**
-   * Claims room to be filled in place, waiting for it. Calls are served in their order, and what is called later waits until the
+   * Waits for room and claims it. The caller fills it in place. Calls are served in their order, and later calls wait until the
    * claim has ended.
    *
    * @param length as for `tryClaim`
@@ -516,8 +518,8 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   }
 
   /**
-   * Completes the stream: what waits is sent first, then the end is given back. From the call on nothing more may be sent; if it
-   * fails, the producer is open as before. Does nothing after `end` or `close`.
+   * Completes the stream: sends what waiting calls were given, and then gives the end back. After this call begins, nothing
+   * more can be sent. If it fails, the producer stays open. Does nothing after `end` or `close`.
    *
    * @param options how long to wait, and a signal that ends it
    * @throws {IsthmusError} TIMED_OUT; BUSY while a claim is open; CLOSED: the producer or its segment was closed meanwhile;
@@ -546,9 +548,9 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   }
 
   /**
-   * Gives the end back at once; what waits is given up, with CLOSED. A consumer that has received everything sees the end of the
-   * stream: see `end` for a stream that is to be complete. Where neither was called when the process or worker ends, the consumer
-   * gets PEER_DIED: nobody has said that the stream is complete. Never throws.
+   * Gives the end back at once. Calls that wait get CLOSED. When the consumer has received everything, it sees the end of the
+   * stream. Use `end` to send everything that waits first. If the process or worker ends without either call, the consumer gets
+   * PEER_DIED, because the stream may be incomplete. Never throws.
    */
   close(): void {
     this.#giveBack(ringCloseProducer);

@@ -11,8 +11,8 @@ import type { Fields, Struct } from "../struct/struct.js";
 import type { ViewOf } from "./payload.js";
 
 /**
- * A record in shared memory, from `peek`, `drain` and their other forms. Valid until it is released; a consumer hands out one
- * at a time. `drain` uses one object for all of its records.
+ * A record in shared memory, from `peek`, `drain` and their other forms. It is valid until it is released. A consumer gives one
+ * record at a time. `drain` uses one object for all of its records.
  *
  * @example
  * ```ts
@@ -29,7 +29,7 @@ import type { ViewOf } from "./payload.js";
  */
 export interface RingRecord<F extends Fields = never> {
   /**
-   * The payload, in place: not to be used after the release. It lies in a SharedArrayBuffer.
+   * The payload, in place. Do not use it after the release. Its buffer is a SharedArrayBuffer.
    *
    * @throws {IsthmusError} CLOSED when it was released already
    */
@@ -37,13 +37,13 @@ export interface RingRecord<F extends Fields = never> {
   /** Bytes of the payload. */
   readonly byteLength: number;
   /**
-   * The fields of the payload, in place: not to be used after the release. undefined in a ring without a layout.
+   * The fields of the payload, in place. Do not use them after the release. undefined in a ring without a layout.
    *
    * @throws {IsthmusError} CLOSED when it was released already
    */
   readonly view: ViewOf<F>;
   /**
-   * A copy of the payload in private memory: for what does not take shared bytes, and for keeping it.
+   * Returns a copy of the payload in private memory, to keep it, or for an API that does not accept shared bytes.
    *
    * @returns the copy
    * @throws {IsthmusError} CLOSED when the record was released already
@@ -52,40 +52,40 @@ export interface RingRecord<F extends Fields = never> {
   /**
    * Copies the payload.
    *
-   * @param target gets it at its start; at least `byteLength` bytes
+   * @param target the payload is copied to its start; at least `byteLength` bytes
    * @returns the number of bytes
-   * @throws {TypeError | RangeError} when the target is no Uint8Array, or too short
+   * @throws {TypeError | RangeError} when the target is not a Uint8Array, or is too short
    * @throws {IsthmusError} CLOSED when the record was released already
    */
   copyInto(target: Uint8Array): number;
   /**
-   * Acknowledges the record, at once: the producer may use its room, and nobody receives it again. Not for records that `drain`
-   * hands out: it releases them itself.
+   * Acknowledges the record at once: the producer may reuse its room, and the record is not delivered again. `drain` releases
+   * its records itself.
    *
    * @throws {IsthmusError} CLOSED when the record was released already; BUSY inside `drain`; EVICTED; CORRUPT
    */
   release(): void;
   /**
-   * As `release`, and nothing when it was released already: for `using`.
+   * As `release`, but does nothing when the record was already released: for `using`.
    *
    * @throws {IsthmusError} BUSY inside `drain`; otherwise as `release`
    */
   [Symbol.dispose](): void;
 }
 
-/** Records up to this many bytes are copied word by word: a view of so few bytes costs more than to copy them. */
+/** Records of up to this many bytes are copied word by word, because making a view costs more than copying them. */
 const WORD_COPY_BYTES_MAX = 256;
 
-/** @internal The record that a consumer has reached: where it lies, and how it is copied. */
+/** @internal The current record of a consumer: where it is, and how it is copied. */
 export class RecordAtHand {
   readonly attachment: Attachment;
   readonly #u8: Uint8Array;
   readonly #i32: Int32Array;
   #from = 0;
   #length = 0;
-  /** The buffer that the latest record was copied into: it is usually the same one again. */
+  /** The buffer that the last record was copied into. It is usually the same one again. */
   #target: Uint8Array | undefined;
-  /** Its length when it was looked at: it changes when the buffer under it is resized. */
+  /** Its length when it was last checked. It changes when the buffer under it is resized. */
   #targetLength = 0;
   #targetWords: Int32Array | undefined;
   #copyLarge: ((source: Uint8Array) => void) | undefined;
@@ -96,7 +96,7 @@ export class RecordAtHand {
     this.#i32 = attachment.i32;
   }
 
-  /** The record whose header lies at `at`, with a length that was checked. */
+  /** Sets the record: its header is at `at`, and its length was checked. */
   place(at: number, length: number): void {
     this.#from = at + RECORD_HEADER_BYTES;
     this.#length = length;
@@ -125,7 +125,7 @@ export class RecordAtHand {
     return copy;
   }
 
-  /** Copies the payload to the start of a buffer, which is checked when it is another one than last time. */
+  /** Copies the payload to the start of a buffer. It checks the buffer if it is not the one of the last time. */
   copy(target: Uint8Array): number {
     const length = this.#length;
     const from = this.#from;
@@ -167,7 +167,7 @@ function released(): IsthmusError {
   return new IsthmusError("CLOSED", "this record was released already; peek again");
 }
 
-/** @internal The record at hand, as its user has it: valid until it is released. */
+/** @internal The current record, as the object that the user has. It is valid until it is released. */
 export class HandedRecord implements RingRecord<Fields> {
   static {
     describe(HandedRecord.prototype, "RingRecord", (record) =>
@@ -178,13 +178,13 @@ export class HandedRecord implements RingRecord<Fields> {
 
   /** @internal */
   readonly cannotBeCloned = openItByItsNameOverThere;
-  /** Whether users may look at it. */
+  /** Whether the user may access it. */
   valid = false;
   readonly #record: RecordAtHand;
   readonly #layout: Struct<Fields> | undefined;
   readonly #release: () => void;
 
-  /** `release` does what the record's own `release` is for. */
+  /** `release` implements the `release` of the record. */
   constructor(
     by: typeof OURS,
     record: RecordAtHand,
@@ -210,7 +210,7 @@ export class HandedRecord implements RingRecord<Fields> {
     return this.#record.length;
   }
 
-  /** A view of the fields of the ring, which its type says. */
+  /** A view of the fields of the ring; its type is that of the ring. */
   get view(): never {
     this.#check();
     const layout = this.#layout;
@@ -224,7 +224,7 @@ export class HandedRecord implements RingRecord<Fields> {
         check: (writing) => {
           attachment.check(writing);
           this.#check();
-          if (this.#record.from !== from) throw released(); // another record is at hand by now
+          if (this.#record.from !== from) throw released(); // another record is the current one by now
         },
         changing() {},
         copyIn: attachment.copyIn,
@@ -255,7 +255,7 @@ export class HandedRecord implements RingRecord<Fields> {
     if (this.valid) this.#release();
   }
 }
-/** Sixteen words a turn: engines look at both arrays anew in each turn, which costs more than to copy a word. */
+/** Copies sixteen words in each turn, because engines check both arrays in each turn, which costs more than copying a word. */
 function copyWords(target: Int32Array, source: Int32Array, from: number, count: number): void {
   let i = 0;
   for (; i + 16 <= count; i += 16) {

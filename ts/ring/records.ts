@@ -3,14 +3,14 @@ import { disposable } from "../disposal.js";
 import { Leaving } from "../wait/leaving.js";
 import { inTurn } from "../wait/turn.js";
 
-/** Of how many ends of streams a loop, or a call, was told. */
+/** How many ends of streams were reported to a loop or a call. */
 export interface Told {
   ends: number;
 }
 
 type Receive<T> = (told: Told | undefined, how: Waiting) => { told: Told; next: Promise<T | undefined> };
 
-/** The records of a ring, one after the other, as `for await` takes them. */
+/** The records of a ring, one after the other, for `for await`. */
 export class RingRecords<T> implements AsyncIterableIterator<T> {
   static {
     disposable(RingRecords.prototype, undefined, (records) => records.return());
@@ -19,9 +19,9 @@ export class RingRecords<T> implements AsyncIterableIterator<T> {
   readonly #receive: Receive<T>;
   readonly #how: Waiting;
   readonly #leaving = new Leaving();
-  /** A loop begins with its first `next`, and is told of each end that comes after. */
+  /** A loop begins with its first `next`, and learns of each end that comes after that. */
   #told: Told | undefined;
-  /** It has ended, or was left: what is pending gives no record. */
+  /** The loop has ended or was left: a pending call gives no record. */
   #done = false;
 
   /** @internal */

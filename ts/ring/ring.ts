@@ -32,34 +32,35 @@ import type { FieldsOf, SentOf } from "./payload.js";
 import { Producer } from "./producer.js";
 import { type ReadableOptions, readableOf, type WritableOptions, writableOf } from "./streams.js";
 
-/** What a ring is made with; whoever opens it gives the same, or leaves out `bytes`. */
+/** How a ring is created. Every opener must pass the same values, but may leave out `bytes`. */
 export interface RingOptions<F extends Fields = never> {
   /**
    * Capacity in bytes, 1 to 2 GiB - 64 KiB, rounded up to a multiple of 8, at least 64. Each record takes its payload, rounded
-   * up to a multiple of 8, and 8 bytes more. Without it, only a ring that exists is opened, whatever its capacity.
+   * up to a multiple of 8, and 8 bytes more. Without `bytes`, the call opens an existing ring of any capacity, and creates
+   * none.
    */
   bytes?: number | undefined;
-  /** What `struct` made: then values are sent and received. Default: none, records are bytes of any length. */
+  /** A layout made by `struct`: then the ring carries values. Default: none; records are bytes of any length. */
   layout?: Struct<F> | undefined;
 }
 
-/** Counts of a ring. Exact up to 2^53, and off by at most what a crash left half counted. */
+/** Counters of a ring. Exact up to 2^53, except for records that were being counted during a crash. */
 export interface RingStats {
-  /** Records sent since the ring was made. */
+  /** Records sent since the ring was created. */
   sent: number;
-  /** Records received and released since the ring was made. */
+  /** Records received and released since the ring was created. */
   received: number;
   /** Payload bytes sent. */
   bytes: number;
-  /** Bytes of the capacity that hold records which are not released yet. */
+  /** Bytes of the capacity that are used by records that are not released yet. */
   used: number;
   /** Bytes for records. */
   capacity: number;
-  /** When the last record was sent, to within 64 records of one burst; undefined before the first. */
+  /** When the last record was sent. It may be up to 64 records of one burst old. undefined before the first record. */
   lastSentAt: Date | undefined;
-  /** Who holds the producer's end; undefined when nobody does. */
+  /** The participant that holds the producer's end; undefined when there is none. */
   producer: EndHolder | undefined;
-  /** Who holds the consumer's end; undefined when nobody does. */
+  /** The participant that holds the consumer's end; undefined when there is none. */
   consumer: EndHolder | undefined;
 }
 
@@ -67,8 +68,8 @@ export interface RingStats {
  * A ring: one producer streams records to one consumer, in order. Opened with `segment.ring(name, { bytes })`; records are bytes
  * of any length, or values of a struct when it is made with a `layout`.
  *
- * A record is delivered at least once. What a consumer had received but not acknowledged when it was killed is delivered again
- * to its successor: see `ConsumerOptions` and docs/recovery.md.
+ * A record is delivered at least once. If a consumer is killed, records that it had received but not acknowledged are delivered
+ * again to its successor: see `ConsumerOptions` and docs/recovery.md.
  *
  * @example
  * ```ts
@@ -99,13 +100,13 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
   readonly cannotBeCloned = openItByItsNameOverThere;
   /** Its name in the segment. */
   readonly name: string;
-  /** Bytes for records: what it was made with, rounded up. */
+  /** Bytes for records: those given at its creation, rounded up. */
   readonly capacity: number;
-  /** Of the records; undefined when they are bytes. */
+  /** The layout of the records; undefined when they are bytes. */
   readonly layout: [F] extends [never] ? undefined : Struct<F>;
   readonly #lease: Lease;
   readonly #geometry: RingGeometry;
-  /** Its records have a layout that this opener has not given. */
+  /** The records have a layout, and this opener has not passed it. */
   readonly #hidden: boolean;
 
   /** @internal */
@@ -146,7 +147,8 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
   }
 
   /**
-   * Takes the producer's end as soon as nobody alive holds it: for a program that replaces another one, or stands by for it.
+   * Takes the producer's end as soon as no live participant holds it: for a program that replaces another one, or is its
+   * standby.
    *
    * @param options how long to wait, and a signal that ends it
    * @returns the end, as `producer`
@@ -165,7 +167,7 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
    *
    * @param options how long to wait
    * @returns the end, as `producer`
-   * @throws {IsthmusError} DEADLOCK when this very opener holds the end; otherwise as `waitForProducer`
+   * @throws {IsthmusError} DEADLOCK when this opener itself holds the end; otherwise as `waitForProducer`
    */
   waitForProducerSync(options?: WaitSyncOptions): Producer<SentOf<T, F>, F> {
     const how = waitingSync(options);
@@ -197,9 +199,9 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
   }
 
   /**
-   * Takes the consumer's end as soon as nobody alive holds it, as `waitForProducer`.
+   * Takes the consumer's end as soon as no live participant holds it, as `waitForProducer`.
    *
-   * @param given when records count as consumed, how long to wait, and a signal that ends it
+   * @param given when records are acknowledged, how long to wait, and a signal that ends it
    * @returns the end, as `consumer`
    * @throws {IsthmusError} TIMED_OUT; otherwise as `producer` (but BUSY)
    * @throws the signal's reason, when it is aborted
@@ -215,9 +217,9 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
   /**
    * As `waitForConsumer`, blocking the thread.
    *
-   * @param given when records count as consumed, and how long to wait
+   * @param given when records are acknowledged, and how long to wait
    * @returns the end, as `consumer`
-   * @throws {IsthmusError} DEADLOCK when this very opener holds the end; otherwise as `waitForConsumer`
+   * @throws {IsthmusError} DEADLOCK when this opener itself holds the end; otherwise as `waitForConsumer`
    */
   waitForConsumerSync(given?: ConsumerOptions & WaitSyncOptions): Consumer<T, F> {
     const how = waitingSync(given, ["acknowledge"]);
@@ -238,11 +240,11 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
   }
 
   /**
-   * Takes the consumer's end and reads it as a Web Stream. A record is taken from the ring when the reader asks for a chunk, and
-   * no earlier; bytes are private memory. The stream closes when the producer closes its end. It gives the consumer's end back
-   * when it closes, fails, or is cancelled: what was read counts as consumed then.
+   * Takes the consumer's end and reads it as a Web Stream. It takes a record from the ring when the reader asks for a chunk,
+   * and not earlier. Bytes are private memory. The stream closes when the producer closes its end. When it closes, fails, or is
+   * cancelled, it acknowledges what was read and gives the consumer's end back.
    *
-   * @param given how long to wait for each record, a signal that fails the stream, and when records count as consumed
+   * @param given how long to wait for each record, a signal that fails the stream, and when records are acknowledged
    * @returns the stream; it fails with PEER_DIED when the producer died, or ended without `close`
    * @throws {IsthmusError} as `consumer`; NOT_SUPPORTED in a global scope without Web Streams
    */
@@ -259,8 +261,8 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
 
   /**
    * Takes the producer's end and writes to it as a Web Stream. A write is done when the record is in the ring, so a full ring
-   * holds the writer back. Closing the stream completes it. Aborting it, or the signal, gives the end back without that: the
-   * consumer gets PEER_DIED after the records that were sent.
+   * slows the writer down. Closing the stream completes it. If the stream or the signal is aborted, it gives the end back
+   * without completing the stream: the consumer gets PEER_DIED after the records that were sent.
    *
    * @param given how long each write waits for room, and a signal that aborts the stream
    * @returns the stream
@@ -278,7 +280,7 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
   }
 
   /**
-   * Counts of the ring and the holders of its ends as they are now, for anyone who has the segment open.
+   * The current counters of the ring, and the holders of its ends. Every opener of the segment can read them.
    *
    * @throws {IsthmusError} CLOSED: the segment was closed
    */
@@ -311,7 +313,7 @@ function capacityOf(bytes: unknown, layout: Struct<Fields> | undefined): number 
   return capacity;
 }
 
-/** What a ring was made with that is there. Another object of that name has neither, and is refused when it is opened. */
+/** The parameters of an existing ring. If the name belongs to another kind of object, it has none, and opening it is refused. */
 function existing({ attachment }: Lease, name: string): { capacity: number; layout: number } {
   attachment.check(false);
   const found = findObject(attachment, name);

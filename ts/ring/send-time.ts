@@ -2,14 +2,14 @@ import type { Core } from "../core.js";
 import { nowNs } from "../host/runtime.js";
 import { soon } from "../host/under-way.js";
 
-/** After this many records the time of sending is written anew, also within one burst. */
+/** After this many records, the time of sending is written again, also within one burst. */
 const STAMP_RECORDS = 64;
 
-/** When a ring was last sent to: written with the first record of each turn of microtasks, and every so many records. */
+/** Writes the time of the last send: with the first record of each turn of microtasks, and again after so many records. */
 export class Stamp {
-  /** Records that may still be sent before it is due. */
+  /** Records until the time must be written again. */
   records = 0;
-  /** The producer's end was given back: nothing is written any more. */
+  /** The producer's end was given back: the time is not written any more. */
   ended = false;
   readonly #core: Core;
   readonly #ring: number;

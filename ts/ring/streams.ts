@@ -1,8 +1,8 @@
 /**
  * A ring as Web Streams.
  *
- * Nothing is buffered in between: the readable side takes a record from the ring when its reader asks for a chunk, and the
- * writable side takes the next chunk when the one before is in the ring. So a full ring holds a fast writer back.
+ * There is no buffer in between. The readable side takes a record from the ring when its reader asks for a chunk. The writable
+ * side takes the next chunk when the previous one is in the ring. So a full ring slows a fast writer down.
  */
 import type { Waiting, WaitOptions } from "../arguments.js";
 import { readableStream, writableStream } from "../host/streams.js";
@@ -13,7 +13,7 @@ import type { FieldsOf } from "./payload.js";
 import type { Producer } from "./producer.js";
 
 declare global {
-  // For programs that are compiled without the types of Web Streams; with them, these add nothing.
+  // For programs that are compiled without the types of Web Streams. With these types, the declarations add nothing.
   // biome-ignore lint/suspicious/noExplicitAny: all declarations of a type must have the same parameters
   interface ReadableStream<R = any> {}
   // biome-ignore lint/suspicious/noExplicitAny: as above
@@ -26,7 +26,7 @@ export interface ReadableOptions extends WaitOptions, ConsumerOptions {}
 /** How `ring.writable` writes. */
 export interface WritableOptions extends WaitOptions {}
 
-/** @internal The stream of what a consumer receives; it gives the end back when it ends, in whatever way. */
+/** @internal The stream of the records that a consumer receives. It gives the end back when it ends, in whatever way. */
 export function readableOf<T>(
   consumer: Consumer<T, FieldsOf<T>>,
   { signal, timeoutMs }: Waiting,
@@ -60,7 +60,7 @@ export function readableOf<T>(
   });
 }
 
-/** @internal The stream into a producer; it gives the end back when it ends, and completes the stream only when it is closed. */
+/** @internal The stream into a producer. It gives the end back when it ends, and completes the stream only when it is closed. */
 export function writableOf<T>(
   producer: Producer<T, FieldsOf<T>>,
   { signal, timeoutMs }: Waiting,
@@ -74,7 +74,7 @@ export function writableOf<T>(
   const parts = {
     async write(chunk: T): Promise<void> {
       try {
-        // A stream that always has room and a next chunk runs in microtasks: the event loop must get its turns.
+        // A stream that always has room and a next chunk runs in microtasks, so the event loop must get its turns here.
         if (turnIsDue() || !producer.trySend(chunk)) await producer.send(chunk, { timeoutMs });
       } catch (error) {
         finish();

@@ -1,28 +1,28 @@
-/** How the types of fields are laid out, read and written: C's natural alignment, little-endian. */
+/** The layout of field types, and how they are read and written: natural alignment as in C, little-endian. */
 import { bytesOf, wrongType } from "../arguments.js";
 import { isUint8Array, trueLength, typeName } from "../bytes.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
 import { arraysOf } from "./arrays.js";
 import { type Scalar, type ScalarName, scalars } from "./scalars.js";
 
-/** How values of one type are laid out. Its functions use no `this`: readers call them directly. */
+/** The layout of one type. Its functions do not use `this`, because readers call them directly. */
 export interface Codec {
   bytes: number;
   alignment: number;
   /** Canonical text, for the hash. */
   signature: string;
-  /** For a scalar: its name, and a check that throws when a value does not fit. A write runs no code of the user. */
+  /** For a scalar: its name, and a check that throws if a value does not fit. Writing a scalar runs no code of the user. */
   scalar?: { name: ScalarName; check(value: unknown, path: string): void } | undefined;
   /** For an array: the codec of an element, and their number. */
   elements?: { codec: Codec; count: number } | undefined;
   read(view: DataView, offset: number): unknown;
-  /** As `read`; a type with parts overwrites those of `target`, an object or array that an earlier call returned. */
+  /** As `read`, but a type with parts overwrites the parts of `target`, an object or array that an earlier call has returned. */
   readInto(view: DataView, offset: number, target: unknown): unknown;
   /**
-   * Writes a value, or throws when it does not fit. When it throws it may have written a part, and getters of the value run
-   * between the parts. So the view must be private memory; only scalars are written in place.
+   * Writes a value, or throws if it does not fit. When it throws, a part may already be written, and getters of the value run
+   * between the parts. So the view must be private memory. Only scalars are written in place.
    *
-   * @param index of an element: `path` is its array then, so that no text is made for an element that fits
+   * @param index for an element of an array; `path` is then that of the array, so that no text is made for an element that fits
    */
   write(view: DataView, offset: number, value: unknown, path: string, index?: number): void;
 }
@@ -63,7 +63,7 @@ export function scalarCodec(name: ScalarName): Codec {
 }
 
 const encoder = new TextEncoder();
-/** A text may begin with U+FEFF, which is a part of the text then and no byte order mark. */
+/** A text may begin with U+FEFF. Then it is a part of the text, not a byte order mark. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 function encoded(value: unknown, path: string): Uint8Array {
@@ -77,10 +77,13 @@ function givenBytes(value: unknown, path: string): Uint8Array {
   return bytesOf(path, value);
 }
 
-/** Texts of fields up to this size are written letter by letter: faster than an encoder and an array. Bytes. */
+/** Texts of fields of up to this size are written character by character, which is faster than an encoder and an array. Bytes. */
 const SHORT_TEXT_MAX = 64;
 
-/** Writes a short text of ASCII letters, and zeros behind it. False when it is another text: then nothing of it counts. */
+/**
+ * Writes a short text of ASCII characters, and zeros after it. Returns false if the text has other characters: then what was
+ * written is not valid.
+ */
 function writeShort(view: DataView, offset: number, capacity: number, text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const letter = text.charCodeAt(i);
@@ -116,7 +119,7 @@ export function blobCodec(kind: "utf8" | "bytes", max: number): Codec {
       if (length > max)
         throw new RangeError(`${located(path, index)} holds at most ${max} bytes, got ${length}`);
       const target = new Uint8Array(view.buffer, view.byteOffset + offset + 4, capacity);
-      // Throws when another thread has made the source longer meanwhile: the target ends where the length says.
+      // Throws if another thread has made the source longer meanwhile, because the target has the first length.
       target.subarray(0, length).set(source);
       target.fill(0, length);
       view.setUint32(offset, length, true);
@@ -124,7 +127,7 @@ export function blobCodec(kind: "utf8" | "bytes", max: number): Codec {
   };
 }
 
-/** Whether a typed array can hold elements of that type: floats hold every number, as near as they can. */
+/** Whether a typed array can hold elements of that type. Float arrays can hold every number, rounded. */
 function holds(arrayType: string | undefined, element: ScalarName): boolean {
   if (arrayType === arraysOf[element].name) return true;
   if (arrayType === "Uint8ClampedArray") return element === "u8" || element === "bool";
@@ -147,7 +150,7 @@ export function arrayCodec(codec: Codec, count: number): Codec {
     return list;
   }
   const elementType = codec.scalar?.name;
-  /** Whether it is an array of so many elements that can take those of this one. */
+  /** Whether it is an array of so many elements that can hold the elements of this type. */
   function takes(target: unknown): target is unknown[] {
     if (Array.isArray(target)) return target.length === count;
     if (elementType === undefined || !ArrayBuffer.isView(target)) return false;

@@ -1,4 +1,7 @@
-/** The fixed-width scalars that a struct can hold: little-endian, one pair of functions each, so that engines inline them. */
+/**
+ * The scalars of fixed width that a struct can contain. They are little-endian. Each has its own pair of functions, so that
+ * engines inline them.
+ */
 
 export interface Scalar<T> {
   bytes: number;

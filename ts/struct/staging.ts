@@ -1,6 +1,6 @@
 import type { Codec } from "./codecs.js";
 
-/** The memory of larger values is not kept for the next one. Bytes. */
+/** The memory of a value larger than this is not kept for the next value. Bytes. */
 const KEPT_BYTES_MAX = 65536;
 
 /** Private memory that holds a value. */
@@ -10,12 +10,15 @@ export interface Staged {
 }
 
 /**
- * Writes values of one type to private memory before anything shared changes. Getters of a value run meanwhile, and they may
- * throw, write, or close the segment: so the caller checks again before it copies the bytes on.
+ * Writes values of one type to private memory, before any shared memory changes. Getters of a value run meanwhile, and may
+ * throw, write, or close the segment. So the caller checks again before it copies the bytes.
  */
 export class Staging {
   readonly #codec: Codec;
-  /** Memory for the next value; none while a getter of a value runs, which may write a value of the same type. */
+  /**
+   * Memory for the next value. There is none while a getter of a value runs, because the getter may write a value of the same
+   * type.
+   */
   #idle: Staged | undefined;
 
   constructor(codec: Codec) {
@@ -26,7 +29,7 @@ export class Staging {
    * The bytes of a value.
    *
    * @param path names the value in errors
-   * @returns memory to be given to `done` when its bytes were copied
+   * @returns memory, which the caller passes to `done` after it has copied the bytes
    */
   stage(value: unknown, path: string): Staged {
     const staged = this.#idle ?? this.#allocate();
@@ -40,7 +43,7 @@ export class Staging {
     return { bytes, view: new DataView(bytes.buffer) };
   }
 
-  /** The bytes were copied: the memory serves for the next value. */
+  /** The bytes were copied: keeps the memory for the next value. */
   done(staged: Staged): void {
     if (staged.bytes.length <= KEPT_BYTES_MAX) this.#idle = staged;
   }

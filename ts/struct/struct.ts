@@ -25,7 +25,7 @@ export type Fields = { readonly [name: string]: FieldType };
 
 type ScalarValue<S extends ScalarName> = ReturnType<(typeof scalars)[S]["read"]>;
 
-/** What a field of a type holds: a number, bigint (u64, i64), boolean, string, Uint8Array, array, or object of a struct. */
+/** The value of a field: a number, bigint (u64, i64), boolean, string, Uint8Array, array, or object of a struct. */
 export type FieldValue<F> = F extends ScalarName
   ? ScalarValue<F>
   : F extends `utf8:${number}`
@@ -38,13 +38,13 @@ export type FieldValue<F> = F extends ScalarName
           ? FieldValue<E>[]
           : never;
 
-/** What a struct holds: an object with one entry for each field. */
+/** The value of a struct: an object with one entry for each field. */
 export type StructValue<F extends Fields> = { -readonly [K in keyof F]: FieldValue<F[K]> };
 
 /** The value of a struct: `type Pose = Infer<typeof Pose>`. */
 export type Infer<S> = S extends Struct<infer F> ? StructValue<F> : never;
 
-/** What a field can be written with: as `FieldValue`, and for arrays anything with a length and elements. */
+/** A value that can be written to a field: as `FieldValue`; for arrays, any object with a length and elements. */
 export type FieldInput<F> =
   F extends Struct<infer G>
     ? StructInput<G>
@@ -54,7 +54,7 @@ export type FieldInput<F> =
         ? ArrayLike<FieldInput<E>>
         : FieldValue<F>;
 
-/** What a struct can be written with: one entry for each field. */
+/** A value that can be written to a struct: an object with one entry for each field. */
 export type StructInput<F extends Fields> = { readonly [K in keyof F]: FieldInput<F[K]> };
 
 function codecOf(path: string, type: unknown): Codec {
@@ -81,10 +81,10 @@ function align(offset: number, alignment: number): number {
   return Math.ceil(offset / alignment) * alignment;
 }
 
-/** @internal One field of a struct: where it lies, how it is read, and private memory for its values. */
+/** @internal A field of a struct: its offset, how it is read, and private memory for its values. */
 export class StructField {
   readonly name: string;
-  /** From the start of the struct. */
+  /** Offset from the start of the struct. */
   readonly offset: number;
   readonly codec: Codec;
   #staging: Staging | undefined;
@@ -132,7 +132,7 @@ function fieldsCheck(names: readonly string[]): (given: object, path: string) =>
   }
   return (given, path) => {
     let index = 0;
-    // Nearly all values have the fields of the struct in its order: to compare the names one by one allocates nothing.
+    // Nearly all values have the fields of the struct in the same order. Comparing the names one by one allocates nothing.
     for (const name in given) if (name !== names[index++]) return checkAll(given, path);
   };
 }
@@ -194,13 +194,13 @@ export class Struct<F extends Fields> {
 
   /** @internal */
   readonly cannotBeCloned = openItByItsNameOverThere;
-  /** What it was made of. */
+  /** The fields that it was made of. */
   readonly fields: F;
   /** Bytes of one value, a multiple of 8, at most 2^28. */
   readonly bytes: number;
-  /** Two structs with the same hash lay out the same fields in the same way. */
+  /** Hash of the layout. Two structs with the same hash have the same fields in the same layout. */
   readonly hash: number;
-  /** Where each field lies: bytes from the start of the value. */
+  /** Offset of each field: bytes from the start of the value. */
   readonly offsets: { readonly [K in keyof F]: number };
   readonly #codec: Codec;
   readonly #fields: ReadonlyMap<string, StructField>;
@@ -250,12 +250,12 @@ export class Struct<F extends Fields> {
   }
 
   /**
-   * The value that lies at an offset of a view.
+   * Reads the value at an offset of a view.
    *
    * @param view over any memory, shared or not
    * @param offset bytes from the start of the view; default 0
-   * @returns a value of its own: later writes do not change it
-   * @throws {TypeError | RangeError} when it is no view, its memory is gone, or the value would not lie inside of it
+   * @returns a new object, which later writes do not change
+   * @throws {TypeError | RangeError} when it is not a view, its memory is gone, or the value does not fit into it
    */
   read(view: DataView, offset = 0): StructValue<F> {
     this.#place(view, offset);
@@ -278,7 +278,7 @@ export class Struct<F extends Fields> {
     this.done(staged);
   }
 
-  /** The bytes of a view in which a value lies at an offset. */
+  /** The bytes of a value at an offset of a view. */
   #place(view: DataView, offset: number): Uint8Array {
     if (!isDataView(view)) throw wrongType("view", "a DataView", view);
     if (isDetached(view)) throw detached("view");
@@ -303,12 +303,12 @@ export class Struct<F extends Fields> {
   }
 }
 
-/** Structs of other copies of the package, as this copy lays them out. */
+/** For structs of other copies of the package: the struct that this copy has made of their fields. */
 const adopted = new WeakMap<object, Struct<Fields>>();
 
 /**
- * @internal The struct itself, or for one of another copy of the package a struct that this copy makes of its fields. Both
- * copies must lay out the fields in the same way, which the hashes show; nothing else of the other copy is used.
+ * @internal Returns the struct itself; for one of another copy of the package, a struct that this copy makes of its fields.
+ * Both copies must have the same layout for these fields, which the hashes show. Nothing else of the other copy is used.
  */
 export function structOf<F extends Fields>(argument: string, value: Struct<F>): Struct<F> {
   if (Struct.isOwn(value)) return value as Struct<F>;

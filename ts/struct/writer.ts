@@ -1,18 +1,21 @@
 import type { Scalar } from "./scalars.js";
 
-/** Writes all fields of a struct, made when the struct is defined: several times as fast as a loop over the fields. */
+/**
+ * Writers of all fields of a struct. They are made when the struct is defined, and are several times as fast as a loop over the
+ * fields.
+ */
 
 export interface FieldWriter {
   name: string;
-  /** From the start of the struct. */
+  /** Offset from the start of the struct. */
   offset: number;
-  /** Writes a value, or throws when it does not fit. */
+  /** Writes a value, or throws if it does not fit. */
   write(view: DataView, offset: number, value: unknown, path: string): void;
-  /** For a field with one word, which is written at once when it fits. */
+  /** For a field of one word, which is written directly if it fits. */
   scalar?: Scalar<unknown> | undefined;
 }
 
-/** Writes the fields of `value`, whose own name in errors is `path`. */
+/** Writes the fields of `value`. Errors call the value `path`. */
 export type StructWriter = (
   view: DataView,
   offset: number,
@@ -34,9 +37,9 @@ function loop(fields: readonly FieldWriter[]): StructWriter {
 }
 
 /**
- * A function with one statement per field, so that engines know the shape of the values and inline the calls. Names are quoted as
- * JSON and offsets are numbers: nothing of a field can become code. Each field is read once, because a getter may give something
- * else the second time. Where `new Function` is forbidden, a loop.
+ * Makes a function with one statement per field, so that engines know the shape of the values and inline the calls. Names are
+ * quoted as JSON and offsets are numbers, so nothing of a field can become code. Each field is read once, because a getter may
+ * return another value the second time. Where `new Function` is forbidden, it makes a function with a loop.
  */
 export function structWriter(fields: readonly FieldWriter[]): StructWriter {
   const statements = fields.map(({ name, offset, scalar }, i) => {

@@ -41,9 +41,9 @@ function crowdedText({ core, u32, name }: Attachment, slots: number): string {
   }
   if (strangers > 0) {
     return (
-      `no participant slot of segment "${name}" can be had: ${strangers} of ${slots} have no owner, but another process ` +
-      "has locked them. Whoever may read the segment can do that: see who has it open (fuser), and make it with a mode that " +
-      "lets fewer users read it"
+      `segment "${name}" has no participant slot left: ${strangers} of ${slots} have no owner, but another process has ` +
+      "locked them. Every process that can read the segment can do that. Find out which has it open (fuser), and create it " +
+      "with a mode that lets fewer users read it"
     );
   }
   const whose =

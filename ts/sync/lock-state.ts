@@ -1,13 +1,14 @@
 /**
- * What one opener of a segment has to do with one lock. To the core it is one holder; here its tasks are kept apart.
+ * The state of one lock for one opener of a segment. For the core, the opener is one holder. This file makes the lock exclude
+ * its tasks from each other.
  *
- * Whoever acquires the lock begins a *tenure*: its hold and all holds that are nested in it. One tenure may have the lock
- * exclusively, or several shared. The first shared tenure takes the lock from the core, and the last one gives it back.
+ * An acquire begins a *tenure*: its hold and all holds that are nested in it. One tenure may have the lock exclusively, or
+ * several may have it shared. The first shared tenure acquires the lock in the core, and the last one releases it there.
  *
- * Tasks that wait stand in a queue, and each end of a tenure goes through the core, so that others are woken by it. When that
- * woke others who want the lock exclusively, the next task of the queue yields: it takes the lock after one of them had it, or
- * when none came for RECHECK_MS. So a queue that never gets empty keeps no other process out. Waiters for shared need no such
- * rule: the core lets them in first (SHARED_FIRST).
+ * Tasks that wait are in a queue. Each end of a tenure goes through the core, which wakes waiting participants. If it woke
+ * others that want exclusive mode, the next task of the queue yields: it takes the lock after one of them had it, or when none
+ * of them took it for RECHECK_MS. So a queue that never gets empty does not starve other processes. Waiters for shared mode
+ * need no such rule, because the core gives them priority (SHARED_FIRST).
  */
 import { BUSY, DEADLOCK } from "../../protocol/errors.js";
 import {
@@ -24,17 +25,20 @@ import { slotOf } from "../segment/token.js";
 import { Queue } from "../wait/queue.js";
 import { disarm, lookAgain, lookAtFirst, type QueuedWait } from "../wait/wait.js";
 
-/** exclusive: nobody else holds it; shared: others may hold it shared as well. */
+/** exclusive: there is no other holder; shared: there may be other shared holders. */
 export type LockMode = "exclusive" | "shared";
 
-/** @internal A hold that was acquired from the lock itself, with all that are nested in it: how many of each mode are open. */
+/**
+ * @internal A hold that was acquired from the lock itself, with all holds that are nested in it: the number of open holds of
+ *   each mode.
+ */
 export class Tenure {
   exclusive = 0;
   shared = 0;
-  /** Waits and calls that want it exclusive now. */
+  /** Number of calls that currently want this tenure to be exclusive. */
   upgrades = 0;
 
-  /** One hold of that mode more, or less. */
+  /** Adds holds of a mode to the count, or subtracts them. */
   count(mode: LockMode, change: 1 | -1): void {
     if (mode === "exclusive") this.exclusive += change;
     else this.shared += change;
@@ -44,37 +48,37 @@ export class Tenure {
 /** @internal */
 export class LockState implements Closable {
   readonly attachment: Attachment;
-  /** Of the lock, for error texts. */
+  /** Name of the lock, for error texts. */
   readonly name: string;
   readonly waitersShared: number;
   readonly waitersExclusive: number;
   /** The tasks that wait for a tenure. */
   readonly tasks = new Queue<QueuedWait>();
-  /** What the core knows of us. */
+  /** The mode in which this opener has the lock in the core. */
   real: LockMode | "none" = "none";
   readonly #lock: number;
   #flags = 0;
-  /** The core was told that all changes are made through the journal. */
+  /** Whether the core knows that all changes go through the journal. */
   #journaled = false;
   #tenures = 0;
-  /** The tenure that waits to become exclusive; new shared ones are kept out meanwhile. */
+  /** The tenure that waits for an upgrade. Meanwhile, no new shared tenure begins. */
   #upgrading: Tenure | undefined;
-  /** A tenure that has ended, for the next one. */
+  /** A tenure that has ended, kept to be used again. */
   #spare: Tenure | undefined;
-  /** While something is held the segment is not forgotten, whatever else of it is: nobody has given the lock back. */
+  /** While there is a hold, the segment is kept alive, even if the program has dropped everything else of it. */
   keeping: Lease | undefined;
-  /** Those whom the last release let in first had time enough. */
+  /** The participants with priority after the last release have had enough time. */
   #impatient = false;
-  /** When a try found the lock free and kept for them. */
+  /** When an attempt first found the lock free and reserved for them. */
   #reservedSince = Infinity;
-  /** Our doorbell when the last release woke others, none of whom is known to have come in since. */
+  /** Our doorbell at the last release that woke others, as long as none of them is known to have had the lock since. */
   #yieldBell: number | undefined;
   #closed = false;
-  /** A tenure whose hold is being made: nobody has it yet. */
+  /** A tenure whose hold is being created, so that the program does not have it yet. */
   unconfirmed: Tenure | undefined;
   #unconfirmedMode: LockMode = "shared";
 
-  /** The one state of this lock for this opener. */
+  /** Returns the state of this lock for this opener. There is only one. */
   static of(attachment: Attachment, lock: number, name: string): LockState {
     const known = attachment.states.get(lock) as LockState | undefined;
     if (known) return known;
@@ -92,12 +96,12 @@ export class LockState implements Closable {
     this.waitersExclusive = attachment.core.lockWaitersExclusive(lock) >>> 0;
   }
 
-  /** LOCK_OWNER_DIED, as long as something is held. */
+  /** LOCK_OWNER_DIED, valid while there is a hold. */
   get ownerDied(): boolean {
     return (this.#flags & LOCK_OWNER_DIED) !== 0;
   }
 
-  /** Whether tenures of this environment keep a new one out. */
+  /** Whether tenures of this environment exclude a new one. */
   occupied(mode: LockMode): boolean {
     if (this.real === "none") return false;
     return this.real === "exclusive" || mode === "exclusive" || this.#upgrading !== undefined;
@@ -140,7 +144,7 @@ export class LockState implements Closable {
     return true;
   }
 
-  /** Takes the lock for a new tenure. False: not now, and an exclusive claim stays. */
+  /** Takes the lock for a new tenure. Returns false when that is not possible now; an exclusive claim stays then. */
   take(mode: LockMode, journaled = false): boolean {
     if (this.real !== "none") return !this.occupied(mode) && this.#join();
     if (mode === "exclusive" && this.#yields()) return false;
@@ -159,7 +163,7 @@ export class LockState implements Closable {
     return true;
   }
 
-  /** One more shared tenure beside those of this environment, unless somebody else waits for exclusive. */
+  /** Adds a shared tenure to those of this environment, unless another participant waits for exclusive mode. */
   #join(): boolean {
     const result = this.attachment.core.lockJoin(this.#lock);
     if (result === BUSY) return false;
@@ -176,7 +180,7 @@ export class LockState implements Closable {
     if (this.#yieldBell !== undefined) this.#endYielding();
   }
 
-  /** As `take`, but asks the kernel once about who is in the way, and leaves no claim. */
+  /** As `take`, but asks the kernel once whether the participant in the way is dead, and leaves no claim. */
   tryTake(mode: LockMode, journaled = false): boolean {
     this.#settleOwn();
     if (this.tasks.length > 0 || this.occupied(mode)) return false;
@@ -190,8 +194,8 @@ export class LockState implements Closable {
   }
 
   /**
-   * As `take`, for a thread that would block. Beside shared tenures of its own it does not ask who else waits: those wait for
-   * this very thread.
+   * As `take`, for a thread that would block. If this environment has shared tenures, it ignores other participants that wait,
+   * because these wait for this thread.
    */
   takeSync(mode: LockMode, journaled = false): boolean {
     this.#settleOwn();
@@ -200,7 +204,7 @@ export class LockState implements Closable {
     return this.take(mode, journaled);
   }
 
-  /** Throws DEADLOCK when a thread that blocks now would wait for its own tasks, in this or another opening, without an end. */
+  /** Throws DEADLOCK when a thread that blocks now would wait for ever for its own tasks, in this opener or another one. */
   checkBlocking(mode: LockMode, timeoutMs: number): void {
     const who = `lock "${this.name}": this thread would wait for itself: `;
     let reason: string;
@@ -208,13 +212,13 @@ export class LockState implements Closable {
     else if (this.occupied(mode))
       reason = `it holds the lock ${this.real}; acquire through that hold, or use acquire()`;
     else if (timeoutMs === Infinity && this.#heldElsewhere(mode)) {
-      this.cancel(); // the claim of the attempt before
+      this.cancel(); // the claim of the previous attempt
       reason = "it has the lock through another opening of the segment; use acquire(), or give a timeoutMs";
     } else return;
     throw new IsthmusError("DEADLOCK", who + reason);
   }
 
-  /** Whether this thread holds or claims the lock through another opening of the segment. */
+  /** Whether this thread holds or claims the lock through another opener of the segment. */
   #heldElsewhere(mode: LockMode): boolean {
     const owner = slotOf(this.attachment.core.lockState(this.#lock)) - 1;
     for (const other of this.attachment.elsewhere(this.#lock)) {
@@ -226,7 +230,7 @@ export class LockState implements Closable {
     return false;
   }
 
-  /** Those who were to come first may have gone: a lock that stays free for them is theirs no longer than any wait. */
+  /** The participants with priority may have ended. So the lock stays reserved for them no longer than for RECHECK_MS. */
   #expectReserved(): void {
     const state = this.attachment.core.lockState(this.#lock) >>> 0;
     const reserved = slotOf(state) === 0 && (state & LOCK_SHARED_FIRST) !== 0;
@@ -236,19 +240,19 @@ export class LockState implements Closable {
     if (now - this.#reservedSince >= RECHECK_MS) this.#impatient = true;
   }
 
-  /** Begins to want a tenure exclusive. Two of them would wait for each other. */
+  /** Begins an upgrade of a tenure. Two upgrades at the same time would wait for each other. */
   beginUpgrade(tenure: Tenure): void {
     if (this.#upgrading && this.#upgrading !== tenure) throw this.#failed(DEADLOCK);
     this.#upgrading = tenure;
     tenure.upgrades++;
   }
 
-  /** One attempt; a claim stays until `endUpgrade`. */
+  /** Makes one attempt. A claim stays until `endUpgrade`. */
   upgrade(): boolean {
     if (this.real === "exclusive") return true;
     const alone = this.#tenures === 1 ? 1 : 0;
     let result = this.attachment.core.lockUpgrade(this.#lock, alone);
-    // Who waits to upgrade may have died: then it is out of the way for good.
+    // The participant that waits for an upgrade may have died. Then it is removed.
     if (result === DEADLOCK && this.attachment.markSuspectDead())
       result = this.attachment.core.lockUpgrade(this.#lock, alone);
     if (result === BUSY) return false;
@@ -287,13 +291,13 @@ export class LockState implements Closable {
     throw new IsthmusError("DEADLOCK", `lock "${this.name}": ${text}`);
   }
 
-  /** Has the kernel asked about one after the other of those in the way, as long as they turn out to be dead. */
+  /** Asks the kernel about each participant in the way, one after the other, as long as they are dead. */
   recheck(attempt: () => boolean): void {
     this.#impatient = true;
     if (this.attachment.markSuspectDead()) this.attachment.retryPastDead(() => attempt() || undefined);
   }
 
-  /** Takes a claim back that was not fulfilled, unless it is that of an upgrade that waits. */
+  /** Cancels a claim that was not fulfilled, unless it is that of an upgrade that waits. */
   cancel(): void {
     if (this.#yieldBell !== undefined) this.#endYielding();
     const { closed, readOnly } = this.attachment;
@@ -301,7 +305,7 @@ export class LockState implements Closable {
     this.#wake(this.attachment.core.lockCancel(this.#lock));
   }
 
-  /** Gives back what a call that was cut off has taken, and nobody was given. No such call can be running. */
+  /** Releases what a call that was cut off has taken in the core without returning a hold. No such call is running now. */
   #settleOwn(): void {
     if (this.real === "none") return;
     const lost = this.unconfirmed;
@@ -312,7 +316,7 @@ export class LockState implements Closable {
     this.#settleCore();
   }
 
-  /** Brings the words of the lock to what is known here. */
+  /** Makes the words of the lock agree with the state in this object. */
   #settleCore(): void {
     const held = { none: 0, shared: 1, exclusive: 2 }[this.real];
     const wants = this.tasks.length > 0 || this.#upgrading !== undefined ? 1 : 0;
@@ -330,7 +334,7 @@ export class LockState implements Closable {
     this.#flags = 0;
   }
 
-  /** The lock was taken for a new tenure. */
+  /** Records that the lock was taken for a new tenure. */
   begin(mode: LockMode, lease: Lease): Tenure {
     const tenure = this.#spare ?? new Tenure();
     this.#spare = undefined;
@@ -352,7 +356,7 @@ export class LockState implements Closable {
       return;
     }
     this.settle(tenure);
-    if (this.#upgrading === tenure) this.#lookAgain(); // the waits of this hold have failed
+    if (this.#upgrading === tenure) this.#lookAgain(); // the waiting calls of this hold have failed
   }
 
   /** Whether this is the only tenure, has no hold any more, and no task waits for anything: the usual case. */
@@ -361,7 +365,7 @@ export class LockState implements Closable {
     return this.#upgrading === undefined && tenure.upgrades === 0 && this.tasks.length === 0;
   }
 
-  /** Brings the core to what the holds that are left need. */
+  /** Changes the mode in the core to what the remaining holds need. */
   settle(tenure: Tenure): void {
     if (tenure.exclusive > 0) return;
     if (tenure.shared > 0) {
@@ -395,7 +399,7 @@ export class LockState implements Closable {
       this.cancel();
       lookAtFirst(this.tasks);
     }
-    this.#lookAgain(); // its waits have failed, or it may be alone now
+    this.#lookAgain(); // its waiting calls have failed, or it may be the only holder now
   }
 
   #release(real: LockMode | "none"): void {
@@ -406,7 +410,7 @@ export class LockState implements Closable {
     const others = who === 0 ? 0 : this.#wake(who);
     if (others === 0 || this.tasks.length === 0) return;
     this.#yieldBell = this.#bell;
-    core.waitersArm(this.waitersExclusive); // whoever releases from now on rings
+    core.waitersArm(this.waitersExclusive); // every release from now on adds to our doorbell
   }
 
   get #bell(): number {
@@ -414,7 +418,10 @@ export class LockState implements Closable {
     return Atomics.load(i32, doorbell >>> 2);
   }
 
-  /** Whether those whom the last release woke come first. When our bell was rung since, somebody has released the lock. */
+  /**
+   * Whether the participants that the last release woke still have priority. If our doorbell has changed since, one of them has
+   * released the lock.
+   */
   #yields(): boolean {
     if (this.#yieldBell === undefined) return false;
     const owned = slotOf(this.attachment.core.lockState(this.#lock)) !== 0;
@@ -428,18 +435,18 @@ export class LockState implements Closable {
     disarm(this.attachment, this.waitersExclusive);
   }
 
-  /** Waits for an upgrade, and the first task, may go on. */
+  /** Makes waiting upgrades, and the first task of the queue, try again. */
   #lookAgain(): void {
     lookAgain(this.attachment, this.waitersExclusive);
   }
 
-  /** @returns how many others wait for exclusive and were woken */
+  /** @returns how many others wait for exclusive mode and were woken */
   #wake(who: number): number {
     if (who & FLAG_WAKE_SHARED) this.attachment.notify(this.waitersShared);
     return who & FLAG_WAKE_EXCLUSIVE ? this.attachment.notify(this.waitersExclusive) : 0;
   }
 
-  /** The segment is being closed: whatever is held is given back, and no task is served any more. */
+  /** The segment is being closed: releases everything that is held. No task gets the lock any more. */
   close(): void {
     this.attachment.parts.delete(this);
     this.#closed = true;
@@ -452,8 +459,9 @@ export class LockState implements Closable {
   }
 
   /**
-   * The environment ends, by an exception or `process.exit()`, say. What an exclusive hold guards may be half changed: its word
-   * goes on naming us, who are gone, so that the next holder is told as after any death. What a transaction had done is undone.
+   * The environment ends, for instance by an exception or `process.exit()`. The data that an exclusive hold guards may be half
+   * changed. So the word of the lock goes on naming this participant, and the next holder gets `ownerDied`, as after any death.
+   * The changes of a transaction are undone.
    */
   abandon(): void {
     if (this.real === "exclusive" && !this.#journaled) this.real = "none";

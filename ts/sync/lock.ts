@@ -21,11 +21,11 @@ export { Held } from "./held.js";
 export type { LockMode } from "./lock-state.js";
 
 /**
- * A lock that many may hold shared or one exclusively: processes, workers, and the async tasks of each of them. Holders that die
- * are recovered: the next one is told by `ownerDied`.
+ * A lock that many may hold shared, or one exclusively: processes, workers, and the async tasks of each of them. If a holder
+ * dies, the next one gets the lock, and learns it from `ownerDied`.
  *
- * Each `acquire` is a holder of its own. Whoever has the lock and needs it again acquires it through its hold. What would block a
- * thread until that very thread gives the lock back throws DEADLOCK at once.
+ * Each `acquire` makes a separate holder. A holder that needs the lock again acquires it through its hold. A call that would
+ * block a thread until the same thread releases the lock throws DEADLOCK at once.
  *
  * @example
  * ```ts
@@ -74,7 +74,8 @@ export class Lock {
    * Takes the lock if that is possible now.
    *
    * @param mode "exclusive" (the default) or "shared"
-   * @returns undefined when another holder is in the way, or a task that waits for the lock
+   * @returns undefined when another holder has the lock in a mode that excludes this one, or a task of this environment waits
+   *   for it
    * @throws {TypeError | RangeError} when the mode is neither
    * @throws {IsthmusError} BROKEN when a holder died and the next one did not call the data consistent; READ_ONLY; CLOSED: the
    *   segment was closed; EVICTED: this participant was removed; CORRUPT when the lock is damaged
@@ -88,8 +89,8 @@ export class Lock {
   }
 
   /**
-   * Takes the lock, waiting for it. The tasks of one environment get it in the order of their calls. A task that holds the
-   * lock and waits here for itself waits without an end: it acquires through its hold instead.
+   * Waits for the lock and takes it. The tasks of one environment get it in the order of their calls. A task that already holds
+   * the lock would wait for itself for ever: it must acquire through its hold instead.
    *
    * @param mode "exclusive" (the default) or "shared"
    * @param given how long to wait, and a signal that ends it
@@ -110,9 +111,9 @@ export class Lock {
    * @param mode "exclusive" (the default) or "shared"
    * @param given how long to wait
    * @returns the hold
-   * @throws {IsthmusError} as `acquire`; DEADLOCK when this thread would wait for itself: a task of it holds the lock in a
-   *   mode that excludes this one, or waits for it; or, without a `timeoutMs`, it holds the lock through another opening of
-   *   the segment
+   * @throws {IsthmusError} as `acquire`; DEADLOCK when this thread would wait for itself: a task of it holds the lock in a mode
+   *   that excludes this one, or waits for it; or, without a `timeoutMs`, it holds the lock through another opener of the
+   *   segment
    */
   acquireSync(mode: LockMode = "exclusive", given?: WaitSyncOptions): Held {
     const wanted = modeOf(mode);
@@ -124,8 +125,8 @@ export class Lock {
   }
 
   /**
-   * Holds the lock exclusively while a function runs, until the promise that it returns is settled; also when it throws. As
-   * `navigator.locks.request`.
+   * Holds the lock exclusively while a function runs, until the promise that it returns is settled, as
+   * `navigator.locks.request` does. It also releases the lock when the function throws.
    *
    * @param body is given the hold
    * @param given how long to wait for the lock, and a signal that ends the wait
@@ -136,7 +137,7 @@ export class Lock {
    */
   request<T>(body: (held: Held) => T, given?: WaitOptions): Promise<Awaited<T>>;
   /**
-   * As above, in a mode.
+   * As above, in the given mode.
    *
    * @param mode "exclusive" (the default) or "shared"
    * @param body is given the hold
@@ -161,7 +162,7 @@ export class Lock {
     }
   }
 
-  /** @internal For a transaction: all changes are in the journal, so nothing is left to repair when its holder dies. */
+  /** @internal For a transaction: all changes are in the journal, so if its holder dies, there is nothing to repair. */
   tryTransact(attachment: Attachment): Held | undefined {
     this.#checkOpener(attachment);
     return this.#state.tryTake("exclusive", true) ? this.#whole(this.#begin("exclusive")) : undefined;
@@ -184,10 +185,10 @@ export class Lock {
       throw new TypeError(`lock must be a lock of this segment, got "${this.name}" of another opener`);
   }
 
-  /** A transaction repairs nothing that somebody else has left. */
+  /** A transaction does not repair data that another holder has left half changed. */
   #whole(held: Held): Held {
     if (!held.ownerDied) return held;
-    held.downgrade(); // a shared hold is given back without a word about the data
+    held.downgrade(); // releasing a shared hold says nothing about the data
     held.release();
     throw new IsthmusError(
       "OWNER_DIED",
@@ -218,8 +219,8 @@ export class Lock {
 
   #condition(mode: LockMode, journaled: boolean): Condition<Held> {
     const state = this.#state;
-    let taken = false; // while those in the way were asked about
-    let asked = false; // what stays of that in the core is a claim
+    let taken = false; // while the kernel was asked about those in the way
+    let asked = false; // what remains of the attempt in the core is a claim
     return {
       what: `waiting for lock "${this.name}"`,
       waiters: mode === "exclusive" ? state.waitersExclusive : state.waitersShared,

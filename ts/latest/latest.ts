@@ -17,9 +17,9 @@ import { type Condition, NOT_YET, type QueuedWait, wait, waitSync } from "../wai
 import { type ClaimedSlot, LatestClaim } from "./claim.js";
 import { LatestValues } from "./values.js";
 
-/** A reader gives up when writers have replaced the value during its copy this often. */
+/** A reader gives up after writers have replaced the value during this many copies. */
 const READ_TURNS_MAX = 10_000;
-/** How long a writer waits for another one that is in the middle of a write. Milliseconds. */
+/** How long a writer waits for another writer to finish. Milliseconds. */
 const WRITE_TIMEOUT_MS = 50;
 
 /** Where the newest value was copied to. */
@@ -29,8 +29,8 @@ interface Copied {
 }
 
 /**
- * The newest value of a struct. Readers see whole values only, never a mix; a writer never waits for readers. Opened with
- * `segment.latest(name, Layout)`. Readers may be read-only openers.
+ * The newest value of a struct. A reader always sees a complete value, never a mixture of two. A writer never waits for
+ * readers. It is opened with `segment.latest(name, Layout)`. Readers may be read-only openers.
  *
  * @example
  * ```ts
@@ -65,20 +65,20 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   readonly #lease: Lease;
   readonly #offset: number;
   readonly #end: number;
-  /** 1 when this reader pins the slots that it reads: only for large values, and only openers that can write. */
+  /** 1 if this reader pins the slots that it reads: only for large values, and only if the opener can write. */
   readonly #pin: 0 | 1;
   readonly #small: boolean;
-  /** Where the core copies small values to, for openers that can write. */
+  /** The bytes to which the core copies small values, for openers that can write. */
   readonly #scratch: Copied | undefined;
   readonly #own: Copied;
   readonly #own8: Uint8Array;
   readonly #own64: BigInt64Array;
   /** The segment as the words that writers store: only accesses of the same width synchronise. For read-only openers. */
   readonly #shared64: BigInt64Array;
-  /** How often `#own` was filled. */
+  /** How often the private buffer `#own` was filled. */
   #copies = 0;
   #seen = 0;
-  /** Calls of `next` that wait: each value goes to the first of them. */
+  /** Calls of `next` that wait. Each value goes to the first of them. */
   readonly #queue = new Queue<QueuedWait>();
 
   /** @internal */
@@ -128,7 +128,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     if (attachment.scratchUses === use && !attachment.closed) {
       this.#writeScratch();
     } else {
-      // A getter of the value has used the scratch for something else, or closed the segment.
+      // A getter of the value has used the scratch itself, or has closed the segment.
       const staged = layout.stage(value);
       this.#writeSmall(staged.bytes);
       layout.done(staged);
@@ -143,10 +143,10 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     this.#writeScratch();
   }
 
-  /** Writes the small value that lies in our scratch. */
+  /** Writes the small value that is in the scratch of this participant. */
   #writeScratch(): void {
     const { core } = this.#lease.attachment;
-    // Called by its name: engines make a call of the core through a variable far more slowly.
+    // Calls the function by its name, because engines call the core through a variable far more slowly.
     const result = core.latestWrite(this.#offset, this.layout.bytes) >>> 0;
     if (result !== 0) this.#written(result === BUSY ? this.#contend(core.latestWrite) : result);
   }
@@ -176,8 +176,9 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   /**
-   * Begins to write the next value in place: for values that are large, or that come in parts. Readers see the newest value
-   * meanwhile. While the claim of a value of more than 256 bytes is open, other writers get BUSY: keep it short.
+   * Begins to write the next value in place: for values that are large, or that are written in parts. Meanwhile, readers see
+   * the newest value. While the claim of a value of more than 256 bytes is open, other writers get BUSY, so keep it open only
+   * shortly.
    *
    * @returns the claim; write its `view` or its `bytes`, then call `commit`
    * @throws {IsthmusError} as `write`
@@ -187,7 +188,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     attachment.check(true);
     if (this.#small) return new LatestClaim(this.#lease, this.layout, this.#smallSlot());
     const claim = new LatestClaim(this.#lease, this.layout, this.#largeSlot());
-    attachment.core.latestKept(); // from now on there is somebody who ends it
+    attachment.core.latestKept(); // from now on, an object exists that ends the claim
     return claim;
   }
 
@@ -214,7 +215,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     };
   }
 
-  /** Calls a function of the core that takes the writer's word, and retries while another writer has it. */
+  /** Calls a function of the core that takes the writer word, and retries while another writer has it. */
   #begin(call: (latest: number, valueBytes: number) => number): number {
     const first = call(this.#offset, this.layout.bytes) >>> 0;
     const result = first === BUSY ? this.#contend(call) : first;
@@ -239,7 +240,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     );
   }
 
-  /** A claim of this opener cannot end while this thread waits for it. */
+  /** A claim of this opener cannot end while this thread waits, so it throws BUSY at once. */
   #checkClaims(): void {
     for (const part of this.#lease.attachment.parts) {
       if (part instanceof LatestClaim && part.occupies(this.#offset, this.#end)) {
@@ -248,7 +249,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     }
   }
 
-  /** Takes the writer's word, and gives it back when what the core says cannot be true. */
+  /** Takes the writer word, and gives it back if the result of the core cannot be right. */
   #beginLarge(): number {
     const { core } = this.#lease.attachment;
     const offset = this.#begin(core.latestBegin);
@@ -257,7 +258,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     throw this.#failed(0);
   }
 
-  /** The offset comes from shared words, which a peer can damage: it must lie inside of the object. */
+  /** The offset comes from shared words, which a peer can damage. It must lie inside the object. */
   #inside(offset: number): number {
     if (!this.#lies(offset)) throw this.#failed(0);
     return offset;
@@ -268,11 +269,11 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   /**
-   * The newest value, whole.
+   * Reads the newest value.
    *
    * @returns undefined when none was written yet
-   * @throws {IsthmusError} BUSY when writers were faster 10,000 times running; CLOSED: the segment was closed; CORRUPT when the
-   *   shared words are damaged
+   * @throws {IsthmusError} BUSY when writers replaced the value during each of 10,000 attempts; CLOSED: the segment was closed;
+   *   CORRUPT when the shared words are damaged
    */
   read(): StructValue<F> | undefined {
     const scratch = this.#scratch;
@@ -288,14 +289,15 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   /**
-   * As `read`, into an object that the caller keeps, for loops that must not allocate. Overwrites the fields of the object, the
+   * As `read`, but into an object of the caller, for loops that must not allocate. It overwrites the fields of the object, the
    * elements of its arrays, which may be typed arrays, and the fields of its inner structs. Texts, bytes and bigints are new
-   * values; so is an array or inner struct where the object has none with the same number of elements, and an array where it has
-   * a typed array of a type that cannot hold them (a Uint8Array for "f64"). An array of floats holds every number, rounded.
+   * values. An array or inner struct is also a new value if the object has none with the same number of elements, or if it has
+   * a typed array of a type that cannot hold the elements (a Uint8Array for "f64"). An array of floats can hold every number,
+   * rounded.
    *
    * @param target an object as `read` gives it: one that it gave is the fastest; an empty one is filled
-   * @returns false when no value was written yet: then the object is as it was
-   * @throws {TypeError} when it is no object
+   * @returns false when no value was written yet; then the object is unchanged
+   * @throws {TypeError} when it is not an object
    * @throws {IsthmusError} as `read`
    */
   readInto(target: Partial<StructValue<F>>): boolean {
@@ -326,7 +328,9 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     return true;
   }
 
-  /** Copies the newest value to memory that no other participant writes. Returns where; undefined when there is none. */
+  /**
+   * Copies the newest value to memory that no other participant writes. Returns its location; undefined when there is no value.
+   */
   #copy(): Copied | undefined {
     const { attachment } = this.#lease;
     attachment.check(false);
@@ -340,7 +344,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     return this.#own;
   }
 
-  /** Has the core copy the newest value to our scratch; false when there is none. */
+  /** Lets the core copy the newest value to the scratch of this participant; false when there is none. */
   #copySmall(): boolean {
     const { attachment } = this.#lease;
     const { core } = attachment;
@@ -354,7 +358,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     throw this.#overtaken();
   }
 
-  /** Copies the newest value to a buffer of our own; false when there is none. */
+  /** Copies the newest value to a private buffer; false when there is none. */
   #copyOut(): boolean {
     const { attachment } = this.#lease;
     const { core } = attachment;
@@ -386,7 +390,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     return failure(BUSY, text);
   }
 
-  /** Number of values written so far, by anyone. @throws {IsthmusError} CLOSED: the segment was closed */
+  /** Number of values written so far, by all participants. @throws {IsthmusError} CLOSED: the segment was closed */
   get version(): number {
     this.#lease.attachment.check(false);
     return this.#lease.attachment.core.latestVersion(this.#offset);
@@ -408,7 +412,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   /**
-   * The newest value, if this object has not given it yet.
+   * Reads the newest value, if this object has not returned it before.
    *
    * @returns undefined when there is no newer one
    * @throws {IsthmusError} as `read`
@@ -418,7 +422,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   /**
-   * The newest value that this object has not given yet, waiting for one. Values in between are skipped.
+   * Waits for a value that this object has not returned before, and reads the newest one. Values in between are skipped.
    *
    * @param options how long to wait, and a signal that ends it
    * @returns the value
@@ -451,8 +455,8 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   /**
-   * The newest value, and then each newer one, as it comes; values in between are skipped. Each loop gets all of them, however
-   * many loops there are. Leaving a loop ends its wait at once.
+   * Iterates over the newest value, and then over each newer one when it is written. Values in between are skipped. Each loop
+   * gets the values, however many loops there are. Leaving a loop ends its wait at once.
    *
    * @param options how long to wait for each value, and a signal that ends the loop
    * @returns what `for await` takes
@@ -474,7 +478,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     return new LatestValues(this.#lease.attachment, newer, how);
   }
 
-  /** As `values()`. @returns what `for await` takes @throws as `next`, from the loop */
+  /** As `values()`. @returns an iterator for `for await` @throws as `next`, from the loop */
   [Symbol.asyncIterator](): AsyncIterableIterator<StructValue<F>> {
     return this.values();
   }

@@ -1,8 +1,11 @@
-/** Readers of all fields of a struct, made when the struct is defined: several times as fast as a loop over the fields. */
+/**
+ * Readers of all fields of a struct. They are made when the struct is defined, and are several times as fast as a loop over the
+ * fields.
+ */
 
 export interface FieldReader {
   name: string;
-  /** From the start of the struct. */
+  /** Offset from the start of the struct. */
   offset: number;
   read(view: DataView, offset: number): unknown;
   readInto(view: DataView, offset: number, target: unknown): unknown;
@@ -11,20 +14,22 @@ export interface FieldReader {
 type StructObject = Record<string, unknown>;
 
 export interface StructReader {
-  /** A new object with all fields. */
+  /** Returns a new object with all fields. */
   read(view: DataView, offset: number): StructObject;
-  /** Overwrites the fields of an object, and the elements and fields of its arrays and objects where they have the same shape. */
+  /** Overwrites the fields of an object, and the elements and fields of its arrays and objects if they have the same shape. */
   readInto(view: DataView, offset: number, target: StructObject): StructObject;
 }
 
-/** Objects inherit a setter of this name, which an assignment would call. */
+/** Objects inherit a setter with this name, which an assignment would call. */
 const SETTER = "__proto__";
 
 function define(target: StructObject, name: string, value: unknown): void {
   Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
 }
 
-/** For runtimes that forbid `new Function`. Fields are defined, not assigned: objects may inherit something of that name. */
+/**
+ * For runtimes that forbid `new Function`. Fields are defined, not assigned, because objects may inherit a setter of that name.
+ */
 function loops(fields: readonly FieldReader[]): StructReader {
   return {
     read: (view, offset) =>
@@ -40,8 +45,9 @@ function loops(fields: readonly FieldReader[]): StructReader {
 }
 
 /**
- * Functions with one call per field, so that engines know the shape of the objects and inline the calls. Names are quoted as JSON
- * and offsets are numbers: nothing of a field can become code. Where `new Function` is forbidden, loops.
+ * Makes functions with one call per field, so that engines know the shape of the objects and inline the calls. Names are quoted
+ * as JSON and offsets are numbers, so nothing of a field can become code. Where `new Function` is forbidden, it makes functions
+ * with loops.
  */
 export function structReader(fields: readonly FieldReader[]): StructReader {
   const at = (i: number): string => `view, offset + ${Number(fields[i].offset)}`;
@@ -73,7 +79,8 @@ type Text = (i: number) => string;
 
 /** For names that objects inherit: these must be defined. */
 function literal(fields: readonly FieldReader[], at: Text, key: Text): string {
-  // A computed key defines `__proto__` like any other field, but engines make objects with computed keys far more slowly.
+  // A computed key would define `__proto__` like any other field, but engines create objects with computed keys far more
+  // slowly.
   const literalKey = (name: string, i: number): string => (name === SETTER ? `[${key(i)}]` : key(i));
   const members = fields.map(({ name }, i) => `${literalKey(name, i)}: read${i}(${at(i)})`);
   return `return (view, offset) => ({ ${members.join(", ")} });`;

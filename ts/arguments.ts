@@ -1,4 +1,4 @@
-/** Checks of arguments: what is wrong is said with the argument's name, what was expected, and what came. */
+/** Checks arguments. An error names the argument, what was expected, and the value. */
 import { bytesUnder, isDetached, isHonest, isUint8Array } from "./bytes.js";
 
 function shown(value: unknown): string {
@@ -13,8 +13,8 @@ export function wrongType(argument: string, expected: string, value: unknown): T
 }
 
 /**
- * The first argument of constructors that only this package calls, where a lease does not stand for it: nothing that a program
- * makes up is taken for it, and none of its objects leads to it.
+ * The first argument of constructors that only this package calls, if they do not take a lease. A program cannot make up such a
+ * value, and no object of the package leads to it.
  */
 export const OURS = Symbol("only functions of isthmus call this constructor");
 
@@ -23,7 +23,7 @@ export function checkOurs(by: unknown, name: string, maker: string): void {
   if (by !== OURS) throw notMade(name, maker);
 }
 
-/** For `new` of a class whose objects are made by a function. */
+/** The error for `new` of a class whose objects are made by a function. */
 export function notMade(name: string, maker: string): TypeError {
   return new TypeError(`${name} cannot be constructed with new: call ${maker}`);
 }
@@ -63,7 +63,7 @@ export function objectOf<T extends object>(argument: string, value: T): T {
 }
 
 /**
- * The options of a call. An option that the call does not know is refused: a name that is misspelled would be ignored.
+ * Checks the options of a call. It refuses unknown options, because a misspelled name would otherwise be ignored.
  *
  * @param known the names of all options of this call
  */
@@ -74,8 +74,8 @@ export function options<T extends object>(
 ): Partial<T> {
   if (value === undefined) return {};
   const names = Object.keys(objectOf(argument, value));
-  // An empty array, an AbortSignal or a Map names no option, and would count as options that are all left out. An AbortController
-  // has a signal.
+  // An empty array, an AbortSignal or a Map has no property with the name of an option, so it would count as options that are
+  // all left out. An AbortController has a property `signal`.
   const isPlain = names.length > 0 || Object.prototype.toString.call(value) === "[object Object]";
   if (!isPlain && !known.some((name) => name in value))
     throw wrongType(argument, `an object like { ${known[0]}: … }`, value);
@@ -85,7 +85,7 @@ export function options<T extends object>(
   return value;
 }
 
-/** Says which of the known names is nearest to one that is not known. */
+/** Returns the known name that is nearest to an unknown one. */
 export function unknownName(
   argument: string,
   kind: "option" | "field",
@@ -93,12 +93,12 @@ export function unknownName(
   known: readonly string[],
 ): TypeError {
   const nearest = known.map((word) => ({ word, far: distance(name, word) })).sort((a, b) => a.far - b.far)[0];
-  const near = nearest && nearest.far <= name.length / 2; // of a name with one letter, only the case may differ
+  const near = nearest && nearest.far <= name.length / 2; // for a name of one letter, only the case may differ
   const advice = near ? `did you mean "${nearest.word}"?` : `known are ${known.join(", ") || "none"}`;
   return new TypeError(`${argument} has no ${kind} "${name}"; ${advice}`);
 }
 
-/** How many letters must be put in, left out or changed to make one word of the other; less when one begins with the other. */
+/** The number of letters to insert, remove or change to turn one word into the other; less if one begins with the other. */
 function distance(from: string, to: string): number {
   const a = from.toLowerCase();
   const b = to.toLowerCase();
@@ -120,7 +120,7 @@ export function callback(argument: string, value: unknown): void {
   if (typeof value !== "function") throw wrongType(argument, "a function", value);
 }
 
-/** The bytes of any view; a Uint8Array, of any realm, comes back as it is. */
+/** The bytes of any view. A Uint8Array, of any realm, is returned unchanged. */
 export function bytesOf(argument: string, value: unknown): Uint8Array {
   if (isUint8Array(value)) {
     if (!isHonest(value)) {
@@ -136,7 +136,7 @@ export function bytesOf(argument: string, value: unknown): Uint8Array {
   return bytesUnder(value);
 }
 
-/** For a view whose memory is gone. */
+/** The error for a view whose memory is gone. */
 export function detached(argument: string): TypeError {
   return new TypeError(
     `${argument} must not be detached: its buffer was transferred, or became smaller than the view`,
@@ -150,14 +150,14 @@ export function elementOf(arrayOfBytes: readonly unknown[], index: number): Uint
   return usual ? value : bytesOf(`arrayOfBytes[${index}]`, value);
 }
 
-/** What a wait needs of an `AbortSignal`; that of every runtime is one. */
+/** The part of an `AbortSignal` that a wait needs. The AbortSignal of every runtime has it. */
 export interface AbortSource {
-  /** Whether it was aborted already: then nothing is waited for. */
+  /** Whether it is already aborted: then the call does not wait. */
   readonly aborted: boolean;
-  /** What the wait is rejected with. */
+  /** The reason with which the wait is rejected. */
   readonly reason: unknown;
   /**
-   * Called when the first wait with this signal begins: one listener serves all of them.
+   * Called when the first wait with this signal begins. One listener serves all of them.
    *
    * @param type "abort"
    * @param listener ends the waits
@@ -169,14 +169,14 @@ export interface AbortSource {
    *
    * @param type "abort"
    * @param listener the one that was added
-   * @throws nothing; an error is ignored, as the wait has its result already
+   * @throws nothing; an error is ignored, because the wait already has its result
    */
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
 /**
- * How long and whether to wait. Time is real time, also where a test framework has replaced timers and clocks: its fake time does
- * not move a wait.
+ * How long to wait, and a signal that ends the wait. Time is real time, even if a test framework has replaced timers and
+ * clocks: fake time does not advance a wait.
  */
 export interface WaitOptions {
   /** Aborting it rejects the wait with the signal's reason. Default: none. */
@@ -185,7 +185,7 @@ export interface WaitOptions {
   timeoutMs?: number | undefined;
 }
 
-/** How long to wait, in real time: what a test framework has put in place of timers and clocks makes no difference. */
+/** How long to wait, in real time, even if a test framework has replaced timers and clocks. */
 export interface WaitSyncOptions {
   /** Milliseconds, 0 to 2^31 - 1, or Infinity (the default): a wait without an end. 0 looks once. */
   timeoutMs?: number | undefined;
@@ -193,9 +193,9 @@ export interface WaitSyncOptions {
 
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
-/** @internal How a call waits: its options, read once, before anything else happens. */
+/** @internal How a call waits: its options, read once, before the call does anything else. */
 export interface Waiting {
-  /** Milliseconds; Infinity for a wait without an end. */
+  /** Milliseconds; Infinity for a wait without a timeout. */
   readonly timeoutMs: number;
   readonly signal: AbortSource | undefined;
 }
@@ -203,7 +203,7 @@ export interface Waiting {
 const FOREVER: Waiting = { timeoutMs: Infinity, signal: undefined };
 
 /**
- * @internal Reads the options of a call that waits without blocking.
+ * @internal Reads the options of a call that waits without blocking the thread.
  *
  * @param others the names of the call's other options, which it reads itself
  */

@@ -1,12 +1,12 @@
 /**
- * Marks by which the objects of this package know each other. `instanceof` knows the classes of one copy only; a program can
- * hold several copies: a test runner loads one per realm, and two dependencies may bring a release each.
+ * Marks by which this package recognises its objects. `instanceof` works only within one copy of the package, and a program can
+ * contain several: a test runner loads one per realm, and two dependencies may need different releases.
  */
 
-/** What can be passed to a function of the API. */
+/** The kinds of objects that can be passed to a function of the API. */
 export type Branded = "Block" | "Held" | "Lock" | "Struct" | "StructView";
 
-/** The symbol of a kind: one for all copies in all realms of the process. */
+/** The symbol of a kind. It is the same for all copies in all realms of the process. */
 function symbolOf(kind: Branded): symbol {
   return Symbol.for(`isthmus.${kind}`);
 }

@@ -1,6 +1,6 @@
 /**
- * Arrays of bytes as users pass them: of any realm, over private or shared memory, of fixed or changing length. Only the
- * engine's own getters are asked, because a subclass, or a property of the array itself, may say something else.
+ * Arrays of bytes as users pass them: of any realm, over private or shared memory, of fixed or variable length. This file uses
+ * only the getters of the engine, because a subclass, or a property of the array itself, may return something else.
  */
 
 /**
@@ -11,7 +11,10 @@ export type PrivateBytes = ReturnType<Uint8Array["slice"]>;
 
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
 
-/** A getter of the engine. It is called by `call` where it stands: engines inline that, unlike one function for all getters. */
+/**
+ * A getter of the engine. Each use calls it with `call`, which engines inline; they would not inline one function for all
+ * getters.
+ */
 function getter<T>(prototype: object, name: PropertyKey): (this: unknown) => T {
   return Object.getOwnPropertyDescriptor(prototype, name)?.get as (this: unknown) => T;
 }
@@ -26,7 +29,7 @@ const viewOffset = getter<number>(DataView.prototype, "byteOffset");
 const viewBytes = getter<number>(DataView.prototype, "byteLength");
 const { indexOf } = typedArray as Float64Array;
 
-/** Whether a value is a Uint8Array, of any realm; a subclass is one, too. */
+/** Whether a value is a Uint8Array or an instance of a subclass, of any realm. */
 export function isUint8Array(value: unknown): value is Uint8Array {
   return kind.call(value) === "Uint8Array";
 }
@@ -41,7 +44,7 @@ export function isDataView(value: unknown): value is DataView {
   return ArrayBuffer.isView(value) && kind.call(value) === undefined;
 }
 
-/** Whether an array of bytes says its true length: a subclass, or a property of its own, may say another one. */
+/** Whether an array of bytes returns its true length. A subclass, or a property of the array itself, may return another one. */
 export function isHonest(bytes: Uint8Array): boolean {
   return elements.call(bytes) === bytes.length;
 }

@@ -142,12 +142,12 @@ export function isError(result: number): boolean {
   return result >= RESULT_ERRORS && result < RESULT_OFFSETS;
 }
 
-/** The flags in a result that is no error. */
+/** The flags in a result that is not an error. */
 export function flagsOf(result: number): number {
   return result & RESULT_FLAGS;
 }
 
-/** The offset in a result that is no error; 0 when it has flags only. */
+/** The offset in a result that is not an error; 0 when it has only flags. */
 export function offsetOf(result: number): number {
   return (result & ~RESULT_FLAGS) >>> 0;
 }

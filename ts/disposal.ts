@@ -1,7 +1,7 @@
 /**
- * What ends an object at the end of a `using` block, in realms that have no such symbols: every realm of Node before 18.18, and
- * the contexts of `vm`, Jest and Vitest before Node 24. There tools that compile `using` (esbuild, SWC, Babel) look under
- * `Symbol.for("Symbol.dispose")`.
+ * Defines the methods that end an object at the end of a `using` block, also in realms without these symbols: every realm of
+ * Node before 18.18, and the contexts of `vm`, Jest and Vitest before Node 24. There, tools that compile `using` (esbuild, SWC,
+ * Babel) use `Symbol.for("Symbol.dispose")`.
  */
 export function disposable<T extends object>(
   prototype: T,
@@ -13,7 +13,7 @@ export function disposable<T extends object>(
 }
 
 function define<T extends object>(prototype: T, name: string, end: (one: T) => unknown): void {
-  Reflect.deleteProperty(prototype, "undefined"); // where a method lies whose symbol does not exist
+  Reflect.deleteProperty(prototype, "undefined"); // the key of a method whose symbol does not exist
   const value = function dispose(this: T): unknown {
     return end(this);
   };

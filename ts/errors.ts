@@ -15,15 +15,15 @@ import type { NativeError } from "./host/native.js";
  * - LAYOUT_MISMATCH: the segment has the same protocol with other offsets, or a block has another layout
  * - OBJECT_MISMATCH: a named object exists with another type or other parameters
  * - INITIALIZING: another process has begun to create the segment and has not finished it in time
- * - BROKEN: the object was declared unusable, because nobody repaired its data after a participant died
+ * - BROKEN: the object was declared unusable, because its data was not repaired after a participant died
  * - CORRUPT: a shared word holds a value that the protocol cannot have written
  * - OUT_OF_SHARED_MEMORY: the system has not enough memory or addresses for a segment of that size
  * - SEGMENT_FULL: the segment has no room for the object
- * - TOO_LARGE: the data are larger than the object can ever hold
+ * - TOO_LARGE: the data is larger than the object can ever hold
  * - TOO_MANY_PARTICIPANTS: every participant slot has a live owner
  * - TIMED_OUT: the timeout passed first
  * - BUSY: a live participant, perhaps this one, holds the object
- * - OWNER_DIED: a holder of the lock died, and the data that it guards may be half changed
+ * - OWNER_DIED: a holder of the lock died, and the data that the lock guards may be half changed
  * - PEER_DIED: the participant at the other end died, or ended without closing
  * - DEADLOCK: waiting would never end
  * - EVICTED: this participant was removed from the segment while it was alive

@@ -1,11 +1,11 @@
-/** Functions of the user that must have done all their work when they return. */
+/** Checks that a function of the user has done all its work when it returns. */
 import { callback } from "./arguments.js";
 
-/** Functions of these kinds return before they have done all, or anything. */
+/** Functions of these kinds return before their work is done. */
 const RUNS_LATER = /^\[object (?:Async|Generator|AsyncGenerator)Function\]$/;
 
 /**
- * Refuses, before anything runs, a function that says of itself that it is not done when it returns.
+ * Refuses a function of one of these kinds before it runs.
  *
  * @param why what to do instead
  */
@@ -17,18 +17,19 @@ export function checkSynchronous(argument: string, value: unknown, why: string):
 }
 
 /**
- * Refuses a result that stands for a value which comes later. When that fails later, too, nobody waits for it.
+ * Refuses a result that is a promise. If the promise rejects later, the rejection is ignored.
  *
- * @param consequence what the caller does because of it, and what to do instead
+ * @param consequence what the caller does about it, and what to do instead
  */
 export function refusePromise(argument: string, result: unknown, consequence: string): void {
   if (typeof (result as { then?: unknown } | null | undefined)?.then !== "function") return;
   const nothing = (): void => {};
   try {
-    // The engine's own function takes promises of all realms, and begins nothing that only looks like a promise.
+    // The function of the engine accepts promises of all realms, and calls nothing of an object that only looks like a
+    // promise.
     Promise.prototype.then.call(result, nothing, nothing);
   } catch {
-    // It is no promise.
+    // It is not a promise.
   }
   throw new TypeError(`${argument} returned a promise, or something with a method "then": ${consequence}`);
 }

@@ -1,12 +1,12 @@
 /**
- * The runtime's own modules, wherever this code was put. A bundler that makes an ES module of it turns `require("node:fs")` into
- * a call that throws, so there are three ways to a module:
+ * Loads modules of the runtime, also when this code was bundled. A bundler that makes an ES module turns `require("node:fs")`
+ * into a call that throws, so there are three ways to get a module:
  *
  * 1. `process.getBuiltinModule`, which needs no module system (Node 20.16 and 22.3, Bun, Deno)
- * 2. `provide`: the ESM entry of the package imports what is needed and hands it over
+ * 2. `provide`: the ESM entry of the package imports the modules and passes them on
  * 3. `require` with a literal name, which every tool understands
  *
- * Nothing else under `ts/` names a module of the runtime, apart from the command line.
+ * No other file under `ts/` names a module of the runtime, except those of the command line.
  */
 interface Builtins {
   "node:buffer": typeof import("node:buffer");
@@ -40,12 +40,12 @@ const literal: { [Name in keyof Builtins]: () => Builtins[Name] } = {
 
 const provided: Partial<Builtins> = {};
 
-/** For the ESM entry, which runs before anything asks. */
+/** For the ESM entry, which calls it before any module is used. */
 export function provide(modules: Partial<Builtins>): void {
   Object.assign(provided, modules);
 }
 
-/** A module of the runtime. */
+/** Returns a module of the runtime. */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
   const get = typeof process === "object" ? process.getBuiltinModule : undefined;
   return (get?.(name) as Builtins[Name] | undefined) ?? provided[name] ?? literal[name]();

@@ -1,7 +1,7 @@
-/** The bytes of the core. They lie in the JavaScript, so that no file has to be found wherever a bundler puts this. */
+/** The bytes of the core. The JavaScript contains them, so that a bundle needs no file. */
 import { builtin } from "./builtin.cjs";
 
-/** Decodes the core; with `plain` the one that never writes when it loads (see assembly/word.ts). */
+/** Decodes the core; with `plain`, the one whose loads never write (see assembly/word.ts). */
 export function coreBytes(plain: boolean): Uint8Array<ArrayBuffer> {
   const embedded = require("./embedded-core.cjs") as typeof import("./embedded-core.cjs");
   const deflated = builtin("node:buffer").Buffer.from(plain ? embedded.plain : embedded.core, "base64");

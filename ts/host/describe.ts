@@ -1,24 +1,25 @@
 /**
- * What `console.log` shows of our objects, and what keeps them from being cloned.
+ * Defines what `console.log` shows of the objects of this package, and prevents cloning them.
  *
- * An object of ours is private fields around memory that this thread has mapped. A structured clone would copy none of that: it
- * would give an empty object without a word. A clone throws a DataCloneError when it meets a function among an object's own
- * properties, in every runtime, so each object has one. Its name is what V8 says of it.
+ * Such an object has private fields, and memory that this thread has mapped. A structured clone would copy neither, and give an
+ * empty object without an error. But in every runtime, a clone throws a DataCloneError if an object has a function as an own
+ * property. So each object has one. V8 shows the name of the function in the error.
  */
 
-/** What every object of ours has as a property of its own. */
+/** The function that every object has as an own property. */
 export function openItByItsNameOverThere(): void {}
 
 type Inspect = (value: unknown, options?: unknown) => string;
 
-/** In Node and Bun; Deno has one of its own, with other arguments. */
+/** The symbol for Node and Bun. Deno has another one, whose method has other arguments. */
 const nodeInspect = Symbol.for("nodejs.util.inspect.custom");
 const denoInspect = Symbol.for("Deno.customInspect");
 
 /**
  * Gives the objects of a class their text for `console.log`: `Name { fact: value }`.
  *
- * @param facts what the object is and holds now; when it cannot tell, because its segment was closed, the reason is shown instead
+ * @param facts returns what the object is and contains now. If it throws, because the segment was closed, the text shows the
+ *   reason instead
  */
 export function describe<T extends object>(prototype: T, name: string, facts: (one: T) => object): void {
   const define = (symbol: symbol, value: unknown): void => {
@@ -38,12 +39,12 @@ function factsOf<T extends object>(one: T, facts: (one: T) => object): object {
     return facts(one);
   } catch (error) {
     const { code = "unusable", name } = error as { code?: string; name?: string };
-    // The prototype itself is none of our objects.
+    // The prototype itself is not an object of the class.
     return name === "TypeError" ? {} : { ...named(one), state: code };
   }
 }
 
-/** Its name, which it knows also when its segment was closed. */
+/** Its name, which is known even after its segment was closed. */
 function named(one: object): object {
   const { name } = one as { name?: unknown };
   return typeof name === "string" ? { name } : {};

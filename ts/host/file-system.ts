@@ -1,9 +1,9 @@
-/** What opening a segment in a file asks of the file system beyond the shim. */
+/** The functions that opening a segment in a file needs in addition to the shim. */
 import { IsthmusError } from "../errors.js";
 import { builtin } from "./builtin.cjs";
 
 /**
- * The path that a URL with the scheme "file:" stands for, whichever realm made it; other values come back as they are.
+ * The path of a URL with the scheme "file:", of any realm. Other values are returned unchanged.
  *
  * @throws {TypeError} for a URL with another scheme, or one that names another host
  */
@@ -19,12 +19,12 @@ export function pathOf(argument: string, value: unknown): unknown {
   }
 }
 
-/** Stays right when the process moves to another directory. */
+/** The absolute path, which stays valid when the process changes its working directory. */
 export function absolutePath(path: string): string {
   try {
     return builtin("node:path").resolve(path);
   } catch (error) {
-    // There is no other reason than this: the path is known to be a string.
+    // This is the only possible reason, because the path is known to be a string.
     throw new IsthmusError(
       "NOT_FOUND",
       `the working directory, from which "${path}" begins, does not exist any more; pass an absolute path ` +

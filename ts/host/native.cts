@@ -1,13 +1,13 @@
 /**
- * Finds and loads the shim of this platform, at the first use. CommonJS in every build, because `__dirname` and `require`
- * work there in Node, Bun and Deno alike. It looks in this order:
+ * Finds and loads the shim of this platform at the first use. It is CommonJS in every build, because `__dirname` and `require`
+ * work there in Node, Bun and Deno. It looks in these places, in this order:
  *
  * 1. the folder that the environment variable ISTHMUS_PREBUILDS names, and then nowhere else
  * 2. `prebuilds` of the package, by a literal path for each platform: tools that copy the files of a program see those
- * 3. what `node-gyp-build` finds: a shim that was built from its source
+ * 3. a shim that was built from its source, if `node-gyp-build` finds one
  * 4. the copy in the JavaScript, written to a private folder for as long as it takes to load it
  *
- * A shim of another release, which keeps another contract, is passed over like one that cannot be loaded.
+ * A shim of another release has another contract number. It is ignored, like one that cannot be loaded.
  */
 import type { NOT_SUPPORTED, SYSTEM } from "../../protocol/errors.js" with { "resolution-mode": "import" };
 import type { SHIM_CONTRACT } from "../../protocol/shim.js" with { "resolution-mode": "import" };
@@ -36,9 +36,9 @@ function platform(): string {
   return `${platform}-${arch}`;
 }
 
-/** The files of the package. A platform without one is listed as well, because tools read this list and not the folder. */
+/** The files of the package. Platforms without a file are listed as well, because tools read this list and not the folder. */
 function packagedFiles(): Record<string, string | undefined> {
-  if (typeof __dirname !== "string") return {}; // in an ES module that a bundler made
+  if (typeof __dirname !== "string") return {}; // this code is in an ES module that a bundler made
   return {
     "linux-x64": `${__dirname}/../../../prebuilds/linux-x64/isthmus.node`,
     "linux-arm64": `${__dirname}/../../../prebuilds/linux-arm64/isthmus.node`,
@@ -55,7 +55,7 @@ function embeddedShims(): Record<string, Embedded | undefined> {
   return (require("./embedded-shims.cjs") as typeof import("./embedded-shims.cjs")).shims;
 }
 
-/** A denied look counts as absent: what follows says why. */
+/** If the check is denied, the file counts as absent. The following steps report the reason. */
 function exists(file: string): boolean {
   try {
     return builtin("node:fs").existsSync(file);
@@ -65,8 +65,8 @@ function exists(file: string): boolean {
 }
 
 /**
- * What the runtime was told not to load, and what to do; undefined for other failures. None of the other places would make a
- * difference then.
+ * Says what the runtime is not allowed to load, and what to do; undefined for other failures. In such a case, the other places
+ * would fail as well.
  */
 function denial(cause: unknown): string | undefined {
   const { code, name } = cause as NodeJS.ErrnoException;
@@ -84,8 +84,8 @@ function denial(cause: unknown): string | undefined {
 }
 
 /**
- * Loads a file as `require` would, which bundlers replace by something else. The module is an object of the runtime's own
- * realm: what all copies of the package share must keep none of them alive.
+ * Loads a file like `require`, which bundlers replace. The module is an object of the runtime's own realm, because what all
+ * copies of the package share must keep none of them alive.
  */
 function load(file: string): Native {
   const { Module } = builtin("node:module");
@@ -113,7 +113,7 @@ function otherRelease({ contract }: Partial<Native>): string | undefined {
   return `belongs to another release of Isthmus: it has ${found}, and this package needs ${CONTRACT}`;
 }
 
-/** The loader of the system says in words only that this process has too many files open. */
+/** When this process has too many files open, the loader of the system says so only in its message. */
 function outOfDescriptors(cause: unknown): NativeError | undefined {
   const message = messageOf(cause);
   if (!/too many open files/i.test(message)) return undefined;
@@ -122,7 +122,7 @@ function outOfDescriptors(cause: unknown): NativeError | undefined {
   return Object.assign(new Error(message, { cause }), { status, syscall: "dlopen", errno: EMFILE });
 }
 
-/** What the message of the system's loader means, for people. */
+/** Explains the message of the system's loader, for people. */
 function meaning(message: string): string {
   if (/failed to map segment|not permitted/i.test(message)) {
     return "its file system forbids programs (noexec)";
@@ -137,19 +137,19 @@ function failureText(what: string, cause: unknown): string {
   return meant ? `${what} cannot be loaded: ${meant} (${message})` : `${what} cannot be loaded: ${message}`;
 }
 
-/** Where the shim that `loadNative` gave last comes from, for people. */
+/** The origin of the shim that `loadNative` returned last, for people. */
 let origin = "no shim was loaded";
 
 export function shimOrigin(): string {
   return origin;
 }
 
-/** One line per place, for the error that says where was looked in vain. */
+/** One line per place, for the error that lists where no shim was found. */
 class Attempts {
   readonly failures: string[] = [];
 
   /**
-   * The shim in this file, or undefined. Throws at once when the runtime was told to load none.
+   * Loads the shim in this file; undefined if that fails. Throws at once if the runtime is not allowed to load any.
    *
    * @param cure what to do about a shim of another release
    */
@@ -157,7 +157,7 @@ class Attempts {
     const file = builtin("node:path").resolve(given);
     try {
       const shim = shared(file, () => load(file));
-      const other = otherRelease(shim); // of this copy of the package: others may share the shim
+      const other = otherRelease(shim); // another release than this copy of the package; other copies may share the shim
       if (other === undefined) return shim;
       this.failures.push(`${file} ${other}: ${cure}`);
       return undefined;
@@ -171,7 +171,10 @@ class Attempts {
     }
   }
 
-  /** The shim that was built from its source. Only where this lies in the package: elsewhere it would find other addons. */
+  /**
+   * The shim that was built from its source. It is looked for only if this file is in the package, because elsewhere other
+   * addons would be found.
+   */
   built(): Native | undefined {
     if (typeof __dirname !== "string") return undefined;
     const path = builtin("node:path");
@@ -186,7 +189,7 @@ class Attempts {
       return built;
     } catch (cause) {
       if ((cause as Partial<NativeError>)?.status === STATUS) throw cause;
-      return undefined; // nothing was built, or it may not be read
+      return undefined; // no shim was built, or it cannot be read
     }
   }
 
@@ -226,7 +229,7 @@ class Attempts {
   }
 }
 
-/** Folders that may take a file to be loaded: some systems forbid programs in the one for temporary files. */
+/** Folders for the file to load. Some systems forbid programs in the folder for temporary files. */
 function privateFolders(): string[] {
   const { env } = builtin("node:process");
   const asked = [
@@ -249,7 +252,7 @@ function privateFolders(): string[] {
   return [...new Set(folders)].filter((folder) => folder !== undefined && isAbsolute(folder)) as string[];
 }
 
-/** A loaded file stays mapped without its name. Where the system keeps it from being removed, it stays. */
+/** A loaded file stays mapped after its name is removed. If the system does not allow that, the file stays. */
 function remove(folder: string): void {
   try {
     builtin("node:fs").rmSync(folder, { recursive: true, force: true });
@@ -261,7 +264,7 @@ function remove(folder: string): void {
 function chosenFolder(): string | undefined {
   const { Deno } = globalThis as { Deno?: DenoPermissions };
   try {
-    // Without --allow-env Deno would ask its user, and the program would stand still meanwhile.
+    // Without --allow-env, Deno would ask its user, and the program would wait meanwhile.
     const wanted = { name: "env", variable: FOLDER_VARIABLE } as const;
     if (Deno && Deno.permissions.querySync(wanted).state !== "granted") return undefined;
     return builtin("node:process").env[FOLDER_VARIABLE] || undefined;

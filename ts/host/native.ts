@@ -1,75 +1,80 @@
 /**
- * What a shim offers to TypeScript: the twin of `shims/isthmus_shim.h`, function for function.
+ * The interface of a shim for TypeScript. It has the same functions as `shims/isthmus_shim.h`.
  *
- * A shim knows the operating system and nothing of a segment's layout. An *object* is the OS thing that processes
- * share (a file under /dev/shm, a memfd, a section); it is named here by a small integer that is valid in this
- * runtime environment only. Every call either returns at once or, for `wait`, within `timeoutMs`.
+ * A shim knows the operating system, but not the layout of a segment. An *object* is what the operating system shares between
+ * processes (a file under /dev/shm, a memfd, a section). Here, a small integer identifies it, which is valid only in this
+ * runtime environment. Every call returns at once, except `wait`, which returns within `timeoutMs`.
  *
- * A failure throws a `NativeError`: `status` is a number of `protocol/errors.ts`, `syscall` and `errno` say what
- * the operating system said.
+ * A failure throws a `NativeError`: `status` is a number of `protocol/errors.ts`, and `syscall` and `errno` are from the
+ * operating system.
  */
 export interface Native {
-  /** Which contract the shim keeps: SHIM_CONTRACT of `protocol/shim.ts` when it goes with this package. */
+  /** The contract number of the shim: SHIM_CONTRACT of `protocol/shim.ts` if it belongs to this package. */
   readonly contract: number;
 
-  /** Opens the object of that name. With `create` it is made when absent, empty, with exactly `mode`. */
+  /** Opens the object of that name. With `create`, it creates an absent object: empty, with exactly the mode `mode`. */
   openNamed(name: string, namespace: number, create: boolean, readOnly: boolean, mode: number): number;
-  /** Like `openNamed` for a file at any path. Symbolic links and everything but regular files are refused. */
+  /** Like `openNamed`, for a file at any path. It refuses symbolic links, and everything except regular files. */
   openFile(path: string, create: boolean, readOnly: boolean, mode: number): number;
-  /** A new object without a name. */
+  /** Creates an object without a name. */
   openAnonymous(): number;
-  /** The object behind a text made by `handle` in a process of the same user that still has it open. */
+  /** Opens an object by a text that `handle` returned in a process of the same user. That process must still have it open. */
   openHandle(handle: string, readOnly: boolean): number;
-  /** An empty object that has no name yet; `publish` gives it the name in one step. */
+  /** Creates an empty object that has no name yet. `publish` gives it the name in one step. */
   openStaged(name: string, namespace: number, mode: number): number;
-  /** With `replace` it takes the name from whatever has it; else a name that is taken is ALREADY_EXISTS. */
+  /** With `replace`, it takes the name from any other object. Otherwise, a name in use gives ALREADY_EXISTS. */
   publish(object: number, replace: boolean): void;
-  /** A text that `openHandle` accepts in other processes while this one has the object open. No child inherits anything. */
+  /** A text that `openHandle` accepts in other processes while this one has the object open. Children inherit nothing. */
   handle(object: number): string;
 
-  /** Bytes of the object now; whether its name still leads to it; who owns it; permission bits. */
+  /** The current size of the object, whether its name still leads to it, its owner, and its permission bits. */
   info(object: number): NativeInfo;
-  /** What the bytes of the object are stored in, and how much room there is. */
+  /** The storage of the object, and how much room there is. */
   storage(object: number): NativeStorage;
   /**
-   * Makes the object at least that long, with storage for every byte: OUT_OF_SHARED_MEMORY instead of a later crash. Nobody
-   * writes to it meanwhile.
+   * Makes the object at least that long, with storage for every byte. If that fails, it gives OUT_OF_SHARED_MEMORY, so that
+   * there is no crash later. No process may write to the object meanwhile.
    */
   allocate(object: number, bytes: number): void;
-  /** Makes a longer object exactly that long. Nobody may have the rest mapped; BUSY when this object is mapped itself. */
+  /**
+   * Truncates the object to exactly that length. No process may have the rest mapped. Gives BUSY if this object is mapped
+   * itself.
+   */
   shrink(object: number, bytes: number): void;
-  /** Copies what lies at `offset`, without a mapping; fewer bytes than asked for where the object ends. Gives how many. */
+  /**
+   * Copies the bytes at `offset`, without a mapping: fewer bytes than requested at the end of the object. Returns their number.
+   */
   read(object: number, offset: number, into: Uint8Array): number;
-  /** Removes the name that the object was opened by, if it still leads to it; false when it does not. */
+  /** Removes the name by which the object was opened, if it still leads to the object; returns false if it does not. */
   remove(object: number): boolean;
 
   /**
-   * Kernel-held locks, numbered 0 … 2^20. `lock` never waits: false when someone else holds it. They are released
-   * by the kernel when this environment ends, however it ends. A read-only object can only take shared ones.
+   * Kernel-held locks, numbered 0 … 2^20. `lock` never waits: it returns false when another holder has the lock. The kernel
+   * releases the locks when this environment ends, in whatever way. Through a read-only object, only shared locks can be taken.
    */
   lock(object: number, index: number, shared: boolean): boolean;
   unlock(object: number, index: number): void;
-  /** Whether a holder other than this object itself has the lock: in any mode, or only `exclusively`. */
+  /** Whether another holder has the lock: in any mode, or only `exclusively`. */
   held(object: number, index: number, exclusively: boolean): boolean;
 
   /** Maps the object over the whole of `memory` (a view of all bytes of a WebAssembly.Memory). */
   map(object: number, memory: Uint8Array, readOnly: boolean): void;
-  /** Puts private zero pages back under `memory`. After it the engine may reuse or free the memory. */
+  /** Puts private zero pages back under `memory`. Afterwards, the engine may reuse or free the memory. */
   unmap(object: number): void;
-  /** Returns when what was written is on the storage behind the object, and the time of its last change says so. */
+  /** Writes all changes to the storage of the object, and sets the time of its last change. Returns when that is done. */
   flush(object: number): void;
-  /** Sets the time of the last change to now, if the system lets it; never throws for an open object. */
+  /** Sets the time of the last change to now, if the system allows it. Never throws for an open object. */
   touch(object: number): void;
-  /** Unmaps if mapped, stops watching, drops all locks, closes. The number may be reused. */
+  /** Unmaps the object if it is mapped, stops watching, releases all locks, and closes it. The number may be reused. */
   close(object: number): void;
 
-  /** Wakes whoever sleeps on the 32-bit word at `offset` of the mapped object. */
+  /** Wakes all threads that sleep on the 32-bit word at `offset` of the mapped object. */
   wake(object: number, offset: number): void;
   /** Sleeps while the word at `offset` equals `expected`, at most `timeoutMs`. May return early. */
   wait(object: number, offset: number, expected: number, timeoutMs: number): void;
   /**
-   * Milliseconds since some moment, by a clock that never goes back. It is the system's own: nothing that replaces the
-   * timers or the clocks of JavaScript, as test frameworks do, changes it. Processes of one machine read the same clock.
+   * Milliseconds since some moment, from the monotonic clock of the system. Test frameworks that replace the timers or clocks
+   * of JavaScript do not affect it. All processes of a machine read the same clock.
    */
   now(): number;
   /**
@@ -81,48 +86,48 @@ export interface Native {
   watch(object: number, offset: number): void;
   unwatch(object: number): void;
 
-  /** Names of the objects with our prefix, without the prefix. */
+  /** Names of the objects of Isthmus, without the prefix "isthmus.". */
   list(namespace: number): string[];
-  /** Removes the name; the object lives on until its last holder goes. NOT_FOUND when there is none. */
+  /** Removes the name. The object exists until its last holder closes it. Gives NOT_FOUND when there is no such name. */
   unlink(name: string, namespace: number): void;
-  /** What the system offers for shared memory, for `doctor` and error texts. */
+  /** The limits of the system for shared memory, for `doctor` and error texts. */
   limits(): NativeLimits;
 }
 
 export interface NativeInfo {
   bytes: number;
-  /** False once the name was removed or given to a newer object. Always true for anonymous objects. */
+  /** False after the name was removed or given to another object. Always true for anonymous objects. */
   linked: boolean;
-  /** The owner is this user or the superuser. */
+  /** Whether the owner is this user or the superuser. */
   trusted: boolean;
-  /** By this opening of it, which found nothing. */
+  /** Whether this call created it. */
   created: boolean;
   /** Numeric user id of the owner (0 where the system has none). */
   owner: number;
   mode: number;
 }
 
-/** What bytes are stored in. A number that the system does not know is 0. */
+/** The storage of bytes. A number that the system does not know is 0. */
 export interface NativeStorage {
-  /** What the object takes there now. */
+  /** Bytes that the object takes there now. */
   storedBytes: number;
   totalBytes: number;
   /** For this user. */
   freeBytes: number;
   totalFiles: number;
   freeFiles: number;
-  /** It is memory, which counts against limits of memory; else a disk, a network or the like. */
+  /** Whether it is memory, which counts against memory limits. If not, it is a disk, a network or the like. */
   inMemory: boolean;
-  /** A read-only mapping may show a lower layer for ever, which writers do not write to. */
+  /** Whether a read-only mapping may show a lower layer for ever, to which writers do not write. */
   layered: boolean;
   readOnly: boolean;
 }
 
-/** The storage is that of the place where named objects live. */
+/** Whether the storage is that of the location of named objects. */
 export interface NativeLimits extends NativeStorage {
-  /** E.g. "/dev/shm"; empty where there is no such place. */
+  /** The location of named objects, such as "/dev/shm"; empty when there is none. */
   place: string;
-  /** Most words one thread can watch; 1 where the kernel has no multi-word wait. */
+  /** The most words that one thread can watch; 1 if the kernel cannot wait for several words. */
   wordsPerWatcher: number;
 }
 

@@ -1,14 +1,14 @@
 /**
- * What all copies of the package in one thread share: two releases in one tree, or the same one in several realms, as test
- * frameworks make them. They meet in objects that belong to the runtime's own realm, so that no copy keeps another one alive,
- * and none is kept when it has closed everything.
+ * What all copies of the package in one thread share. There may be two releases in one tree, or one release in several realms,
+ * as test frameworks make them. They share objects of the runtime's own realm, so that no copy keeps another one alive, and a
+ * copy that has closed everything is collected.
  */
 import type { EventEmitter } from "node:events";
 import { builtin } from "./builtin.cjs";
 
 export type { EventEmitter };
 
-/** An emitter of the runtime's own realm; as many may listen as there are copies. */
+/** An emitter of the runtime's own realm. Each copy may have a listener. */
 export function emitter(): EventEmitter {
   const { EventEmitter } = builtin("node:events");
   return new EventEmitter().setMaxListeners(0);
@@ -17,7 +17,7 @@ export function emitter(): EventEmitter {
 const EXIT = Symbol.for("isthmus.exit");
 
 interface Exit extends EventEmitter {
-  /** What `process` calls: it emits "exit". */
+  /** The listener of `process`: it emits "exit". */
   listener: (...given: unknown[]) => void;
 }
 
@@ -32,8 +32,8 @@ function exit(): Exit {
 }
 
 /**
- * Calls back when this environment ends in good order, unless `offExit` comes first. `process` has one listener for all
- * copies, and none while nobody wants to be called.
+ * Calls back when this environment ends by itself, unless `offExit` is called first. `process` has one listener for all copies,
+ * and none while no copy needs it.
  */
 export function onExit(callback: () => void): void {
   const callbacks = exit();

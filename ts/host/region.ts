@@ -8,8 +8,8 @@ import { type EventEmitter, emitter } from "./process.js";
 import { begins, ends, isUnderWay } from "./under-way.js";
 
 /**
- * The shim of this platform. It is loaded with the first use of any of its functions, whose name is all that this stands
- * for until then: importing the package loads nothing and cannot fail.
+ * The shim of this platform. The first use of any of its functions loads it. So importing the package loads nothing and cannot
+ * fail.
  */
 export let native: Native = new Proxy({} as Native, {
   get: (_, name) => {
@@ -20,12 +20,13 @@ export let native: Native = new Proxy({} as Native, {
 
 const BELL = Symbol.for("isthmus.bell");
 
-/** What this copy of the package does when a bell rings, while it does something. */
+/** The listener of this copy of the package for doorbells; undefined while it has none. */
 let look: (() => void) | undefined;
 
 /**
- * The shim takes one function for its bell, and several copies of the package may use one shim. So the bell is an emitter,
- * and of the runtime's own realm: it keeps no copy alive, and so none of the realms (in Jest, say) that the copies lie in.
+ * The shim calls one function when a doorbell has changed, and several copies of the package may use one shim. So the function
+ * belongs to an emitter of the runtime's own realm. It keeps no copy alive, and none of the realms (for instance in Jest) of
+ * the copies.
  */
 function bell(): EventEmitter {
   const shim = native as Native & { [BELL]?: EventEmitter };
@@ -36,7 +37,7 @@ function bell(): EventEmitter {
   return made;
 }
 
-/** Calls the function when a bell rings, as `Native.setBell` describes, until every region of this copy is closed. */
+/** Calls the function when a doorbell has changed, as `Native.setBell` describes, until every region of this copy is closed. */
 export function onBell(callback: () => void): void {
   if (look) return;
   bell().on("bell", callback);
@@ -49,8 +50,8 @@ function offBell(): void {
 }
 
 /**
- * Every mapped memory of this environment, held strongly: an engine that collects a memory with a segment over it would
- * hand out the segment's pages as new memory.
+ * Every mapped memory of this environment, with strong references. If the engine collected a memory with a segment over it, it
+ * would reuse the pages of the segment as new memory.
  */
 const mapped = new Set<WebAssembly.Memory>();
 
@@ -76,19 +77,19 @@ function areEqual(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
-/** How often bytes are compared that change all the time. */
+/** How often bytes that keep changing are compared. */
 const STILL_TURNS_MAX = 10;
 
 /**
- * An object of the operating system and, once mapped, the Wasm memory that it lies over. Knows nothing of what the bytes
- * mean.
+ * An object of the operating system and, after it is mapped, the Wasm memory over which it lies. It does not know the meaning
+ * of the bytes.
  */
 export class Region {
   /** 0 until it is open. */
   object = 0;
   readonly readOnly: boolean;
   memory: WebAssembly.Memory | undefined;
-  /** Who closes it. */
+  /** The object that closes it. */
   holder: { close(): void } = this;
   #released = false;
   #closed = false;
@@ -147,7 +148,7 @@ export class Region {
     return attempt("looking at an object", () => native.info(this.object));
   }
 
-  /** Takes a lock, unless somebody else is in the way; never waits. */
+  /** Takes a lock, unless another holder prevents it. Never waits. */
   lock(index: number, shared: boolean): boolean {
     return attempt("locking", () => native.lock(this.object, index, shared));
   }
@@ -157,14 +158,14 @@ export class Region {
   }
 
   /**
-   * Whether anybody else has the lock: in any mode, or only `exclusively`. A process that may only read the object can hold any
-   * lock shared, so a shared one proves nothing about a lock that is always taken exclusively.
+   * Whether another holder has the lock: in any mode, or only `exclusively`. A process that can only read the object can hold
+   * any lock shared. So a shared lock proves nothing if the lock is always taken exclusively.
    */
   held(index: number, exclusively = false): boolean {
     return attempt("looking at a lock", () => native.held(this.object, index, exclusively));
   }
 
-  /** The bytes at `offset`, read without a mapping; fewer than asked for where the object ends. */
+  /** Reads the bytes at `offset`, without a mapping: fewer bytes than requested at the end of the object. */
   read(offset: number, bytes: number): Uint8Array {
     const into = new Uint8Array(bytes);
     const copied = attempt("reading", () => native.read(this.object, offset, into));
@@ -176,16 +177,16 @@ export class Region {
     return attempt("removing the name", () => native.remove(this.object));
   }
 
-  /** What the bytes are stored in, and how much room there is. */
+  /** The storage of the object, and how much room there is. */
   storage(): NativeStorage {
     return attempt("looking at the storage of an object", () => native.storage(this.object));
   }
 
   /**
-   * Makes the object at least that long, with storage for every byte. Nobody writes to it meanwhile.
+   * Makes the object at least that long, with storage for every byte. No process may write to it meanwhile.
    *
-   * Memory that does not fit into a cgroup is no error of the system: the kernel kills a process of the group. So the limits
-   * are looked at before.
+   * If memory does not fit into a cgroup, the system gives no error: the kernel kills a process of the group. So this checks
+   * the limits first.
    *
    * @param what for error texts: what it is for
    * @param advice what to do when there is no room
@@ -200,24 +201,24 @@ export class Region {
     attempt(what, () => native.allocate(this.object, bytes), advice);
   }
 
-  /** Sets the time of the last change to now: file systems do not notice every write to a mapping. Never throws. */
+  /** Sets the time of the last change to now, because file systems do not notice every write to a mapping. Never throws. */
   touch(): void {
     if (!this.#released) native.touch(this.object);
   }
 
   /**
-   * Whether the mapping shows bytes that writers do not write to any more: on a file system in layers (overlayfs) the mapping of
-   * a reader stays on the lower layer when a writer has the file copied to the upper one. Reading the file gives the bytes of
-   * the upper layer then. On every other file system a mapping and the file are the same.
+   * Whether the mapping shows bytes to which writers do not write any more. On overlayfs, a writer causes the file to be copied
+   * to the upper layer, and the mapping of a reader stays on the lower one. Reading the file then gives the bytes of the upper
+   * layer. On every other file system, mapping and file have the same bytes.
    *
-   * @param bytes how many bytes, from the start, to compare: among them one that every writer changes, and never back
+   * @param bytes how many bytes to compare, from the start; they must include a word that every writer changes, and never back
    */
   isLeftBehind(bytes: number): boolean {
     if (!this.readOnly || !this.memory) return false;
     this.#layered ??= this.storage().layered;
     if (!this.#layered) return false;
     const mapping = new Uint8Array(this.memory.buffer, 0, bytes);
-    // A live writer may change the bytes between two looks: only what stands still can be compared.
+    // A live writer may change the bytes between two reads. Only bytes that do not change can be compared.
     for (let turn = 0; turn < STILL_TURNS_MAX; turn++) {
       const before = mapping.slice();
       const inFile = this.read(0, bytes);
@@ -226,7 +227,7 @@ export class Region {
     return false;
   }
 
-  /** Makes a longer object exactly that long. Nobody has it mapped. */
+  /** Truncates the object to exactly that length. No process has it mapped. */
   shrink(bytes: number): void {
     attempt("shrinking", () => native.shrink(this.object, bytes));
   }
@@ -249,8 +250,8 @@ export class Region {
   }
 
   /**
-   * Takes the bytes away, leaving zeros to whoever still has a view, and closes the object. A holder other than this region says
-   * itself when it has ended.
+   * Replaces the mapping by zeros, for views that still exist, and closes the object. A holder other than this region ends the
+   * work that is under way itself.
    */
   close(): void {
     if (this.#closed) return;

@@ -45,20 +45,20 @@ export interface ObjectInfo {
   /** Bytes that the object takes in the segment. */
   bytes: number;
   /**
-   * Parameters that it was created with, none when another release made it with another version of the layout: `bytes`, and
+   * The parameters of its creation; none when another release has created it with another version of the layout: `bytes`, and
    * `layout` (a hash) if it has one, for a ring; `bytes` and `layout` for a latest value; `initial` for a semaphore; `signaled`
    * (0 or 1) for an event.
    */
   parameters: Record<string, number>;
   /** For a latest value: how many values were written so far. */
   version?: number;
-  /** For a semaphore, an event (1: signaled) or a counter: its present value. */
+  /** For a semaphore, an event (1: signaled) or a counter: its current value. */
   value?: number;
-  /** For a lock: which participants hold it now. */
+  /** For a lock: the participants that hold it now. */
   lock?: LockInfo;
-  /** Who holds the producer's end of a ring; absent when nobody does. */
+  /** For a ring: the participant that holds the producer's end; absent when there is none. */
   producer?: EndHolder;
-  /** Who holds the consumer's end of a ring; absent when nobody does. */
+  /** For a ring: the participant that holds the consumer's end; absent when there is none. */
   consumer?: EndHolder;
 }
 
@@ -74,7 +74,7 @@ export type ObjectTypeName = "ring" | "latest" | "lock" | "semaphore" | "event" 
 
 interface ObjectType {
   name: ObjectTypeName;
-  /** Of the layout that this release knows. */
+  /** Version of the layout that this release knows. */
   version: number;
   /** Names of the parameters, in their order in the entry. */
   parameters: readonly string[];
@@ -122,7 +122,7 @@ function versionOf(attachment: Attachment, entry: number): number {
   return attachment.u32[(entry + ENTRY_VERSION_OFFSET) >>> 2];
 }
 
-/** Of an object whose layout has another version than this release knows, only name, type and bytes are told. */
+/** For an object whose layout has another version, only name, type and bytes are known. */
 function describe(attachment: Attachment, entry: number): ObjectInfo {
   const known = types.get(attachment.u32[(entry + ENTRY_TYPE_OFFSET) >>> 2]);
   const type = known?.version === versionOf(attachment, entry) ? known : undefined;
@@ -140,7 +140,7 @@ function describe(attachment: Attachment, entry: number): ObjectInfo {
   };
 }
 
-/** The present state of the object; empty when the entry is damaged and points outside the segment. */
+/** The current state of the object; empty when the entry is damaged and points outside the segment. */
 function live(
   attachment: Attachment,
   type: ObjectTypeName | undefined,
@@ -218,7 +218,7 @@ interface Wanted {
   second: number;
 }
 
-/** For openers that can only read: they have no bytes in which they could hand the name to the core. */
+/** For read-only openers, which have no bytes in which they could pass the name to the core. */
 function openKnown(attachment: Attachment, wanted: Wanted): OpenedObject {
   const { name, type, first, second } = wanted;
   const entry = entryOf(attachment, name);
@@ -249,7 +249,7 @@ function openOrMake(attachment: Attachment, wanted: Wanted): OpenedObject {
   return opened(attachment, result, entry);
 }
 
-/** The core has seen that the object lies in the segment, but a hostile peer may have changed the entry since. */
+/** The core has checked that the object is inside the segment, but a hostile peer may have changed the entry since. */
 function opened(attachment: Attachment, result: number, entry: number): OpenedObject {
   const offset = offsetOf(result);
   const bytes = Number(attachment.view.getBigUint64(entry + ENTRY_OBJECT_BYTES_OFFSET, true));
@@ -294,7 +294,7 @@ function shown(key: string, value: number): string {
   return key === "layout" && value === 0 ? "no layout" : `${key} ${value}`;
 }
 
-/** In what an object that has the name differs from what its opener expects. */
+/** Describes how an existing object of that name differs from what the opener expects. */
 function differenceFrom(attachment: Attachment, wanted: Wanted, entry: number): string {
   const { name, parameters, layout } = wanted;
   const found = describe(attachment, entry);

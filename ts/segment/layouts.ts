@@ -1,10 +1,10 @@
 /**
- * Descriptions of the layouts that are used in a segment, kept beside its objects. The hash of a layout tells that two programs
- * disagree; the description tells about which field.
+ * Descriptions of the layouts that are used in a segment, stored next to its objects. The hash of a layout shows that two
+ * programs disagree. The description shows about which field.
  *
- * A description is an object of the directory that no user sees. Its text is written after its entry can be seen: a reader
- * compares the hash of the text, and takes a text that does not fit for no description. Nothing depends on descriptions: where
- * there is no room for one, or it cannot be kept now, there is none.
+ * A description is an object of the directory that users do not see. Its text is written after its entry is published. So a
+ * reader checks the hash of the text, and ignores a text with another hash. Nothing depends on descriptions. If there is no
+ * room for one, or the write lock is not free, it is not stored.
  */
 import {
   ENTRY_BYTES,
@@ -20,7 +20,7 @@ import { TextDecoder, TextEncoder } from "../host/text.js";
 import { fnv1a } from "../struct/hash.js";
 import type { Attachment } from "./attachment.js";
 
-/** What the descriptions need to know of a struct. */
+/** The part of a struct that a description needs. */
 export interface Described {
   bytes: number;
   hash: number;
@@ -30,10 +30,10 @@ export interface Described {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Hashes of the layouts that were kept, or tried to be kept, by each opener. */
+/** Hashes of the layouts that each opener has stored, or has tried to store. */
 const tried = new WeakMap<Attachment, Set<number>>();
 
-/** Keeps the description of a layout in the segment, if that is possible now. */
+/** Stores the description of a layout in the segment, if that is possible now. */
 export function keepDescription(attachment: Attachment, { hash, codec }: Described): void {
   if (attachment.readOnly || attachment.transaction) return;
   const known = tried.get(attachment) ?? new Set();
@@ -43,18 +43,18 @@ export function keepDescription(attachment: Attachment, { hash, codec }: Describ
   if (text.length <= LAYOUT_TEXT_BYTES_MAX && hasRoom(attachment)) insert(attachment, hash, text);
 }
 
-/** Descriptions take no more than half of the names that a segment can have: the others are for objects of users. */
+/** Descriptions take at most half of the names that a segment can have. The others are for objects of users. */
 function hasRoom({ core, view }: Attachment): boolean {
   return 2 * core.directoryCount() < view.getUint32(HEADER_DIRECTORY_ENTRIES_OFFSET, true);
 }
 
 function insert(attachment: Attachment, hash: number, text: Uint8Array): void {
   const { core } = attachment;
-  // No user can give such a name to an object.
+  // Users cannot give such a name to an object.
   const name = `\0layout ${hash}`;
   attachment.scratchUses++;
   attachment.u8.set(encoder.encode(name), attachment.scratch);
-  // Once: when another process has the write lock, a description is not worth waiting for it.
+  // Makes one attempt. If another process has the write lock, a description is not worth waiting.
   const result = core.objectOpen(OBJECT_LAYOUT, name.length, text.length, hash);
   if (isError(result)) return;
   const offset = offsetOf(result);
@@ -113,7 +113,7 @@ function fieldText(field: Field | undefined): string {
   return field === undefined ? "nothing" : `"${field.name}", ${typeText(field.type)} at ${field.offset}`;
 }
 
-/** What the first difference between two descriptions is. */
+/** Describes the first difference between two descriptions. */
 function difference(there: string, here: string, path = ""): string {
   const [theirs, ours] = [fieldsOf(there), fieldsOf(here)];
   const index = ours.findIndex((own, at) => {
@@ -133,9 +133,9 @@ function difference(there: string, here: string, path = ""): string {
 }
 
 /**
- * For error texts: in what the layout with that hash, found in the segment, differs from the own one.
+ * For error texts: describes how the layout with that hash, found in the segment, differs from the opener's one.
  *
- * @param bytes of the layout that was found, where that is known
+ * @param bytes of the layout that was found, if known
  */
 export function differenceText(attachment: Attachment, hash: number, own: Described, bytes?: number): string {
   const found = description(attachment, hash);

@@ -1,4 +1,4 @@
-/** What segments there are. */
+/** Lists the named segments. */
 import { KERNEL_LOCK_HOLDERS } from "../../protocol/layout.js";
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
 import { attempt, IsthmusError, type IsthmusErrorCode } from "../errors.js";
@@ -9,19 +9,19 @@ import type { Selection } from "./options.js";
 
 /** A named segment, as `Segment.list` sees it. */
 export interface SegmentInfo {
-  /** What it is opened by. */
+  /** The name by which it is opened. */
   name: string;
   /** Bytes of the segment; 0 when it cannot be read. */
   bytes: number;
-  /** Undefined when it cannot be read or is no segment; then `error` says why. */
+  /** State of the segment; undefined when it cannot be read or is not a segment. Then `error` says why. */
   state: SegmentState | undefined;
-  /** 1 for a new name, one more than that of the segment which it replaced; undefined as `state` is. */
+  /** 1 for a new name; if it replaced another segment, the generation of that one plus 1. undefined when `state` is. */
   generation: number | undefined;
-  /** Somebody alive has it open. */
+  /** Whether a live process has it open. */
   inUse: boolean;
-  /** The name goes with the last one who has it open. */
+  /** Whether the last process that has it open removes its name. */
   temporary: boolean;
-  /** Why there is no `state`: what opening or looking at it gave; undefined when there is one. */
+  /** Why there is no `state`: the error of opening or reading it. undefined when there is a `state`. */
   error: IsthmusErrorCode | undefined;
 }
 

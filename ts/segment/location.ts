@@ -1,4 +1,4 @@
-/** The locations of segments without a file of their own: under a name, without one, behind a handle. */
+/** The locations of segments other than files: a name, a handle, or none (anonymous segments). */
 import { ACCESS_DENIED, INVALID_NAME, NOT_FOUND, OUT_OF_SHARED_MEMORY } from "../../protocol/errors.js";
 import { text } from "../arguments.js";
 import { accessAdvice, ENLARGE, noRoomAdvice } from "../host/advice.js";
@@ -8,7 +8,7 @@ import { native, Region } from "../host/region.js";
 import type { Creation, Location, Owner } from "./life/open.js";
 import { segmentName } from "./options.js";
 
-/** Longer than any text of `segment.handle`. */
+/** More characters than any text of `segment.handle` has. */
 const HANDLE_CHARACTERS_MAX = 200;
 
 function noSpaceAdvice(): string {
@@ -20,7 +20,7 @@ function noSpaceAdvice(): string {
   );
 }
 
-/** Why a name in the place of named segments cannot be opened, made or removed, where the number alone says too little. */
+/** Explains why a named segment cannot be opened, created or removed, if the error number alone says too little. */
 export function namedAdvice(name: string, error: NativeError): string | undefined {
   const { place, readOnly } = native.limits();
   if (place === "") {
@@ -48,7 +48,7 @@ function nothingThere(doing: "opening" | "unlinking"): string {
     : `${nothing}; Segment.list() gives the names that exist`;
 }
 
-/** @internal The segment of that name. `doing` is what errors call the attempt to open it. */
+/** @internal The location of a named segment. `doing` names the attempt in errors. */
 export function namedLocation(
   name: string,
   namespace: number,
@@ -76,7 +76,7 @@ export function namedLocation(
   };
 }
 
-/** @internal A new object that will take the name of the location when it is published. */
+/** @internal A new object that gets the name of the location when it is published. */
 export function openStagedRegion(location: Location, namespace: number, creation: Creation): Region {
   return Region.open(
     `creating segment "${location.name}"`,
@@ -103,7 +103,7 @@ export function anonymousLocation(): Location {
   };
 }
 
-/** @internal The object that another process passed on. */
+/** @internal The object that another process has passed on by its handle. */
 export function handleLocation(handle: string, readOnly: boolean): Location {
   if (text("handle", handle).length > HANDLE_CHARACTERS_MAX || handle.includes("\0"))
     throw new RangeError(

@@ -10,50 +10,53 @@ import { flag, integer, oneOf, text, wrongType } from "../arguments.js";
 import { IsthmusError } from "../errors.js";
 import type { Creation, Owner } from "./life/open.js";
 
-/** What a segment is made with. */
+/** How a segment is created. */
 export interface CreateOptions {
   /** 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB. Allocated at once. */
   bytes: number;
   /**
-   * Permission bits, exact whatever the umask. Default 0o600: only this user. Whoever may read the segment can hold locks of the
-   * kernel on it, and so keep others from joining (TOO_MANY_PARTICIPANTS, INITIALIZING): let only users read whom you trust in
-   * that.
+   * Permission bits, set exactly, whatever the umask is. Default 0o600: only this user. A user who can read the segment can
+   * hold kernel locks on it, and so prevent others from joining (TOO_MANY_PARTICIPANTS, INITIALIZING). So give read permission
+   * only to users that you trust.
    */
   mode?: number | undefined;
-  /** Make a new generation if the name exists; its holders see `stale`. Only for `create`. Default false. */
+  /**
+   * Create a new generation if the name exists. For processes that have the old one open, `stale` is true. Only for `create`.
+   * Default false.
+   */
   replace?: boolean | undefined;
-  /** How many threads and processes can have the segment open at once: 64 to 1024 in steps of 64. Default 64. */
+  /** How many openers that can write the segment can have at the same time: 64 to 1024 in steps of 64. Default 64. */
   participants?: number | undefined;
   /** Where the name lives. Default "local". */
   namespace?: Namespace | undefined;
   /**
-   * The name goes with the last one who has the segment open, for writing or for reading. If that one is killed, the name
-   * goes with the next `open` or `prune`. Default false: the name stays until `unlink`.
+   * The last process that has the segment open, for writing or reading, removes its name. If that process is killed, the next
+   * `open` or `prune` removes it. Default false: the name stays until `unlink`.
    */
   temporary?: boolean | undefined;
 }
 
 const MODE_DEFAULT = 0o600;
 
-/** What `Segment.openFile` needs of a `URL`; that of every runtime is one. */
+/** The part of a `URL` that `Segment.openFile` needs. The URL of every runtime has it. */
 export interface FileUrl {
-  /** All of it: "file:///var/lib/app/state.isthmus". */
+  /** The complete URL: "file:///var/lib/app/state.isthmus". */
   readonly href: string;
   /** Its scheme: "file:". */
   readonly protocol: string;
 }
 
-/** How a segment in a file is opened, and what it is made with. */
+/** How a segment in a file is opened and created. */
 export interface FileOptions {
   /**
-   * How many there should be: an absent file is created, a smaller one extended if nobody else has it open. Pass it
-   * whenever you will need room, because the last one who closes the file truncates it to what is used. 64 KiB to 4 GiB,
-   * rounded up to a multiple of 64 KiB.
+   * The wanted size. An absent file is created, and a smaller one is extended if no other process has it open. Pass it whenever
+   * you need room, because the last process that closes the file truncates it to what is used. 64 KiB to 4 GiB, rounded up to a
+   * multiple of 64 KiB.
    */
   bytes?: number | undefined;
-  /** "read-only" maps without the right to write, and creates nothing; default "read-write". */
+  /** "read-only" maps the segment without write access and creates nothing. Default "read-write". */
   access?: Access | undefined;
-  /** Permission bits of a created file, exact whatever the umask. Default 0o600: only this user. */
+  /** Permission bits of a created file, set exactly, whatever the umask is. Default 0o600: only this user. */
   mode?: number | undefined;
   /** As for `create`, when the file is created. */
   participants?: number | undefined;
@@ -72,7 +75,7 @@ export function creationOf(given: CreateOptions): Creation {
   return { bytes: Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES, mode, participants, temporary };
 }
 
-/** @internal What to make when there is no file; without `bytes` none is made. */
+/** @internal How to create an absent file; without `bytes`, none is created. */
 export function fileCreationOf({ bytes, mode, participants }: FileOptions): Creation | undefined {
   if (bytes === undefined) return undefined;
   return creationOf({
@@ -87,20 +90,21 @@ export type Access = "read-write" | "read-only";
 
 /** How a segment is opened. */
 export interface OpenOptions {
-  /** "read-only" maps without the right to write; default "read-write". */
+  /** "read-only" maps the segment without write access. Default "read-write". */
   access?: Access | undefined;
   /** Where the name lives. Default "local". */
   namespace?: Namespace | undefined;
   /**
-   * Who may have made the segment: its owner can change its bytes at any time, and truncate it, which ends a process that
-   * touches it. "self": this user or the superuser; "any": any user; a number: the user with that id. Default "self".
+   * Which user may be the owner of the segment. The owner can change its bytes at any time, and can truncate it, which ends a
+   * process that touches it. "self": this user or the superuser; "any": any user; a number: the user with that id. Default
+   * "self".
    */
   owner?: "self" | "any" | number | undefined;
 }
 
 /** Which segments are listed. */
 export interface ListOptions {
-  /** Only those whose name begins with this. Default "": all. */
+  /** Only segments whose name begins with this. Default "": all. */
   prefix?: string | undefined;
   /** Where the names live. Default "local". */
   namespace?: Namespace | undefined;
@@ -109,8 +113,9 @@ export interface ListOptions {
 /** Which segments are removed. */
 export interface PruneOptions extends ListOptions {
   /**
-   * Only those that were used last at least so many milliseconds ago: when a participant joined, left, or showed the sign
-   * of life that it gives each second. A segment that was never finished has no such time, and is kept. Default 0: all.
+   * Only segments that were last used at least so many milliseconds ago. A participant uses a segment when it joins, when it
+   * leaves, and with its heartbeat each second. A segment whose creation was not finished has no such time, and stays. Default
+   * 0: all.
    */
   olderThanMs?: number | undefined;
   /** Remove nothing, only return the names. Default false. */
@@ -129,7 +134,7 @@ export function ownerOf(given: Pick<OpenOptions, "owner"> | undefined): Owner {
   return integer("owner", owner, 0, USER_ID_MAX);
 }
 
-/** @internal What to look for, with all defaults. */
+/** @internal The segments to list, with all defaults. */
 export interface Selection {
   prefix: string;
   namespace: number;
@@ -140,7 +145,7 @@ export function selectionOf({ prefix = "", namespace }: ListOptions): Selection 
   return { prefix: text("prefix", prefix), namespace: namespaceNumber(namespace) };
 }
 
-/** @internal What to remove, with all defaults. */
+/** @internal The segments to remove, with all defaults. */
 export interface Pruning extends Selection {
   olderThanMs: number;
   dryRun: boolean;
@@ -165,7 +170,7 @@ export function namespaceOf(given: Pick<OpenOptions, "namespace"> | undefined): 
   return namespaceNumber(given?.namespace);
 }
 
-/** Where a name lives: for this session, or for the whole machine. No difference on POSIX. */
+/** The namespace of a name: this session, or the whole machine. There is no difference on POSIX. */
 export type Namespace = "local" | "global";
 
 const ALLOWED = /^[A-Za-z0-9_@+=~,-][A-Za-z0-9_@+=~,.-]*$/;
@@ -189,7 +194,7 @@ export function segmentName(value: unknown): string {
   return name;
 }
 
-/** @internal The namespace as the shim counts them. */
+/** @internal The number of the namespace for the shim. */
 export function namespaceNumber(value: unknown): number {
   return oneOf("namespace", value === undefined ? "local" : value, ["local", "global"] as const) === "global"
     ? 1

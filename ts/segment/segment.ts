@@ -71,7 +71,7 @@ import {
 } from "./options.js";
 import { SoftReference } from "./soft-reference.js";
 
-/** The options of each way in. */
+/** The options of each call that opens a segment. */
 const NAMESPACE_OPTIONS = ["namespace"];
 const LIST_OPTIONS = ["prefix", "namespace"];
 const PRUNE_OPTIONS = ["prefix", "olderThanMs", "dryRun", "namespace"];
@@ -82,7 +82,7 @@ const FILE_OPTIONS = ["bytes", "access", "mode", "participants"];
 const ANONYMOUS_OPTIONS = ["bytes", "participants"];
 const HANDLE_OPTIONS = ["access"];
 
-/** An open segment, as the buffer that lies over it leads to it. */
+/** An open segment, found by the buffer that lies over it. */
 interface Known {
   attachment: Attachment;
   location: Location;
@@ -90,11 +90,12 @@ interface Known {
   segment: SoftReference<Segment>;
 }
 
-/** The open segments, by their buffers. Held softly, so that a segment that its user has forgotten can be closed. */
+/** The open segments, by their buffers. The references are soft, so that a segment that the program has dropped can be closed. */
 const known = new WeakMap<ArrayBufferLike, Known>();
 
 /**
- * Memory that processes share, under a name. Whoever opens it sees the same bytes; see docs/protocol.md for what lies where.
+ * Memory that processes share under a name. Every process that opens it sees the same bytes. docs/protocol.md describes the
+ * layout.
  *
  * @example
  * ```ts
@@ -144,18 +145,17 @@ export class Segment {
   }
 
   /**
-   * Makes a segment of that name.
+   * Creates a segment of that name.
    *
    * @param name 1 to 200 characters out of A-Z a-z 0-9 _ @ + = ~ , - . (not first)
-   * @param given `bytes`: 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB; `mode`: permission bits, default 0o600, exact
-   *   whatever the umask; `replace`: make a new generation if the name exists, whose holders then see `stale`;
-   *   `participants`: 64 to 1024, in steps of 64, default 64; `namespace`; `temporary`: the name goes with the last one who has
-   *   the segment open
+   * @param given `bytes`: 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB; `mode`: permission bits, default 0o600, set
+   *   exactly, whatever the umask is; `replace`: create a new generation if the name exists; `participants`: 64 to 1024, in
+   *   steps of 64, default 64; `namespace`; `temporary`: the last process that has the segment open removes the name
    * @returns the segment, open for writing
    * @throws {TypeError | RangeError} naming the argument that does not fit
-   * @throws {IsthmusError} ALREADY_EXISTS; INVALID_NAME; ACCESS_DENIED; OUT_OF_SHARED_MEMORY; SEGMENT_FULL when `bytes` are
-   *   too few for so many participants; INITIALIZING when a stopped process is in the middle of creating it; NOT_SUPPORTED
-   *   where there is no shared memory; SYSTEM
+   * @throws {IsthmusError} ALREADY_EXISTS; INVALID_NAME; ACCESS_DENIED; OUT_OF_SHARED_MEMORY; SEGMENT_FULL when `bytes` are too
+   *   few for so many participants; INITIALIZING when a process was stopped while it creates the segment; NOT_SUPPORTED where
+   *   there is no shared memory; SYSTEM
    * @example
    * ```ts
    * import { MiB, Segment } from "isthmus";
@@ -176,7 +176,7 @@ export class Segment {
     return Segment.#of(attachment, location);
   }
 
-  /** The segment of an attachment that nobody has yet. */
+  /** Makes the object for a new attachment. */
   static #of(attachment: Attachment, location: Location): Segment {
     const segment = new Segment(new Lease(attachment), location);
     attachment.region.ends();
@@ -187,13 +187,13 @@ export class Segment {
    * Opens the segment of that name.
    *
    * @param name as for `create`
-   * @param given `access`: "read-only" maps without the right to write, default "read-write"; `namespace`; `owner`: who may have
-   *   made it: "self" (this user or the superuser, the default), "any", or the number of a user
+   * @param given `access`: "read-only" maps the segment without write access, default "read-write"; `namespace`; `owner`: which
+   *   user may be its owner: "self" (this user or the superuser, the default), "any", or the number of a user
    * @returns the segment
    * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} NOT_FOUND; ACCESS_DENIED; BAD_MAGIC, VERSION_MISMATCH, LAYOUT_MISMATCH, CORRUPT, BROKEN when it is
-   *   not one that this package can use; INITIALIZING as `create`; TOO_MANY_PARTICIPANTS; INVALID_NAME; OUT_OF_SHARED_MEMORY
-   *   when there are no addresses left; NOT_SUPPORTED, SYSTEM as `create`
+   *   not a segment that this package can use; INITIALIZING as `create`; TOO_MANY_PARTICIPANTS; INVALID_NAME;
+   *   OUT_OF_SHARED_MEMORY when there are no addresses left; NOT_SUPPORTED, SYSTEM as `create`
    * @example
    * ```ts
    * import { MiB, Segment } from "isthmus";
@@ -211,12 +211,12 @@ export class Segment {
   }
 
   /**
-   * Opens the segment of that name, or makes it: exactly one of all who call this at once does. Its size is the one that the
-   * first caller asked for, and so are `mode` and `temporary`.
+   * Opens the segment of that name, or creates it. If several processes call this at the same time, exactly one of them creates
+   * it, with its `bytes`, `mode` and `temporary`.
    *
    * @param name as for `create`
    * @param given as for `create`, without `replace`
-   * @returns the segment, open for writing; it has at least the bytes and participants that were asked for
+   * @returns the segment, open for writing; it has at least the requested bytes and participants
    * @throws {IsthmusError} OBJECT_MISMATCH when it exists with fewer bytes, or for fewer participants; others as `create` (but
    *   ALREADY_EXISTS) and `open` (but NOT_FOUND)
    * @example
@@ -239,17 +239,17 @@ export class Segment {
   }
 
   /**
-   * Opens the segment in a file, or makes it: it stays when all have closed it, and `root` with it. A file that is larger
-   * than `bytes` stays as large. A smaller one is extended if nobody else has it open. While somebody has, also for
-   * reading, it stays as it is, because what is mapped cannot be moved: see `segment.bytes`. docs/persistence.md says what
-   * is promised when a process or the machine dies.
+   * Opens the segment in a file, or creates it. It stays after all processes have closed it, with its `root`. A file that is
+   * larger than `bytes` keeps its size. A smaller one is extended if no other process has it open. While another process has it
+   * open, also for reading, it keeps its size, because a mapping cannot be moved: see `segment.bytes`. docs/persistence.md says
+   * what is guaranteed when a process or the machine dies.
    *
    * @param path of a regular file, not of a symbolic link; or its URL: `new URL("state.isthmus", import.meta.url)`
-   * @param given `bytes` to make or extend it, `access`, and `mode` and `participants` as for `create`
+   * @param given `bytes` to create or extend it, `access`, and `mode` and `participants` as for `create`
    * @returns the segment; its name is the absolute path
-   * @throws {IsthmusError} NOT_FOUND when there is no such file, or an empty one, and no `bytes` are given;
-   *   ACCESS_DENIED; OUT_OF_SHARED_MEMORY when the disk is full; BAD_MAGIC, CORRUPT when it is no segment or was
-   *   truncated; INVALID_NAME for an empty path; TOO_LARGE for one that is too long; others as `open`
+   * @throws {IsthmusError} NOT_FOUND when there is no such file, or an empty one, and no `bytes` are given; ACCESS_DENIED;
+   *   OUT_OF_SHARED_MEMORY when the disk is full; BAD_MAGIC, CORRUPT when it is not a segment or was truncated; INVALID_NAME
+   *   for an empty path; TOO_LARGE for one that is too long; others as `open`
    * @example
    * ```ts
    * import { rmSync } from "node:fs";
@@ -274,8 +274,8 @@ export class Segment {
   }
 
   /**
-   * Opens the segment of that name as soon as it exists and is ready. Never blocks the thread, also while whoever creates or
-   * joins it is stopped.
+   * Opens the segment of that name as soon as it exists and is ready. Never blocks the thread, even while a process that
+   * creates or joins it is stopped.
    *
    * @param name as for `create`
    * @param given as for `open`, how long to wait, and a signal that ends it
@@ -300,10 +300,10 @@ export class Segment {
   }
 
   /**
-   * Makes a segment without a name, for processes that you start, or that ask you: pass them `segment.handle`.
+   * Creates a segment without a name, for child processes and other processes of this user: pass them `segment.handle`.
    *
    * @param given `bytes` and `participants` as for `create`
-   * @returns the segment; its memory goes with the last one who has it open
+   * @returns the segment; its memory is freed when the last process closes it
    * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} OUT_OF_SHARED_MEMORY; SEGMENT_FULL, NOT_SUPPORTED, SYSTEM as `create`
    * @example
@@ -321,13 +321,13 @@ export class Segment {
   }
 
   /**
-   * Opens a segment by the handle that a process which has it open passed on.
+   * Opens a segment by its handle, from a process that has it open.
    *
-   * @param handle what `segment.handle` gave in another process, or in another thread of this one
+   * @param handle the `segment.handle` of another process, or of another thread of this one
    * @param given `access`
    * @returns the segment
-   * @throws {IsthmusError} NOT_FOUND when the process that gave the handle has closed the segment or ended, or is out of sight in
-   *   another pid namespace; ACCESS_DENIED for another user; otherwise as `open`
+   * @throws {IsthmusError} NOT_FOUND when the process that gave the handle has closed the segment or ended, or is not visible
+   *   from this pid namespace; ACCESS_DENIED for another user; otherwise as `open`
    * @example
    * ```ts
    * import { execFileSync } from "node:child_process";
@@ -345,7 +345,7 @@ export class Segment {
   }
 
   /**
-   * All named segments of this machine that this user can see. Takes no lock in any of them, writes to none and removes none.
+   * Lists the named segments of this machine that this user can see. It takes no lock in a segment, and writes to none.
    *
    * @param given `prefix`: only names that begin with it; `namespace`
    * @returns one entry for each, in the order of their names
@@ -362,11 +362,12 @@ export class Segment {
   }
 
   /**
-   * Removes a name. Processes that have the segment open keep it, and see `stale`. Waits for one that is creating or joining it.
+   * Removes a name. Processes that have the segment open keep it; for them, `stale` is true. Waits while a process creates or
+   * joins the segment.
    *
    * @param name as for `create`
    * @param given `namespace`
-   * @throws {IsthmusError} NOT_FOUND; ACCESS_DENIED; INVALID_NAME; INITIALIZING when such a process is stopped; SYSTEM
+   * @throws {IsthmusError} NOT_FOUND; ACCESS_DENIED; INVALID_NAME; INITIALIZING when that process is stopped; SYSTEM
    * @example
    * ```ts
    * import { MiB, Segment } from "isthmus";
@@ -382,12 +383,12 @@ export class Segment {
   }
 
   /**
-   * Removes every segment that nobody alive has open and that belongs to this user; also the superuser leaves those of others
-   * alone. An object that has the name of a segment and is none stays. Other programs of this user may have left segments
-   * that they will open again: pass a `prefix` or an age unless you know that there are none.
+   * Removes every segment that belongs to this user and that no live process has open. This also holds for the superuser. An
+   * object that is not a segment stays. Other programs of this user may need their unused segments later, so pass a `prefix` or
+   * an age unless there are no such programs.
    *
-   * @param given `prefix`: only names that begin with it; `olderThanMs`: only segments that were used last at least so long ago;
-   *   `dryRun`: remove nothing; `namespace`
+   * @param given `prefix`: only names that begin with it; `olderThanMs`: only segments that were last used at least so long
+   *   ago; `dryRun`: remove nothing; `namespace`
    * @returns names of the removed segments, in order; with `dryRun` of those that would be removed
    * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} NOT_SUPPORTED, SYSTEM as `create`
@@ -404,11 +405,11 @@ export class Segment {
   }
 
   /**
-   * The open segment that something lies in. A segment whose raw bytes were handed out is found by them for as long as it is
-   * open, also when all other objects of it were dropped: so it can still be closed.
+   * Returns the open segment that contains a block, view or array. If raw bytes of a segment were handed out, this finds the
+   * segment by them as long as it is open, even after the program has dropped all its other objects. So it can still be closed.
    *
    * @param viewOrBlock a block, a view of a block, or a typed array or DataView over shared bytes
-   * @returns undefined when it lies in none, or the segment was closed
+   * @returns the segment; undefined when there is none, or it was closed
    * @throws {TypeError} when it is none of these
    * @example
    * ```ts
@@ -432,7 +433,7 @@ export class Segment {
     );
   }
 
-  /** What it is opened by; for a segment in a file its absolute path; empty for anonymous ones. Never throws. */
+  /** Its name; for a segment in a file, the absolute path; empty for an anonymous segment. Never throws. */
   get name(): string {
     return this.#attachment.name;
   }
@@ -442,20 +443,24 @@ export class Segment {
     return this.#attachment.bytes;
   }
 
-  /** What this opener may do. Never throws. */
+  /** The access of this opener. Never throws. */
   get access(): Access {
     return this.#attachment.readOnly ? "read-only" : "read-write";
   }
 
-  /** 1 for a new name, one more than that of the segment which it replaced. @throws {IsthmusError} CLOSED after `close` */
+  /**
+   * 1 for a new name; if it replaced another segment, the generation of that one plus 1. @throws {IsthmusError} CLOSED after
+   * `close`
+   */
   get generation(): number {
     this.#attachment.check(false);
     return Number(this.#attachment.view.getBigUint64(HEADER_GENERATION_OFFSET, true));
   }
 
   /**
-   * The name leads to another segment, or nowhere: open it again for the new one. It is also true for a read-only opener of a
-   * file on overlayfs whose bytes no writer writes to any more: the first writer had the file copied to the upper layer.
+   * Whether the name no longer leads to this segment: open it again to get the new one. It is also true for a read-only opener
+   * of a file on overlayfs after a writer has caused the file to be copied to the upper layer, because writers do not write to
+   * its bytes any more.
    *
    * @throws {IsthmusError} CLOSED after `close`; SYSTEM
    */
@@ -463,7 +468,7 @@ export class Segment {
     const attachment = this.#attachment;
     attachment.check(false);
     if (attachment.core.isStale() !== 0 || !attachment.region.info().linked) return true;
-    // The header and the slots: every writer who joins counts up the generation of a slot.
+    // The header and the slots: every writer that joins increments the generation of a slot.
     const slots: number = attachment.core.participants.value;
     return attachment.region.isLeftBehind(PARTICIPANTS_OFFSET + slots * PARTICIPANT_BYTES);
   }
@@ -474,18 +479,17 @@ export class Segment {
     return stateOf(this.#attachment.view);
   }
 
-  /** All that the header says, as it is now. @throws {IsthmusError} CLOSED after `close` */
+  /** The current header. @throws {IsthmusError} CLOSED after `close` */
   get header(): SegmentHeader {
     this.#attachment.check(false);
     return headerOf(this.#attachment.view);
   }
 
   /**
-   * Text by which other processes of this user, and workers of this one, open the segment with `Segment.fromHandle`:
-   * children that were spawned or forked, and any other process that gets the text. It works for as long as this process
-   * has the segment open. A process that has opened the segment can pass on a handle of its own, so the first one may end.
-   * No child inherits anything: it has the memory only when it opens the handle. Other users cannot open it: share a named
-   * segment with them.
+   * A text with which other processes of this user, and workers of this one, can open the segment by `Segment.fromHandle`:
+   * child processes, and any other process that gets the text. It works as long as this process has the segment open. A process
+   * that has opened the segment can pass on its own handle, so the first process may end. A child inherits nothing: it has the
+   * memory only after it has opened the handle. Other users cannot open it: share a named segment with them.
    *
    * @throws {IsthmusError} CLOSED after `close`; NOT_SUPPORTED; SYSTEM
    */
@@ -496,7 +500,8 @@ export class Segment {
   }
 
   /**
-   * Everyone who has the segment open for writing, and those who died with it open and were not replaced yet.
+   * The participants that have the segment open for writing, and those that died with it open and whose slots are not used
+   * again yet.
    *
    * @returns one entry for each, in the order of their slots
    * @throws {IsthmusError} CLOSED after `close`
@@ -507,7 +512,7 @@ export class Segment {
   }
 
   /**
-   * Asks the system to write changes to where the segment lies; for memory-only segments there is nothing to do.
+   * Writes changes to the storage of the file. For a segment in memory, it does nothing.
    *
    * @throws {IsthmusError} CLOSED after `close`; READ_ONLY; EVICTED: this participant was removed; OUT_OF_SHARED_MEMORY when the
    *   disk is full; SYSTEM when it fails
@@ -518,9 +523,9 @@ export class Segment {
   }
 
   /**
-   * All named objects in it, in the order of their creation. Takes no lock.
+   * Lists its named objects, in the order of their creation. Takes no lock.
    *
-   * @returns what each is, was made with, and holds now
+   * @returns type, parameters and current state of each
    * @throws {IsthmusError} CLOSED: the segment was closed
    */
   objects(): ObjectInfo[] {
@@ -529,11 +534,11 @@ export class Segment {
   }
 
   /**
-   * Opens the ring of that name, or makes it. Without a capacity, only a ring that exists is opened.
+   * Opens the ring of that name, or creates it. Without a capacity, it creates none.
    *
    * @param name 1 to 80 bytes in UTF-8, without NUL
-   * @param given the capacity, and what the records are
-   * @returns the ring; it has no end yet
+   * @param given the capacity, and the layout of the records
+   * @returns the ring; call `producer` or `consumer` to get an end
    * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} OBJECT_MISMATCH when it exists with other parameters or as another object; SEGMENT_FULL when there is
    *   no room for it; NOT_FOUND when there is none and no capacity is given, or the opener is read-only; INVALID_NAME; CLOSED:
@@ -545,10 +550,10 @@ export class Segment {
   }
 
   /**
-   * Opens the latest value of that name, or makes it, without a value.
+   * Opens the latest value of that name, or creates it, without a value.
    *
    * @param name 1 to 80 bytes in UTF-8, without NUL
-   * @param layout what `struct` made
+   * @param layout a layout made by `struct`
    * @returns the latest value
    * @throws as `ring`
    */
@@ -557,7 +562,7 @@ export class Segment {
   }
 
   /**
-   * Opens the lock of that name, or makes it.
+   * Opens the lock of that name, or creates it.
    *
    * @param name 1 to 80 bytes in UTF-8, without NUL
    * @returns the lock
@@ -568,10 +573,10 @@ export class Segment {
   }
 
   /**
-   * Opens the semaphore of that name, or makes it.
+   * Opens the semaphore of that name, or creates it.
    *
    * @param name 1 to 80 bytes in UTF-8, without NUL
-   * @param given how many there are to take at first
+   * @param given number of units at its creation
    * @returns the semaphore
    * @throws as `ring`
    */
@@ -580,10 +585,10 @@ export class Segment {
   }
 
   /**
-   * Opens the event of that name, or makes it.
+   * Opens the event of that name, or creates it.
    *
    * @param name 1 to 80 bytes in UTF-8, without NUL
-   * @param given whether it is signaled at first
+   * @param given whether it is signaled when it is created
    * @returns the event
    * @throws as `ring`
    */
@@ -592,7 +597,7 @@ export class Segment {
   }
 
   /**
-   * Opens the counter of that name, or makes it with 0.
+   * Opens the counter of that name, or creates it with the value 0.
    *
    * @param name 1 to 80 bytes in UTF-8, without NUL
    * @returns the counter
@@ -602,14 +607,14 @@ export class Segment {
     return new Counter(this.#lease, name);
   }
 
-  /** Blocks of memory in this segment. Never throws. */
+  /** The heap: blocks of memory in this segment. Never throws. */
   get heap(): Heap {
     return new Heap(this.#lease);
   }
 
   /**
-   * The block by which everything else in the heap is found; undefined when none was set. Set it to a block in use of this
-   * segment, through whatever opening of it, or to undefined. Reading it takes no lock: see docs/pitfalls.md.
+   * The root block, from which a program finds everything else in the heap; undefined when none was set. Set it to a block in
+   * use of this segment, from any opener of it, or to undefined. Reading it takes no lock: see docs/pitfalls.md.
    *
    * @throws {TypeError} when it is set to something else
    * @throws {IsthmusError} CLOSED: the segment was closed. When it is set also READ_ONLY; NOT_FOUND when the block is not in use;
@@ -636,20 +641,22 @@ export class Segment {
   }
 
   /**
-   * Runs a function with the lock held exclusively; its writes happen all or not at all: if it throws or its process dies,
-   * everything is as before. Covered are `write` and `set` of views, `Block.write`, allocating, freeing and `root`; not covered
-   * are plain writes to `Block.bytes`, rings, latest values, semaphores, events and counters. Objects are opened before, not
-   * inside. Other participants cannot allocate meanwhile: keep it short.
+   * Runs a function while it holds the lock exclusively. Its writes happen completely or not at all: if the function throws or
+   * its process dies, they are undone. This covers `write` and `set` of views, `Block.write`, allocating, freeing and `root`.
+   * It does not cover plain writes to `Block.bytes`, rings, latest values, semaphores, events and counters. Open objects before
+   * the transaction, not inside. Other participants cannot allocate meanwhile, so keep it short.
    *
-   * Waiting, for the lock and for others who change the heap, leaves the event loop free; the function itself runs at once.
+   * Waiting for the lock, and for other participants that change the heap, does not block the event loop. The function itself
+   * is synchronous.
    *
-   * @param lock guards the data: the lock, which is acquired, or a hold of it, in which an exclusive one is nested
-   * @param body runs at once: an async function or a generator is refused before it runs; when it returns a promise all the same,
-   *   what it has done is undone, and what it does later is not guarded by anything
+   * @param lock the lock that guards the data, which the call acquires; or a hold of it, in which the call nests an exclusive
+   *   hold
+   * @param body a synchronous function. An async function or a generator is refused before it runs. If it returns a promise,
+   *   its changes are undone, and nothing guards what it does later
    * @param given how long to wait, and a signal that ends it
    * @returns what the function returns
    * @throws what the function throws, and the signal's reason, when it is aborted before the function runs
-   * @throws {TypeError} when the lock is none of this opener, or the function is async, a generator, or returns a promise
+   * @throws {TypeError} when the lock is not one of this opener, or the function is async, a generator, or returns a promise
    * @throws {IsthmusError} TIMED_OUT; TOO_LARGE when it changes more than the journal holds; OWNER_DIED when a holder of the lock
    *   died outside of a transaction; BUSY when it is called inside a transaction, or, without a `timeoutMs`, when another process
    *   had the heap for 5 s; CORRUPT when the heap is damaged; DEADLOCK when another holder waits to upgrade the hold's lock;
@@ -689,8 +696,8 @@ export class Segment {
   }
 
   /**
-   * As `transaction`, if nobody has the lock, and nobody else changes the heap, now. A function that returns something tells
-   * whether it ran.
+   * As `transaction`, but runs only if the lock is free and no other participant changes the heap now. If the function returns
+   * a value, you can tell whether it ran.
    *
    * @param lock as for `transaction`
    * @param body as for `transaction`
@@ -707,7 +714,7 @@ export class Segment {
    *
    * @param name 1 to 80 bytes in UTF-8, without NUL
    * @param given how long to wait, and a signal that ends it
-   * @returns what it is, was made with, and holds now
+   * @returns its type, parameters and current state
    * @throws {IsthmusError} TIMED_OUT; INVALID_NAME; CLOSED: the segment was closed
    * @throws the signal's reason, when it is aborted
    */
@@ -718,7 +725,7 @@ export class Segment {
     const condition = {
       what: `waiting for object ${JSON.stringify(name)}`,
       waiters: DIRECTORY_WAITERS_OFFSET,
-      // Through the lease, which keeps the segment open while somebody waits.
+      // The condition uses the lease, which keeps the segment open while a call waits.
       attempt: () => findObject(this.#attachment, name) ?? NOT_YET,
       recheck: () => {},
     };
@@ -728,8 +735,8 @@ export class Segment {
   /**
    * Removes the name, or the file, if it still leads to this segment.
    *
-   * @throws {IsthmusError} CLOSED after `close`; ACCESS_DENIED; INITIALIZING when a process that is creating or joining it is
-   *   stopped; SYSTEM
+   * @throws {IsthmusError} CLOSED after `close`; ACCESS_DENIED; INITIALIZING when a process was stopped while it creates or
+   *   joins it; SYSTEM
    */
   unlink(): void {
     const { attachment } = this.#lease;
@@ -738,7 +745,7 @@ export class Segment {
     removeLocked(attachment.region, this.#location);
   }
 
-  /** Leaves the segment; views of it read zeros from then on. The name stays: see `unlink`. Never throws. */
+  /** Closes the segment. Afterwards, views of it read zeros. The name stays: see `unlink`. Never throws. */
   close(): void {
     this.#attachment.close();
   }

@@ -1,10 +1,10 @@
 /**
  * A reference that becomes weak when the current job of the event loop is over.
  *
- * `new WeakRef(target)` keeps its target until the current job ends: the language demands that. A plain loop that opens and
- * closes segments is one long job, and each segment reserves gigabytes of addresses, so WeakRefs alone would make such a loop
- * fail after some thousand rounds, though only one segment is open at a time. A soft reference is an ordinary, strong one until
- * the job is over. `clear` gives it up at once and leaves nothing behind that the collector would have to wait for.
+ * `new WeakRef(target)` keeps its target alive until the current job ends, as the language requires. A loop that opens and
+ * closes segments is one long job, and each segment reserves gigabytes of addresses. So with WeakRefs, such a loop would fail
+ * after some thousand rounds, although only one segment is open at a time. A soft reference is an ordinary, strong reference
+ * until the job is over. `clear` removes it at once, so that the collector need not wait for the end of the job.
  */
 import { setTimeout } from "../host/runtime.js";
 
@@ -31,7 +31,7 @@ export class SoftReference<T extends object> {
 
   /** @internal */
   weaken(): void {
-    if (typeof WeakRef !== "function") return; // then it stays an ordinary reference
+    if (typeof WeakRef !== "function") return; // without WeakRef, it stays an ordinary reference
     if (this.#strong) this.#weak = new WeakRef(this.#strong);
     this.#strong = undefined;
   }

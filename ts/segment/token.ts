@@ -1,6 +1,6 @@
 /**
- * What the words of participants and owners say, read in halves of 32 bits: `assembly/token.ts` has the drawing. Each function
- * takes a lower half.
+ * Decodes the words of participants and owners, read in halves of 32 bits. `assembly/token.ts` has the drawing. Each function
+ * takes the lower half.
  */
 import {
   PARTICIPANT_BYTES,
@@ -28,15 +28,15 @@ export interface SlotOwner {
   slot: number;
   /** Process id in its own pid namespace, for display. */
   pid: number;
-  /** Of whoever is in the slot now. */
+  /** Process id of the current owner of the slot. */
   generation: number;
-  /** Its slot says so, and the kernel. */
+  /** Whether it is alive, as its slot and the kernel say. */
   alive: boolean;
-  /** Its slot says so: nobody has proved yet that it died. */
+  /** Whether its slot is LIVE: no participant has proved yet that it died. */
   joined: boolean;
 }
 
-/** Whoever is in a slot, or was last. */
+/** The owner of a slot, or the last owner. */
 export function ownerOfSlot(attachment: Attachment, slot: number): SlotOwner {
   const { u32 } = attachment;
   const at = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;

@@ -87,9 +87,9 @@ function literal(fields: readonly FieldReader[], at: Text, key: Text): string {
 }
 
 /**
- * Plain objects, from a constructor of their own. V8 keeps one shape for all literals with the same names, and the literal that
- * defines the struct has texts where the values have numbers: then each number that is written to such a shape is an object of its
- * own, and `readInto` allocates as many as there are fields.
+ * Makes plain objects with a separate constructor. V8 uses one shape for all literals with the same names. The literal that
+ * defines the struct has texts where values have numbers. With that shape, V8 would store each number as a separate object, and
+ * `readInto` would allocate one for each field.
  */
 function constructed(fields: readonly FieldReader[], at: Text, key: Text): string {
   const members = fields.map((_, i) => `this[${key(i)}] = read${i}(${at(i)});`);

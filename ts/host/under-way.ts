@@ -13,11 +13,11 @@
  * | in 2      | the note, and what was begun          | the next opening of a segment; when the stack is empty   |
  * | settling  | the note stays, until that has ended  | the same                                                 |
  *
- * An engine stops a script only where a function or a turn of a loop begins. So a call of the shim and the rest of its
- * statement always run together, and so do plain stores that follow each other.
+ * An engine stops a script where a function or a turn of a loop begins. So what follows a call of the shim in the same statement,
+ * and plain stores one after the other, are never torn apart.
  */
 
-/** Whose undertakings are under way, and what puts them in order. */
+/** Whose undertakings they are, and what puts them in order. */
 export const underWay = new Map<object, () => void>();
 const settled = Promise.resolve();
 let asked = false;
@@ -29,13 +29,14 @@ export function soon(callback: () => void): void {
 
 /** From now on until `ends`, that function puts in order what was cut off. A later one of the same owner takes its place. */
 export function begins(owner: object, settle: () => void): void {
-  underWay.set(owner, settle);
-  if (asked) return;
+  if (!asked) {
+    soon(() => {
+      asked = false;
+      settleAll();
+    });
+  }
   asked = true;
-  soon(() => {
-    asked = false;
-    settleAll();
-  });
+  underWay.set(owner, settle);
 }
 
 export function ends(owner: object): void {
@@ -47,8 +48,8 @@ export function isUnderWay(owner: object): boolean {
 }
 
 /**
- * Finishes or takes back everything that was cut off. No such work may be on the stack: either the stack is empty, or the
- * caller is about to open a segment, which no such work does in the middle.
+ * Puts everything in order that was cut off. Nothing of the kind may be on the stack: the caller is about to open a segment,
+ * which no undertaking does in its middle, or the stack is empty.
  */
 export function settleAll(): void {
   for (const [owner, settle] of [...underWay]) {

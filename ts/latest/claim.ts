@@ -18,6 +18,14 @@ export interface ClaimedSlot {
   abort(): void;
 }
 
+/** The claim whose end was begun and is not over: cut off, unless it is on the stack. */
+let ending: { settleLeftOver(): void } | undefined;
+
+/** @internal Ends a claim whose end was cut off, so that who claims next has the value alone. */
+export function settleClaim(): void {
+  ending?.settleLeftOver();
+}
+
 /**
  * The next value of a `Latest`, written in place: `latest.claim()`. Readers see the previous value until `commit`. A claim that
  * ends without `commit` writes nothing: by `abort`, at the end of a `using` block, when the segment is closed, or when the
@@ -53,6 +61,7 @@ export class LatestClaim<F extends Fields> {
   readonly #slot: ClaimedSlot;
   readonly #bytes: number;
   #open = true;
+  #ending = false;
 
   /** @internal */
   constructor(lease: Lease, layout: Struct<F>, slot: ClaimedSlot) {
@@ -114,25 +123,48 @@ export class LatestClaim<F extends Fields> {
    */
   commit(): void {
     this.#check();
-    this.#end();
-    this.#slot.commit();
+    this.#begin();
+    try {
+      this.#slot.commit();
+    } catch (error) {
+      this.settleLeftOver();
+      throw error;
+    }
+    this.#over();
   }
 
   /** Ends the claim without writing a value. Does nothing after the end. Never throws. */
   abort(): void {
     if (!this.#open) return;
-    this.#end();
-    if (!this.#attachment.closed) this.#slot.abort();
+    this.#begin();
+    this.settleLeftOver();
   }
 
-  #end(): void {
+  /** From now on the claim ends, whatever is cut off: by who claims next, the heartbeat, or when the segment is closed. */
+  #begin(): void {
+    settleClaim();
     this.#open = false;
+    this.#ending = true;
+    ending = this;
+  }
+
+  /** @internal */
+  settleLeftOver(): void {
+    if (!this.#ending) return;
+    if (!this.#attachment.closed) this.#slot.abort();
+    this.#over();
+  }
+
+  #over(): void {
+    this.#ending = false;
+    ending = undefined;
     this.#attachment.parts.delete(this);
   }
 
   /** As `abort`. Never throws. */
   close(): void {
     this.abort();
+    this.settleLeftOver();
   }
 
   /** As `abort`. Never throws. */

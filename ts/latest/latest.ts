@@ -14,7 +14,7 @@ import { type Fields, type Struct, type StructInput, type StructValue, structOf 
 import { Queue } from "../wait/queue.js";
 import { retryFor } from "../wait/retry.js";
 import { type Condition, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
-import { type ClaimedSlot, LatestClaim } from "./claim.js";
+import { type ClaimedSlot, LatestClaim, settleClaim } from "./claim.js";
 import { LatestValues } from "./values.js";
 
 /** A reader gives up after writers have replaced the value during this many copies. */
@@ -205,6 +205,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
 
   #largeSlot(): ClaimedSlot {
     const { attachment } = this.#lease;
+    settleClaim();
     const offset = this.#beginLarge();
     return {
       memory: attachment.view,
@@ -243,6 +244,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   /** A claim of this opener cannot end while this thread waits, so it throws BUSY at once. */
   #checkClaims(): void {
     for (const part of this.#lease.attachment.parts) {
+      if (part instanceof LatestClaim) part.settleLeftOver();
       if (part instanceof LatestClaim && part.occupies(this.#offset, this.#end)) {
         throw failure(BUSY, `"${this.name}": a claim of this opener is open; commit or abort it first`);
       }

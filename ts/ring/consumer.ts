@@ -509,10 +509,10 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
       // nevertheless.
     }
     this.#cursor.closed = true;
-    if (this.#queue.length > 0) lookAgain(this.#lease.attachment, this.#waitersData);
+    this.#part.giving = ringCloseConsumer;
     if (this.#peeked) this.#peeked.valid = false;
-    this.#part.done();
-    ringCloseConsumer(this.#lease.attachment, this.#ring);
+    if (this.#queue.length > 0) lookAgain(this.#lease.attachment, this.#waitersData);
+    this.#part.giveBack();
   }
 
   /** As `close`. Never throws. */

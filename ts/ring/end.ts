@@ -44,6 +44,7 @@ function attach(attachment: Attachment, end: EndName, { ring, capacity }: RingGe
 
 /** The same, with retries while the owner is dead; undefined while a live owner holds the end. */
 function attachPastDead(attachment: Attachment, end: EndName, geometry: RingGeometry): number | undefined {
+  settleEnd();
   return attachment.retryPastDead(() => {
     const result = attach(attachment, end, geometry);
     return result === BUSY ? undefined : result;
@@ -151,16 +152,32 @@ function notifyEnds(attachment: Attachment, ring: number): void {
   if (attachment.core.waitersAny(ends)) attachment.notify(ends);
 }
 
+/** The end whose giving back was begun and has not ended: cut off, unless it is on the stack. */
+let givingBack: EndPart | undefined;
+
+/** Gives back what is left of an end that was being given back, so that who takes that end again has it alone. */
+function settleEnd(): void {
+  givingBack?.settleLeftOver();
+}
+
 /**
- * An end, as a part of its attachment. The part does not keep the end alive, because an end keeps its segment alive: so an end
- * that the program drops together with its segment is closed. If the end was already collected, `close` gives it back in the
- * core.
+ * An end as a part of its attachment that does not keep it, since an end keeps its segment: an end that was dropped together with
+ * its segment is closed. When the end was collected already, `close` says how the core gives it back.
+ *
+ * An end is given back in these steps. Cut off after the first one, the others are done again: each does nothing the second time.
+ *  1. `giving` is set, together with the end's own word that it is closed: plain stores, which nothing comes in between
+ *  2. the core gives the end back, and those who wait are woken (`giveBack`)
+ *  3. the attachment forgets the part
+ *
+ * They are done again by whoever takes an end next, by the heartbeat, or when the segment is closed.
  */
 export class EndPart implements Closable {
   readonly #attachment: Attachment;
   readonly #end: SoftReference<Closable>;
   readonly #ring: number;
   readonly #close: GiveBack;
+  /** How the end is to be given back, from the moment when nobody has it any more. */
+  giving: GiveBack | undefined;
 
   /** `close` must not be a closure, because closures that are made in the same scope keep each other's variables alive. */
   constructor(attachment: Attachment, end: Closable, ring: number, close: GiveBack) {
@@ -172,22 +189,38 @@ export class EndPart implements Closable {
     attachment.core.ownerKept(); // from now on, an object exists that gives the end back
   }
 
-  /** The end has been closed. */
-  done(): void {
+  /** Steps 2 and 3. */
+  giveBack(): void {
+    if (givingBack !== this) settleEnd();
+    givingBack = this;
+    this.giving?.(this.#attachment, this.#ring);
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.giving = undefined;
+    givingBack = undefined;
     this.#attachment.parts.delete(this);
     this.#end.clear();
   }
 
-  /** The program has not said that a producer's stream is complete, so its consumer gets PEER_DIED. */
+  settleLeftOver(): void {
+    if (this.giving) this.giveBack();
+  }
+
+  /** Nobody has said that a producer's stream is complete: its consumer is told as after any death. */
   abandon(): void {
-    if (this.#close === ringCloseProducer) this.done();
+    if (this.#close === ringCloseProducer && !this.giving) this.#forget();
     else this.close();
   }
 
   close(): void {
-    const end = this.#end.deref();
-    this.done();
-    if (end) end.close();
-    else this.#close(this.#attachment, this.#ring);
+    const end = this.giving ? undefined : this.#end.deref();
+    if (end) {
+      end.close();
+      return;
+    }
+    this.giving ??= this.#close;
+    this.giveBack();
   }
 }

@@ -564,10 +564,10 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   #giveBack(how: (attachment: Attachment, ring: number) => void): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#part.giving = how;
     this.#stamp.ended = true;
     if (this.#queue.length > 0) lookAgain(this.attachment, this.#waitersRoom);
-    this.#part.done();
-    how(this.attachment, this.#ring);
+    this.#part.giveBack();
   }
 
   /** As `close`. Never throws. */

@@ -166,8 +166,9 @@ export class Held {
 
   #nest(mode: LockMode): Held {
     const state = this.#held();
-    this.#tenure.count(mode, 1);
-    return holdOf(state, this.#tenure, mode);
+    const held = holdOf(state, this.#tenure, mode);
+    this.#tenure.count(mode); // last: a hold that nobody was given does not count
+    return held;
   }
 
   /**
@@ -245,8 +246,7 @@ export class Held {
 
   #move(mode: LockMode): void {
     if (this.#mode === mode) return; // another upgrade of this hold was waiting at the same time, and succeeded
-    this.#tenure.count(this.#mode, -1);
-    this.#tenure.count(mode, 1);
+    this.#tenure.move(mode);
     this.#mode = mode;
   }
 
@@ -278,8 +278,12 @@ export class Held {
   /** As `release`, but does not report an eviction. Never throws. */
   close(): void {
     const state = this.#state;
+    if (state === undefined) return;
+    if (state.ending !== undefined) state.settleLeftOver();
+    state.ending = this.#tenure;
+    state.endingMode = this.#mode;
     this.#state = undefined;
-    state?.release(this.#tenure, this.#mode);
+    state.release();
   }
 
   /** As `close`. Never throws. */

@@ -37,11 +37,20 @@ export class Tenure {
   shared = 0;
   /** Number of calls that currently want this tenure to be exclusive. */
   upgrades = 0;
+  /** No hold of it is open, and it counts no more. */
+  ended = false;
 
-  /** Adds holds of a mode to the count, or subtracts them. */
-  count(mode: LockMode, change: 1 | -1): void {
-    if (mode === "exclusive") this.exclusive += change;
-    else this.shared += change;
+  /** One hold of that mode more. */
+  count(mode: LockMode): void {
+    if (mode === "exclusive") this.exclusive++;
+    else this.shared++;
+  }
+
+  /** One hold of that mode, which was one of the other. */
+  move(mode: LockMode): void {
+    const change = mode === "exclusive" ? 1 : -1;
+    this.exclusive += change;
+    this.shared -= change;
   }
 }
 
@@ -74,9 +83,16 @@ export class LockState implements Closable {
   /** Our doorbell at the last release that woke others, as long as none of them is known to have had the lock since. */
   #yieldBell: number | undefined;
   #closed = false;
-  /** A tenure whose hold is being created, so that the program does not have it yet. */
+  /** Its word goes on naming us. */
+  #abandoned = false;
+  /** A tenure whose hold is being made: nobody has it yet. */
   unconfirmed: Tenure | undefined;
   #unconfirmedMode: LockMode = "shared";
+  /** A hold that is being given back: nobody has it any more, and its tenure still counts it. */
+  ending: Tenure | undefined;
+  endingMode: LockMode = "shared";
+  /** A tenure whose holds have become fewer, as long as the core may not know. */
+  #unsettled: Tenure | undefined;
 
   /** Returns the state of this lock for this opener. There is only one. */
   static of(attachment: Attachment, lock: number, name: string): LockState {
@@ -139,6 +155,7 @@ export class LockState implements Closable {
     this.#spare = undefined;
     this.keeping = lease;
     this.#tenures = 1;
+    tenure.ended = false;
     if (isExclusive) tenure.exclusive = 1;
     else tenure.shared = 1;
     return true;
@@ -146,6 +163,7 @@ export class LockState implements Closable {
 
   /** Takes the lock for a new tenure. Returns false when that is not possible now; an exclusive claim stays then. */
   take(mode: LockMode, journaled = false): boolean {
+    if (this.#unsettled !== undefined || this.ending !== undefined) this.#settleOwn();
     if (this.real !== "none") return !this.occupied(mode) && this.#join();
     if (mode === "exclusive" && this.#yields()) return false;
     const { core } = this.attachment;
@@ -305,15 +323,25 @@ export class LockState implements Closable {
     this.#wake(this.attachment.core.lockCancel(this.#lock));
   }
 
-  /** Releases what a call that was cut off has taken in the core without returning a hold. No such call is running now. */
+  /**
+   * Gives back what a call that was cut off has taken, and nobody was given; and goes on with giving back what nobody has any more.
+   * No such call can be running.
+   */
   #settleOwn(): void {
-    if (this.real === "none") return;
     const lost = this.unconfirmed;
+    if (lost === undefined && this.ending === undefined && this.#unsettled === undefined) {
+      if (this.real === "none" || this.#tenures > 0 || this.tasks.length > 0) return;
+      this.real = "none";
+      this.#settleCore();
+      return;
+    }
+    if (lost && this.ending === undefined) {
+      this.endingMode = this.#unconfirmedMode;
+      this.ending = lost;
+    }
     this.unconfirmed = undefined;
-    if (lost) this.release(lost, this.#unconfirmedMode);
-    else if (this.#tenures === 0 && this.tasks.length === 0) this.real = "none";
-    else return;
-    this.#settleCore();
+    this.#count();
+    this.#conclude(() => this.#settleCore());
   }
 
   /** Makes the words of the lock agree with the state in this object. */
@@ -339,20 +367,35 @@ export class LockState implements Closable {
     const tenure = this.#spare ?? new Tenure();
     this.#spare = undefined;
     this.keeping = lease;
-    tenure.count(mode, 1);
+    tenure.count(mode);
+    tenure.ended = false;
     this.#tenures++;
     this.#unconfirmedMode = mode;
     this.unconfirmed = tenure;
     return tenure;
   }
 
-  release(tenure: Tenure, mode: LockMode): void {
-    if (this.#closed) return;
-    tenure.count(mode, -1);
+  /**
+   * Gives the hold back that `ending` tells of. Cut off anywhere, this goes on with the next call that takes the lock, or with the
+   * heartbeat:
+   *  1. `ending` and `endingMode` are set, and the hold has no state any more: plain stores, which nothing comes in between
+   *  2. the tenure counts one hold less, and is unsettled: plain stores
+   *  3. a tenure without holds has ended; with the last one, the core gives the lock back
+   *  4. the tenure is settled, and those who wait here look again
+   */
+  release(): void {
+    const tenure = this.ending;
+    if (this.#closed || tenure === undefined) return;
+    this.#count();
     if (this.#isLast(tenure)) {
+      tenure.ended = true;
       this.#tenures = 0;
+      const real = this.real;
+      this.real = "none";
+      this.keeping = undefined;
+      this.#release(real);
       this.#spare = tenure;
-      this.#giveBack();
+      this.#unsettled = undefined;
       return;
     }
     this.settle(tenure);
@@ -365,41 +408,47 @@ export class LockState implements Closable {
     return this.#upgrading === undefined && tenure.upgrades === 0 && this.tasks.length === 0;
   }
 
-  /** Changes the mode in the core to what the remaining holds need. */
+  #count(): void {
+    const tenure = this.ending;
+    if (tenure === undefined) return;
+    if (this.endingMode === "exclusive") tenure.exclusive--;
+    else tenure.shared--;
+    this.ending = undefined;
+    this.#unsettled = tenure;
+  }
+
+  /** Brings the core to what the holds that are left need. */
   settle(tenure: Tenure): void {
-    if (tenure.exclusive > 0) return;
-    if (tenure.shared > 0) {
-      if (this.real !== "exclusive") return;
-      this.real = "shared";
-      this.#wake(this.attachment.core.lockDowngrade(this.#lock));
-      if (this.#upgrading) this.#lookAgain();
-      lookAtFirst(this.tasks);
-      return;
+    this.#unsettled = tenure;
+    this.#conclude(undefined);
+  }
+
+  /** Steps 3 and 4. `again`: brings the core to what is known here, where it may know some of it. */
+  #conclude(again: (() => void) | undefined): void {
+    const tenure = this.#unsettled;
+    if (tenure === undefined) return;
+    if (tenure.exclusive === 0 && tenure.shared === 0 && !tenure.ended) {
+      tenure.ended = true;
+      this.#tenures--;
     }
-    this.#end(tenure);
-    if (this.#tenures > 0) return;
-    this.#giveBack();
-    if (this.tasks.length > 0) lookAtFirst(this.tasks);
-  }
-
-  /** The last tenure has ended. */
-  #giveBack(): void {
-    const real = this.real;
-    this.real = "none";
-    this.keeping = undefined;
-    this.#release(real);
-  }
-
-  #end(tenure: Tenure): void {
-    this.#tenures--;
-    if (tenure.upgrades === 0) this.#spare = tenure;
-    if (this.#upgrading === undefined) return;
-    if (this.#upgrading === tenure) {
+    const wanted = tenure.ended && this.#upgrading === tenure;
+    if (wanted) {
       this.#upgrading = undefined;
       this.cancel();
-      lookAtFirst(this.tasks);
     }
-    this.#lookAgain(); // its waiting calls have failed, or it may be the only holder now
+    const before = this.real;
+    if (this.#tenures === 0) {
+      this.real = "none";
+      this.keeping = undefined;
+    } else if (before === "exclusive" && tenure.exclusive === 0) this.real = "shared";
+    if (again) again();
+    else if (this.real === "none") this.#release(before);
+    else if (this.real !== before) this.#wake(this.attachment.core.lockDowngrade(this.#lock));
+    const changed = again !== undefined || this.real !== before;
+    if (tenure.ended && tenure.upgrades === 0) this.#spare = tenure;
+    this.#unsettled = undefined;
+    if (wanted || (this.#upgrading && (tenure.ended || changed))) this.#lookAgain();
+    if ((wanted || changed) && this.tasks.length > 0) lookAtFirst(this.tasks);
   }
 
   #release(real: LockMode | "none"): void {
@@ -446,16 +495,22 @@ export class LockState implements Closable {
     return who & FLAG_WAKE_EXCLUSIVE ? this.attachment.notify(this.waitersExclusive) : 0;
   }
 
-  /** The segment is being closed: releases everything that is held. No task gets the lock any more. */
+  /**
+   * The segment is being closed: whatever is held is given back, and no task is served any more. Cut off, it is done again, as far as
+   * the core does not know it.
+   */
   close(): void {
-    this.attachment.parts.delete(this);
+    const { real } = this;
+    const again = this.#closed;
     this.#closed = true;
-    const real = this.real;
     this.real = "none";
     this.keeping = undefined;
-    if (this.attachment.closed || this.attachment.readOnly) return;
-    this.#release(real);
-    this.cancel();
+    if (!this.attachment.closed && !this.attachment.readOnly && !this.#abandoned) {
+      if (again) this.#settleCore();
+      else this.#release(real);
+      this.cancel();
+    }
+    this.attachment.parts.delete(this);
   }
 
   /**
@@ -464,7 +519,7 @@ export class LockState implements Closable {
    * The changes of a transaction are undone.
    */
   abandon(): void {
-    if (this.real === "exclusive" && !this.#journaled) this.real = "none";
+    this.#abandoned = this.real === "exclusive" && !this.#journaled;
     this.close();
   }
 

@@ -56,8 +56,8 @@ export const BUGS: Bug[] = [
   ),
   underWay(
     "what was cut off stays when nobody opens anything any more",
-    "    settleAll();\n  });",
-    "  });",
+    "      settleAll();\n    });",
+    "    });",
     "processes/cut-off-steps",
   ),
   disposal(

@@ -69,6 +69,18 @@ export const BUGS: Bug[] = [
     "processes/wakeups",
   ),
   end(
+    "an end whose giving back was cut off stays held until the heartbeat",
+    "  settleEnd();\n  return attachment.retryPastDead",
+    "  return attachment.retryPastDead",
+    "processes/cut-off-steps",
+  ),
+  producer(
+    "an end whose giving back was cut off stays held",
+    "    this.#part.giving = how;\n    this.#stamp.ended = true;",
+    "    this.#stamp.ended = true;\n    how(this.attachment, this.#ring);",
+    "processes/cut-off-steps",
+  ),
+  end(
     "an opener waits for its own end",
     "if (slotOf(attachment.u32[at >>> 2]) !== attachment.slot) return;",
     "if (at > 0) return;",
@@ -138,8 +150,8 @@ export const BUGS: Bug[] = [
   ),
   end(
     "an end that was collected is not given back",
-    "else this.#close(this.#attachment, this.#ring);",
-    "",
+    "this.giving ??= this.#close;",
+    "void this.#close;",
     "ts/ring/",
     "failures/closing",
   ),
@@ -188,6 +200,12 @@ export const BUGS: Bug[] = [
     "offset + this.layout.bytes < this.#end &&",
     "ts/latest/claim",
     "failures/damage",
+  ),
+  latestClaim(
+    "a claim whose end was cut off goes on for ever",
+    "    this.#ending = true;\n",
+    "",
+    "processes/cut-off-steps",
   ),
   latestClaim(
     "a claim is written to after its end",

@@ -55,10 +55,11 @@ export const BUGS: Bug[] = [
     "processes/cut-off-steps",
   ),
   join(
-    "a slot that says LIVE is taken before those that are free",
-    "(core.watchSlot(slot) !== 0) !== dead",
-    "(core.watchSlot(slot) !== 0) === dead",
-    "ts/segment/opening",
+    "a participant does not say which process it is",
+    "core.join(slot, pid, runtime, nowNs());",
+    "core.join(slot, 0, runtime, nowNs());",
+    "ts/segment/segment.test",
+    "failures/exits",
   ),
   kernelLocks(
     "removing its own name that was cut off keeps the lock",

@@ -45,6 +45,18 @@ export const BUGS: Bug[] = [
     "cli/inspect",
   ),
   lockState(
+    "a hold whose release was cut off goes on until the heartbeat",
+    "lost === undefined && this.ending === undefined && this.#unsettled === undefined",
+    "lost === undefined",
+    "processes/cut-off-steps",
+  ),
+  held(
+    "a hold whose release was cut off goes on for ever",
+    "    this.#state = undefined;\n    state.release();",
+    "    this.#state = undefined;\n    state.ending = undefined;\n    state.ending = this.#tenure;\n    state.release();",
+    "processes/cut-off-steps",
+  ),
+  lockState(
     "a claim that was given up stays",
     "this.#wake(this.attachment.core.lockCancel(this.#lock));",
     "void this.#wake;",

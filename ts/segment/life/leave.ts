@@ -65,10 +65,7 @@ function lockToLeave(region: Region, timeoutMs: number): boolean {
   }
 }
 
-/**
- * Holds KERNEL_LOCK_CREATION until the region is closed, so that no participant can join. If many leave at once, the last one
- * notices that it is the last.
- */
+/** Nobody can join until the region is closed. If many leave at once, the last one sees that it is the last. */
 function closeAfterLeave(attachment: Attachment): void {
   attachment.closed = true;
   try {

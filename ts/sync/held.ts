@@ -280,9 +280,11 @@ export class Held {
     const state = this.#state;
     if (state === undefined) return;
     if (state.ending !== undefined) state.settleLeftOver();
+    if (this.#state === undefined) return;
     state.ending = this.#tenure;
     state.endingMode = this.#mode;
     this.#state = undefined;
+    if (state.transacting === this) state.transacting = undefined;
     state.release();
   }
 
@@ -297,7 +299,9 @@ export class Held {
    */
   tryTransact(attachment: Attachment): Held | undefined {
     this.#checkOpener(attachment);
-    return this.tryAcquire("exclusive");
+    const held = this.tryAcquire("exclusive");
+    if (this.#state) this.#state.transacting = held;
+    return held;
   }
 
   /** @internal As `tryTransact`, waiting. */
@@ -309,7 +313,9 @@ export class Held {
   /** @internal As `tryTransact`, blocking. */
   transactSync(attachment: Attachment, { timeoutMs }: WaitOptions): Held {
     this.#checkOpener(attachment);
-    return this.acquireSync("exclusive", { timeoutMs });
+    const held = this.acquireSync("exclusive", { timeoutMs });
+    if (this.#state) this.#state.transacting = held;
+    return held;
   }
 
   #checkOpener(attachment: Attachment): void {

@@ -91,6 +91,8 @@ export class LockState implements Closable {
   /** A hold that is being given back: nobody has it any more, and its tenure still counts it. */
   ending: Tenure | undefined;
   endingMode: LockMode = "shared";
+  /** The hold of a transaction that runs in one call. When none runs, its end was cut off. */
+  transacting: Closable | undefined;
   /** A tenure whose holds have become fewer, as long as the core may not know. */
   #unsettled: Tenure | undefined;
 
@@ -324,10 +326,15 @@ export class LockState implements Closable {
   }
 
   /**
-   * Gives back what a call that was cut off has taken, and nobody was given; and goes on with giving back what nobody has any more.
-   * No such call can be running.
+   * Gives back what a call that was cut off has taken, and nobody was given; and goes on with giving back what nobody has any
+   * more. No such call can be running.
    */
   #settleOwn(): void {
+    this.#settleHolds();
+    if (this.transacting !== undefined && !this.attachment.transaction) this.transacting.close();
+  }
+
+  #settleHolds(): void {
     const lost = this.unconfirmed;
     if (lost === undefined && this.ending === undefined && this.#unsettled === undefined) {
       if (this.real === "none" || this.#tenures > 0 || this.tasks.length > 0) return;

@@ -165,7 +165,7 @@ export class Lock {
   /** @internal For a transaction: all changes are in the journal, so if its holder dies, there is nothing to repair. */
   tryTransact(attachment: Attachment): Held | undefined {
     this.#checkOpener(attachment);
-    return this.#state.tryTake("exclusive", true) ? this.#whole(this.#begin("exclusive")) : undefined;
+    return this.#state.tryTake("exclusive", true) ? this.#whole(this.#begin("exclusive", true)) : undefined;
   }
 
   /** @internal As `tryTransact`, waiting. */
@@ -212,12 +212,12 @@ export class Lock {
   #takeSync(mode: LockMode, how: Waiting, journaled: boolean): Held {
     const state = this.#state;
     // A lock that can be had at once costs no condition to wait for.
-    if (state.takeSync(mode, journaled)) return this.#begin(mode);
+    if (state.takeSync(mode, journaled)) return this.#begin(mode, journaled);
     state.checkBlocking(mode, how.timeoutMs);
-    return waitSync(state.attachment, this.#condition(mode, journaled), how);
+    return waitSync(state.attachment, this.#condition(mode, journaled, journaled), how);
   }
 
-  #condition(mode: LockMode, journaled: boolean): Condition<Held> {
+  #condition(mode: LockMode, journaled: boolean, transacts = false): Condition<Held> {
     const state = this.#state;
     let taken = false; // while the kernel was asked about those in the way
     let asked = false; // what remains of the attempt in the core is a claim
@@ -228,7 +228,7 @@ export class Lock {
       blocked: () => state.occupied(mode),
       attempt: () => {
         asked = mode === "exclusive" && !state.occupied(mode);
-        return taken || state.take(mode, journaled) ? this.#begin(mode) : NOT_YET;
+        return taken || state.take(mode, journaled) ? this.#begin(mode, transacts) : NOT_YET;
       },
       recheck: () =>
         state.recheck(() => {
@@ -239,10 +239,12 @@ export class Lock {
     };
   }
 
-  #begin(mode: LockMode): Held {
+  /** `transacts`: for a transaction that is over when the call is. */
+  #begin(mode: LockMode, transacts = false): Held {
     const state = this.#state;
     const held = new Held(OURS, state, state.begin(mode, this.#lease), mode);
     state.unconfirmed = undefined;
+    if (transacts) state.transacting = held;
     return held;
   }
 }

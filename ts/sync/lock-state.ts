@@ -383,7 +383,7 @@ export class LockState implements Closable {
   }
 
   /**
-   * Gives the hold back that `ending` tells of. Cut off anywhere, this goes on with the next call that takes the lock, or with the
+   * Gives the hold back that `ending` tells of. Cut off anywhere, this goes on with the next call that takes the lock, or the
    * heartbeat:
    *  1. `ending` and `endingMode` are set, and the hold has no state any more: plain stores, which nothing comes in between
    *  2. the tenure counts one hold less, and is unsettled: plain stores
@@ -503,8 +503,8 @@ export class LockState implements Closable {
   }
 
   /**
-   * The segment is being closed: whatever is held is given back, and no task is served any more. Cut off, it is done again, as far as
-   * the core does not know it.
+   * The segment is being closed: whatever is held is given back, and no task is served any more. Cut off, it is done again as far
+   * as the core does not know it.
    */
   close(): void {
     const { real } = this;

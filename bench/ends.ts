@@ -1,6 +1,6 @@
 /** Runs the ends of one contestant, in this runtime or in another one, and ends their processes whatever happens. */
 import { spawn } from "node:child_process";
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -55,8 +55,9 @@ export async function runEnds(
     });
   } finally {
     for (const pid of pids) endProcess(pid);
-    rmSync(socket, { force: true });
     await unlinkSegment(unique);
+    removeLeftOvers(tmpdir(), unique);
+    removeLeftOvers("/dev/shm", unique);
   }
 }
 
@@ -68,6 +69,15 @@ function endProcess(pid: number | undefined): void {
     if (pid !== undefined) process.kill(pid, "SIGKILL");
   } catch {
     // It has ended already.
+  }
+}
+
+/** Sockets, databases and shared memory of peers, which are called as this run is. */
+function removeLeftOvers(folder: string, unique: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) {
+    if (name === unique || name.startsWith(`${unique}-`) || name.startsWith(`${unique}.`))
+      rmSync(join(folder, name), { recursive: true, force: true });
   }
 }
 

@@ -1,11 +1,14 @@
 /** Rows that time one operation: less is better. */
 import type { Plan, RowSpec } from "../contest.js";
+import { missingPeer } from "../peers/installed.js";
 
 const KiB = 1024;
 /** Looks of a native reader in about the time that `receiveSync` looks again at most before it sleeps. */
 const POLLING_SPINS = 50_000;
 
 const latestPlan = { paceNs: 1000, block: 100, warmup: 10_000, count: 10_000 };
+
+const lmdbPlan = { block: 10, warmup: 500, count: 1000 };
 
 function latestTwin(plan: Plan): [string, ...(string | number)[]] {
   return ["latest", "read", plan.paceNs, plan.block, plan.warmup, plan.count];
@@ -20,6 +23,13 @@ export const latencyRows: RowSpec[] = [
     isthmus: { load: () => import("./rtt-spin.js") },
     native: (plan) => ["spin", "ring", plan.payloadBytes, plan.block, plan.warmup, plan.count],
     nativePeers: { nativeAtomics: (plan) => ["spin", "atomics", 8, plan.block, plan.warmup, plan.count] },
+    peers: {
+      disruptor: {
+        load: () => import("../peers/disruptor-trip.js"),
+        plan: { warmup: 100, count: 300 },
+        missing: missingPeer("shared-memory-disruptor"),
+      },
+    },
     goals: { native: { atMost: 1.25 } },
   },
   {
@@ -46,6 +56,7 @@ export const latencyRows: RowSpec[] = [
     peers: {
       unixSocket: { load: () => import("../peers/unix-socket-trip.js") },
       processSend: { load: () => import("../peers/process-send-trip.js") },
+      zeromq: { load: () => import("../peers/zeromq-trip.js"), missing: missingPeer("zeromq") },
     },
     goals: { unixSocket: { atMost: 0.4 } },
   },
@@ -56,6 +67,13 @@ export const latencyRows: RowSpec[] = [
     plan: latestPlan,
     isthmus: { load: () => import("./latest-64.js") },
     native: latestTwin,
+    peers: {
+      lmdb: {
+        load: async () => (await import("../peers/lmdb.js")).reads,
+        plan: lmdbPlan,
+        missing: missingPeer("lmdb"),
+      },
+    },
     goals: { native: { atMost: 5 } },
   },
   {
@@ -74,6 +92,13 @@ export const latencyRows: RowSpec[] = [
     plan: { block: 100, warmup: 10_000, count: 10_000 },
     isthmus: { load: () => import("./latest-64-write.js") },
     native: (plan) => ["latest", "write", plan.block, plan.warmup, plan.count],
+    peers: {
+      lmdb: {
+        load: async () => (await import("../peers/lmdb.js")).writes,
+        plan: lmdbPlan,
+        missing: missingPeer("lmdb"),
+      },
+    },
     goals: { native: { atMost: 3 } },
   },
   {

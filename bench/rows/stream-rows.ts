@@ -1,5 +1,6 @@
 /** Rows that count messages per second: more is better. */
 import type { Entry, Plan, RowSpec } from "../contest.js";
+import { missingPeer } from "../peers/installed.js";
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -15,6 +16,22 @@ const processSend: Entry = {
 const workerPostMessage: Entry = {
   load: () => import("../peers/worker-stream.js"),
   plan: { warmup: 10_000, count: 50_000 },
+};
+
+const disruptor: Entry = {
+  load: () => import("../peers/disruptor-stream.js"),
+  plan: { warmup: 50_000, count: 300_000 },
+  missing: missingPeer("shared-memory-disruptor"),
+};
+const ems: Entry = {
+  load: () => import("../peers/ems-stream.js"),
+  plan: { warmup: 20_000, count: 100_000 },
+  missing: missingPeer("ems"),
+};
+const zeromq: Entry = {
+  load: () => import("../peers/zeromq-stream.js"),
+  plan: { warmup: 10_000, count: 50_000 },
+  missing: missingPeer("zeromq"),
 };
 
 function twin(mode: "copy" | "place") {
@@ -38,7 +55,7 @@ export const streamRows: RowSpec[] = [
     plan: { payloadBytes: 64, ringBytes: MiB, warmup: 5_120_000, count: 5_120_000 },
     isthmus: { load: () => import("./spsc-64.js") },
     native: twin("copy"),
-    peers: { unixSocket, processSend, workerPostMessage },
+    peers: { unixSocket, processSend, workerPostMessage, disruptor, ems, zeromq },
     goals: { native: { atLeast: 1 / 3 }, unixSocket: { atLeast: 20 }, processSend: { atLeast: 100 } },
   },
   {

@@ -2,11 +2,11 @@
  * Walks the whole heap and says what is wrong where. Takes no lock and writes nothing, so anyone may run it at any time; it
  * ends after at most as many steps as the segment could have blocks, whatever the bytes are.
  *
- *  1. note `changes`; odd: somebody is changing the heap, or died doing so
+ *  1. note what `heapLook` says, unless somebody is changing the heap, or died doing so
  *  2. walk the blocks in memory: sizes, back references, no two free neighbours, up to the fence
  *  3. walk the lists: members are free, of the right class, linked both ways; as many as were free in step 2
  *  4. the bits say what the lists say; the sums are right
- *  5. `changes` is another: what was found means nothing
+ *  5. `heapLook` says something else: what was found means nothing
  */
 import {
   BLOCK_BEFORE_OFFSET,
@@ -24,6 +24,7 @@ import {
   CHECK_SUMS,
   HEAP_BLOCKS_OFFSET,
   HEAP_CHANGES_OFFSET,
+  HEAP_CHANGING,
   HEAP_COLUMNS,
   HEAP_COLUMNS_OFFSET,
   HEAP_FREE_UNITS_OFFSET,
@@ -31,8 +32,8 @@ import {
   HEAP_ROWS_OFFSET,
 } from "../protocol/layout";
 import { blockIsFree, blockSize, columnOf, headOffset, isBlockOffset, rowOf } from "./blocks";
+import { heapLook } from "./heap";
 import { heapEnd, payload } from "./instance";
-import { load32 } from "./word";
 
 /** Where the first problem lies. */
 export let heapCheckOffset: u32 = 0;
@@ -48,12 +49,12 @@ function problem(what: u32, offset: u32): u32 {
 
 /** 0, or CHECK_… for the first problem. */
 export function heapCheck(): u32 {
-  const changes = load32(HEAP_CHANGES_OFFSET);
-  if ((changes & 1) != 0) return problem(CHECK_CHANGING, HEAP_CHANGES_OFFSET);
+  const changes = heapLook();
+  if (changes == HEAP_CHANGING) return problem(CHECK_CHANGING, HEAP_CHANGES_OFFSET);
   let result = checkBlocks();
   if (result == 0) result = checkLists();
   if (result == 0) result = checkSums();
-  return load32(HEAP_CHANGES_OFFSET) == changes ? result : problem(CHECK_CHANGING, HEAP_CHANGES_OFFSET);
+  return heapLook() == changes ? result : problem(CHECK_CHANGING, HEAP_CHANGES_OFFSET);
 }
 
 function checkBlocks(): u32 {

@@ -14,20 +14,23 @@
  * | word                     | written by                                   | read by                                |
  * | ------------------------ | -------------------------------------------- | -------------------------------------- |
  * | all of the above         | the holder of the write lock, through the journal | the holder; `heapCheck`, by anyone      |
- * | changes                  | the holder, before and after                 | `heapCheck`: odd or changed = not still |
+ * | changes                  | the holder, when a change has ended          | with the segment lock, whoever looks   |
+ * |                          |                                              | from outside: see `heapLook`           |
  *
  * To allocate:                                             To free:
- *  1. round the size up to the next list, so that any       1. merge with the block before, if that is free
- *     block of that list fits; find one by two bit scans;   2. merge with the block behind, if that is free
- *     when there is none, look through the list of the      3. put the result into its list
- *     size itself
- *  2. take it out of its list
- *  3. cut off what is left in front (alignment) and
+ *  1. round the size (with an alignment, the size and       1. merge with the block before, if that is free
+ *     the largest gap) up to the next list, so that any     2. merge with the block behind, if that is free
+ *     block of that list fits; find one by two bit scans    3. put the result into its list
+ *  2. there is none: look at the blocks of the lists
+ *     where one may fit by chance, each with its own gap
+ *  3. take it out of its list
+ *  4. cut off what is left in front (alignment) and
  *     behind, and put it back
  *
  * Rounding up wastes at most 1/16 of a request in what is searched for, never in what is given: the rest is cut off. Only a
- * request that would be refused looks through a list, at no more than LOOKED_AT_MAX of its blocks. No two free blocks are ever
- * neighbours.
+ * request that would be refused takes step 2, and looks at no more than LOOKED_AT_MAX blocks. No two free blocks are ever
+ * neighbours. A transaction that allocates and frees does the second last: what it allocates may be cut from a free block without
+ * noting what was in there.
  *
  * If a participant dies: the next holder of the write lock rolls the journal back; no step is ever seen half done.
  *
@@ -49,38 +52,61 @@ import {
   BLOCK_SIZE_OFFSET,
   HEAP_BLOCKS_OFFSET,
   HEAP_CHANGES_OFFSET,
+  HEAP_CHANGING,
   HEAP_COLUMNS_OFFSET,
   HEAP_FREE_UNITS_OFFSET,
   HEAP_GENERATION_OFFSET,
   HEAP_ROWS_OFFSET,
+  RESULT_OFFSETS,
+  SEGMENT_LOCK_OFFSET,
 } from "../protocol/layout";
 import {
   blockIsFree,
   columnOf,
-  corrupt,
+  countFree,
+  DAMAGED,
   find,
-  findExact,
+  freeSize,
+  gapBefore,
   headOffset,
   insert,
   isBlockOffset,
+  move,
   remove,
   rowOf,
   setSize,
+  setSizeInside,
   sizeChecked,
-  trustBlocks,
 } from "./blocks";
-import { heapEnd, payload } from "./instance";
+import { heapEnd, payload, self } from "./instance";
 import { change, journalRoom } from "./journal";
-import { load32, store32 } from "./word";
+import { load32, load64 } from "./word";
 
-/** From here on a walk over the heap means nothing. Somebody who died in the middle of a change may have left it so. */
+/** We are changing the heap: seen by another call, that one was cut off. */
+let changing: bool = false;
+
+/** A change begins. Others see that by the write lock. */
 export function heapChanging(): void {
-  store32(HEAP_CHANGES_OFFSET, load32(HEAP_CHANGES_OFFSET) | 1); // pairs with the loads in heapCheck
+  changing = true;
 }
 
-/** The heap is whole again, and other than it was. */
+/** The heap is whole again, and other than it was. A plain store: the write lock is given back after it. */
 export function heapWhole(): void {
-  store32(HEAP_CHANGES_OFFSET, (load32(HEAP_CHANGES_OFFSET) | 1) + 1); // pairs with the loads in heapCheck
+  store<u32>(HEAP_CHANGES_OFFSET, load<u32>(HEAP_CHANGES_OFFSET) + 1); // pairs with the load in heapLook
+  changing = false;
+}
+
+/**
+ * What to compare before and after a look at the heap: the look counts when both are the same number of changes, and not
+ * HEAP_CHANGING: somebody else has the write lock, or a call of ours was cut off in the middle. A holder takes the lock before
+ * its first change, counts after its last one, and then gives the lock back: whoever finds the lock free twice, with the same
+ * number of changes, has seen none of it.
+ */
+export function heapLook(): u32 {
+  const owner = load64(SEGMENT_LOCK_OFFSET);
+  if (owner != 0 && (owner != self || changing)) return HEAP_CHANGING;
+  const changes = load32(HEAP_CHANGES_OFFSET);
+  return changes == HEAP_CHANGING ? 0 : changes;
 }
 
 /**
@@ -122,44 +148,47 @@ export function heapInitialise(): void {
  */
 export function blockAllocate(bytes: u32, alignment: u32, generation: u32): u32 {
   if (!journalRoom()) return TOO_LARGE;
-  if (bytes > heapEnd - payload) return SEGMENT_FULL;
-  trustBlocks();
+  if (bytes > heapEnd - payload) return SEGMENT_FULL; // from here on no sum leaves 32 bits
   const size = max(u32(BLOCK_BYTES_MIN), ((bytes + 7) & ~7) + BLOCK_HEADER_BYTES);
-  // In front, up to alignment - 8 bytes may be cut off, and a cut is never smaller than a block.
-  const enough = alignment > 8 ? u64(size) + alignment + BLOCK_BYTES_MIN : u64(size);
-  if (enough > u64(heapEnd - payload)) return SEGMENT_FULL; // from here on no sum leaves 32 bits
-  const searched = u32(enough);
-  let block = find(searched);
-  if (block == 0 && !corrupt) block = findExact(searched);
-  if (corrupt) return CORRUPT;
-  if (block == 0) return SEGMENT_FULL;
-  let whole = sizeChecked(block);
-  if (whole < searched) return CORRUPT;
-  remove(block, whole);
-  const front = alignment > 8 ? gapBefore(block, alignment) : 0;
-  if (front != 0) {
-    setSize(block, front, BLOCK_FREE);
-    insert(block, front);
-    block += front;
-    whole -= front;
-  }
-  const rest = whole - size;
-  if (rest >= u32(BLOCK_BYTES_MIN)) {
-    setSize(block, size, 0);
-    setSize(block + size, rest, BLOCK_FREE);
-    insert(block + size, rest);
-  } else setSize(block, whole, 0);
+  const found = find(size, alignment);
+  if (found < u32(RESULT_OFFSETS)) return found;
+  const gap = alignment > 8 ? gapBefore(found, alignment) : 0;
+  const whole = sizeChecked(found);
+  if (whole < size || whole - size < gap) return CORRUPT;
+  const block = found + gap;
+  const left = whole - gap - size;
+  const rest = left >= u32(BLOCK_BYTES_MIN) ? left : 0;
+  const given = whole - gap - rest;
+  if (!(gap == 0 ? takeFirst(block, whole, given, rest) : takeBehind(found, whole, gap, given, rest)))
+    return CORRUPT;
+  countFree(given, 0);
+  change(HEAP_BLOCKS_OFFSET, load<u32>(HEAP_BLOCKS_OFFSET) + 1);
   change(block + BLOCK_LAYOUT_OFFSET, 0);
   change(block + BLOCK_GENERATION_OFFSET, generation);
-  change(HEAP_BLOCKS_OFFSET, load<u32>(HEAP_BLOCKS_OFFSET) + 1);
-  return corrupt ? CORRUPT : block + BLOCK_HEADER_BYTES;
+  return block + BLOCK_HEADER_BYTES;
 }
 
-/** Bytes to cut off so that the bytes of the block behind are aligned: 0, or at least a block. */
-function gapBefore(block: u32, alignment: u32): u32 {
-  const bytes = block + BLOCK_HEADER_BYTES;
-  const gap = ((bytes + alignment - 1) & ~(alignment - 1)) - bytes;
-  return gap == 0 || gap >= u32(BLOCK_BYTES_MIN) ? gap : gap + alignment;
+/** The first bytes of a free block come into use; the rest, if any, stays free. */
+function takeFirst(block: u32, whole: u32, given: u32, rest: u32): bool {
+  if (rest == 0) {
+    if (!remove(block, whole)) return false;
+    change(block + BLOCK_SIZE_OFFSET, whole);
+    return true;
+  }
+  if (!move(block, whole, block + given, rest, true)) return false;
+  change(block + BLOCK_SIZE_OFFSET, given);
+  setSizeInside(block + given, block, rest, BLOCK_FREE);
+  return true;
+}
+
+/** Bytes behind the first `gap` of a free block come into use. */
+function takeBehind(found: u32, whole: u32, gap: u32, given: u32, rest: u32): bool {
+  if (!move(found, whole, found, gap, false)) return false;
+  change(found + BLOCK_SIZE_OFFSET, gap | BLOCK_FREE);
+  setSizeInside(found + gap, found, given, 0);
+  if (rest == 0) return true;
+  setSizeInside(found + gap + given, found + gap, rest, BLOCK_FREE);
+  return insert(found + gap + given, rest);
 }
 
 /**
@@ -169,7 +198,6 @@ function gapBefore(block: u32, alignment: u32): u32 {
 export function usedBlockSize(offset: u32): u32 {
   const block = offset - BLOCK_HEADER_BYTES;
   if (offset < u32(BLOCK_HEADER_BYTES) || !isBlockOffset(block) || blockIsFree(block)) return 0;
-  trustBlocks();
   const size = sizeChecked(block);
   return size != 0 && load<u32>(block + size + BLOCK_BEFORE_OFFSET) == block ? size : 0;
 }
@@ -195,30 +223,34 @@ export function isBlockWhole(offset: u32): bool {
 export function blockFree(offset: u32): u32 {
   if (!journalRoom()) return TOO_LARGE;
   if (!isBlockWhole(offset)) return CORRUPT;
-  let block = offset - BLOCK_HEADER_BYTES;
-  let size = sizeChecked(block);
+  const block = offset - BLOCK_HEADER_BYTES;
+  const size = sizeChecked(block);
   if (size == 0) return CORRUPT;
-  const next = block + size;
-  if (next != heapEnd && blockIsFree(next)) {
-    const nextSize = sizeChecked(next);
-    if (nextSize == 0) return CORRUPT;
-    remove(next, nextSize);
-    size += nextSize;
-  }
+  const behind = freeSize(block + size);
   const before = load<u32>(block + BLOCK_BEFORE_OFFSET);
-  if (before != 0 && isBlockOffset(before) && blockIsFree(before)) {
-    const beforeSize = sizeChecked(before);
-    if (before + beforeSize != block) return CORRUPT;
-    remove(before, beforeSize);
-    size += beforeSize;
-    change(block + BLOCK_GENERATION_OFFSET, 0);
-    change(block + BLOCK_SIZE_OFFSET, 0); // nothing inside of a free block looks like one in use: freeing twice is noticed
-    block = before;
-  }
-  setSize(block, size, BLOCK_FREE);
-  insert(block, size);
+  const ahead = before != 0 ? freeSize(before) : 0;
+  if (behind == DAMAGED || (ahead != 0 && before + ahead != block)) return CORRUPT;
+  if (!merge(block, size, before, ahead, behind)) return CORRUPT;
+  countFree(0, size);
   change(HEAP_BLOCKS_OFFSET, load<u32>(HEAP_BLOCKS_OFFSET) - 1);
-  return corrupt ? CORRUPT : 0;
+  return 0;
+}
+
+/** One free block of `size` bytes and its free neighbours: `ahead` bytes before it, `behind` bytes behind it. */
+function merge(block: u32, size: u32, before: u32, ahead: u32, behind: u32): bool {
+  if (ahead == 0) {
+    const all = size + behind;
+    if (!(behind == 0 ? insert(block, size) : move(block + size, behind, block, all, false))) return false;
+    setSize(block, all, BLOCK_FREE);
+    return true;
+  }
+  if (behind != 0 && !remove(block + size, behind)) return false;
+  if (!move(before, ahead, before, ahead + size + behind, false)) return false;
+  // Nothing inside of a free block looks like one in use: freeing twice is noticed.
+  change(block + BLOCK_GENERATION_OFFSET, 0);
+  change(block + BLOCK_SIZE_OFFSET, 0);
+  setSize(before, ahead + size + behind, BLOCK_FREE);
+  return true;
 }
 
 /**
@@ -226,15 +258,13 @@ export function blockFree(offset: u32): u32 {
  * no free block, or its surroundings are damaged: then the change must not be kept.
  */
 export function blockCut(last: u32, end: u32): bool {
-  trustBlocks();
   if (!isBlockOffset(last) || !blockIsFree(last)) return false;
   const size = sizeChecked(last);
-  if (last + size != heapEnd) return false;
-  remove(last, size);
-  if (end != last) {
-    setSize(last, end - last, BLOCK_FREE);
-    insert(last, end - last);
-  }
+  if (size == 0 || last + size != heapEnd) return false;
+  const left = end - last;
+  if (!(left == 0 ? remove(last, size) : move(last, size, last, left, false))) return false;
+  countFree(size, left);
+  if (left != 0) setSize(last, left, BLOCK_FREE);
   change(end + BLOCK_SIZE_OFFSET, BLOCK_HEADER_BYTES); // the fence; what lies before it says so already
-  return !corrupt;
+  return true;
 }

@@ -2,6 +2,7 @@
 
 export { adopt, shrink } from "./adopt";
 export { directoryCount, objectCheck, objectOpen } from "./directory";
+export { heapLook } from "./heap";
 export { heapCheck, heapCheckOffset } from "./heap-check";
 export { directoryOffset, heapEnd, participants, payload } from "./instance";
 export {

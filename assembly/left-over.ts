@@ -11,7 +11,7 @@
  *
  * | word                                  | remembered in              | settled by the next call, and by the heartbeat in |
  * | ------------------------------------- | -------------------------- | ------------------------------------------------- |
- * | segment lock, journal, `changes`,     | `holding`, `keeping`       | `settleWriteLock`                                 |
+ * | segment lock, journal,                | `holding`, `keeping`       | `settleWriteLock`                                 |
  * | an entry that is not published        |                            |                                                   |
  * | writer of a latest value              | `writing`                  | `settleLatest`                                    |
  * | owner of an end of a ring             | `attaching`                | `settleOwner`                                     |

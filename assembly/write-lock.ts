@@ -18,7 +18,7 @@
  *
  * If a participant dies: after 1 or 2 the lock names a dead participant with a journal: the next one takes over and rolls back.
  * After 3 the same with an empty journal. While rolling back: the next one begins rolling back again. Whoever takes over also
- * ends the change of the heap that `changes` says is going on, and publishes an entry that was committed.
+ * publishes an entry that was committed.
  *
  * If a call is cut off and its participant lives on (see `left-over.ts`): the same states, and the lock names a live participant,
  * ourselves. Since no call of the core is on the stack when another one begins, our own token outside of a transaction is a
@@ -40,12 +40,7 @@
  * every takeover begins with `journalBegin`.
  */
 import { BUSY, TOO_LARGE } from "../protocol/errors";
-import {
-  DIRECTORY_COUNT_OFFSET,
-  DIRECTORY_NEXT_OFFSET,
-  HEAP_CHANGES_OFFSET,
-  SEGMENT_LOCK_OFFSET,
-} from "../protocol/layout";
+import { DIRECTORY_COUNT_OFFSET, DIRECTORY_NEXT_OFFSET, SEGMENT_LOCK_OFFSET } from "../protocol/layout";
 import { heapChanging, heapWhole } from "./heap";
 import { self, setSuspect } from "./instance";
 import {
@@ -114,7 +109,6 @@ function undoInside(): void {
 function recover(): void {
   journalBegin();
   if (journalCount() != 0) undo();
-  else if (load32(HEAP_CHANGES_OFFSET) % 2 != 0) heapWhole();
   publishEntry();
 }
 

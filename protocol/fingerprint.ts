@@ -1,2 +1,2 @@
 /** Generated from protocol/layout.ts and protocol/limits.ts by scripts/generate.ts. Do not edit. */
-export const LAYOUT_FINGERPRINT = 0x4a7c08d8;
+export const LAYOUT_FINGERPRINT = 0x2098a663;

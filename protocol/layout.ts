@@ -105,7 +105,7 @@ export const WAITERS_WORDS_OFFSET = WAITERS_SUMMARY_OFFSET + 4;
 
 /** Where the lists of free blocks begin. */
 export const HEAP_OFFSET = 512;
-/** u32: grows by one when a change of the heap begins and by one when it ends */
+/** u32: grows by one with each change of the heap */
 export const HEAP_CHANGES_OFFSET = HEAP_OFFSET;
 /** u32: free bytes, in units of 8, headers of free blocks included */
 export const HEAP_FREE_UNITS_OFFSET = HEAP_CHANGES_OFFSET + 4;
@@ -127,6 +127,9 @@ export const HEAP_COLUMNS = 16;
 export const HEAP_HEADS_OFFSET = HEAP_COLUMNS_OFFSET + 4 * HEAP_ROWS;
 export const HEAP_END_OFFSET = HEAP_HEADS_OFFSET + 4 * HEAP_ROWS * HEAP_COLUMNS;
 
+/** What `heapLook` returns instead of `changes`: somebody is changing the heap. */
+export const HEAP_CHANGING = 0xffffffff;
+
 /** u32: offset of the block before it in memory, or 0 */
 export const BLOCK_BEFORE_OFFSET = 0;
 /** u32: bytes of the block with its header; bit 0: free */
@@ -146,7 +149,7 @@ export const BLOCK_BYTES_MIN = 24;
 /** Bit of the size: the block is free. */
 export const BLOCK_FREE = 1;
 
-/** Result of `heapCheck`: the heap is being changed, or a participant died while it changed it. */
+/** Result of `heapCheck`: the heap is being changed, or a participant died with the write lock. */
 export const CHECK_CHANGING = 1;
 /** A block has an impossible size. */
 export const CHECK_SIZE = 2;

@@ -75,6 +75,7 @@ export interface Core {
   heapBlockBytes(offset: number): number;
   heapLargest(): number;
   heapLayout(offset: number): number;
+  heapLook(): number;
   heapNext(offset: number): number;
   heapSetLayout(offset: number, hash: number): number;
   heapRoot(): number;

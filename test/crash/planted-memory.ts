@@ -57,7 +57,7 @@ export function restoringByte(lane: CrashLane): number {
   return lane.siteWriting(at, 0, script());
 }
 
-/** The store that says that the heap is whole again, after a death. */
+/** The store that counts a change that was undone after a death. */
 export function wholeAgain(lane: CrashLane): number {
   someoneDiedFreeing(lane);
   return lane.siteWriting(HEAP_CHANGES_OFFSET, 1, repair([LOST_SLOT]));
@@ -85,10 +85,16 @@ export function commit(lane: CrashLane): number {
   );
 }
 
-/** The store that says that an insert changes the heap. */
-export function insertChanges(lane: CrashLane): number {
+/** The store that says that an insert has changed the heap. */
+export function insertChanged(lane: CrashLane): number {
   populate(lane, FILLS[0] as Fill);
-  return lane.sitesWriting(HEAP_CHANGES_OFFSET, 0, insertOnce(ringWish("ring", 64)))[0] as number;
+  return lane.siteWriting(HEAP_CHANGES_OFFSET, 0, insertOnce(ringWish("ring", 64)));
+}
+
+/** The compare-exchange that gives the write lock back after an insert. */
+export function givenBack(lane: CrashLane): number {
+  populate(lane, FILLS[0] as Fill);
+  return lane.siteWriting(SEGMENT_LOCK_OFFSET, 0, insertOnce(ringWish("ring", 64)));
 }
 
 /** The compare-exchange that takes the write lock. */

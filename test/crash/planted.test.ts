@@ -80,12 +80,6 @@ const PLANTED: Planted[] = [
     noticedBy: "heap, allocate a part of a free block",
   },
   {
-    bug: "after a death the heap counts as changing for ever",
-    site: memory.wholeAgain,
-    how: "drop",
-    noticedBy: "heap, allocate a part of a free block",
-  },
-  {
     bug: "an entry that a dead one has committed is not published",
     site: memory.publishedByAnother,
     how: "drop",

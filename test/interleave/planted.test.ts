@@ -104,10 +104,23 @@ const PLANTED: Planted[] = [
     noticedBy: "heap, two take",
   },
   {
-    bug: "an insert changes the heap without saying so",
-    site: memory.insertChanges,
+    bug: "an insert changes the heap and is not counted",
+    site: memory.insertChanged,
     how: "drop",
     noticedBy: "heap, insert x walk over it",
+  },
+  {
+    bug: "an insert is counted after it has given the write lock back",
+    site: memory.insertChanged,
+    how: "late",
+    noticedBy: "heap, insert x walk over it",
+    preemptions: 2,
+  },
+  {
+    bug: "undoing what a dead one has begun is not counted",
+    site: memory.wholeAgain,
+    how: "drop",
+    noticedBy: "heap, one dies taking x walk over it x repair",
   },
   {
     bug: "the journal of one who died in a transaction is not rolled back",
@@ -182,8 +195,8 @@ const PLANTED: Planted[] = [
     noticedBy: "ring, a consumer that sleeps, 1 late stores",
   },
   {
-    bug: "that the heap changes is told by a plain store",
-    site: memory.insertChanges,
+    bug: "the write lock is given back by a plain store, which the last changes of the heap may come after",
+    site: memory.givenBack,
     how: "plain",
     noticedBy: "heap, insert x walk over it, 1 late stores",
   },

@@ -13,13 +13,13 @@ import {
 } from "../../protocol/layout.js";
 import { BLOCK_ALIGNMENT_MAX } from "../../protocol/limits.js";
 import { flag, integer, options } from "../arguments.js";
-import { isError } from "../core.js";
+import { type Core, isError } from "../core.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { type Attachment, checkMade, type Lease } from "../segment/attachment.js";
 import { Block } from "./block.js";
 import { generationAt } from "./generation.js";
-import { type BlockList, listBlocks } from "./walk.js";
+import { type BlockList, listBlocks, withHeapStill } from "./walk.js";
 import { withWriteLock } from "./write-lock.js";
 
 /** How to allocate a block. */
@@ -210,22 +210,19 @@ export class Heap {
 
   /**
    * Walks the whole heap without a lock, also while others change it, and says what is wrong where. Takes time in proportion
-   * to the number of blocks.
+   * to the number of blocks. When others change it all the time, or in a long transaction, the check waits for the write lock as
+   * `allocate` does; that of a read-only opener says that the heap is being changed.
    *
    * @returns the first problem, if there is one
    * @throws {IsthmusError} CLOSED: the segment was closed
    */
   check(): HeapCheck {
-    const { core } = this.#attachment;
-    this.#attachment.check(false);
-    let found = CHECK_CHANGING;
-    for (let turn = 0, same = 0; turn < CHECK_TURNS && same < CHECK_SAME; turn++) {
-      const before = found;
-      found = core.heapCheck();
-      if (found === 0) return { ok: true, problems: [] };
-      if (found === CHECK_CHANGING) same = 0;
-      else same = found === before ? same + 1 : 1;
-    }
+    const attachment = this.#attachment;
+    const { core, readOnly, transaction } = attachment;
+    attachment.check(false);
+    let found = checkUnlocked(core);
+    if (found === CHECK_CHANGING && !readOnly && !transaction) found = checkLocked(attachment);
+    if (found === 0) return { ok: true, problems: [] };
     const what = PROBLEMS.get(found) ?? `problem ${found}`;
     return { ok: false, problems: [{ offset: core.heapCheckOffset.value >>> 0, what }] };
   }
@@ -237,5 +234,28 @@ export class Heap {
     const bytes = (core.heapEnd.value >>> 0) - (core.payload.value >>> 0);
     const free = u32[HEAP_FREE_UNITS_OFFSET >>> 2] * 8;
     return { bytes, free, used: bytes - free, blocks: u32[HEAP_BLOCKS_OFFSET >>> 2] };
+  }
+}
+
+/** 0, or CHECK_… as long as nobody changes the heap meanwhile. */
+function checkUnlocked(core: Core): number {
+  let found = CHECK_CHANGING;
+  for (let turn = 0, same = 0; turn < CHECK_TURNS && same < CHECK_SAME; turn++) {
+    const before = found;
+    found = core.heapCheck();
+    if (found === 0) return 0;
+    if (found === CHECK_CHANGING) same = 0;
+    else same = found === before ? same + 1 : 1;
+  }
+  return found;
+}
+
+/** The same while nobody else can change the heap; CHECK_CHANGING when somebody has it for too long. */
+function checkLocked(attachment: Attachment): number {
+  try {
+    return withHeapStill(attachment, "checking the heap", () => attachment.core.heapCheck());
+  } catch (error) {
+    if (error instanceof IsthmusError) return CHECK_CHANGING;
+    throw error;
   }
 }

@@ -1,5 +1,5 @@
 /** Lists the blocks of the heap at one moment. */
-import { HEAP_CHANGES_OFFSET } from "../../protocol/layout.js";
+import { HEAP_CHANGING } from "../../protocol/layout.js";
 import { isError } from "../core.js";
 import { failure, IsthmusError } from "../errors.js";
 import type { Attachment } from "../segment/attachment.js";
@@ -41,35 +41,38 @@ function walk(attachment: Attachment): BlockList | undefined {
  * @throws {IsthmusError} CORRUPT; BUSY
  */
 export function listBlocks(attachment: Attachment): BlockList {
-  const { i32, readOnly, transaction } = attachment;
+  const { core, readOnly, transaction } = attachment;
   for (let turn = 0; turn < (readOnly ? READ_ONLY_TURNS_MAX : TURNS_MAX); turn++) {
-    const changes = Atomics.load(i32, HEAP_CHANGES_OFFSET >>> 2);
-    if (changes % 2 !== 0 && !transaction) continue;
+    const changes = core.heapLook() >>> 0;
+    if (changes === HEAP_CHANGING) continue;
     const found = walk(attachment);
-    if (Atomics.load(i32, HEAP_CHANGES_OFFSET >>> 2) !== changes) continue;
-    if (found) return found;
-    throw damaged();
+    if (core.heapLook() >>> 0 !== changes) continue;
+    return found ?? damaged();
   }
-  if (!readOnly && !transaction) return lockedWalk(attachment);
+  if (!readOnly && !transaction)
+    return withHeapStill(attachment, "listing the blocks", () => walk(attachment)) ?? damaged();
   throw new IsthmusError(
     "BUSY",
     "the heap was changed during each attempt, or a change is not finished; try again later",
   );
 }
 
-function lockedWalk(attachment: Attachment): BlockList {
+/**
+ * Calls it with the write lock, which also repairs what a dead participant has left. Not in a transaction.
+ *
+ * @throws {IsthmusError} BUSY; EVICTED
+ */
+export function withHeapStill<T>(attachment: Attachment, what: string, look: () => T): T {
   const { core } = attachment;
-  const begun = withWriteLock(attachment, "listing the blocks", () => core.writeLockTake());
-  if (begun !== 0) throw failure(begun, "listing the blocks failed: close the segment and open it again");
+  const begun = withWriteLock(attachment, what, () => core.writeLockTake());
+  if (begun !== 0) throw failure(begun, `${what} failed: close the segment and open it again`);
   try {
-    const found = walk(attachment);
-    if (found) return found;
-    throw damaged();
+    return look();
   } finally {
     core.writeLockRelease();
   }
 }
 
-function damaged(): IsthmusError {
-  return new IsthmusError("CORRUPT", "a block of the heap has an impossible size; see heap.check()");
+function damaged(): never {
+  throw new IsthmusError("CORRUPT", "a block of the heap has an impossible size; see heap.check()");
 }

@@ -202,6 +202,27 @@ const inOneList: Partial<HeapOperation> = {
   },
 };
 
+/** Two large free blocks of one list, each behind one in use that is small enough for the list, and fits nowhere before them. */
+const besideLarge: Partial<HeapOperation> = {
+  before: (lane, ground) => {
+    for (const bytes of [488, 8688, 488, 488, 8688, 488])
+      ground.blocks.push(lane.play(1, allocate({ bytes })) as number);
+    for (const index of [1, 4]) lane.play(1, free(ground.blocks[SIZES.length + index] as number));
+  },
+};
+
+/** Nothing is free but three blocks: not all of them have room at every multiple of 64. */
+const scattered: Partial<HeapOperation> = {
+  before: (lane, ground) => {
+    for (const bytes of [24, 600, 24, 600, 24, 600])
+      ground.blocks.push(lane.play(1, allocate({ bytes })) as number);
+    lane.play(1, takeAll());
+    const places = [1, 3, 5].map((index) => ground.blocks[SIZES.length + index] as number);
+    for (const block of places) lane.play(1, free(block));
+  },
+  full: true,
+};
+
 const lostAllocating = lost(HEAP_BLOCKS_OFFSET, () => allocate({ bytes: 56, alignment: 128 }));
 const lostFreeing = lost(HEAP_BLOCKS_OFFSET, ({ blocks }) => free(blocks[4] as number));
 
@@ -213,6 +234,7 @@ export const HEAP_OPERATIONS: HeapOperation[] = [
   allocating("behind a cut in front", { bytes: 72, alignment: 128, zero: true }),
   allocating("behind a cut in front, all there is", { bytes: 488 - 152, alignment: 64 }),
   allocating("where the list has another", { bytes: 64 }, without(7)),
+  allocating("aligned, what fits by chance", { bytes: 500, alignment: 64 }, scattered),
   { name: "allocate in vain", run: allocateInVain },
   allocating("the smallest block", { bytes: 1 }),
   allocating("when the next one died allocating", { bytes: 100, alignment: 32 }, lostAllocating),
@@ -222,6 +244,8 @@ export const HEAP_OPERATIONS: HeapOperation[] = [
   freeing("with a free neighbour before, and the rest behind", 7),
   freeing("between others of one list", SIZES.length + 1, inOneList),
   freeing("beside the last of a list", SIZES.length + 3, inOneList),
+  freeing("before the first of a list, which stays in it", SIZES.length + 3, besideLarge),
+  freeing("before the last of a list, which stays in it", SIZES.length, besideLarge),
   freeing("the last block", 7, allTaken),
   freeing("without free neighbours", 2, allTaken),
   freeing("the first block", 0, allTaken),

@@ -2,6 +2,8 @@
 import { type Bug, inSource } from "../bug.js";
 
 const core = inSource("assembly/memory.ts");
+const coreHeap = inSource("assembly/heap.ts");
+const coreBlocks = inSource("assembly/blocks.ts");
 const block = inSource("ts/memory/block.ts");
 const generation = inSource("ts/memory/generation.ts");
 const heap = inSource("ts/memory/heap.ts");
@@ -25,6 +27,18 @@ export const BUGS: Bug[] = [
     "if (result == 0 && heapRoot() == offset) changeRoot(0);",
     "if (result != 0 && heapRoot() == offset) changeRoot(0);",
     "ts/memory/root",
+  ),
+  coreHeap(
+    "a look at the heap does not see that somebody has the write lock",
+    "if (owner != 0 && (owner != self || changing)) return HEAP_CHANGING;",
+    "if (owner == self && changing) return HEAP_CHANGING;",
+    "ts/memory/heap-check",
+  ),
+  coreBlocks(
+    "an aligned request is refused where a block fits by chance",
+    "if (whole >= size && whole - size >= gap) return block;",
+    "if (whole >= enough && whole - size >= gap) return block;",
+    "crash/heap-model",
   ),
   block(
     "a Buffer over a block is made by the constructor that prints a warning",

@@ -91,8 +91,8 @@ const DAMAGES: Damage[] = [
     "a change is under way",
     /is being changed/,
     heap,
-    layout.HEAP_CHANGES_OFFSET,
-    (now) => now | 1,
+    layout.SEGMENT_LOCK_OFFSET,
+    () => 0x10000,
     at(layout.HEAP_CHANGES_OFFSET),
   ),
   word("a block of no bytes", SIZE, used, BLOCK_SIZE_OFFSET, () => 0),
@@ -190,9 +190,11 @@ for (const damage of DAMAGES) {
     using segment = Segment.create(segmentName("check"), { bytes: MiB });
     try {
       const ground = prepare(segment.name, segment);
-      assert.equal(segment.heap.check(), { ok: true, problems: [] });
+      // Whoever can write repairs what only looks like a change of somebody who has died.
+      using looking = Segment.open(segment.name, { access: "read-only" });
+      assert.equal(looking.heap.check(), { ok: true, problems: [] });
       const told = damage.do(ground);
-      const { ok, problems } = segment.heap.check();
+      const { ok, problems } = looking.heap.check();
       assert.not(ok);
       assert.is(problems.length, 1);
       assert.match(problems[0]?.what ?? "", damage.what);
@@ -202,6 +204,31 @@ for (const damage of DAMAGES) {
     }
   });
 }
+
+test("a check that meets a transaction of somebody else waits for its end; a reader says that the heap is being changed", () => {
+  using segment = Segment.create(segmentName("check"), { bytes: MiB });
+  try {
+    using other = Segment.open(segment.name);
+    using looking = Segment.open(segment.name, { access: "read-only" });
+    const lock = segment.lock("lock");
+    segment.transactionSync(lock, () => {
+      segment.heap.allocate(100);
+      assert.ok(segment.heap.check().ok, "its own");
+      const [problem] = looking.heap.check().problems;
+      assert.match(problem?.what ?? "", /is being changed/);
+      // Nobody ends it meanwhile: this very thread is in it.
+      const [found] = other.heap.check().problems;
+      assert.match(found?.what ?? "", /is being changed/);
+    });
+    for (const each of [segment, other, looking]) assert.ok(each.heap.check().ok);
+    poke32(segment.name, layout.SEGMENT_LOCK_OFFSET, 0x10000); // a slot that nobody was ever in
+    assert.not(looking.heap.check().ok, "somebody died changing it");
+    assert.ok(other.heap.check().ok, "repaired");
+    assert.ok(looking.heap.check().ok);
+  } finally {
+    segment.unlink();
+  }
+});
 
 test("each kind of damage that there is, is told in a case", () => {
   const kinds = Object.keys(layout).filter((name) => name.startsWith("CHECK_"));

@@ -57,12 +57,6 @@ export function restoringByte(lane: CrashLane): number {
   return lane.siteWriting(at, 0, script());
 }
 
-/** The store that counts a change that was undone after a death. */
-export function wholeAgain(lane: CrashLane): number {
-  someoneDiedFreeing(lane);
-  return lane.siteWriting(HEAP_CHANGES_OFFSET, 1, repair([LOST_SLOT]));
-}
-
 /** The store that publishes an entry that a dead one has committed. */
 export function publishedByAnother(lane: CrashLane): number {
   populate(lane, FILLS[0] as Fill);

@@ -117,12 +117,6 @@ const PLANTED: Planted[] = [
     preemptions: 2,
   },
   {
-    bug: "undoing what a dead one has begun is not counted",
-    site: memory.wholeAgain,
-    how: "drop",
-    noticedBy: "heap, one dies taking x walk over it x repair",
-  },
-  {
     bug: "the journal of one who died in a transaction is not rolled back",
     site: memory.restoring,
     how: "drop",

@@ -219,18 +219,6 @@ export const heapScenarios: Explored[] = [
     scripts: (world) => [takeAndGiveBack(world, 50, 0xaa), walk(1)],
   }),
   heapScenario({
-    name: "one dies taking x walk over it x repair",
-    preemptions: 2,
-    mortal: [0],
-    scripts: (world) => [
-      taken(world, 50, 0xaa),
-      walk(1),
-      attempt(function* () {
-        return (yield* repair(deadOf(world))) || undefined;
-      }),
-    ],
-  }),
-  heapScenario({
     name: "insert x walk over it",
     preemptions: 1,
     grows: true,

@@ -1,4 +1,4 @@
-/** What the core offers to hosts. See the modules for what each function promises. */
+/** The functions that the core exports to hosts. The modules document each function. */
 
 export { adopt, shrink } from "./adopt";
 export { directoryCount, objectCheck, objectOpen } from "./directory";

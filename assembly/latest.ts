@@ -26,21 +26,21 @@
  *  6. current = version, slot
  *  7. writer = 0; anyone waiting? then wake
  *
- * Small values (LATEST_SMALL_BYTES_MAX) have two slots and are copied by the core, from and to the scratch of the
- * participant, word by word. The writer's stores are plain: steps 3 and 5 keep them in between. The reader's loads are
- * atomic, so step 4 comes after them; a read-only host, which has no scratch, does the same with Atomics. Large values
- * have four slots; a reader that can write to the segment pins what it reads, so that a fast writer does not starve a slow
- * reader. A pin is a wish: when all other slots are pinned the writer takes one all the same, and step 4 of the reader
- * notices.
+ * Small values (LATEST_SMALL_BYTES_MAX) have two slots. The core copies them from and to the scratch of the participant, word
+ * by word. The writer's stores are plain, and ordered between steps 3 and 5. The reader's loads are atomic, so step 4 comes
+ * after them. A read-only host, which has no scratch, does the same with Atomics. Large values have four slots. A reader that
+ * can write to the segment pins the slot that it reads, so that a fast writer does not starve a slow reader. A pin is only a
+ * request: if all other slots are pinned, the writer takes one of them nevertheless, and the reader notices in step 4.
  *
- * If a participant dies: the writer after 1 … 5: current stands, its slot was not touched; the next writer takes the writer
- * word over by proof of death. After 6: the value is written. A reader leaves a pin, which counts only while the slot that it
- * came from is LIVE with the same generation (its low 22 bits).
+ * If a participant dies: the writer after 1 … 5: current is unchanged, and so is its slot. The next writer proves the death and
+ * takes the writer word over. After 6: the value is written. A reader leaves a pin, which counts only while the slot of the
+ * reader is LIVE with the same generation (its low 22 bits).
  *
- * If a call is cut off and its participant lives on (see `left-over.ts`): the same states, and the writer word names ourselves.
- * `writing` says privately which value we were writing; a word of ours there is a left-over when another write of ours begins, or
- * the heartbeat comes: between `latestBegin` and `latestCommit` the host calls nothing else. A claim, which a user keeps open
- * between two calls, is the host's to end, once it has said so with `latestKept`.
+ * If a call is cut off and its participant lives on (see `left-over.ts`): the same states, and the writer word names this
+ * participant. The private variable `writing` remembers the value that is being written. If the word of that value still names
+ * us when another write of ours begins, or with the heartbeat, it is a left-over, because the host calls nothing else between
+ * `latestBegin` and `latestCommit`. A claim, which a user keeps open between two calls, is ended by the host, after it has
+ * called `latestKept`.
  *
  * Source of the idea: seqlocks (Lameter); Boehm, "Can seqlocks get along with programming language memory models?", 2012.
  */
@@ -68,13 +68,13 @@ import { numberedToken, numberOf, stateOf } from "./token";
 import { waitersAny } from "./waiters";
 import { load32, load64, store32, store64, swap64 } from "./word";
 
-/** A reader that is overtaken this often in one call gives up; the host calls again. */
+/** A reader that is overtaken this often in one call gives up. The host calls again. */
 const READ_TURNS_MAX = 64;
 
-/** The value whose writer word may be ours, unless a claim of the host has it; 0 for none. */
+/** The value whose writer word may be ours, unless it belongs to a claim of the host; 0 for none. */
 let writing: usize = 0;
 
-/** What `latestPeek` found and `latestValidate` compares. */
+/** The slot and version that `latestPeek` found, which `latestValidate` compares. */
 let readSlot: u32 = 0;
 let readVersion: u64 = 0;
 
@@ -92,7 +92,7 @@ function slotData(latest: usize, slot: u32, valueBytes: u32): usize {
   );
 }
 
-/** Bytes of the object; 0 when a value of that size is not allowed. */
+/** Bytes of the object; 0 if a value of that size is not allowed. */
 export function latestBytes(valueBytes: u32): u64 {
   if (valueBytes == 0 || valueBytes > u32(LATEST_BYTES_MAX)) return 0;
   return u64(slotData(0, 0, valueBytes)) + u64(slotsFor(valueBytes)) * alignObject(valueBytes);
@@ -152,7 +152,7 @@ export function latestBegin(latest: usize, valueBytes: u32): u32 {
     writing = 0;
     return BUSY;
   }
-  // Removed before the CAS: the word names one who counts as dead, and the next writer takes it over.
+  // If we were evicted before the CAS, the word names a participant that counts as dead, and the next writer takes it over.
   const removed = selfCheck();
   if (removed != 0) return removed;
   const slot = chooseSlot(latest, load64(latest + LATEST_CURRENT_OFFSET), valueBytes);
@@ -162,7 +162,7 @@ export function latestBegin(latest: usize, valueBytes: u32): u32 {
   return u32(slotData(latest, slot, valueBytes));
 }
 
-/** Ends a write: the value at `offset` becomes the newest. 0, FLAG_WAKE, or an error. */
+/** Ends a write: the value at `offset` becomes the newest one. Returns 0, FLAG_WAKE, or an error. */
 export function latestCommit(latest: usize, valueBytes: u32, offset: u32): u32 {
   if (selfCheck() != 0 || load64(latest + LATEST_WRITER_OFFSET) != self) return EVICTED;
   const slot = (offset - u32(slotData(latest, 0, valueBytes))) / u32(alignObject(valueBytes));
@@ -179,29 +179,30 @@ export function latestAbort(latest: usize): void {
   if (writing == latest) writing = 0;
 }
 
-/** The write that was begun last is a claim: the host may do other things before it ends it, and will end it. */
+/** The write that was begun last is a claim. The host may call other functions before it ends the claim, and it will end it. */
 export function latestKept(): void {
   writing = 0;
 }
 
-/** Ends a write of ours that was cut off. */
+/** Ends a write of this participant that was cut off. */
 export function settleLatest(): void {
   if (writing != 0) latestAbort(writing);
 }
 
-/** Writes the small value that lies in our scratch. 0, FLAG_WAKE, BUSY (the suspect is set), or EVICTED. */
+/** Writes the small value that is in our scratch. Returns 0, FLAG_WAKE, BUSY (the suspect is set), or EVICTED. */
 export function latestWrite(latest: usize, valueBytes: u32): u32 {
   const slot = latestBegin(latest, valueBytes);
   if (slot < u32(RESULT_OFFSETS)) return slot;
   const ours = scratch();
-  // Plain: the load in latestBegin keeps them behind the mark, latestCommit publishes them. Each atomic store would be a barrier.
+  // Plain stores: the load in latestBegin keeps them after the 0, and latestCommit publishes them. Atomic stores would be
+  // barriers.
   for (let i: u32 = 0; i < valueBytes; i += 8) store<u64>(slot + i, load<u64>(ours + i));
   return latestCommit(latest, valueBytes, slot);
 }
 
 /**
- * Copies the newest small value to our scratch; ANSWER_VERSION is its version. 0; FLAG_EMPTY when none was written yet; BUSY;
- * or CORRUPT.
+ * Copies the newest small value to our scratch, and sets ANSWER_VERSION to its version. Returns 0; FLAG_EMPTY if none was
+ * written yet; BUSY; or CORRUPT.
  */
 export function latestRead(latest: usize, valueBytes: u32): u32 {
   const ours = scratch();
@@ -219,8 +220,8 @@ export function latestRead(latest: usize, valueBytes: u32): u32 {
 }
 
 /**
- * Begins a read. Returns the offset of the newest value; 0 when none was written yet; CORRUPT; or BUSY: call again, or
- * `latestValidate`, which takes the pin back.
+ * Begins a read. Returns the offset of the newest value; 0 if none was written yet; CORRUPT; or BUSY: call it again, or call
+ * `latestValidate`, which clears the pin.
  */
 export function latestPeek(latest: usize, valueBytes: u32, pin: bool): u32 {
   const slots = slotsFor(valueBytes);
@@ -238,7 +239,7 @@ export function latestPeek(latest: usize, valueBytes: u32, pin: bool): u32 {
   return BUSY;
 }
 
-/** Ends a read; whether the value that was copied since `latestPeek` is whole. */
+/** Ends a read. Returns whether the value that was copied since `latestPeek` is valid. */
 export function latestValidate(latest: usize, pin: bool): bool {
   if (pin) setPin(latest, 0); // orders the plain loads of the value before the load below
   return load64(latest + LATEST_VERSIONS_OFFSET + (readSlot << 3)) == readVersion;

@@ -1,5 +1,6 @@
 /**
- * Lock: many shared holders or one exclusive holder. Blocking on the living, never on the dead; trying is wait-free.
+ * Lock: many shared holders or one exclusive holder. Blocking, but only while a live participant is in the way; trying is
+ * wait-free.
  *
  *     object:   0        128             256                                       + 4 x participants
  *               +--------+---------------+-----------+--------------+-------------+
@@ -27,32 +28,35 @@
  *  3. word: HELD, SHARED_PRESENT goes                     back to 3, a few times
  * To release: word -> 0                               To release: clear the bit; SHARED_PRESENT stays
  *
- * Both sides store before they load, and all is sequentially consistent: not both can miss the other. SHARED_PRESENT stands
- * before a shared acquisition ends, and goes only with a claim that has looked at each bit. So a word of 0 says that there is no
- * shared holder: one that has only got to step 2 finds in step 3 or 4 that the word has changed.
+ * Both sides store before they load, and all accesses are sequentially consistent, so at least one side sees the other.
+ * SHARED_PRESENT is set before a shared acquisition ends, and only a claim that has checked each bit clears it. So a word of 0
+ * means that there is no shared holder. A participant that has only reached step 2 finds in step 3 or 4 that the word has
+ * changed.
  *
- * A set bit is only a hint: it counts when its generation lives. A claimant may come late, when the slot of a dead holder has a
- * new owner who holds the lock shared: it must not touch the bit, and the CAS of the generation fails.
+ * A set bit is only a hint: it counts if its generation is live. A claimant may be late, so that the slot of a dead holder
+ * already has a new owner that holds the lock shared. It must not change the bit then, and its CAS of the generation fails.
  *
- * Upgrading is claiming while holding shared. It takes precedence over a claim that is only waiting. It cannot take precedence
- * over another upgrade: that is DEADLOCK. Fairness: a claim keeps new shared holders out, so writers do not starve. A release
- * with shared waiters leaves SHARED_FIRST, which keeps claims out until one of them came in (or nobody did for RECHECK_MS), so
- * readers do not starve.
+ * An upgrade is a claim by a shared holder. It has priority over a claim that only waits. It cannot have priority over another
+ * upgrade: that is DEADLOCK. Fairness: a claim keeps new shared holders out, so writers do not starve. A release with shared
+ * waiters leaves SHARED_FIRST, which keeps claims out until one of these waiters has the lock (or none took it for RECHECK_MS),
+ * so readers do not starve.
  *
- * The tasks of one participant: it is one holder here, with one shared bit, and keeps its own tasks apart by itself. The first
- * of its shared holds sets the bit, the last one clears it, and `lockJoin` says whether one more may begin in between. An
- * upgrade claims at once, and `alone` says whether its own participant's other shared holds have gone.
+ * The tasks of one participant: for the core, a participant is one holder with one shared bit. Its host excludes its tasks from
+ * each other. The first of its shared holds sets the bit, the last one clears it, and `lockJoin` says whether another one may
+ * begin in between. An upgrade makes its claim at once, and `alone` says whether the other shared holds of the same participant
+ * have ended.
  *
- * If a participant dies: with a claim: the next one claims over it. With HELD: the next one, shared or exclusive, replaces it
- * and leaves OWNER_DIED, which is told to every holder until one with exclusive access calls the data consistent; released
- * exclusively without that, the lock is BROKEN. With HELD and JOURNALED, as transactions hold it: the next one replaces it, and
- * there is nothing to tell. Either way it rolls the journal back first, since a transaction may be nested in any hold. With a
- * shared bit: a claimant that meets it has the kernel asked, and clears the generation.
+ * If a participant dies: with a claim: the next claimant replaces it. With HELD: the next holder, shared or exclusive, replaces
+ * it and sets OWNER_DIED. Every holder gets OWNER_DIED until an exclusive holder calls the data consistent. If an exclusive
+ * holder releases the lock without that, it is BROKEN. With HELD and JOURNALED, as in a transaction: the next holder replaces
+ * it, without OWNER_DIED. In both cases it first rolls the journal back, because a transaction may be nested in any hold. With
+ * a shared bit: the host of a claimant that finds it asks the kernel, and the claimant clears the generation.
  *
- * If a call is cut off and its participant lives on (see `left-over.ts`): a claim, a hold or a bit that its host knows nothing
- * of, or a hold that the host takes for released. The next call of the same participant goes on from there: its own claim and
- * its own hold are no obstacle to it. `lockSettle` brings the words to what the host knows; the host calls it with its
- * heartbeat. A release undoes first what a transaction that was cut off has left (`settleWriteLock`): nobody may see that.
+ * If a call is cut off and its participant lives on (see `left-over.ts`): a claim, a hold or a bit that its host does not know
+ * of, or a hold that the host counts as released. The next call of the same participant continues from there: its own claim and
+ * its own hold do not block it. `lockSettle` makes the words agree with what the host knows. The host calls it with its
+ * heartbeat. A release first undoes what a transaction that was cut off has left (`settleWriteLock`), so that no other
+ * participant sees that.
  *
  * Source of the idea: BRAVO (Dice, Kogan, 2019) for visible readers; robust mutexes of POSIX for OWNER_DIED and consistency.
  */
@@ -81,8 +85,8 @@ import { and32, load32, load64, or32, store32, swap32, swap64 } from "./word";
 import { repair, settleWriteLock } from "./write-lock";
 
 /**
- * How often `lockShared` tries to say that there are shared holders. It fails when another shared holder says so, which the next
- * look finds, or when an exclusive holder has come and gone: that one may come again for ever.
+ * How often `lockShared` tries to set SHARED_PRESENT. It fails if another shared holder has set it, which the next load shows,
+ * or if an exclusive holder has had the lock meanwhile, which can happen again and again.
  */
 const LOOKS = 4;
 
@@ -94,12 +98,12 @@ export function lockInitialise(lock: usize): void {
   memory.fill(lock, 0, usize(lockBytes()));
 }
 
-/** The set of participants that wait for the lock shared. */
+/** The set of participants that wait for shared mode. */
 export function lockWaitersShared(lock: usize): usize {
   return lock + LOCK_WAITERS_OFFSET;
 }
 
-/** The set of participants that wait for the lock exclusively. */
+/** The set of participants that wait for exclusive mode. */
 export function lockWaitersExclusive(lock: usize): usize {
   return lock + LOCK_WAITERS_OFFSET + waitersBytes();
 }
@@ -121,7 +125,7 @@ function clearShared(lock: usize): void {
   and32(bitsAt(lock, selfSlot), ~(1 << (selfSlot & 31))); // pairs with the load in liveHolder
 }
 
-/** Whether somebody else who may be alive holds the lock shared; then it is the suspect. Forgets the dead. */
+/** Whether another participant that may be alive holds the lock shared; then it is the suspect. Removes dead holders. */
 function liveHolder(lock: usize): bool {
   for (let base: u32 = 0; base < participants; base += 32) {
     let bits = load32(bitsAt(lock, base));
@@ -142,13 +146,18 @@ function liveHolder(lock: usize): bool {
   return false;
 }
 
-/** What stays of a word when its owner, dead or giving up, is taken out: that one died holding the lock is not forgotten. */
+/**
+ * The word that remains when its owner, which is dead or gives up, is removed. OWNER_DIED is set if a dead owner had the lock.
+ */
 function without(word: u64): u64 {
   if (ownerOf(word) != 0 && (word & (LOCK_HELD | LOCK_JOURNALED)) == LOCK_HELD) return LOCK_OWNER_DIED;
   return word & (LOCK_OWNER_DIED | LOCK_BROKEN | LOCK_SHARED_PRESENT);
 }
 
-/** Before a dead owner is taken out: undoes its transaction, if there was one. 0, BUSY (the suspect is set), EVICTED. */
+/**
+ * Undoes the transaction of a dead owner, if there was one, before the owner is removed. Returns 0, BUSY (the suspect is set),
+ * EVICTED.
+ */
 function undone(word: u64): u32 {
   return ownerOf(word) != 0 && (word & LOCK_HELD) != 0 ? repair() : 0;
 }
@@ -158,9 +167,9 @@ function flagsOf(word: u64): u32 {
 }
 
 /**
- * Claims the lock and takes it if no shared holder is left. 0 or LOCK_OWNER_DIED when it is ours; BUSY: not now (the suspect
- * is set; a claim that was made stays, see `lockCancel`); BROKEN; EVICTED. `impatient` passes those that SHARED_FIRST lets in;
- * `journaled`: the holder changes things only in transactions.
+ * Claims the lock, and takes it if there is no shared holder. Returns 0 or LOCK_OWNER_DIED if it is ours; BUSY if not (the
+ * suspect is set; a claim stays, see `lockCancel`); BROKEN; EVICTED. `impatient` ignores SHARED_FIRST. `journaled`: the holder
+ * changes data only in transactions.
  */
 export function lockExclusive(lock: usize, impatient: bool, journaled: bool): u32 {
   if (selfCheck() != 0) return EVICTED;
@@ -182,7 +191,7 @@ export function lockExclusive(lock: usize, impatient: bool, journaled: bool): u3
   return finish(lock, word, flags);
 }
 
-/** The claim is ours: it becomes HELD when the last shared holder but us has gone. */
+/** The claim is ours. It becomes HELD when there is no other shared holder. */
 function finish(lock: usize, word: u64, flags: u64): u32 {
   if (liveHolder(lock)) return BUSY;
   const held = ownerOf(word) | (word & LOCK_OWNER_DIED) | LOCK_HELD | flags;
@@ -190,7 +199,7 @@ function finish(lock: usize, word: u64, flags: u64): u32 {
   return flagsOf(held);
 }
 
-/** Takes a claim back that was not fulfilled. What it returns is FLAG_WAKE_…. */
+/** Cancels a claim that was not fulfilled. Returns FLAG_WAKE_…. */
 export function lockCancel(lock: usize): u32 {
   const word = load64(lock + LOCK_WORD_OFFSET);
   if (ownerOf(word) != self || (word & LOCK_HELD) != 0) return 0;
@@ -204,8 +213,8 @@ function wakes(lock: usize): u32 {
 }
 
 /**
- * Takes the lock shared. 0 or LOCK_OWNER_DIED when it is ours; BUSY: not now (the suspect is set); FLAG_WAKE_EXCLUSIVE: not
- * now, and our bit stood for a moment, which may have sent a claimant to sleep; BROKEN; EVICTED.
+ * Takes the lock shared. Returns 0 or LOCK_OWNER_DIED if it is ours; BUSY if not (the suspect is set); FLAG_WAKE_EXCLUSIVE if
+ * not, and our bit was set for a moment, because of which a claimant may sleep now; BROKEN; EVICTED.
  */
 export function lockShared(lock: usize): u32 {
   if (selfCheck() != 0) return EVICTED;
@@ -222,7 +231,7 @@ export function lockShared(lock: usize): u32 {
   setShared(lock);
   let now = load64(lock + LOCK_WORD_OFFSET);
   for (let look = 0; look < LOOKS && ownerOf(now) == 0 && (now & LOCK_BROKEN) == 0; look++) {
-    // A waiter for shared came in: claims may pass again.
+    // A waiter for shared mode has the lock now: claims are allowed again.
     const next = (now & ~u64(LOCK_SHARED_FIRST)) | LOCK_SHARED_PRESENT;
     if (next == now) return flagsOf(now);
     if (swap64(lock + LOCK_WORD_OFFSET, now, next)) return flagsOf(now); // pairs with the CAS in lockExclusive
@@ -235,8 +244,8 @@ export function lockShared(lock: usize): u32 {
 }
 
 /**
- * Whether one more shared hold may begin beside those that this participant has: 0 or LOCK_OWNER_DIED; BUSY while somebody else
- * waits for exclusive (the suspect is set); EVICTED. The bit stands already, so a claim that comes later waits for it.
+ * Whether this participant may begin another shared hold while it has one. Returns 0 or LOCK_OWNER_DIED; BUSY while another
+ * participant waits for exclusive mode (the suspect is set); EVICTED. The bit is already set, so a later claim waits for it.
  */
 export function lockJoin(lock: usize): u32 {
   if (selfCheck() != 0) return EVICTED;
@@ -246,14 +255,17 @@ export function lockJoin(lock: usize): u32 {
   return owner != 0 && owner != self && isLive(owner) ? BUSY : flagsOf(word);
 }
 
-/** Gives a shared hold back. FLAG_WAKE_… */
+/** Releases a shared hold. Returns FLAG_WAKE_… */
 export function lockReleaseShared(lock: usize): u32 {
   settleWriteLock();
   clearShared(lock);
   return waitersAny(lockWaitersExclusive(lock)) ? FLAG_WAKE_EXCLUSIVE : 0;
 }
 
-/** Gives the exclusive hold back; with data that nobody called consistent, for ever. FLAG_WAKE_… */
+/**
+ * Releases the exclusive hold. If no holder has called the data consistent after a death, the lock is BROKEN for ever. Returns
+ * FLAG_WAKE_…
+ */
 export function lockReleaseExclusive(lock: usize): u32 {
   settleWriteLock();
   const word = load64(lock + LOCK_WORD_OFFSET);
@@ -265,8 +277,8 @@ export function lockReleaseExclusive(lock: usize): u32 {
 }
 
 /**
- * Turns our shared hold into an exclusive one. As `lockExclusive`; DEADLOCK when another participant waits to upgrade. Unless
- * `alone`, other shared holds of this participant stand behind the same bit: the claim is made, and that is all.
+ * Changes our shared hold into an exclusive one. Returns as `lockExclusive`; DEADLOCK if another participant waits to upgrade.
+ * Unless `alone`, this participant has other shared holds with the same bit: then the function only makes the claim.
  */
 export function lockUpgrade(lock: usize, alone: bool): u32 {
   if (selfCheck() != 0) return EVICTED;
@@ -286,7 +298,7 @@ export function lockUpgrade(lock: usize, alone: bool): u32 {
   return result;
 }
 
-/** Turns our exclusive hold into a shared one, without a gap. FLAG_WAKE_… */
+/** Changes our exclusive hold into a shared one, without a gap. Returns FLAG_WAKE_… */
 export function lockDowngrade(lock: usize): u32 {
   settleWriteLock();
   const word = load64(lock + LOCK_WORD_OFFSET);
@@ -297,7 +309,7 @@ export function lockDowngrade(lock: usize): u32 {
   return wakes(lock);
 }
 
-/** The data that the lock guards are whole again. Only with the lock held exclusively. */
+/** Declares that the data that the lock guards is consistent again. Call it only while the lock is held exclusively. */
 export function lockMarkConsistent(lock: usize): void {
   const word = load64(lock + LOCK_WORD_OFFSET);
   if (ownerOf(word) != self) return;
@@ -305,8 +317,9 @@ export function lockMarkConsistent(lock: usize): void {
 }
 
 /**
- * Brings the lock to what its host knows of its own holds, after a call that was cut off: `held` 0 none, 1 shared, 2 exclusive;
- * `wants`: it also waits to have it exclusive, so that a claim stays. Changes nothing where nothing was cut off. FLAG_WAKE_…
+ * Makes the lock agree with the holds that its host knows of, after a call that was cut off. `held`: 0 none, 1 shared, 2
+ * exclusive. `wants`: the host also waits for exclusive mode, so that a claim stays. Changes nothing if no call was cut off.
+ * Returns FLAG_WAKE_…
  */
 export function lockSettle(lock: usize, held: u32, wants: bool): u32 {
   settleWriteLock();

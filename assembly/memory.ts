@@ -1,5 +1,6 @@
 /**
- * What hosts call to use the heap: each takes the write lock, changes, and gives it back. Blocking on the living only.
+ * The functions with which hosts use the heap. Each takes the write lock, changes the heap, and releases the lock. Blocking,
+ * but only while the holder of the lock is alive.
  */
 import { CORRUPT, NOT_FOUND, TOO_LARGE } from "../protocol/errors";
 import {
@@ -26,16 +27,16 @@ import { change, journalNote, journalRoom } from "./journal";
 import { load32, store32 } from "./word";
 import { releaseWriteLock, takeWriteLock } from "./write-lock";
 
-/** What is not to stay is undone first: only then is the heap whole. */
+/** Ends a change. A change that failed is undone first, because the heap is consistent only then. */
 function ended(keep: bool): void {
   if (keep) heapWhole();
   releaseWriteLock(keep);
 }
 
 /**
- * Allocates. Offset of the bytes; SEGMENT_FULL, TOO_LARGE, BUSY (the suspect is set), EVICTED, or CORRUPT. The bytes are zeroed
- * without the write lock: nobody else knows the block yet. Who dies before the end of that has a block that nobody knows, as who
- * dies right after the call.
+ * Allocates a block. Returns the offset of its bytes; SEGMENT_FULL, TOO_LARGE, BUSY (the suspect is set), EVICTED, or CORRUPT.
+ * The bytes are zeroed after the write lock was released, because no other participant knows the block yet. If the participant
+ * dies meanwhile, the block stays in use, as after a death directly after the call.
  */
 export function heapAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
   const failed = takeWriteLock();
@@ -47,34 +48,34 @@ export function heapAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
   return offset;
 }
 
-/** Frees; a root that is freed is no root any more. 0, or an error as above. */
+/** Frees a block. If it was the root, there is no root any more. Returns 0, or an error as above. */
 export function heapFree(offset: u32): u32 {
   const failed = takeWriteLock();
   if (failed != 0) return failed;
   heapChanging();
   const result = blockFree(offset);
-  // A root that points at a free block would give the next owner's bytes to whoever asks for it.
+  // A root that refers to a free block would later refer to the bytes of the next owner.
   if (result == 0 && heapRoot() == offset) changeRoot(0);
   ended(result == 0);
   return result;
 }
 
-/** Bytes that the largest free piece offers, or nearly so: for error texts. */
+/** Bytes of the largest free piece, approximately: for error texts. */
 export function heapLargest(): u32 {
   const size = largestSize();
   return size < u32(BLOCK_HEADER_BYTES) ? 0 : size - BLOCK_HEADER_BYTES;
 }
 
-/** Bytes that a block in use offers; 0 when there is none at `offset`. */
+/** Bytes of a block in use; 0 if there is none at `offset`. */
 export function heapBlockBytes(offset: u32): u32 {
   const size = usedBlockSize(offset);
   return size == 0 ? 0 : size - BLOCK_HEADER_BYTES;
 }
 
 /**
- * The next block of a user behind the one whose bytes begin at `offset`, or the first for 0. Returns the offset of its bytes; 0
- * at the end; CORRUPT when there is no such block. Takes no lock: while others change the heap, `offset` may lie inside of
- * another block by now, and what comes back means nothing. Each step goes forward, so it ends whatever the bytes are.
+ * The next block of a user after the one whose bytes begin at `offset`, or the first one for 0. Returns the offset of its
+ * bytes; 0 at the end; CORRUPT if there is no such block. Takes no lock. While others change the heap, `offset` may be inside
+ * another block, and then the result has no meaning. Each step goes forward, so the walk ends, whatever the bytes are.
  */
 export function heapNext(offset: u32): u32 {
   let block: u32 = payload;
@@ -90,7 +91,7 @@ export function heapNext(offset: u32): u32 {
   return block == 0 ? CORRUPT : 0;
 }
 
-/** Where a block ends: the next one, or the fence. 0 when no block can begin there or its size is impossible. */
+/** The end of a block: the offset of the next one, or of the fence. 0 if no block can begin there or its size is impossible. */
 function blockBehind(block: u32): u32 {
   if (!isBlockOffset(block)) return 0;
   const size = blockSize(block);
@@ -98,15 +99,15 @@ function blockBehind(block: u32): u32 {
   return block + size;
 }
 
-/** The layout of the bytes of a block in use; 0 when it has none yet, or there is no such block. */
+/** The layout of the bytes of a block in use; 0 if it has none yet, or there is no such block. */
 export function heapLayout(offset: u32): u32 {
   return isBlockInUse(offset) ? load32(offset - BLOCK_HEADER_BYTES + BLOCK_LAYOUT_OFFSET) : 0;
 }
 
 /**
- * Gives the bytes of a block in use a layout, unless they have one. Without the write lock it could be freed meanwhile, and
- * the word is a link of the lists then. 0, NOT_FOUND when there is no such block, TOO_LARGE when a transaction has left no
- * room in the journal, or an error as above.
+ * Gives the bytes of a block in use a layout, unless they have one. It takes the write lock, because the block could be freed
+ * meanwhile, and the word would then be a link of a list. Returns 0, NOT_FOUND if there is no such block, TOO_LARGE if a
+ * transaction has left no room in the journal, or an error as above.
  */
 export function heapSetLayout(offset: u32, hash: u32): u32 {
   const failed = takeWriteLock();
@@ -125,14 +126,16 @@ function setLayout(offset: u32, hash: u32): u32 {
   return 0;
 }
 
-/** The root block, or 0. Of a transaction that has not ended, too: who must not see that asks with its lock held. */
+/**
+ * The root block, or 0. It may be that of a transaction that has not ended. To exclude that, hold the lock of the transaction.
+ */
 export function heapRoot(): u32 {
   return load32(HEAP_ROOT_OFFSET);
 }
 
 /**
- * Makes a block in use the root; 0 for none. 0, NOT_FOUND when there is no such block, TOO_LARGE when a transaction has left
- * no room in the journal, or an error as above.
+ * Makes a block in use the root; with 0, there is no root. Returns 0, NOT_FOUND if there is no such block, TOO_LARGE if a
+ * transaction has left no room in the journal, or an error as above.
  */
 export function heapSetRoot(offset: u32): u32 {
   const failed = takeWriteLock();
@@ -145,7 +148,7 @@ export function heapSetRoot(offset: u32): u32 {
   return result;
 }
 
-/** Who finds the root without a lock finds what was written to its block before. */
+/** Stores the root, so that a participant that reads it without a lock also sees what was written to its block before. */
 function changeRoot(offset: u32): void {
   journalNote(HEAP_ROOT_OFFSET);
   store32(HEAP_ROOT_OFFSET, offset); // pairs with the load in heapRoot

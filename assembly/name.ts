@@ -1,10 +1,10 @@
 /**
- * Names of objects, and the hashes in the directory. Every host finds an object by the same bytes, so the rules stand here: two
- * hosts that hashed a name in different ways would make two objects of one name.
+ * Names of objects, and the hashes in the directory. The rules are in the core, so that every host finds an object by the same
+ * bytes. If two hosts computed different hashes for a name, they would make two objects of that name.
  *
  * A name is 1 to OBJECT_NAME_BYTES_MAX bytes of well-formed UTF-8 (no surrogates, nothing overlong) without NUL. Names are
- * compared byte for byte: nothing is normalised. Descriptions of layouts are kept under names that begin with NUL, so no user's
- * name meets one of them.
+ * compared byte for byte, without normalisation. The names of descriptions of layouts begin with NUL, so they differ from all
+ * names of users.
  *
  * Source of the hash: FNV-1a of Fowler, Noll and Vo, 32 bits. Of well-formed UTF-8: table 3-7 of the Unicode standard.
  */
@@ -30,7 +30,7 @@ function isText(at: usize, bytes: u32): bool {
   return true;
 }
 
-/** Bytes of the character there, 1 to 4; 0 when there is none, or NUL. */
+/** Bytes of the character at an offset, 1 to 4; 0 if there is no well-formed character, or NUL. */
 function characterBytes(at: usize, available: u32): u32 {
   const first: u32 = load<u8>(at);
   if (first < 0x80) return u32(first != 0);

@@ -1,4 +1,4 @@
-/** The kinds of named objects: how many bytes each takes, which version its layout has, and how it begins. */
+/** The kinds of named objects: the bytes of each, the version of its layout, and its initial content. */
 import {
   OBJECT_COUNTER,
   OBJECT_EVENT,
@@ -21,7 +21,7 @@ import { lockBytes, lockInitialise } from "./lock";
 import { ringBytes, ringInitialise } from "./ring";
 import { signalBytes, signalInitialise } from "./signal";
 
-/** Bytes of an object of that type; 0 when there is no such type, or its first parameter is not allowed. */
+/** Bytes of an object of that type; 0 if there is no such type, or its first parameter is not allowed. */
 export function objectBytes(type: u32, first: u32): u64 {
   if (type == OBJECT_RING) return ringBytes(first);
   if (type == OBJECT_LATEST) return latestBytes(first);

@@ -1,13 +1,13 @@
 /**
- * An end of an object that one participant holds at a time. One word says whether it is held and by whom. Lock-free.
+ * An end of an object that one participant holds at a time. One word says whether a participant holds it, and which. Lock-free.
  *
  *     63                    32 31           16 15          1   0
  *     +-----------------------+---------------+-------------+---+
  *     | generation of owner   | slot          | attach      | C |     0: never held; C: closed properly
  *     +-----------------------+---------------+-------------+---+
  *
- * An owner that gives its end back without closing it, in the middle of a stream, writes generation 0 and slot OWNER_ABANDONED:
- * no participant has these, so that the word counts as that of a dead one.
+ * An owner that gives its end back in the middle of a stream, without closing it, writes generation 0 and slot OWNER_ABANDONED.
+ * No participant has these, so the word counts as that of a dead participant.
  *
  * | word   | written by                                                                    | read by   |
  * | ------ | ----------------------------------------------------------------------------- | --------- |
@@ -15,14 +15,15 @@
  * |        | CAS by the owner that closes or abandons                                       |           |
  * | ended  | the other end, when it has told its user that this owner closed or died        | other end |
  *
- * `attach` counts, so that two tenures of one participant differ and each end is reported once.
+ * `attach` counts tenures, so that two tenures of one participant have different words, and the end of each is reported once.
  *
- * If a participant dies: before the CAS: nothing happened. After it: the word names a participant whose slot is no longer
- * "LIVE, this generation"; the next attach replaces it. Between reporting an end and storing `ended`: it is reported again.
+ * If a participant dies: before the CAS, nothing has happened. After it, the word names a participant whose slot is no longer
+ * LIVE with this generation, and the next attach replaces it. Between reporting an end and storing `ended`: the end is reported
+ * again.
  *
- * If a call is cut off and its participant lives on (see `left-over.ts`): an attach has left our word, and the host has no end to
- * close. `attaching` says privately where, until the host says with `ownerKept` that it has the end: before that, the next attach
- * or the heartbeat puts the word back that stood there before. Closing and abandoning are one store each.
+ * If a call is cut off and its participant lives on (see `left-over.ts`): an attach has stored our word, but the host has no
+ * end to close. The private variable `attaching` remembers where, until the host calls `ownerKept` because it has the end.
+ * Before that, the next attach or the heartbeat restores the previous word. Closing and abandoning are one store each.
  */
 import { BUSY } from "../protocol/errors";
 import {
@@ -41,15 +42,15 @@ import { isLive, selfCheck } from "./participants";
 import { ownerOf, tokenOf } from "./token";
 import { load64, store64, swap64 } from "./word";
 
-/** The owner word that `ownerState` judged: what `ownerReported` stores. */
+/** The owner word that `ownerState` has read last. `ownerReported` stores it. */
 let judged: u64 = 0;
 
-/** An end that we are attaching to and that the host does not have yet; 0 for none. The words before and since. */
+/** The end that we are attaching to and that the host does not have yet, or 0; its word before the attach, and after it. */
 let attaching: usize = 0;
 let before: u64 = 0;
 let since: u64 = 0;
 
-/** The host has the end that was attached last: from now on it is the host's to give back. */
+/** The host has the end that was attached last. From now on, the host gives it back. */
 export function ownerKept(): void {
   attaching = 0;
 }

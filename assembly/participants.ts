@@ -1,5 +1,5 @@
 /**
- * Participants: who uses the segment, and who of them lives. Wait-free.
+ * Participants: which environments use the segment, and which of them are alive. Wait-free.
  *
  *     63                    32 31           16 15            2 1     0
  *     +-----------------------+---------------+---------------+-------+
@@ -16,21 +16,22 @@
  * | answers         | the owner                                              | its host                       |
  * | doorbell        | everyone, by adding                                    | the owner, asleep on it        |
  *
- * The kernel decides who is alive: an environment holds the kernel lock of its slot from before `join` until after
- * `leave`, and the kernel drops it when the environment dies. The core cannot ask the kernel, so proof is brought in:
+ * The kernel knows which participants are alive: an environment holds the kernel lock of its slot from before `join` until
+ * after `leave`, and the kernel releases it when the environment dies. The core cannot ask the kernel, so the host does:
  *
- *  1. A function finds an owner in its way, remembers it as the suspect and returns BUSY.
- *  2. The host calls `suspectSlot`, which remembers the word of that slot if the suspect is still in it; if it is not,
- *     somebody else has been here, and the host tries again. Or it calls `watchSlot` for a slot of its choice.
+ *  1. A function finds that another owner prevents its operation, remembers it as the suspect, and returns BUSY.
+ *  2. The host calls `suspectSlot`, which remembers the word of that slot if the suspect is still in it; if it is not, another
+ *     participant has changed it, and the host retries. Or it calls `watchSlot` for a slot of its choice.
  *  3. The host asks the shim whether the kernel lock of the slot is held.
- *  4. If it is not, the host calls `markDead`: the remembered word becomes DEAD. Since an owner takes the kernel lock before
- *     it writes LIVE, and writes FREE before it lets go, the remembered owner is dead. Then the host tries again.
+ *  4. If it is not, the host calls `markDead`: the remembered word becomes DEAD. An owner takes the kernel lock before it
+ *     writes LIVE, and writes FREE before it releases the lock. So the remembered owner is dead. Then the host retries.
  *
- * From then on every rule of the core reads: is the word of the slot still "LIVE, this generation"?
+ * From then on, every rule of the core checks whether the word of the slot is still LIVE with this generation.
  *
- * If a participant dies: during join before the word says LIVE: the old word stands, its owner is dead or gone either way,
- * and the slot is free in the kernel. After it, or during leave before FREE: LIVE without a kernel lock, marked dead by whoever
- * meets it, or overwritten by the next join. During `markDead`: done or not done; anyone repeats it.
+ * If a participant dies: during join, before the word is LIVE: the old word stays, its owner is dead or has left, and the
+ * kernel lock of the slot is free. After that, or during leave before FREE: the word is LIVE without a kernel lock. The next
+ * participant that finds it marks it dead, or the next join overwrites it. During `markDead`: the word is DEAD or not, and any
+ * participant can repeat the call.
  *
  * Source of the idea: liveness by kernel-held file locks is LMDB's and iceoryx2's; the generation in the slot is Aeron's.
  */
@@ -58,7 +59,9 @@ import { participants, self, selfSlot, setSelf, suspect } from "./instance";
 import { liveWord, nextGeneration, slotOf, stateOf, tokenOf, withState } from "./token";
 import { add32, load64, store32, store64, swap64 } from "./word";
 
-/** The word that `watchSlot` saw, and where: only this one may be marked dead. What slot the word names may be damaged. */
+/**
+ * The word that `watchSlot` has read, and its slot: only this word may be marked dead. The slot inside the word may be damaged.
+ */
 let watched: u64 = 0;
 let watchedSlot: u32 = 0;
 
@@ -66,12 +69,12 @@ export function slotOffset(slot: u32): usize {
   return PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
 }
 
-/** Bytes that only this participant uses: names and small values on their way between the host and the core. */
+/** Bytes that only this participant uses: host and core pass names and small values to each other in them. */
 export function scratch(): usize {
   return slotOffset(selfSlot) + PARTICIPANT_SCRATCH_OFFSET;
 }
 
-/** Words that only this participant writes: what a function answers besides its result (ANSWER_…). */
+/** Words that only this participant writes: additional results of functions (ANSWER_…). */
 export function answers(): usize {
   return slotOffset(selfSlot) + PARTICIPANT_ANSWERS_OFFSET;
 }
@@ -87,7 +90,7 @@ export function isLive(owner: u64): bool {
   return load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET) == liveWord(owner);
 }
 
-/** 0, or EVICTED when our own slot was taken from us. Every writing operation begins with it. */
+/** Returns 0, or EVICTED if this participant was evicted. Every writing operation begins with this check. */
 export function selfCheck(): u32 {
   return load64(slotOffset(selfSlot) + PARTICIPANT_WORD_OFFSET) == liveWord(self) ? 0 : EVICTED;
 }
@@ -111,8 +114,8 @@ export function join(slot: u32, pid: u32, runtime: u32, nowNs: f64): void {
 }
 
 /**
- * Gives the slot back; the caller drops the kernel lock of the slot afterwards. Only with KERNEL_LOCK_CREATION held (`alone`) can
- * the last one see that it is the last, and call the segment clean.
+ * Gives the slot back. The caller releases the kernel lock of the slot afterwards. Only while KERNEL_LOCK_CREATION is held
+ * (`alone`) can the last participant know that it is the last, and mark the segment as clean.
  */
 export function leave(alone: bool): void {
   swap64(slotOffset(selfSlot) + PARTICIPANT_WORD_OFFSET, liveWord(self), self | SLOT_FREE);
@@ -124,10 +127,12 @@ export function leave(alone: bool): void {
   store32(HEADER_CLEAN_OFFSET, 1);
 }
 
-/** The slot of the owner that stood in the way, remembered for `markDead`; or SUSPECT_…. */
+/**
+ * Returns the slot of the owner that prevented the last operation, and remembers its word for `markDead`; or returns SUSPECT_….
+ */
 export function suspectSlot(): u32 {
   if (suspect == 0) return SUSPECT_NONE;
-  // Another participant may have marked dead it since, and a new owner may be in its slot: that one is not the suspect.
+  // Another participant may have marked it dead since, and its slot may have a new owner, which is not the suspect.
   if (!isLive(suspect)) return SUSPECT_GONE;
   const slot = slotOf(suspect);
   if (slot == selfSlot) return SUSPECT_NONE;
@@ -136,7 +141,7 @@ export function suspectSlot(): u32 {
   return slot;
 }
 
-/** Remembers the word of the slot if it says LIVE; whether it does. */
+/** Remembers the word of the slot if it is LIVE. Returns whether it is. */
 export function watchSlot(slot: u32): bool {
   watched = load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET);
   watchedSlot = slot;
@@ -145,7 +150,7 @@ export function watchSlot(slot: u32): bool {
   return false;
 }
 
-/** Declares the remembered owner dead. The caller has seen its kernel lock free after `watchSlot`. */
+/** Marks the remembered owner dead. The caller has found its kernel lock free after `watchSlot`. */
 export function markDead(): bool {
   if (watched == 0) return false;
   const at = slotOffset(watchedSlot) + PARTICIPANT_WORD_OFFSET;

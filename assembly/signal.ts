@@ -13,27 +13,29 @@
  * | claim | CAS from 0 or a dead participant's token to one's own, by who waits for several at | whoever takes  |
  * |       | once; CAS back to 0 by the same                                                    | from it        |
  *
- * Each operation is one atomic change of the value; whoever adds to it looks for waiters afterwards (`waiters.ts`).
+ * Each operation is one atomic change of the value. An operation that raises it checks for waiters afterwards (`waiters.ts`).
  *
  * To take several from a semaphore:
- *  1. another live participant has the claim: not now
- *  2. value >= count: CAS to value - count. All at once or not at all
- *  3. the claim is ours: CAS to 0, and wake the others
+ *  1. another live participant has the claim: it fails for now
+ *  2. value >= count: CAS to value - count, all at once or not at all
+ *  3. if the claim is ours: CAS to 0, and wake the others
  *
- * Fairness: who waits for several would wait for ever while others take one as soon as it comes. So it claims what comes: the
- * value grows until it is enough, because nobody else takes any. The claim decides about turns only. Who looked at it in step 1
- * just before it was made still takes its share, and step 2 is right whoever has the claim.
+ * Fairness: a participant that waits for several units could wait for ever while others take each unit at once. So it makes a
+ * claim. Then no other participant takes a unit, and the value grows until it is enough. The claim only decides the order. A
+ * participant that passed step 1 directly before the claim was made still takes its units, and step 2 is correct whoever has
+ * the claim.
  *
- * The word of an event is odd while it is signaled. A reset makes it even again, and 2 more than it was before: who began to wait
- * at another even number knows that it was signaled meanwhile, also when it slept, or was stopped, through signal and reset.
+ * The word of an event is odd while it is signaled. A reset makes it even again, and 2 more than before the signal. So a
+ * participant that began to wait at another even number knows that the event was signaled meanwhile, even if it slept or was
+ * stopped during signal and reset.
  *
- * A counter holds an integer from -COUNTER_MAX to COUNTER_MAX, 2^53 - 1: every host, also one whose numbers are doubles, reads it
- * exactly. An addition that would leave this range is refused, and the value stays. So `counterAdd` is a loop of load and CAS: a
- * turn fails only when the change of somebody else has succeeded.
+ * A counter holds an integer from -COUNTER_MAX to COUNTER_MAX, 2^53 - 1. Every host can read it exactly, also one whose numbers
+ * are doubles. An addition that would leave this range is refused and does not change the value. So `counterAdd` is a loop of
+ * load and CAS. A turn fails only if another participant has changed the word.
  *
- * If a participant dies: before the change of the value it has not happened, after it it has. What a dead participant had taken
- * from a semaphore stays taken: a semaphore has no owners. Who needs them back uses a lock. With the claim: the next one who
- * wants to take has the kernel asked, and passes a claim whose owner is dead.
+ * If a participant dies: before the change of the value, the operation has not happened; after it, it has. Units that a dead
+ * participant had taken from a semaphore stay taken, because a semaphore has no owners. To get them back, use a lock. With the
+ * claim: the host of the next participant that wants units asks the kernel, and the claim of a dead owner is ignored.
  */
 import { BUSY, EVICTED, TOO_LARGE } from "../protocol/errors";
 import {
@@ -50,7 +52,7 @@ import { isLive, selfCheck } from "./participants";
 import { waitersAny } from "./waiters";
 import { compareExchange64, exchange64, load32, load64, or32, store32, swap32, swap64 } from "./word";
 
-/** Whoever loses a CAS this often in one call meets somebody who does nothing but change the word. */
+/** A call gives up after its CAS has failed this often, which happens only if others change the word all the time. */
 const TURNS_MAX = 1024;
 
 export function signalBytes(): u64 {
@@ -76,8 +78,8 @@ function wakeFlag(signal: usize): u32 {
 }
 
 /**
- * Takes `count`, all at once or not at all. SEMAPHORE_TAKEN, with FLAG_WAKE when a claim of ours has ended and others wait; 0
- * when there are fewer; BUSY when another participant has the claim (it is the suspect); EVICTED.
+ * Takes `count` units, all at once or not at all. Returns SEMAPHORE_TAKEN, with FLAG_WAKE if a claim of ours has ended and
+ * others wait; 0 if there are fewer units; BUSY if another participant has the claim (it is the suspect); EVICTED.
  */
 export function semaphoreTry(signal: usize, count: u32): u32 {
   if (selfCheck() != 0) return EVICTED;
@@ -95,7 +97,10 @@ export function semaphoreTry(signal: usize, count: u32): u32 {
   return 0;
 }
 
-/** Claims what comes, for who waits for several. 0: it is ours; BUSY (the suspect is set); EVICTED. */
+/**
+ * Makes a claim, for a participant that waits for several units. Returns 0 if the claim is ours; BUSY (the suspect is set);
+ * EVICTED.
+ */
 export function semaphoreClaim(signal: usize): u32 {
   if (selfCheck() != 0) return EVICTED;
   const claim = load64(signal + SIGNAL_CLAIM_OFFSET);
@@ -105,14 +110,14 @@ export function semaphoreClaim(signal: usize): u32 {
   return swap64(signal + SIGNAL_CLAIM_OFFSET, claim, self) ? 0 : BUSY; // pairs with the load in semaphoreTry
 }
 
-/** Takes our claim back, if there is one. 0 or FLAG_WAKE: others may take what there is. */
+/** Cancels our claim, if there is one. Returns 0, or FLAG_WAKE if others wait, which may take units now. */
 export function semaphoreUnclaim(signal: usize): u32 {
   if (load64(signal + SIGNAL_CLAIM_OFFSET) != self) return 0;
   swap64(signal + SIGNAL_CLAIM_OFFSET, self, 0); // pairs with the load in semaphoreTry
   return wakeFlag(signal);
 }
 
-/** Gives `count` back. 0, FLAG_WAKE, TOO_LARGE when the sum would not fit into 31 bits, EVICTED, or BUSY: again. */
+/** Gives `count` units back. Returns 0, FLAG_WAKE, TOO_LARGE if the sum would not fit into 31 bits, EVICTED, or BUSY: retry. */
 export function semaphoreRelease(signal: usize, count: u32): u32 {
   if (selfCheck() != 0) return EVICTED;
   for (let turn = 0; turn < TURNS_MAX; turn++) {
@@ -124,8 +129,9 @@ export function semaphoreRelease(signal: usize, count: u32): u32 {
 }
 
 /**
- * Sets or resets an event. 0, FLAG_WAKE, or EVICTED. Setting always stores: what was written before is seen by whoever resets the
- * event afterwards and looks. Resetting changes the word for good, so that who waits knows that it was set meanwhile.
+ * Sets or resets an event. Returns 0, FLAG_WAKE, or EVICTED. Setting always stores the word, so that a participant that resets
+ * the event afterwards sees what was written before. Resetting changes the word for good, so that waiters know that the event
+ * was set meanwhile.
  */
 export function eventSet(signal: usize, signaled: bool): u32 {
   if (selfCheck() != 0) return EVICTED;
@@ -134,12 +140,15 @@ export function eventSet(signal: usize, signaled: bool): u32 {
     return wakeFlag(signal);
   }
   const word = load32(signal + SIGNAL_VALUE_OFFSET);
-  // In vain when somebody else has reset it since.
+  // The CAS fails if another participant has reset the event since.
   if ((word & EVENT_SIGNALED) != 0) swap32(signal + SIGNAL_VALUE_OFFSET, word, word + 1); // pairs with the load in signalValue
   return 0;
 }
 
-/** Whether who began to wait when the word was `begin` passes: the event is signaled, or was meanwhile. */
+/**
+ * Whether a participant that began to wait when the word was `begin` passes: the event is signaled now, or was signaled
+ * meanwhile.
+ */
 export function eventPasses(signal: usize, begin: u32): bool {
   const word = load32(signal + SIGNAL_VALUE_OFFSET);
   return (word & EVENT_SIGNALED) != 0 || word != begin;
@@ -149,14 +158,17 @@ function counts(value: i64): bool {
   return value >= -COUNTER_MAX && value <= COUNTER_MAX;
 }
 
-/** What a counter holds. Beyond COUNTER_MAX, which no operation of this file stores, it is the nearest double. */
+/**
+ * The value of a counter. For a value beyond COUNTER_MAX, which no operation of this file stores, it returns the nearest
+ * double.
+ */
 export function counterValue(signal: usize): f64 {
   return f64(i64(load64(signal + SIGNAL_VALUE_OFFSET)));
 }
 
 /**
- * Adds and returns the sum. Nothing was added when it returns NaN: the sum would leave the range of a counter; or Infinity:
- * others changed it all the time, again.
+ * Adds and returns the sum. It returns NaN if the sum would leave the range of a counter, and Infinity if others changed the
+ * word during each attempt: retry. In both cases, nothing was added.
  */
 export function counterAdd(signal: usize, amount: f64): f64 {
   for (let turn = 0; turn < TURNS_MAX; turn++) {
@@ -168,12 +180,12 @@ export function counterAdd(signal: usize, amount: f64): f64 {
   return Infinity;
 }
 
-/** Replaces the value and returns the one before. */
+/** Replaces the value and returns the old one. */
 export function counterExchange(signal: usize, value: f64): f64 {
   return f64(i64(exchange64(signal + SIGNAL_VALUE_OFFSET, i64(value))));
 }
 
-/** Replaces the value if it is `expected`; returns the one before. */
+/** Replaces the value if it is `expected`. Returns the old value. */
 export function counterCompareExchange(signal: usize, expected: f64, value: f64): f64 {
   return f64(i64(compareExchange64(signal + SIGNAL_VALUE_OFFSET, i64(expected), i64(value))));
 }

@@ -1,5 +1,5 @@
 /**
- * Tokens: how a word says which participant it belongs to. Nothing here touches memory.
+ * Tokens: a word contains one to say which participant it belongs to. Nothing in this file accesses memory.
  *
  *     63                    32 31           16 15               0
  *     +-----------------------+---------------+------------------+
@@ -15,8 +15,8 @@
  *     | generation of owner, low 22 bits | slot, or a number     |   short token, where 32 bits must do
  *     +----------------------------------+-----------------------+
  *
- * Neither form is ever 0: a generation whose low 22 bits are 0 has no owner. The owner of a short token has long been gone when
- * the generation of its slot comes back to the same 22 bits: the slot was joined 4 million times since.
+ * Neither form is ever 0, because no owner gets a generation whose low 22 bits are 0. The generation of a slot has the same 22
+ * bits again only after the slot was joined 4 million times. The owner of an old short token is gone by then.
  */
 import {
   SHORT_TOKEN_GENERATION_SHIFT,
@@ -46,7 +46,7 @@ export function ownerOf(word: u64): u64 {
   return word & ~u64(TOKEN_FLAGS_MASK);
 }
 
-/** The word of the owner's slot for as long as the owner is in it. */
+/** The word that the slot of the owner has as long as the owner is in it. */
 export function liveWord(owner: u64): u64 {
   return ownerOf(owner) | SLOT_LIVE;
 }
@@ -67,7 +67,7 @@ export function nextGeneration(word: u64): u32 {
   return generation << SHORT_TOKEN_GENERATION_SHIFT == 0 ? generation + 1 : generation;
 }
 
-/** The short form of a token, with its slot, or with a number in place of it for a word that only one slot has. */
+/** The short form of a token: with its slot, or with a number instead, for a word that belongs to one slot. */
 export function numberedToken(token: u64, number: u32): u32 {
   return (generationOf(token) << SHORT_TOKEN_GENERATION_SHIFT) | number;
 }

@@ -1,7 +1,7 @@
 /**
- * The first look at an object that may be a segment. It reads, it does not map: the owner of what is no segment has
- * promised nothing, may truncate it at any time, and touching mapped bytes that were truncated raises SIGBUS, which ends
- * the process.
+ * Checks the first bytes of an object that may be a segment. It reads them without a mapping. If the object is not a segment,
+ * another program may truncate it at any time, and access to mapped bytes that were truncated raises SIGBUS, which ends the
+ * process.
  */
 import {
   HEADER_BYTES,
@@ -12,13 +12,13 @@ import {
 } from "../../../protocol/layout.js";
 import type { Region } from "../../host/region.js";
 
-/** The bytes where a header would be; undefined when the object is too short for one. */
+/** The bytes of the header; undefined when the object is too short for one. */
 export function beginningOf(region: Region): DataView | undefined {
   const { buffer, length } = region.read(0, HEADER_BYTES);
   return length === HEADER_BYTES ? new DataView(buffer) : undefined;
 }
 
-/** False when other bytes than those of a segment are there. An object that is too short to tell is judged by its size. */
+/** Returns false if the bytes are not those of a segment. If the object is too short to tell, its size decides. */
 export function mayBeSegment(region: Region): boolean {
   const { buffer, length } = region.read(0, HEADER_BYTES);
   const view = new DataView(buffer, 0, length);

@@ -1,25 +1,25 @@
 /**
- * Segments in files. They outlive processes and restarts of the machine. A file that is larger than asked for stays as
- * large. A smaller one is extended by a writer if nobody else has it open, else it stays as it is. The last writer that
- * leaves truncates it to what is used.
+ * Segments in files. They outlive processes and restarts of the machine. A file that is larger than requested keeps its size. A
+ * writer extends a smaller one if no other process has it open; otherwise it keeps its size. The last writer that leaves
+ * truncates it to what is used.
  *
  * A writer that opens holds KERNEL_LOCK_CREATION:
- *  1. it tries to take KERNEL_LOCK_HOLDERS alone. If it cannot, somebody else has the file open: go to 5
- *  2. it brings all bytes of the file to the disk, because a copied file may have holes, and writing to a hole of a full disk
+ *  1. it tries to take KERNEL_LOCK_HOLDERS alone. If it cannot, another process has the file open: go to 5
+ *  2. it reserves storage for all bytes of the file, because a copied file may have holes, and writing to a hole on a full disk
  *     raises SIGBUS
- *  3. it adopts the file (`assembly/adopt.ts`): undoes what dead processes left half done, and gives bytes that the file has
- *     beyond its segment to the heap
- *  4. if more bytes were asked for, it extends the file, and adopts those as well
- *  5. it gives KERNEL_LOCK_HOLDERS back and joins as in `open.ts`
+ *  3. it adopts the file (`assembly/adopt.ts`): undoes unfinished changes of dead processes, and gives the bytes of the file
+ *     after its segment to the heap
+ *  4. if more bytes were requested, it extends the file, and adopts those as well
+ *  5. it releases KERNEL_LOCK_HOLDERS and joins as in `open.ts`
  *
- * A reader takes KERNEL_LOCK_HOLDERS shared before it looks at the file, so it waits for such a writer, and nobody changes the
- * size of a file that it has open.
+ * A reader takes KERNEL_LOCK_HOLDERS shared before it reads the file. So it waits for such a writer, and no process changes the
+ * size of a file that a reader has open.
  *
  * The last writer that leaves truncates. It holds KERNEL_LOCK_CREATION from giving back its slot until its mapping is gone, and
  * takes KERNEL_LOCK_HOLDERS alone:
- *  1. the heap gives up what is free at its end, and the header says the smaller size
- *  2. it flushes that to the disk: else a power cut could leave a short file whose header says the larger size
- *  3. it puts private pages in place of the mapping, so that nobody touches bytes that vanish
+ *  1. it removes the free end of the heap, and the header gets the smaller size
+ *  2. it flushes that to the disk. Otherwise a power cut could leave a short file whose header has the larger size
+ *  3. it replaces the mapping by private pages, so that no code accesses bytes that are removed
  *  4. it gives the file the smaller size
  *
  * | a process dies            | the state then                           | repaired by                             |
@@ -69,7 +69,7 @@ function noSpaceAdvice(path: string): string {
   );
 }
 
-/** Why the system refuses a file, where the number alone says too little. */
+/** Explains why the system refuses a file, if the error number alone says too little. */
 function fileAdvice(
   path: string,
   creating: boolean,
@@ -116,7 +116,9 @@ function isSegmentSize(bytes: number): boolean {
   return bytes > 0 && bytes % PAGE_BYTES === 0 && bytes <= PAGE_BYTES * SEGMENT_PAGES_MAX;
 }
 
-/** Adopts the file when nobody else has it open, extending it to what was asked for. The caller holds KERNEL_LOCK_CREATION. */
+/**
+ * Adopts the file if no other process has it open, and extends it to the requested size. The caller holds KERNEL_LOCK_CREATION.
+ */
 function beforeJoin(region: Region, path: string, creation: Creation | undefined): void {
   const { bytes } = region.info();
   if (!isSegmentSize(bytes) || !isAlone(region, bytes)) return;
@@ -144,8 +146,8 @@ function allocate(region: Region, path: string, what: string, bytes: number): vo
 }
 
 /**
- * Takes KERNEL_LOCK_HOLDERS alone if nobody else has it. If the file cannot be used without being adopted, its only holders are
- * readers that are about to find that out and to close it: they are waited for.
+ * Takes KERNEL_LOCK_HOLDERS alone if no other process has it. If the file cannot be used without being adopted, its only
+ * holders are readers, which will soon notice that and close it. So it waits for them.
  */
 function isAlone(region: Region, bytes: number): boolean {
   if (region.lock(KERNEL_LOCK_HOLDERS, false)) return true;
@@ -176,8 +178,8 @@ function adoptMapped(region: Region, bytes: number): boolean {
 }
 
 /**
- * A file whose creator died begins with zeros, and is created anew. A file of some other program may begin with zeros, too,
- * and must not be. So either creation has come as far as writing the version, or the file has nothing but zeros.
+ * A file whose creator died begins with zeros, and is created again. A file of another program may also begin with zeros, and
+ * must not be changed. So the file must either contain the version already, or contain only zeros.
  */
 function mayBeOurs(region: Region, bytes: number): boolean {
   const view = beginningOf(region);
@@ -190,7 +192,10 @@ function mayBeOurs(region: Region, bytes: number): boolean {
   return true;
 }
 
-/** Truncates the file to what is used, if we are the last. If the system refuses, a longer file stays, which is whole as well. */
+/**
+ * Truncates the file to what is used, if this is the last process. If the system refuses, the file stays longer, and is
+ * complete nevertheless.
+ */
 function truncate({ region, core, bytes }: Attachment): void {
   const info = region.info();
   if (!info.linked || info.bytes !== bytes || !region.lock(KERNEL_LOCK_HOLDERS, false)) return;
@@ -201,6 +206,6 @@ function truncate({ region, core, bytes }: Attachment): void {
     region.unmap();
     region.shrink(used);
   } catch {
-    // Out of disk, or an error of the disk: the next writer gives the heap the rest back.
+    // The disk is full or reports an error. The next writer gives the rest to the heap again.
   }
 }

@@ -1,4 +1,4 @@
-/** Joining: steps 7 of a writer in `open.ts`. The caller holds KERNEL_LOCK_CREATION. */
+/** Joining: step 7 of a writer in `open.ts`. The caller holds KERNEL_LOCK_CREATION. */
 import {
   KERNEL_LOCK_PARTICIPANTS,
   PARTICIPANT_BYTES,
@@ -10,16 +10,16 @@ import { IsthmusError } from "../../errors.js";
 import { nowNs, pid, runtime } from "../../host/runtime.js";
 import type { Attachment } from "../attachment.js";
 
-/** The first slot that is free; else the first one whose owner has died. */
+/** Takes the first free slot; if there is none, the first one whose owner has died. */
 export function takeSlot(attachment: Attachment): void {
   const { core, region } = attachment;
   const slots: number = core.participants.value;
   for (const dead of [false, true]) {
     for (let slot = 0; slot < slots; slot++) {
-      // The owner of a slot that says LIVE is alive or has died. The second round tries these, after all free slots.
+      // The owner of a LIVE slot is alive or has died. The second round tries these, after all free slots.
       if ((core.watchSlot(slot) !== 0) !== dead) continue;
       if (!region.lock(KERNEL_LOCK_PARTICIPANTS + slot, false)) continue;
-      attachment.slot = slot; // from here on, closing gives it back
+      attachment.slot = slot; // from here on, closing gives the slot back
       core.join(slot, pid, runtime, nowNs());
       core.beat(nowNs());
       return;

@@ -1,5 +1,5 @@
 /**
- * The two locks of the kernel that guard an object as a whole. The kernel releases both when their owner dies, however it dies.
+ * The two kernel locks that guard an object as a whole. The kernel releases both when their owner dies, in whatever way.
  *
  * | lock                 | held                                                     | by                                 |
  * | -------------------- | -------------------------------------------------------- | ---------------------------------- |
@@ -7,9 +7,9 @@
  * | KERNEL_LOCK_HOLDERS  | shared, for as long as a process has the segment open    | writers and readers                |
  * | KERNEL_LOCK_HOLDERS  | alone, while nobody else may have it open                | who truncates, adopts or removes   |
  *
- * Only a process that holds KERNEL_LOCK_CREATION of the object which has a name, and has seen since that the object still has it,
- * takes the name away or gives it to another object. So whatever a process looks at while it holds KERNEL_LOCK_CREATION keeps its
- * name meanwhile.
+ * Before a process removes a name or gives it to another object, it takes KERNEL_LOCK_CREATION of the object that has the name,
+ * and checks afterwards that this object still has it. So an object keeps its name while a process holds its
+ * KERNEL_LOCK_CREATION.
  *
  * A stopped process keeps its locks. So every wait for one has a timeout, and the error says what to do.
  */
@@ -44,14 +44,14 @@ export function lockCreation(region: Region, wanted: Wanted): void {
   retryUntil(wanted, () => region.lock(KERNEL_LOCK_CREATION, false));
 }
 
-/** Takes KERNEL_LOCK_HOLDERS shared: from now on nobody adopts, truncates or prunes the object. */
+/** Takes KERNEL_LOCK_HOLDERS shared: from now on, no process adopts, truncates or prunes the object. */
 export function hold(region: Region, wanted: Wanted): void {
   retryUntil(wanted, () => region.lock(KERNEL_LOCK_HOLDERS, true));
 }
 
 /**
- * A reader waits until nobody creates the segment any more. It gives up KERNEL_LOCK_HOLDERS meanwhile, because the creator may
- * have to take that lock alone.
+ * A reader waits until no process creates the segment any more. Meanwhile it releases KERNEL_LOCK_HOLDERS, because the creator
+ * may need that lock alone.
  */
 export function outwaitCreator(region: Region, wanted: Wanted): void {
   region.unlock(KERNEL_LOCK_HOLDERS);
@@ -60,7 +60,7 @@ export function outwaitCreator(region: Region, wanted: Wanted): void {
 
 /**
  * Takes KERNEL_LOCK_CREATION in order to remove a name. An object that was opened for reading can only be locked shared: that
- * keeps all writers out, and of two processes that hold it shared, the one that came second sees the other one and gives up.
+ * excludes all writers. If two processes hold it shared, the second one notices the first and gives up.
  */
 function takeForRemoval(region: Region): boolean {
   if (!region.readOnly) return region.lock(KERNEL_LOCK_CREATION, false);
@@ -71,12 +71,12 @@ function takeForRemoval(region: Region): boolean {
 }
 
 /**
- * Removes the name that the region was opened by, unless the name leads elsewhere by now.
+ * Removes the name by which the region was opened, unless the name leads to another object now.
  *
  * @returns whether it did
  */
 export function removeLocked(region: Region, wanted: Wanted): boolean {
-  if (!region.info().linked) return false; // nothing gives an object its name back
+  if (!region.info().linked) return false; // an object never gets its name back
   const letGo = (): void => {
     region.unlock(KERNEL_LOCK_CREATION);
     region.ends();

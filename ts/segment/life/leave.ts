@@ -1,19 +1,21 @@
 /**
  * Leaving. A writer:
- *  1. undoes a transaction that runs, and closes all that it has in the segment; at the end of an environment that nobody has
- *     told that the work is done, it abandons instead what stands for unfinished work: see `abandon` of each part
+ *  1. undoes a running transaction, and closes everything that it has in the segment. If the environment ends without `close`,
+ *     it abandons what stands for unfinished work instead: see `abandon` of each part
  *  2. stores a last heartbeat, so that the header says when the segment was used last
- *  3. takes KERNEL_LOCK_CREATION, without waiting long: whoever has it may be stopped
- *  4. LIVE becomes FREE; with that lock, when every slot is FREE, the segment is called clean
- *  5. gives the kernel lock of the slot back
- *  6. with KERNEL_LOCK_CREATION, what the last one does: truncate the file (`file.ts`), remove a temporary name (`temporary.ts`)
- *  7. gives KERNEL_LOCK_CREATION back; where 6 did something, by closing the object, in one step with all other locks
- *  8. private pages take the place of the mapping, and the object is closed
+ *  3. takes KERNEL_LOCK_CREATION, and waits only shortly, because its holder may be stopped
+ *  4. LIVE becomes FREE. With that lock, if every slot is FREE, the segment is marked clean
+ *  5. releases the kernel lock of the slot
+ *  6. with KERNEL_LOCK_CREATION, the work of the last participant: truncate the file (`file.ts`), remove a temporary name
+ *  (`temporary.ts`)
+ *  7. releases KERNEL_LOCK_CREATION; if 6 did something, by closing the object, which releases all locks in one step
+ *  8. replaces the mapping by private pages, and closes the object
  *
- * A reader closes the object, and is no holder any more; then it removes the name of a temporary segment, if it was the last.
+ * A reader closes the object, so it is not a holder any more. Then it removes the name of a temporary segment, if it was the
+ * last.
  *
- * A call that is cut off in any step goes on with the next `close`, or when the stack is empty: each step does nothing when it is
- * repeated. Only 6 is not done again: its leavings are those of a death.
+ * A call that is cut off in any step continues with the next `close`, or when the stack is empty: repeating a step does
+ * nothing. Only 6 is not repeated: it leaves the same state as a death.
  */
 import { KERNEL_LOCK_CREATION, KERNEL_LOCK_PARTICIPANTS } from "../../../protocol/layout.js";
 import { IsthmusError } from "../../errors.js";
@@ -46,7 +48,7 @@ export function leaveSegment(attachment: Attachment, abandoned: boolean): void {
   attachment.slot = -1;
 }
 
-/** A lock that cannot be given back goes with the region. */
+/** A lock that cannot be released now is released with the region. */
 function unlock(region: Region, index: number): void {
   try {
     region.unlock(index);
@@ -59,7 +61,7 @@ function lockToLeave(region: Region, timeoutMs: number): boolean {
   try {
     return retryFor(timeoutMs, () => region.lock(KERNEL_LOCK_CREATION, false) || undefined) === true;
   } catch (error) {
-    // A system that gives no lock now: leaving goes on without, as when another process has it.
+    // The system gives no lock now. Leaving continues without it, as when another process has it.
     if (error instanceof IsthmusError) return false;
     throw error;
   }

@@ -2,17 +2,17 @@
  * The ways into a segment.
  *
  * A writer:
- *  1. opens the object behind the name; when it may create, an absent one comes to exist, empty
- *  2. takes KERNEL_LOCK_CREATION, so that creating, joining, leaving and removing never meet
- *  3. looks whether the name still leads to the object, and begins again if it does not; removes it if it is a temporary segment
- *     that was left behind (`temporary.ts`)
- *  4. reads the beginning. We never map an object that does not start like a segment: see `beginning.ts`
+ *  1. opens the object behind the name. If it may create, an absent object is created, empty
+ *  2. takes KERNEL_LOCK_CREATION, so that no process creates, joins, leaves or removes at the same time
+ *  3. checks whether the name still leads to the object, and begins again if it does not. Removes the name if the segment is a
+ *     temporary one that was left behind (`temporary.ts`)
+ *  4. reads the first bytes. It never maps an object that does not begin like a segment: see `beginning.ts`
  *  5. takes KERNEL_LOCK_HOLDERS shared: from now on the size does not change
  *  6. maps the object and lets the core create or validate the header: see "Creation" in `assembly/segment.ts`
  *  7. takes a participant slot
- *  8. looks again at the name, the size and the owner, which only a process that ignores these rules can have changed, and
- *     begins again if they did change
- *  9. gives KERNEL_LOCK_CREATION back
+ *  8. checks name, size and owner again. Only a process that ignores these rules can have changed them. If they have changed,
+ *     it begins again
+ *  9. releases KERNEL_LOCK_CREATION
  *
  * A reader takes no lock that could keep others waiting: it does 1, 3 to 6 and 8. Since it has no KERNEL_LOCK_CREATION, a
  * process that prunes may have removed the name before 5; step 8 notices that.
@@ -56,41 +56,41 @@ import { mayBeSegment } from "./beginning.js";
 import { CREATION_TIMEOUT_MS, hold, lockCreation, outwaitCreator } from "./kernel-locks.js";
 import { planLeaving, removeIfLeftBehind } from "./temporary.js";
 
-/** What to make when there is nothing. */
+/** How to create an absent segment. */
 export interface Creation {
   bytes: number;
   participants: number;
   mode: number;
-  /** The name goes with the last one who has the segment open. */
+  /** Whether the last process that has the segment open removes the name. */
   temporary: boolean;
 }
 
-/** Whose segments are opened: those of this user and of the superuser, anybody's, or those of the user with that number. */
+/** The owners whose segments are opened: this user and the superuser, any user, or the user with that number. */
 export type Owner = "self" | "any" | number;
 
-/** Where a segment is: how to open the object, and how to speak of it. */
+/** The location of a segment: how to open the object, and how errors describe it. */
 export interface Location {
   name: string;
-  /** For error texts: what it is called, and what to do when it is damaged. */
+  /** For error texts: its description, and what to do when it is damaged. */
   described: string;
   remedy: string;
-  /** For error texts: what to do when there is nothing, and when there is no room for what was asked for. */
+  /** For error texts: what to do when it does not exist, and when there is not enough room. */
   notFoundAdvice: string;
   noSpaceAdvice(): string;
-  /** The object belongs to the user: nobody else removes it, and an attempt that fails leaves it as it was. */
+  /** Whether the object is a file of the user: Isthmus does not remove it, and a failed attempt leaves it unchanged. */
   ownedByUser?: boolean;
-  /** Whose segments are opened here. Default "self". */
+  /** The owners whose segments are opened here. Default "self". */
   owner?: Owner;
   /** How long to wait for others: see `Wanted`. */
   timeoutMs?: number;
-  /** Opens the object; with `creation` it may come to exist, empty. */
+  /** Opens the object. With `creation`, an absent one is created, empty. */
   open(creation: Creation | undefined): Region;
   /**
    * Opens the object that has the name for writing, whatever access was asked for. Only segments with a name can be
    * temporary.
    */
   openForWriting?(): Region;
-  /** What a writer does before it looks at the segment. It holds KERNEL_LOCK_CREATION. */
+  /** What a writer does before it reads the segment. It holds KERNEL_LOCK_CREATION. */
   beforeJoin?(region: Region, creation: Creation | undefined): void;
   /** What a writer does after it has left, before it closes the region. It holds KERNEL_LOCK_CREATION. */
   afterLeave?(attachment: Attachment): void;
@@ -98,13 +98,13 @@ export interface Location {
 
 export type Mode = "create" | "open" | "openOrCreate";
 
-/** Pause before looking again at what another process is changing. */
+/** Pause before checking again what another process is changing. */
 const RETRY_MS = 1;
 /** How often to begin again when the name was removed between opening and locking. */
 export const REOPEN_TURNS_MAX = 1000;
 
 /**
- * Opens the segment at that location, or makes it: `mode` "create" refuses what exists, "open" never makes anything.
+ * Opens the segment at that location, or creates it. The mode "create" refuses an existing one, and "open" never creates one.
  *
  * @throws {IsthmusError} see Segment.create and Segment.open
  */
@@ -138,13 +138,13 @@ export function openLocation(location: Location, mode: Mode, creation: Creation 
   );
 }
 
-/** Step 8: a name that leads elsewhere, another size or another owner was not ours to see in step 3 yet. */
+/** Step 8: name, size or owner may have changed since step 3. */
 function isAsSeen(region: Region, location: Location, attachment: Attachment): boolean {
   const { linked, bytes } = checkOwner(region, location);
   return linked && bytes === attachment.u8.length;
 }
 
-/** What the object is now; refuses one whose owner is not the one that was expected. */
+/** Returns the current state of the object. Refuses an object with an unexpected owner. */
 export function checkOwner(region: Region, location: Location): NativeInfo {
   const info = region.info();
   const { owner = "self" } = location;
@@ -171,7 +171,7 @@ function openLocked(
   }
   const { bytes } = region.info();
   if (bytes === 0) {
-    // Empty: its creator died before it gave the object its size.
+    // The object is empty: its creator died before it set the size.
     if (!creation || mode === "open") throw notFound(location);
     return makeOrUndo(region, location, creation, 0);
   }
@@ -207,8 +207,9 @@ function exists(location: Location): IsthmusError {
 }
 
 /**
- * A user who asks for more than there is would find out later and elsewhere, as SEGMENT_FULL or TOO_MANY_PARTICIPANTS. A file is
- * not compared: its last writer truncates it, so it is often smaller than asked for while a reader keeps it from being extended.
+ * If a user requests more than there is, this tells it at once. Otherwise it would cause SEGMENT_FULL or TOO_MANY_PARTICIPANTS
+ * later. The size of a file is not compared: its last writer truncates it, so it is often smaller than requested, while a
+ * reader prevents extending it.
  */
 function compareWithWish(location: Location, { bytes, core }: Attachment, creation: Creation): void {
   if (bytes < creation.bytes) {
@@ -228,7 +229,7 @@ function compareWithWish(location: Location, { bytes, core }: Attachment, creati
 }
 
 /**
- * A process that died while it extended or truncated a file left the file longer than its segment. A writer adopts the rest; a
+ * If a process died while it extended or truncated a file, the file is longer than its segment. A writer adopts the rest. A
  * reader uses the segment as the header describes it.
  */
 function validateShorter(attachment: Attachment): number {
@@ -240,8 +241,8 @@ function validateShorter(attachment: Attachment): number {
 }
 
 /**
- * Gives an object its size and makes it a segment; it has `former` bytes that hold nothing. If that fails, the object is removed,
- * or gets its former size back. The caller holds KERNEL_LOCK_CREATION.
+ * Gives an object its size and makes it a segment. The object has `former` bytes without content. If it fails, the object is
+ * removed, or gets its former size back. The caller holds KERNEL_LOCK_CREATION.
  */
 function makeOrUndo(region: Region, location: Location, creation: Creation, former: number): Attachment {
   try {
@@ -252,18 +253,21 @@ function makeOrUndo(region: Region, location: Location, creation: Creation, form
   }
 }
 
-/** A failure of this would hide the first one. */
+/** A failure here would hide the first one, so it is ignored. */
 function undo(region: Region, location: Location, former: number): void {
   try {
     region.unmap();
     if (!location.ownedByUser || region.info().created) region.remove();
     else region.shrink(former);
   } catch {
-    // An empty or unfinished segment stays; the next one that may create makes it.
+    // An empty or unfinished segment stays. The next process that may create completes it.
   }
 }
 
-/** The creator died half-way. Whoever wants to create makes the segment as wished; an opener completes what was begun. */
+/**
+ * The creator died before it had finished. A process that may create creates the segment as requested. An opener completes what
+ * was begun.
+ */
 function takeOver(
   attachment: Attachment,
   location: Location,
@@ -323,7 +327,7 @@ function populate(attachment: Attachment, made: Made, generation: number): Attac
   return attachment;
 }
 
-/** What to do at this location when the system has no room. */
+/** What to do at this location if the system has not enough room. */
 export function noRoom(
   location: Pick<Location, "noSpaceAdvice">,
 ): (error: NativeError) => string | undefined {

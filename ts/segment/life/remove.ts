@@ -1,4 +1,4 @@
-/** Taking names away from segments: of one, whoever has it open, or of all that nobody has open. */
+/** Removes names of segments: of one segment, even if processes have it open, or of all that no process has open. */
 import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../../protocol/layout.js";
 import { attempt, IsthmusError } from "../../errors.js";
 import { native, Region } from "../../host/region.js";
@@ -12,9 +12,9 @@ import { removeLocked } from "./kernel-locks.js";
 import type { Location } from "./open.js";
 
 /**
- * @internal Removes every segment of this user that nobody alive has open, and nothing that is no segment; returns their
- * names. Nobody who creates or joins a segment can lose it to this: KERNEL_LOCK_CREATION keeps writers out from the look to the
- * removal, KERNEL_LOCK_HOLDERS readers.
+ * @internal Removes every segment of this user that no live process has open, and no other objects. Returns the names. It never
+ * removes a segment that a process creates or joins: from the check to the removal, KERNEL_LOCK_CREATION excludes writers, and
+ * KERNEL_LOCK_HOLDERS excludes readers.
  */
 export function pruneSegments(pruning: Pruning): string[] {
   settleAll();
@@ -23,19 +23,22 @@ export function pruneSegments(pruning: Pruning): string[] {
     .sort();
 }
 
-/** An object of some other program that has such a name is not ours to remove. A creator that dies early leaves an empty one. */
+/** An object of another program that has such a name is not removed. A creator that dies early leaves an empty object. */
 function isSegment(region: Region): boolean {
   if (region.info().bytes === 0) return true;
   return beginningOf(region) !== undefined && mayBeSegment(region);
 }
 
-/** Whether this user has made it: the superuser leaves the segments of others alone, and others leave the superuser's alone. */
+/**
+ * Whether it belongs to this user. The superuser does not remove the segments of others, and others do not remove those of the
+ * superuser.
+ */
 function isOwn(region: Region): boolean {
   const { trusted, owner } = region.info();
   return trusted && owner === (userId() ?? owner);
 }
 
-/** How long nobody has used it. Milliseconds; negative when the segment says nothing about that. */
+/** How long it has not been used. Milliseconds; negative if that is not known. */
 function idleMs(region: Region): number {
   const view = beginningOf(region);
   if (!view) return -1;
@@ -54,7 +57,7 @@ function pruneOne(name: string, { namespace, olderThanMs, dryRun }: Pruning): bo
     if (olderThanMs > 0 && idleMs(region) < olderThanMs) return false;
     return dryRun ? region.info().linked : region.remove();
   } catch (error) {
-    // Another user's, or gone already: not ours to remove.
+    // It belongs to another user, or is gone already.
     if (error instanceof IsthmusError) return false;
     throw error;
   } finally {
@@ -62,7 +65,7 @@ function pruneOne(name: string, { namespace, olderThanMs, dryRun }: Pruning): bo
   }
 }
 
-/** @internal Removes a name from the object that has it when we look, never from one that gets the name later. */
+/** @internal Removes a name from the object that has it now, never from an object that gets the name later. */
 export function unlinkSegment(name: string, namespace: number): void {
   const location = namedLocation(name, namespace, false, "self", "unlinking");
   const forReading = namedLocation(name, namespace, true, "self", "unlinking");
@@ -77,14 +80,17 @@ export function unlinkSegment(name: string, namespace: number): void {
     return;
   }
   try {
-    // Somebody else was faster: the name leads nowhere, which is NOT_FOUND, or to a newer object than the one we looked at.
+    // Another process was faster: the name leads nowhere, which gives NOT_FOUND, or to a newer object.
     if (!removeLocked(region, location)) openAnyhow(location, forReading)?.close();
   } finally {
     region.close();
   }
 }
 
-/** A user who may remove a name need not be allowed to write to the object. Undefined: a link, or it cannot even be read. */
+/**
+ * A user that can remove a name may have no write access to the object. Returns undefined for a link, or if the object cannot
+ * even be read.
+ */
 function openAnyhow(...places: Location[]): Region | undefined {
   for (const location of places) {
     try {

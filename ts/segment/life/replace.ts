@@ -1,11 +1,12 @@
 /**
- * A new generation under a name. The process that replaces:
+ * Creates a new generation under a name. The process that replaces:
  *
- *  1. makes a staged object, which has no name yet, and gives it its size; that may take long, and nobody waits for it
+ *  1. creates an object without a name (a staged object), and gives it its size; that may take long, and no process waits for
+ *  it
  *  2. takes KERNEL_LOCK_CREATION of the object that has the name, if there is one, and reads its generation
- *  3. makes the staged object a segment of the next generation, and gives it the name in one step. If the name led nowhere in 2,
- *     this fails when the name leads somewhere by now: then it goes back to 2
- *  4. marks the old segment stale, so that its holders need not ask the system, and gives its lock back
+ *  3. makes the staged object a segment of the next generation, and gives it the name in one step. If no object had the name in
+ *     2, this fails if an object has it now: then it goes back to 2
+ *  4. marks the old segment stale, so that its holders need not ask the system, and releases its lock
  *  5. takes a participant slot of the new segment
  *
  * | it dies  | the state then                                            | repaired by                                       |
@@ -33,7 +34,7 @@ import { hold, lockCreation } from "./kernel-locks.js";
 import { allocated, type Creation, checkOwner, establish, type Location, REOPEN_TURNS_MAX } from "./open.js";
 import { planLeaving } from "./temporary.js";
 
-/** Makes a new generation under the name, and marks the old one stale. */
+/** Creates a new generation under the name, and marks the old one stale. */
 export function replace(location: Location, stage: () => Region, creation: Creation): Attachment {
   settleAll();
   const region = stage();
@@ -59,7 +60,9 @@ export function replace(location: Location, stage: () => Region, creation: Creat
   }
 }
 
-/** Steps 2 to 4; false when the name came to lead elsewhere before we had the lock, or while there was nothing to lock. */
+/**
+ * Steps 2 to 4. Returns false if another object got the name before this process had the lock, or while no object had the name.
+ */
 function takeName(attachment: Attachment, location: Location, creation: Creation): boolean {
   const old = openCurrent(location);
   try {
@@ -97,7 +100,7 @@ function publish(region: Region, location: Location, replacing: boolean): boolea
   }
 }
 
-/** An object that is no segment of this version has no generation. */
+/** An object that is not a segment of this version has no generation. */
 function generationAfter(old: Region): number {
   const view = beginningOf(old);
   if (!view || view.getUint32(HEADER_MAGIC_OFFSET, true) !== MAGIC) return 1;
@@ -106,7 +109,10 @@ function generationAfter(old: Region): number {
   return generation < Number.MAX_SAFE_INTEGER ? generation + 1 : 1;
 }
 
-/** Spares the holders of the old segment asking the system. They would learn it from there too, so no failure of this counts. */
+/**
+ * Marks the old segment, so that its holders need not ask the system. The system would tell them, too, so a failure here is
+ * ignored.
+ */
 function markStale(old: Region): void {
   try {
     const { bytes } = old.info();
@@ -115,6 +121,6 @@ function markStale(old: Region): void {
     const core = instantiate(old.map(bytes), false);
     if (core.validate(bytes, 0) === 0) core.markStale();
   } catch {
-    // No addresses left for another mapping, for example.
+    // For example, there are no addresses left for another mapping.
   }
 }

@@ -1,33 +1,34 @@
 /**
- * Temporary segments: the name goes with the last one who has the segment open.
+ * Temporary segments: the last process that has the segment open removes its name.
  *
- * The header says that a segment is temporary; the creator writes that before the state becomes READY, and nobody changes
- * it. Everyone who has a segment open, for reading or for writing, holds KERNEL_LOCK_HOLDERS shared, and the kernel gives that
- * back however a process ends. So a temporary segment that is READY and has no holder is *left behind*: nobody may join it
- * any more, and whoever comes across it removes its name.
+ * The header says whether a segment is temporary. The creator writes that before the state becomes READY, and it never changes.
+ * Every process that has a segment open, for reading or writing, holds KERNEL_LOCK_HOLDERS shared, and the kernel releases that
+ * in whatever way the process ends. So a temporary segment that is READY and has no holder is *left behind*: no process may
+ * join it, and the next one that finds it removes its name.
  *
  * A writer leaves, with KERNEL_LOCK_CREATION held from 1 to 5:
  *  1. it gives its participant slot back
- *  2. it tries to take KERNEL_LOCK_HOLDERS alone; if it cannot, somebody else still has the segment: go to 4
+ *  2. it tries to take KERNEL_LOCK_HOLDERS alone; if it cannot, another process still has the segment open: go to 4
  *  3. it removes the name, if that still leads to this segment
- *  4. private pages take the place of the mapping
- *  5. it closes the object: the kernel gives back KERNEL_LOCK_HOLDERS and KERNEL_LOCK_CREATION in one step
+ *  4. it replaces the mapping by private pages
+ *  5. it closes the object: the kernel releases KERNEL_LOCK_HOLDERS and KERNEL_LOCK_CREATION in one step
  *
- * A reader leaves. It cannot lock anything alone through an object that it opened for reading:
- *  1. it closes the object, and with that it is no holder any more
- *  2. it opens the name for writing, which fails if it may not write: then it is done
+ * A reader leaves. It cannot take a lock alone through an object that it opened for reading:
+ *  1. it closes the object, so it is not a holder any more
+ *  2. it opens the name for writing. If it has no permission for that, it is done
  *  3. KERNEL_LOCK_CREATION, then 2 and 3 of the writer
  *
- * An opener, in front of everything else that it does:
+ * An opener does this first:
  *  - a writer has KERNEL_LOCK_CREATION. If the segment is temporary and the writer can take KERNEL_LOCK_HOLDERS alone, the
- *    segment was left behind: it removes the name and looks again, so `open` finds nothing and `openOrCreate` makes a new segment
- *  - a reader looks whether anybody holds KERNEL_LOCK_HOLDERS. If nobody does, it removes the name as a reader who leaves does.
- *    Else it takes KERNEL_LOCK_HOLDERS shared, and looks again whether the name still leads there: a writer that left in
- *    between has removed it
+ *    segment was left behind. The writer removes the name and tries again. So `open` finds no segment, and `openOrCreate`
+ *    creates a new one
+ *  - a reader checks whether a process holds KERNEL_LOCK_HOLDERS. If none does, it removes the name like a reader that leaves.
+ *    Otherwise it takes KERNEL_LOCK_HOLDERS shared, and checks whether the name still leads to the object, because a writer
+ *    that left in between has removed it
  *
- * The last one leaves while somebody opens: both want KERNEL_LOCK_CREATION, so a writer either joins before (then step 2 fails)
- * or finds no name. A reader either holds KERNEL_LOCK_HOLDERS before step 2 (then step 2 fails) or sees after taking it that
- * the name is gone.
+ * If the last process leaves while another one opens: both need KERNEL_LOCK_CREATION, so a writer either joins before (then
+ * step 2 fails) or finds no name. A reader either holds KERNEL_LOCK_HOLDERS before step 2 (then step 2 fails), or notices after
+ * taking it that the name is gone.
  *
  * | a process dies                        | the state then                           | repaired by                     |
  * | ------------------------------------- | ---------------------------------------- | ------------------------------- |
@@ -52,7 +53,7 @@ import { beginningOf } from "./beginning.js";
 import { lockCreation } from "./kernel-locks.js";
 import type { Location } from "./open.js";
 
-/** How long a reader that leaves waits for others who create, join or leave. Milliseconds. */
+/** How long a reader that leaves waits for others that create, join or leave. Milliseconds. */
 const READER_LEAVE_TIMEOUT_MS = 1000;
 
 function isTemporary(region: Region): boolean {
@@ -64,7 +65,7 @@ function isTemporary(region: Region): boolean {
 /**
  * Removes the name if the segment is temporary and was left behind.
  *
- * @returns whether it was left behind. The caller looks for the name again then; it is still there if this user may not remove it
+ * @returns whether it was left behind. Then the caller looks up the name again; it still exists if this user cannot remove it
  */
 export function removeIfLeftBehind(region: Region, location: Location): boolean {
   if (!location.openForWriting || !isTemporary(region)) return false;
@@ -78,7 +79,7 @@ export function removeIfLeftBehind(region: Region, location: Location): boolean 
   return true;
 }
 
-/** Gives up where this user may not write, or where somebody does not get on: the next one removes the name. */
+/** Gives up if this user has no write access, or if another process does not finish: the next process removes the name. */
 function removeAsReader(location: Location): void {
   let region: Region | undefined;
   try {

@@ -16,7 +16,7 @@ const LOOK_MS_MAX = 20;
  * Opens the segment as soon as it is ready. It never blocks the thread, neither while the creator is at work nor while another
  * process joins or leaves.
  *
- * @param keep makes of the attachment what its user has
+ * @param keep makes the object for the user from the attachment
  */
 export async function openWhenReady<T>(
   location: Location,

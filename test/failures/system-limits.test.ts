@@ -324,7 +324,7 @@ test("a process that has all the slots is told so, and others that they have not
   const name = segmentName("crowd");
   const all = [Segment.create(name, { bytes: MiB })];
   while (all.length < 64) all.push(Segment.open(name));
-  refused("TOO_MANY_PARTICIPANTS", () => Segment.open(name), /64 of them belong to this very process.*close/);
+  refused("TOO_MANY_PARTICIPANTS", () => Segment.open(name), /64 of them belong to this process.*close/);
   for (const segment of all) segment.close();
 });
 

@@ -215,7 +215,7 @@ test("a shim of another release in the package, or built from source, is passed 
     assert.is(functions, "function");
     assert.is(mapped.length, 2, "the other one was not even tried");
     assert.match(origin as string, /^the copy in the JavaScript for .* because /);
-    const cure = folder === "prebuilds" ? "install the package anew" : "build it anew from the sources";
+    const cure = folder === "prebuilds" ? "reinstall the package" : "build it again from the sources";
     assert.match(
       origin as string,
       `it has contract number 7, and this package needs ${SHIM_CONTRACT}: ${cure}`,

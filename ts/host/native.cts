@@ -184,7 +184,7 @@ class Attempts {
       if (JSON.parse(manifest).name !== "isthmus") return undefined;
       const { path: find } = require("node-gyp-build") as { path(root: string): string };
       const file = find(root);
-      const built = this.file(file, "build it anew from the sources of this package, or remove it");
+      const built = this.file(file, "build it again from the sources of this package, or remove it");
       if (built) origin = `${file}, which was built from its source`;
       return built;
     } catch (cause) {
@@ -198,7 +198,7 @@ class Attempts {
     const shim = shared(sha256, () => this.#unpacked(deflated));
     const other = otherRelease(shim);
     if (other === undefined) return shim;
-    throw notSupported(`the copy in the JavaScript ${other}: install the package anew`);
+    throw notSupported(`the copy in the JavaScript ${other}: reinstall the package`);
   }
 
   #unpacked(deflated: string): Native {
@@ -292,7 +292,7 @@ export function loadNative(): Native {
     : packagedFiles()[wanted];
   const cure = folder
     ? `let ${FOLDER_VARIABLE} name the prebuilds folder of this release, or unset it`
-    : "install the package anew";
+    : "reinstall the package";
   const found = file === undefined ? undefined : attempts.file(file, cure);
   if (found) {
     origin = folder ? `${file}, in the folder that ${FOLDER_VARIABLE} names` : (file as string);

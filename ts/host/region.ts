@@ -101,7 +101,7 @@ export class Region {
   }
 
   /**
-   * Opens an object. The opening is under way until `ends` says that somebody has it, or it is closed.
+   * Opens an object. The opening is unfinished until `ends` says that the caller has the object, or it is closed.
    *
    * @param what for error texts
    * @param open calls the shim
@@ -139,7 +139,7 @@ export class Region {
     ends(this);
   }
 
-  /** Nothing is under way with it: somebody has it. */
+  /** The work with this object is finished: the caller has it. */
   get kept(): boolean {
     return !isUnderWay(this);
   }

@@ -3,7 +3,7 @@ import { IsthmusError } from "../errors.js";
 
 /** What a readable stream is made of. */
 export interface ReadableParts<T> {
-  /** Gives the next chunk when somebody asks for it; undefined ends the stream. */
+  /** Returns the next chunk when the reader asks for it; undefined ends the stream. */
   pull(): Promise<T | undefined>;
   /** The reader wants nothing more. */
   cancel(): void;

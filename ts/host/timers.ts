@@ -11,9 +11,10 @@
  * |                                  | from the module before                     |                                          |
  * | `jest.useFakeTimers` of Bun      | all timers, also of functions taken before | the function has a property `clock`      |
  *
- * What the module had when this package was loaded is used as long as none of that is noticed. Otherwise `Atomics.waitAsync`
- * measures the time, by the engine's own clock, and a message port makes the turns of the event loop. That takes longer, and only
- * tests get there. An engine without `waitAsync` has the timers of the module only.
+ * This file uses the functions that the module had when this package was loaded, as long as it notices no replacement.
+ * Otherwise it uses `Atomics.waitAsync`, which measures time with the clock of the engine, and a message port for turns of the
+ * event loop. That takes longer, and happens only in tests. In an engine without `waitAsync`, it can only use the timers of the
+ * module.
  */
 import { builtin } from "./builtin.cjs";
 import { native } from "./region.js";
@@ -21,12 +22,12 @@ import { native } from "./region.js";
 type Callback = () => void;
 type Ports = InstanceType<ReturnType<typeof builtin<"node:worker_threads">>["MessageChannel"]>;
 
-/** What both kinds of timers are for their users: something to clear, or to let go of. */
+/** The common interface of both kinds of timers. */
 export interface Timer {
   unref(): Timer;
 }
 
-/** Taken before a test can replace them, unless it has done so already. */
+/** Read before a test can replace them, unless it has already done so. */
 const known = builtin("node:timers");
 const given = {
   setTimeout: known.setTimeout,
@@ -41,14 +42,14 @@ const { waitAsync, notify = () => 0 } = (typeof Atomics === "object" ? Atomics :
   notify?(words: Int32Array, word: number): number;
 };
 
-/** Words of private memory that only timers wait at. More timers than words share them. */
+/** Words of private memory on which only timers wait. If there are more timers than words, they share words. */
 const WORDS = 1024;
 const words =
   waitAsync && typeof SharedArrayBuffer === "function"
     ? new Int32Array(new SharedArrayBuffer(WORDS * Int32Array.BYTES_PER_ELEMENT))
     : undefined;
 
-/** A function of the runtime has its own name; one that was bound to a clock has another one. */
+/** A function of the runtime has its own name; a function that was bound to a clock has another one. */
 function isBound(call: { name: string }, name: string): boolean {
   return call.name !== name && /\[native code\]/.test(Function.prototype.toString.call(call));
 }
@@ -62,7 +63,7 @@ function stands(): boolean {
   return Boolean((given.setTimeout as { clock?: unknown }).clock);
 }
 
-/** What the function of the module makes, if that is a timer of the runtime. */
+/** Returns what the function of the module makes, if that is a timer of the runtime. */
 function genuine<T extends object>(name: string, make: () => T, clear: (made: T) => void): T | undefined {
   let made: T | undefined;
   try {
@@ -70,12 +71,12 @@ function genuine<T extends object>(name: string, make: () => T, clear: (made: T)
     if (words === undefined || made.constructor.name === name) return made;
     clear(made);
   } catch {
-    // What a test has put there makes no timers at all.
+    // The function that a test has put there makes no timers.
   }
   return undefined;
 }
 
-/** Who needs the event loop to go on: timers that were not let go of, and callbacks of the next turn. */
+/** What keeps the event loop running: timers without `unref`, and callbacks of the next turn. */
 let needs = 0;
 let ports: Ports | undefined;
 let turns: Callback[] = [];

@@ -1,7 +1,7 @@
 /**
- * What is under way outside of the core, and what puts it in order if it is cut off: by an engine that is told to stop the script
- * (a time limit of `vm`), which skips every `finally`, or by a full stack, where a `finally` may overflow, too. Else an object
- * would stay open, or locked, with nobody who knows of it.
+ * Work outside of the core that is not finished yet, and the functions that finish it or take it back if it is cut off. An
+ * engine that stops the script (a time limit of `vm`) skips every `finally`, and with a full stack, a `finally` may overflow,
+ * too. Without this file, an object would stay open or locked, and no code would know of it.
  *
  *  1. `begins` notes whose undertaking it is, and what puts it in order; that function can be called again and again
  *  2. the undertaking
@@ -13,11 +13,11 @@
  * | in 2      | the note, and what was begun          | the next opening of a segment; when the stack is empty   |
  * | settling  | the note stays, until that has ended  | the same                                                 |
  *
- * An engine stops a script where a function or a turn of a loop begins. So what follows a call of the shim in the same statement,
- * and plain stores one after the other, are never torn apart.
+ * An engine stops a script only where a function or a turn of a loop begins. So a call of the shim and the rest of its
+ * statement always run together, and so do plain stores that follow each other.
  */
 
-/** Whose undertakings they are, and what puts them in order. */
+/** The owners of the unfinished work, and the function that settles each. */
 export const underWay = new Map<object, () => void>();
 const settled = Promise.resolve();
 let asked = false;
@@ -27,7 +27,7 @@ export function soon(callback: () => void): void {
   void settled.then(callback);
 }
 
-/** From now on until `ends`, that function puts in order what was cut off. A later one of the same owner takes its place. */
+/** From now on until `ends`, that function settles what was cut off. A later function of the same owner replaces it. */
 export function begins(owner: object, settle: () => void): void {
   if (!asked) {
     soon(() => {
@@ -48,15 +48,15 @@ export function isUnderWay(owner: object): boolean {
 }
 
 /**
- * Puts everything in order that was cut off. Nothing of the kind may be on the stack: the caller is about to open a segment,
- * which no undertaking does in its middle, or the stack is empty.
+ * Finishes or takes back everything that was cut off. No such work may be on the stack: either the stack is empty, or the
+ * caller is about to open a segment, which no such work does in the middle.
  */
 export function settleAll(): void {
   for (const [owner, settle] of [...underWay]) {
     try {
       settle();
     } catch {
-      // What cannot be put in order now goes with the process.
+      // What cannot be settled now ends with the process.
       ends(owner);
     }
   }

@@ -12,12 +12,12 @@ interface Freeable {
 }
 
 /**
- * One run of a transaction. Its end may be cut off together with the body: by a stack overflow, which passes `finally`, or by an
- * engine that is told to stop the script, which passes nothing. Then `undo` ends it: in the next call of this opener that looks
- * (`Attachment.check`), if `over` says so, else as soon as the stack is empty, where no body can be running.
+ * One run of a transaction. Its end may be cut off together with the body: by a stack overflow, after which `finally` may fail,
+ * too, or by an engine that stops the script without running `finally`. Then `undo` ends it: if `over` is true, in the next
+ * call of this opener that checks (`Attachment.check`); otherwise as soon as the stack is empty, when no body can be running.
  */
 class Transaction<T> implements RunningTransaction {
-  /** Blocks that it gives back when it commits. */
+  /** Blocks to free when it commits. */
   readonly freed: Freeable[] = [];
   over = false;
   readonly #attachment: Attachment;
@@ -31,7 +31,10 @@ class Transaction<T> implements RunningTransaction {
     this.#body = body;
   }
 
-  /** Begins it if the write lock is free, and runs all of it then: nothing else of this opener may come in between. */
+  /**
+   * Begins the transaction if the write lock is free, and then runs all of it, so that no other call of this opener comes in
+   * between.
+   */
   attempt(): number {
     const attachment = this.#attachment;
     if (attachment.transaction) return BUSY;
@@ -43,13 +46,13 @@ class Transaction<T> implements RunningTransaction {
     return status;
   }
 
-  /** What the body has returned; throws when it did not begin. */
+  /** Returns the result of the body; throws if the transaction did not begin. */
   outcome(status: number): T {
     if (status !== 0) throw failure(status, `${BEGINNING} failed: close the segment and open it again`);
     return this.#result as T;
   }
 
-  /** Runs the body: its writes, allocations and frees happen all or not at all. */
+  /** Runs the body. Its writes, allocations and frees happen completely or not at all. */
   #run(): void {
     const attachment = this.#attachment;
     try {
@@ -72,7 +75,7 @@ class Transaction<T> implements RunningTransaction {
     }
   }
 
-  /** Ends it, once; whether it stays. Closing the segment has undone it. */
+  /** Ends the transaction, once. Returns whether it was committed. If the segment was closed, it was undone. */
   #end(keep: boolean): boolean {
     const attachment = this.#attachment;
     if (attachment.transaction !== this) return false;
@@ -86,14 +89,14 @@ class Transaction<T> implements RunningTransaction {
     this.#hold.close();
   }
 
-  /** Its lock is given back, unless what it has changed still stands: then `undo` gives it back. */
+  /** Releases its lock, unless its changes are neither committed nor undone yet: then `undo` releases it. */
   close(): void {
     if (this.#attachment.transaction === this) this.over = true;
     else this.#hold.close();
   }
 }
 
-/** Openers whose transactions are looked at when the stack is empty. */
+/** Openers whose transactions are checked when the stack is empty. */
 const watched = new Set<Attachment>();
 
 /** Ends a transaction that still runs when the stack is empty: its body was cut off. */
@@ -106,7 +109,7 @@ function endWhenLeft(attachment: Attachment): void {
   });
 }
 
-/** Notes the old value of bytes that are about to be written, when a transaction runs. */
+/** If a transaction runs, records the old value of bytes that are about to be written. */
 export function beforeWriting(attachment: Attachment, offset: number, bytes: number): void {
   if (attachment.transaction === undefined) return;
   if (attachment.core.transactionNote(offset, bytes) >>> 0 === TOO_LARGE) {
@@ -129,14 +132,14 @@ export function freeLater(attachment: Attachment, block: Freeable): boolean {
 
 const WHY = "all of it must run at once: await what it needs before the transaction";
 
-/** What a transaction takes the lock by: the lock itself, or a hold of it to nest in. */
+/** The source of the lock of a transaction: the lock itself, or a hold of it in which to nest. */
 export interface TransactionLock {
   tryTransact(attachment: Attachment): Closable | undefined;
   transact(attachment: Attachment, how: Waiting): Promise<Closable>;
   transactSync(attachment: Attachment, how: Waiting): Closable;
 }
 
-/** Runs it if the lock and the write lock are free now; undefined: not now. */
+/** Runs the transaction if the lock and the write lock are free now; otherwise returns undefined. */
 export function tryTransaction<T>(
   attachment: Attachment,
   lock: TransactionLock,
@@ -154,7 +157,7 @@ export function tryTransaction<T>(
   }
 }
 
-/** Waits for both without blocking the thread. The time for the second is what the first has left. */
+/** Waits for both locks without blocking the thread. The timeout covers both waits. */
 export async function transaction<T>(
   attachment: Attachment,
   lock: TransactionLock,

@@ -155,7 +155,7 @@ function notifyEnds(attachment: Attachment, ring: number): void {
 /** The end whose giving back was begun and has not ended: cut off, unless it is on the stack. */
 let givingBack: EndPart | undefined;
 
-/** Gives back what is left of an end that was being given back, so that who takes that end again has it alone. */
+/** Finishes giving an end back that was cut off, so that the next holder of that end has it alone. */
 function settleEnd(): void {
   givingBack?.settleLeftOver();
 }

@@ -56,8 +56,8 @@ export interface Closable {
   /** Replaces `close` when the environment ends with the segment still open: the user has not said that the work is done. */
   abandon?(): void;
   /**
-   * Puts in order what a call of the core, or of this very object, that was cut off has left. Called with the heartbeat, where
-   * nothing of this opener is on the stack.
+   * Settles what a call of the core, or of this object, has left when it was cut off. Called with the heartbeat, where nothing
+   * of this opener is on the stack.
    */
   settleLeftOver?(): void;
 }

@@ -132,7 +132,7 @@ export class LockState implements Closable {
   idleTenure(): Tenure | undefined {
     const { slot, transaction } = this.attachment;
     if (this.real !== "none" || this.tasks.length > 0 || this.#yieldBell !== undefined) return undefined;
-    // The core looks whether our slot was taken from us; who is no participant has none.
+    // The core checks whether we were evicted. A read-only opener is not a participant and has no slot.
     if (slot < 0 || transaction !== undefined) return undefined;
     this.#flags = 0; // what the hold before was told says nothing of this one
     return this.#spare ?? new Tenure();

@@ -48,7 +48,7 @@ function crowdedText({ core, u32, name }: Attachment, slots: number): string {
   }
   const whose =
     here > 1
-      ? `${here} of them belong to this very process, which should open the segment once per thread, keep it, and close it`
+      ? `${here} of them belong to this process, which should open the segment once per thread, keep it, and close it`
       : `they belong to ${processes.size} processes`;
   return (
     `all ${slots} participant slots of segment "${name}" have live owners; ${whose}. Close segments that you do not ` +

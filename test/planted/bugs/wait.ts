@@ -71,12 +71,7 @@ export const BUGS: Bug[] = [
     "ts/segment/wait-for",
   ),
   pause("a pause leaves its listener", "stopListening?.();\n    };", "};", "ts/wait/abort"),
-  pending(
-    "the timer of a served wait stays",
-    "clearTimer(this.#timer);",
-    "void clearTimer;",
-    "ts/wait/ends",
-  ),
+  pending("the timer of a served wait stays", "clearTimer(this.#timer);", "void clearTimer;", "ts/wait/ends"),
   pending("a served wait keeps its listener", "this.#stopListening?.();", "", "ts/wait/abort"),
   pending(
     "a wait is not failed when its segment closes while it is awake",

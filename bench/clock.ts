@@ -43,16 +43,23 @@ export function timeBlocks(
   return latenciesNs;
 }
 
-/** Times asynchronous operations one by one. */
+/** Keeps the thread busy, as an end that works on what it received. */
+export function work(ns: number): void {
+  if (ns === 0) return;
+  const until = performance.now() + ns / 1e6;
+  while (performance.now() < until);
+}
+
+/** Times asynchronous operations one by one, without the time that the other end works. */
 export async function timeEach(
-  plan: { warmup: number; count: number },
+  plan: { warmup: number; count: number; workNs: number },
   operation: (sequence: number) => Promise<void>,
 ): Promise<number[]> {
   const latenciesNs: number[] = [];
   for (let i = 0; i < plan.warmup + plan.count; i++) {
     const start = performance.now();
     await operation(i);
-    if (i >= plan.warmup) latenciesNs.push((performance.now() - start) * 1e6);
+    if (i >= plan.warmup) latenciesNs.push((performance.now() - start) * 1e6 - plan.workNs);
   }
   return latenciesNs;
 }

@@ -7,7 +7,12 @@ export function runtimeName(): string {
   return deno ? `deno ${deno}` : `node ${process.versions.node}`;
 }
 
-export function conditionsNow(settings: { runs: number; quick: boolean; compiler: string | undefined }) {
+export function conditionsNow(settings: {
+  runs: number;
+  quick: boolean;
+  compiler: string | undefined;
+  runtimes?: string[];
+}) {
   return {
     ...settings,
     statistic: "median over alternating runs; of times, of each run's median timed block",

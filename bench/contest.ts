@@ -20,6 +20,8 @@ export interface Plan {
   block: number;
   /** Nanoseconds between two writes of a paced writer. */
   paceNs: number;
+  /** Nanoseconds that the other end works before it answers. They are taken off what is measured. */
+  workNs: number;
   /** Sizes of segments. */
   sizesMiB: number[];
   /** Blocks that are in use while others come and go. */

@@ -8,6 +8,7 @@
  *   --runs N      alternating runs (at least 5)
  *   --runtime R   the other runtime to measure Isthmus in: bun, deno or none; may be given several times (all that are there)
  */
+import { execFileSync } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -22,7 +23,7 @@ import { formatTable } from "./table.js";
 
 const RUNS_MIN = 5;
 /** Counts of a full run are this many times those of a quick one. */
-const FULL_SCALE = 4;
+const FULL_SCALE = 2;
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -41,13 +42,15 @@ async function main(): Promise<void> {
   const rows = values.only ? values.only.map(rowOf) : ROWS;
   const { compiler, missing } = compilerVersion();
   const quick = values.quick ?? false;
+  const programs = otherRuntimes(values.runtime);
+  const runtimes = [runtimeName(), ...Object.entries(programs).map(([name, each]) => versionOf(name, each))];
   const settings: Settings = {
     runs,
     scale: quick ? 1 : FULL_SCALE,
     runtime: runtimeName(),
-    conditions: conditionsNow({ runs, quick, compiler }),
+    conditions: conditionsNow({ runs, quick, compiler, runtimes }),
     nativeMissing: missing,
-    programs: otherRuntimes(values.runtime),
+    programs,
   };
   const results: Result[] = [];
   for (const row of rows) {
@@ -57,6 +60,11 @@ async function main(): Promise<void> {
   console.log(formatTable(results));
   writeFileSync(String(values.json), `${JSON.stringify(results, null, 2)}\n`);
   process.exitCode = results.some(({ failed }) => Object.keys(failed).length > 0) ? 1 : 0;
+}
+
+function versionOf(name: string, { command }: Program): string {
+  const said = execFileSync(command, ["--version"], { encoding: "utf8" });
+  return `${name} ${/\d+\.\d+\.\d+/.exec(said)?.[0] ?? said.trim()}`;
 }
 
 /** Isthmus is measured in those, too: the ones of that name, or all that are there. */

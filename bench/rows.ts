@@ -19,6 +19,7 @@ const PLAN_DEFAULTS: Plan = {
   strideWords: 1,
   block: 1,
   paceNs: 0,
+  workNs: 0,
   sizesMiB: [],
   liveBlocks: [],
   rights: 1,

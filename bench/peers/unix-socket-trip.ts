@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import { timeEach } from "../clock.js";
+import { timeEach, work } from "../clock.js";
 import type { Contestant } from "../contest.js";
 import { expectSum, makeFrame, messageSum, stamp, sumWords } from "../stamp.js";
 
@@ -48,7 +48,10 @@ export const contestant: Contestant = {
   async right(plan, link) {
     await link.receive();
     const socket = connect(plan.socket);
-    onMessage(socket, plan.payloadBytes, (message) => socket.write(message));
+    onMessage(socket, plan.payloadBytes, (message) => {
+      work(plan.workNs);
+      socket.write(message);
+    });
     await once(socket, "close");
   },
 };

@@ -61,6 +61,15 @@ export const latencyRows: RowSpec[] = [
     goals: { unixSocket: { atMost: 0.4 } },
   },
   {
+    name: "rtt-async-work",
+    what: "the same with an end that works for 50 µs before it answers, which are taken off: who waits goes to sleep",
+    unit: "ns",
+    plan: { payloadBytes: 64, ringBytes: 64 * KiB, workNs: 50_000, warmup: 1000, count: 3000 },
+    isthmus: { load: () => import("./rtt-async.js") },
+    peers: { unixSocket: { load: () => import("../peers/unix-socket-trip.js") } },
+    goals: { unixSocket: { atMost: 0.6 } },
+  },
+  {
     name: "latest-64",
     what: "read of the newest 64 B value, an object of 8 numbers, while another process writes a million a second",
     unit: "ns",

@@ -1,4 +1,4 @@
-import { PATIENCE_MS, timeEach } from "../clock.js";
+import { PATIENCE_MS, timeEach, work } from "../clock.js";
 import { arrived, tripsContestant } from "./rtt.js";
 
 const options = { timeoutMs: PATIENCE_MS };
@@ -12,9 +12,10 @@ export const contestant = tripsContestant({
     });
   },
 
-  async right(_plan, { producer, consumer }, trips) {
+  async right(plan, { producer, consumer }, trips) {
     for (let i = 0; i < trips; i++) {
       const message = arrived(await consumer.receive(options));
+      work(plan.workNs);
       await producer.send(message, options);
     }
   },

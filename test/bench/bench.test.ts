@@ -7,6 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Plan, Sample } from "../../bench/contest.js";
 import { DISTURBED_CODE, Disturbed } from "../../bench/disturbed.js";
+import { tablesOf, withTables } from "../../bench/documents.js";
 import { compilerVersion, runNative } from "../../bench/native.js";
 import { benchSources } from "../../bench/place.js";
 import { chartSvg } from "../../bench/plot.js";
@@ -203,6 +204,65 @@ test("sizes of blocks are from 16 B to 4 KiB, the same in each series of a seed"
     "large ones come too",
   );
   assert.ok(blocksBytes(200_000) > sizes.reduce((sum, bytes) => sum + bytes + 16, 0), "the bound holds");
+});
+
+/** A row as a run writes it. */
+function resultOf(name: string, more: Partial<Result>): Result {
+  const conditions = {
+    runs: 5,
+    quick: true,
+    platform: "p",
+    kernel: "k",
+    cores: 2,
+    cpu: "c",
+    at: "2026-01-02T03:04",
+  };
+  return {
+    ...{
+      name,
+      what: "what",
+      unit: "ns",
+      peers: {},
+      runtimes: {},
+      ratios: {},
+      goals: {},
+      runs: {},
+      missing: {},
+    },
+    ...{ failed: {}, disturbed: {}, runtime: "node 1.2.3", conditions, ...more },
+  };
+}
+
+test("tables of documents hold the figures, the goals and what they must be read with", () => {
+  const row = resultOf("rtt-spin", {
+    isthmus: 900,
+    native: 600,
+    runtimes: { bun: 950 },
+    ratios: { native: 1.5, "native, in bun": 1.58 },
+    goals: { native: { atMost: 1.25, ratio: 1.5, met: false } },
+    disturbed: { native: ["no core"] },
+    othersShare: 0.5,
+  });
+  const { short, full } = tablesOf([row]);
+  assert.match(short, "| round trip, both poll | 900 ns | 950 ns | – | 600 ns | – |");
+  assert.match(short, /Other work ran on the same cores\*\* during 1 of 1 rows and had up to 50 %/);
+  assert.match(full, "| `rtt-spin` | what | 900 ns | 950 ns | – | 600 ns | 1.50 | ≤ 1.25 **missed** |");
+  assert.match(full, "- `rtt-spin`: native: 1 runs were disturbed");
+  assert.match(tablesOf([resultOf("open", { othersShare: 0 })]).short, "Nothing else ran on the cores.");
+  const marked = "a\n<!-- figures: short -->\nold\n<!-- end of figures -->\nb";
+  const written = withTables(marked, { short: "new" });
+  assert.is(written, "a\n<!-- figures: short -->\n\nnew\n\n<!-- end of figures -->\nb");
+  assert.is(withTables(written, { short: "new" }), written);
+});
+
+test("the figures in the documents are those of bench/results.json", () => {
+  const results = JSON.parse(readFileSync(join(benchSources(), "results.json"), "utf8")) as Result[];
+  const tables = tablesOf(results);
+  for (const document of ["README.md", "docs/performance.md"]) {
+    const text = readFileSync(join(benchSources(), "..", document), "utf8");
+    assert.match(text, "<!-- figures: ");
+    assert.ok(text === withTables(text, tables), `${document} is out of date: npm run bench:documents`);
+  }
 });
 
 test("a chart has each point of each line, its units, and no text that ends the drawing", () => {

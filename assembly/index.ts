@@ -20,9 +20,11 @@ export {
 } from "./latest";
 export { beat } from "./left-over";
 export {
+  lockCall,
   lockCancel,
   lockDowngrade,
   lockExclusive,
+  lockForgo,
   lockJoin,
   lockMarkConsistent,
   lockReleaseExclusive,
@@ -48,6 +50,7 @@ export {
 export { ownerKept } from "./owner";
 export {
   answers,
+  blockedBell,
   doorbell,
   join,
   leave,
@@ -93,6 +96,7 @@ export {
   counterValue,
   eventPasses,
   eventSet,
+  semaphoreCall,
   semaphoreClaim,
   semaphoreRelease,
   semaphoreTry,
@@ -100,7 +104,15 @@ export {
   signalValue,
   signalWaiters,
 } from "./signal";
-export { waitersAny, waitersArm, waitersDisarm, waitersTake } from "./waiters";
+export {
+  waitersAny,
+  waitersArm,
+  waitersBlock,
+  waitersCall,
+  waitersDisarm,
+  waitersTake,
+  waitersUnblock,
+} from "./waiters";
 export {
   transactionBegin,
   transactionEnd,

@@ -46,6 +46,10 @@
  * begin in between. An upgrade makes its claim at once, and `alone` says whether the other shared holds of the same participant
  * have ended.
  *
+ * Waking: a release wakes all that wait for shared mode, and calls one of those that wait for exclusive mode (`lockCall`). The
+ * next release calls the next one. When a shared holder leaves, only the owner of a claim is called, if there is one. When the
+ * lock is kept for shared holders and the last of those that waited gives up, `lockForgo` admits the others.
+ *
  * If a participant dies: with a claim: the next claimant replaces it. With HELD: the next holder, shared or exclusive, replaces
  * it and sets OWNER_DIED. Every holder gets OWNER_DIED until an exclusive holder calls the data consistent. If an exclusive
  * holder releases the lock without that, it is BROKEN. With HELD and JOURNALED, as in a transaction: the next holder replaces
@@ -74,13 +78,14 @@ import {
   LOCK_UPGRADING,
   LOCK_WAITERS_OFFSET,
   LOCK_WORD_OFFSET,
+  RESULT_CALL_ALL,
   TOKEN_FLAGS_MASK,
   TOKEN_SLOT_SHIFT,
 } from "../protocol/layout";
 import { participants, self, selfSlot, setSuspect, waitersBytes } from "./instance";
 import { isLive, selfCheck } from "./participants";
 import { generationOf, ownerOf, slotOf, tokenOf } from "./token";
-import { waitersAny, waitersArmed } from "./waiters";
+import { waitersAny, waitersArmed, waitersCall, waitersCallOnly } from "./waiters";
 import { and32, load32, load64, or32, store32, swap32, swap64 } from "./word";
 import { repair, settleWriteLock } from "./write-lock";
 
@@ -205,6 +210,33 @@ export function lockCancel(lock: usize): u32 {
   if (ownerOf(word) != self || (word & LOCK_HELD) != 0) return 0;
   swap64(lock + LOCK_WORD_OFFSET, word, without(word)); // pairs with the loads in lockShared, lockExclusive
   return wakes(lock);
+}
+
+/**
+ * Calls whoever can have the lock exclusively next: as `waitersCall`. Who waits for shared holders to go has a claim and is the
+ * only one. 0 also when somebody has the lock, and will call when it gives it back, and when those who want it shared come
+ * first: the last of them calls. RESULT_CALL_ALL when the lock is BROKEN.
+ */
+export function lockCall(lock: usize): usize {
+  const word = load64(lock + LOCK_WORD_OFFSET);
+  const owner = ownerOf(word);
+  const set = lockWaitersExclusive(lock);
+  if ((word & LOCK_BROKEN) != 0) return RESULT_CALL_ALL; // that concerns everybody
+  if (owner == 0) return (word & LOCK_SHARED_FIRST) != 0 ? 0 : waitersCall(set);
+  if (!isLive(owner)) return waitersCall(set);
+  return (word & LOCK_HELD) != 0 ? 0 : waitersCallOnly(set, slotOf(owner));
+}
+
+/**
+ * Who waited for the lock shared has given up. If it was the last one for whom the lock was kept, those who want it exclusively
+ * may come: FLAG_WAKE_EXCLUSIVE.
+ */
+export function lockForgo(lock: usize): u32 {
+  const word = load64(lock + LOCK_WORD_OFFSET);
+  if (ownerOf(word) != 0 || (word & LOCK_SHARED_FIRST) == 0 || waitersArmed(lockWaitersShared(lock)))
+    return 0;
+  swap64(lock + LOCK_WORD_OFFSET, word, word & ~u64(LOCK_SHARED_FIRST)); // pairs with the load in lockExclusive
+  return waitersAny(lockWaitersExclusive(lock)) ? FLAG_WAKE_EXCLUSIVE : 0;
 }
 
 function wakes(lock: usize): u32 {

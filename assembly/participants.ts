@@ -14,7 +14,8 @@
  * | heartbeat       | the owner                                              | tools: "stalled", never "dead" |
  * | scratch         | the owner, and its host                                | the owner                      |
  * | answers         | the owner                                              | its host                       |
- * | doorbell        | everyone, by adding                                    | the owner, asleep on it        |
+ * | doorbells       | everyone, by adding                                    | the owner, asleep on one       |
+ * | blocked         | the owner                                              | whoever rings: which doorbell  |
  *
  * The kernel knows which participants are alive: an environment holds the kernel lock of its slot from before `join` until
  * after `leave`, and the kernel releases it when the environment dies. The core cannot ask the kernel, so the host does:
@@ -40,6 +41,8 @@ import {
   HEADER_CLEAN_OFFSET,
   HEADER_RECOVERIES_OFFSET,
   PARTICIPANT_ANSWERS_OFFSET,
+  PARTICIPANT_BLOCKED_BELL_OFFSET,
+  PARTICIPANT_BLOCKED_OFFSET,
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANT_HEARTBEAT_NS_OFFSET,
@@ -57,7 +60,7 @@ import {
 } from "../protocol/layout";
 import { participants, self, selfSlot, setSelf, suspect } from "./instance";
 import { liveWord, nextGeneration, slotOf, stateOf, tokenOf, withState } from "./token";
-import { add32, load64, store32, store64, swap64 } from "./word";
+import { add32, load32, load64, store32, store64, swap64 } from "./word";
 
 /**
  * The word that `watchSlot` has read, and its slot: only this word may be marked dead. The slot inside the word may be damaged.
@@ -83,6 +86,27 @@ export function doorbell(slot: u32): usize {
   return slotOffset(slot) + PARTICIPANT_DOORBELL_OFFSET;
 }
 
+/** The doorbell on which the participant sleeps while its thread blocks: no two sleepers share a word. */
+export function blockedBell(slot: u32): usize {
+  return slotOffset(slot) + PARTICIPANT_BLOCKED_BELL_OFFSET;
+}
+
+/** Whether whoever is in this slot has joined and is not known to be dead. */
+export function isSlotLive(slot: u32): bool {
+  return stateOf(load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET)) == SLOT_LIVE;
+}
+
+/** Says on which of its doorbells this participant sleeps from now on. */
+export function setBlocked(blocked: bool): void {
+  const at = slotOffset(selfSlot) + PARTICIPANT_BLOCKED_OFFSET;
+  if (load32(at) != u32(blocked)) store32(at, u32(blocked)); // pairs with the load in bellOf
+}
+
+/** The doorbell that is to be rung for this slot. */
+export function bellOf(slot: u32): usize {
+  return load32(slotOffset(slot) + PARTICIPANT_BLOCKED_OFFSET) != 0 ? blockedBell(slot) : doorbell(slot);
+}
+
 /** Whether the participant that wrote this token (or owner word) is still in its slot. */
 export function isLive(owner: u64): bool {
   const slot = slotOf(owner);
@@ -105,6 +129,7 @@ export function join(slot: u32, pid: u32, runtime: u32, nowNs: f64): void {
   if (stateOf(old) == SLOT_LIVE) add32(HEADER_RECOVERIES_OFFSET, 1);
   const token = tokenOf(nextGeneration(old), slot);
   store32(HEADER_CLEAN_OFFSET, 0);
+  store32(at + PARTICIPANT_BLOCKED_OFFSET, 0); // pairs with the load in bellOf
   store<u32>(at + PARTICIPANT_PID_OFFSET, pid);
   store<u32>(at + PARTICIPANT_RUNTIME_OFFSET, runtime);
   store<u64>(at + PARTICIPANT_JOINED_NS_OFFSET, u64(nowNs));

@@ -18,7 +18,14 @@
  * To take several from a semaphore:
  *  1. another live participant has the claim: it fails for now
  *  2. value >= count: CAS to value - count, all at once or not at all
- *  3. if the claim is ours: CAS to 0, and wake the others
+ *  3. if the claim is ours: CAS to 0, and call one waiter for each unit that is left
+ *  4. value < count, and several units are wanted: CAS the claim to ours, then go back to 1. A release that came before the claim
+ *     has called others, which cannot take the units now
+ *
+ * To call: only the owner of a claim can take units, so it alone is called. Without a claim, waiters are called one after the
+ * other. A release of n units calls n waiters. If a release and the end of a claim coincide, they call at least one waiter for
+ * each unit between them: the release reads the claim after it has added to the value, and the other side reads the value after
+ * it has ended the claim.
  *
  * Fairness: a participant that waits for several units could wait for ever while others take each unit at once. So it makes a
  * claim. Then no other participant takes a unit, and the value grows until it is enough. The claim only decides the order. A
@@ -49,7 +56,8 @@ import {
 import { COUNTER_MAX } from "../protocol/limits";
 import { self, setSuspect, waitersBytes } from "./instance";
 import { isLive, selfCheck } from "./participants";
-import { waitersAny } from "./waiters";
+import { slotOf } from "./token";
+import { waitersAny, waitersCall, waitersCallOnly } from "./waiters";
 import { compareExchange64, exchange64, load32, load64, or32, store32, swap32, swap64 } from "./word";
 
 /** A call gives up after its CAS has failed this often, which happens only if others change the word all the time. */
@@ -98,8 +106,8 @@ export function semaphoreTry(signal: usize, count: u32): u32 {
 }
 
 /**
- * Makes a claim, for a participant that waits for several units. Returns 0 if the claim is ours; BUSY (the suspect is set);
- * EVICTED.
+ * Makes a claim, for a participant that waits for several units and then tries again. Returns 0 if the claim is ours; BUSY (the
+ * suspect is set); EVICTED.
  */
 export function semaphoreClaim(signal: usize): u32 {
   if (selfCheck() != 0) return EVICTED;
@@ -115,6 +123,13 @@ export function semaphoreUnclaim(signal: usize): u32 {
   if (load64(signal + SIGNAL_CLAIM_OFFSET) != self) return 0;
   swap64(signal + SIGNAL_CLAIM_OFFSET, self, 0); // pairs with the load in semaphoreTry
   return wakeFlag(signal);
+}
+
+/** Calls the waiter that can take next, as `waitersCall`. Hosts call it once for each unit that was released or is left. */
+export function semaphoreCall(signal: usize): usize {
+  const claim = load64(signal + SIGNAL_CLAIM_OFFSET);
+  const set = signalWaiters(signal);
+  return claim != 0 && isLive(claim) ? waitersCallOnly(set, slotOf(claim)) : waitersCall(set);
 }
 
 /** Gives `count` units back. Returns 0, FLAG_WAKE, TOO_LARGE if the sum would not fit into 31 bits, EVICTED, or BUSY: retry. */

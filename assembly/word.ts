@@ -22,6 +22,7 @@ export function or32(offset: usize, bits: u32): u32 {
   return atomic.or<u32>(offset, bits);
 }
 
+/** Returns the value before. */
 export function and32(offset: usize, bits: u32): u32 {
   return atomic.and<u32>(offset, bits);
 }

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ISTHMUS_LAYOUT_FINGERPRINT 0x2098a663u
+#define ISTHMUS_LAYOUT_FINGERPRINT 0x1dd7d49bu
 #define ISTHMUS_MAGIC 0x48545349u
 #define ISTHMUS_ABI_VERSION 0x1u
 #define ISTHMUS_HEADER_MAGIC_OFFSET 0x0u
@@ -44,7 +44,8 @@
 #define ISTHMUS_DIRECTORY_NEXT_OFFSET 0x8cu
 #define ISTHMUS_DIRECTORY_WAITERS_OFFSET 0x100u
 #define ISTHMUS_WAITERS_SUMMARY_OFFSET 0x0u
-#define ISTHMUS_WAITERS_WORDS_OFFSET 0x4u
+#define ISTHMUS_WAITERS_NEXT_OFFSET 0x4u
+#define ISTHMUS_WAITERS_WORDS_OFFSET 0x8u
 #define ISTHMUS_HEAP_OFFSET 0x200u
 #define ISTHMUS_HEAP_CHANGES_OFFSET 0x200u
 #define ISTHMUS_HEAP_FREE_UNITS_OFFSET 0x204u
@@ -86,6 +87,8 @@
 #define ISTHMUS_PARTICIPANT_JOINED_NS_OFFSET 0x10u
 #define ISTHMUS_PARTICIPANT_HEARTBEAT_NS_OFFSET 0x18u
 #define ISTHMUS_PARTICIPANT_DOORBELL_OFFSET 0x40u
+#define ISTHMUS_PARTICIPANT_BLOCKED_BELL_OFFSET 0x44u
+#define ISTHMUS_PARTICIPANT_BLOCKED_OFFSET 0x48u
 #define ISTHMUS_PARTICIPANT_ANSWERS_OFFSET 0x80u
 #define ISTHMUS_PARTICIPANT_ANSWERS_BYTES 0x40u
 #define ISTHMUS_PARTICIPANT_SCRATCH_OFFSET 0x100u
@@ -162,6 +165,7 @@
 #define ISTHMUS_RESULT_FLAGS 0x7u
 #define ISTHMUS_FLAG_WAKE 0x1u
 #define ISTHMUS_FLAG_EMPTY 0x2u
+#define ISTHMUS_RESULT_CALL_ALL 0x1u
 #define ISTHMUS_FLAG_WAKE_SHARED 0x1u
 #define ISTHMUS_FLAG_WAKE_EXCLUSIVE 0x2u
 #define ISTHMUS_ANSWER_VERSION_OFFSET 0x0u
@@ -291,8 +295,10 @@ struct isthmus_layout_participant {
   uint64_t joined_ns; /* nanoseconds since 1970, for display */
   uint64_t heartbeat_ns; /* nanoseconds since 1970; an old heartbeat means "stalled", never "dead" */
   uint8_t gap_32[32];
-  uint32_t doorbell; /* each wake-up adds 1; the owner sleeps on this word */
-  uint8_t gap_68[444];
+  uint32_t doorbell; /* each wake-up of the owner's event loop adds 1; the event loop watches this word */
+  uint32_t blocked_bell; /* each wake-up of the owner's thread while it blocks adds 1; the thread sleeps on this word */
+  uint32_t blocked; /* 1 while the owner's thread blocks, and notifiers use the second doorbell */
+  uint8_t gap_76[436];
 };
 _Static_assert(offsetof(struct isthmus_layout_participant, word) == 0, "word");
 _Static_assert(offsetof(struct isthmus_layout_participant, pid) == 8, "pid");
@@ -300,6 +306,8 @@ _Static_assert(offsetof(struct isthmus_layout_participant, runtime) == 12, "runt
 _Static_assert(offsetof(struct isthmus_layout_participant, joined_ns) == 16, "joined_ns");
 _Static_assert(offsetof(struct isthmus_layout_participant, heartbeat_ns) == 24, "heartbeat_ns");
 _Static_assert(offsetof(struct isthmus_layout_participant, doorbell) == 64, "doorbell");
+_Static_assert(offsetof(struct isthmus_layout_participant, blocked_bell) == 68, "blocked_bell");
+_Static_assert(offsetof(struct isthmus_layout_participant, blocked) == 72, "blocked");
 _Static_assert(sizeof(struct isthmus_layout_participant) == 512, "isthmus_layout_participant");
 
 struct isthmus_layout_entry {

@@ -98,8 +98,10 @@ export const DIRECTORY_WAITERS_OFFSET = 256;
 
 /** u32: bit i is set when word i of the set may have a bit; it is usually 0, and then costs one load */
 export const WAITERS_SUMMARY_OFFSET = 0;
+/** u32: the slot after the one that was called last, where a call for one begins to look; a hint */
+export const WAITERS_NEXT_OFFSET = WAITERS_SUMMARY_OFFSET + 4;
 /** u32 each: one bit per participant */
-export const WAITERS_WORDS_OFFSET = WAITERS_SUMMARY_OFFSET + 4;
+export const WAITERS_WORDS_OFFSET = WAITERS_NEXT_OFFSET + 4;
 
 // --- heap: free blocks in lists by size class, and what every block begins with ------------------------------------------
 
@@ -191,8 +193,12 @@ export const PARTICIPANT_RUNTIME_OFFSET = PARTICIPANT_PID_OFFSET + 4;
 export const PARTICIPANT_JOINED_NS_OFFSET = PARTICIPANT_RUNTIME_OFFSET + 4;
 /** u64: nanoseconds since 1970; an old heartbeat means "stalled", never "dead" */
 export const PARTICIPANT_HEARTBEAT_NS_OFFSET = PARTICIPANT_JOINED_NS_OFFSET + 8;
-/** u32: each wake-up adds 1; the owner sleeps on this word */
+/** u32: each wake-up of the owner's event loop adds 1; the event loop watches this word */
 export const PARTICIPANT_DOORBELL_OFFSET = 64;
+/** u32: each wake-up of the owner's thread while it blocks adds 1; the thread sleeps on this word */
+export const PARTICIPANT_BLOCKED_BELL_OFFSET = PARTICIPANT_DOORBELL_OFFSET + 4;
+/** u32: 1 while the owner's thread blocks, and notifiers use the second doorbell */
+export const PARTICIPANT_BLOCKED_OFFSET = PARTICIPANT_BLOCKED_BELL_OFFSET + 4;
 /** Bytes that only the owner writes: additional results of functions of the core (ANSWER_…). */
 export const PARTICIPANT_ANSWERS_OFFSET = 128;
 /** Bytes for answers. */
@@ -367,6 +373,8 @@ export const RESULT_FLAGS = 7;
 export const FLAG_WAKE = 1;
 /** Flag: there is nothing to receive or to read. */
 export const FLAG_EMPTY = 2;
+/** A function that calls one waiter returns this instead of a doorbell if the caller must wake the whole set. */
+export const RESULT_CALL_ALL = 1;
 /** Flag of functions of a lock: the caller must wake those that wait for shared mode. */
 export const FLAG_WAKE_SHARED = 1;
 /** Flag of functions of a lock: the caller must wake those that wait for exclusive mode. */

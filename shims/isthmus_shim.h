@@ -199,7 +199,10 @@ void isthmus_touch(isthmus_object *object);
 
 /* ---- waiting: `offset` is a multiple of 4, inside the mapping ------------------------------------------ */
 
-/* Wakes every thread, in whatever process, that sleeps on the word or watches it. */
+/*
+ * Wakes the thread, in whatever process, that sleeps on the word or watches it. No two threads do so with one
+ * word, so a system will do whose wake-ups reach one thread only; where several sleep here, all of them wake.
+ */
 int isthmus_wake(isthmus_object *object, uint64_t offset, isthmus_failure *failure);
 /* Sleeps while the word is `expected`, at most `timeout_ms`. It may return early: the caller looks at the word. */
 int isthmus_wait(isthmus_object *object, uint64_t offset, uint32_t expected, double timeout_ms,

@@ -32,11 +32,15 @@ export interface Core {
   markDead(): number;
   beat(nowNs: number): void;
   doorbell(slot: number): number;
+  blockedBell(slot: number): number;
 
   waitersAny(set: number): number;
   waitersArm(set: number): void;
-  waitersDisarm(set: number): void;
+  waitersBlock(set: number): void;
+  waitersUnblock(): void;
+  waitersDisarm(set: number): number;
   waitersTake(set: number, from: number): number;
+  waitersCall(set: number): number;
 
   /** Number of participant slots when the segment was validated. A peer may have overwritten the word in the segment since. */
   readonly participants: WebAssembly.Global;
@@ -90,6 +94,8 @@ export interface Core {
 
   lockExclusive(lock: number, impatient: number, journaled: number): number;
   lockCancel(lock: number): number;
+  lockCall(lock: number): number;
+  lockForgo(lock: number): number;
   lockJoin(lock: number): number;
   lockShared(lock: number): number;
   lockReleaseShared(lock: number): number;
@@ -105,6 +111,7 @@ export interface Core {
   signalValue(signal: number): number;
   signalWaiters(signal: number): number;
   semaphoreTry(signal: number, count: number): number;
+  semaphoreCall(signal: number): number;
   semaphoreClaim(signal: number): number;
   semaphoreUnclaim(signal: number): number;
   semaphoreRelease(signal: number, count: number): number;

@@ -40,9 +40,11 @@ import {
 } from "../../protocol/layout";
 import { RECHECK_MS } from "../../protocol/limits";
 import {
+  lockCall,
   lockCancel,
   lockDowngrade,
   lockExclusive,
+  lockForgo,
   lockJoin,
   lockReleaseExclusive,
   lockReleaseShared,
@@ -53,7 +55,7 @@ import {
   lockWaitersShared,
 } from "../lock";
 import { selfCheck } from "../participants";
-import { gaveUp, hostedNotify, retryTurnsMax, suspectGone } from "./session";
+import { gaveUp, hostedCalled, hostedNotify, retryTurnsMax, suspectGone } from "./session";
 import { sysNow } from "./system";
 import { LOOK, OVER, RECHECK, waitBegin, waitEnd, waitNext } from "./wait";
 
@@ -172,7 +174,12 @@ function settle(lock: usize, left: u32, wasExclusive: bool): u32 {
 
 function wake(lock: usize, who: u32): void {
   if ((who & FLAG_WAKE_SHARED) != 0) hostedNotify(lockWaitersShared(lock));
-  if ((who & FLAG_WAKE_EXCLUSIVE) != 0) hostedNotify(lockWaitersExclusive(lock));
+  if ((who & FLAG_WAKE_EXCLUSIVE) != 0) callNext(lock);
+}
+
+/** Calls whoever can have the lock exclusively next. */
+function callNext(lock: usize): void {
+  hostedCalled(lockWaitersExclusive(lock), lockCall(lock));
 }
 
 // --- waiting -------------------------------------------------------------------------------------------------------------
@@ -188,7 +195,7 @@ function waitFor(lock: usize, mode: u32, timeoutMs: f64): u32 {
     waitEnd();
     return told;
   }
-  if (mode != SHARED) wake(lock, lockCancel(lock));
+  wake(lock, mode == SHARED ? lockForgo(lock) : lockCancel(lock));
   return gaveUp(timeoutMs);
 }
 
@@ -198,7 +205,7 @@ function take(lock: usize, mode: u32, impatient: bool): u32 {
   if (mode != SHARED) return lockExclusive(lock, impatient, mode == JOURNALED);
   const told = lockShared(lock);
   if (told != u32(FLAG_WAKE_EXCLUSIVE)) return told;
-  hostedNotify(lockWaitersExclusive(lock)); // our bit stood for a moment
+  callNext(lock); // our bit stood for a moment
   return BUSY;
 }
 

@@ -28,6 +28,7 @@ import {
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANTS_OFFSET,
+  RESULT_CALL_ALL,
   RESULT_OFFSETS,
   SUSPECT_GONE,
   SUSPECT_NONE,
@@ -115,6 +116,16 @@ export function hostedNotify(set: usize): void {
     sysWake(bell);
     from = (bell - PARTICIPANTS_OFFSET - PARTICIPANT_DOORBELL_OFFSET) / PARTICIPANT_BYTES + 1;
   }
+}
+
+/**
+ * Wakes the participant whose doorbell a function that calls one has rung (`waitersCall`, `lockCall`, `semaphoreCall`), or the
+ * whole set when it says so. Whether there may be more to call.
+ */
+export function hostedCalled(set: usize, bell: usize): bool {
+  if (bell == RESULT_CALL_ALL) hostedNotify(set);
+  else if (bell != 0) sysWake(u32(bell));
+  return bell > usize(RESULT_CALL_ALL);
 }
 
 /** As `objectOpen`: past the dead, waiting for the living, and those who wait for objects are woken. The offset, or an error. */

@@ -11,11 +11,13 @@
  */
 import { BUSY } from "../../protocol/errors";
 import { FLAG_WAKE, RESULT_ERRORS, SEMAPHORE_TAKEN } from "../../protocol/layout";
+import { participants } from "../instance";
 import { selfCheck } from "../participants";
 import {
   counterAdd,
   eventPasses,
   eventSet,
+  semaphoreCall,
   semaphoreClaim,
   semaphoreRelease,
   semaphoreTry,
@@ -23,7 +25,7 @@ import {
   signalValue,
   signalWaiters,
 } from "../signal";
-import { gaveUp, hostedNotify, retryTurnsMax, suspectGone } from "./session";
+import { gaveUp, hostedCalled, hostedNotify, retryTurnsMax, suspectGone } from "./session";
 import { LOOK, OVER, RECHECK, waitBegin, waitEnd, waitNext } from "./wait";
 
 /** What no function returns. */
@@ -46,9 +48,13 @@ export function hostedSemaphoreAcquire(semaphore: usize, count: u32, timeoutMs: 
       waitEnd();
       return result;
     }
-    if (claims) semaphoreClaim(semaphore);
+    // What came before the claim was seen called others: so there is one more try.
+    if (claims && semaphoreClaim(semaphore) == 0 && take(semaphore, count) == 0) {
+      waitEnd();
+      return 0;
+    }
   }
-  if (claims) finish(semaphore, semaphoreUnclaim(semaphore));
+  if (claims && semaphoreUnclaim(semaphore) != 0) callSome(semaphore, signalValue(semaphore));
   return gaveUp(timeoutMs);
 }
 
@@ -56,7 +62,7 @@ export function hostedSemaphoreAcquire(semaphore: usize, count: u32, timeoutMs: 
 function take(semaphore: usize, count: u32): u32 {
   const result = semaphoreTry(semaphore, count);
   if (result >= u32(RESULT_ERRORS)) return result;
-  finish(semaphore, result & FLAG_WAKE);
+  if ((result & FLAG_WAKE) != 0) callSome(semaphore, signalValue(semaphore));
   return (result & SEMAPHORE_TAKEN) != 0 ? 0 : FEWER;
 }
 
@@ -66,9 +72,20 @@ function finish(signal: usize, result: u32): u32 {
   return 0;
 }
 
+/** Calls one that waits for each of so many. */
+function callSome(semaphore: usize, count: u32): void {
+  const set = signalWaiters(semaphore);
+  for (let called: u32 = 0; called < min(count, participants); called++) {
+    if (!hostedCalled(set, semaphoreCall(semaphore))) return;
+  }
+}
+
 /** Gives so many back. 0; TOO_LARGE; EVICTED; BUSY when others changed it all the time. */
 export function hostedSemaphoreRelease(semaphore: usize, count: u32): u32 {
-  return finish(semaphore, semaphoreRelease(semaphore, count));
+  const result = semaphoreRelease(semaphore, count);
+  if (result >= u32(RESULT_ERRORS)) return result;
+  if ((result & FLAG_WAKE) != 0) callSome(semaphore, count);
+  return 0;
 }
 
 /** Signals the event, or resets it. 0; EVICTED. */

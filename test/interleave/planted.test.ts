@@ -22,6 +22,7 @@ import { crashLane, world } from "../lib/shipped.js";
 import { scenarios } from "./scenarios/all.js";
 import { type Explored, OBSERVER, populate, SLOTS } from "./scenarios/ground.js";
 import { NEAR_END_OF_512, prepareRing } from "./scenarios/ring.js";
+import { nothingIsPassedOn } from "./scenarios/signal.js";
 
 const explored = world(3);
 const finder = crashLane();
@@ -234,6 +235,12 @@ function noticedInScript(bug: string, scenario: Omit<Scenario, "name">, message:
     assert.unreachable("every schedule passed");
   });
 }
+
+noticedInScript(
+  "a wait that gives up after it was called, and passes nothing on",
+  nothingIsPassedOn,
+  /stuck/,
+);
 
 let ends: ReturnType<typeof prepareRing>;
 

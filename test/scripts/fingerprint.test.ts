@@ -22,7 +22,7 @@ for (const [name, value] of [
   ["ENTRY_NAME_OFFSET", 64],
   ["SLOT_DEAD", 5],
   ["TOKEN_SLOT_SHIFT", 12],
-  ["WAITERS_WORDS_OFFSET", 8],
+  ["WAITERS_WORDS_OFFSET", 12],
   ["KERNEL_LOCK_HOLDERS", 2],
   ["OBJECT_ALIGNMENT", 64],
 ] as const) {

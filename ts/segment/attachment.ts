@@ -6,6 +6,7 @@ import {
   PARTICIPANT_PID_OFFSET,
   PARTICIPANT_WORD_OFFSET,
   PARTICIPANTS_OFFSET,
+  RESULT_CALL_ALL,
   SLOT_LIVE,
   SUSPECT_GONE,
   SUSPECT_NONE,
@@ -74,7 +75,7 @@ export interface RunningTransaction {
 const RETRY_TURNS_MAX = 2 * PARTICIPANTS_MAX;
 
 function slotOfDoorbell(bell: number): number {
-  return (bell - PARTICIPANTS_OFFSET - PARTICIPANT_DOORBELL_OFFSET) / PARTICIPANT_BYTES;
+  return Math.floor((bell - PARTICIPANTS_OFFSET - PARTICIPANT_DOORBELL_OFFSET) / PARTICIPANT_BYTES);
 }
 
 /** All open segments of this environment. They share one heartbeat timer and one exit handler. */
@@ -126,6 +127,10 @@ export class Attachment {
   readonly copyIn: (source: Uint8Array, at: number) => void;
   /** Offset of this participant's doorbell; 0 for a read-only opener, which is not a participant. */
   doorbell = 0;
+  /** Offset of the doorbell on which the thread of this participant sleeps while it blocks. */
+  blockedBell = 0;
+  /** The set of waiters in which the thread is armed while it blocks. */
+  blockedIn: number | undefined;
   /** Offset of the bytes that the core exchanges with this opener only. */
   scratch = 0;
   /** Offset of what the core answers this opener besides a result. */
@@ -185,6 +190,7 @@ export class Attachment {
     const at = PARTICIPANTS_OFFSET + this.slot * PARTICIPANT_BYTES;
     this.#ownWord = (at + PARTICIPANT_WORD_OFFSET) >>> 2;
     this.doorbell = at + PARTICIPANT_DOORBELL_OFFSET;
+    this.blockedBell = this.core.blockedBell(this.slot) >>> 0;
     this.scratch = this.core.scratch() >>> 0;
     this.#answers = this.core.answers() >>> 0;
     this.leaveAtExit();
@@ -301,10 +307,29 @@ export class Attachment {
     for (let from = 0; ; ) {
       const bell = this.core.waitersTake(set, from) >>> 0;
       if (bell === 0) return others;
-      if (bell !== this.doorbell) others++;
+      const slot = slotOfDoorbell(bell);
+      if (slot !== this.slot) others++;
       native.wake(this.region.object, bell);
-      from = slotOfDoorbell(bell) + 1;
+      from = slot + 1;
     }
+  }
+
+  /**
+   * Calls one participant for each of `count` things that can be taken, and wakes it; see `assembly/waiters.ts`.
+   *
+   * @param next the function of the core that says who takes next
+   * @returns how many other participants were woken
+   */
+  call(set: number, count: number, next: () => number): number {
+    let others = 0;
+    for (let called = 0; called < Math.min(count, PARTICIPANTS_MAX); called++) {
+      const bell = next() >>> 0;
+      if (bell === 0) break;
+      if (bell === RESULT_CALL_ALL) return others + this.notify(set);
+      if (slotOfDoorbell(bell) !== this.slot) others++;
+      native.wake(this.region.object, bell);
+    }
+    return others;
   }
 
   /** The states that other attachments of the same segment in this environment keep for the object at an offset. */

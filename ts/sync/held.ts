@@ -241,6 +241,7 @@ export class Held {
       waiters: state.waitersExclusive,
       attempt: () => (this.#held().upgrade() ? then() : NOT_YET),
       recheck: () => state.recheck(() => state.upgrade()),
+      passOn: () => state.callExclusive(),
     };
   }
 

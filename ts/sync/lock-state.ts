@@ -80,7 +80,7 @@ export class LockState implements Closable {
   #impatient = false;
   /** When an attempt first found the lock free and reserved for them. */
   #reservedSince = Infinity;
-  /** Our doorbell at the last release that woke others, as long as none of them is known to have had the lock since. */
+  /** The sum of our doorbells at the last release that woke others, while none of them is known to have had the lock since. */
   #yieldBell: number | undefined;
   #closed = false;
   /** Its word goes on naming us. */
@@ -147,7 +147,7 @@ export class LockState implements Closable {
     const isExclusive = mode === "exclusive";
     const result = isExclusive ? core.lockExclusive(this.#lock, 0, 0) : core.lockShared(this.#lock);
     if (result !== 0) {
-      if (result === FLAG_WAKE_EXCLUSIVE) this.attachment.notify(this.waitersExclusive);
+      if (result === FLAG_WAKE_EXCLUSIVE) this.callExclusive();
       return false;
     }
     this.real = mode;
@@ -175,7 +175,7 @@ export class LockState implements Closable {
         : core.lockShared(this.#lock);
     if (result === BUSY) return false;
     if (result === FLAG_WAKE_EXCLUSIVE) {
-      this.attachment.notify(this.waitersExclusive);
+      this.callExclusive();
       return false;
     }
     this.#took(mode, result);
@@ -319,7 +319,7 @@ export class LockState implements Closable {
 
   /** Cancels a claim that was not fulfilled, unless it is that of an upgrade that waits. */
   cancel(): void {
-    if (this.#yieldBell !== undefined) this.#endYielding();
+    if (this.#yieldBell !== undefined && this.#endYielding()) this.callExclusive(); // nobody looks for us now
     const { closed, readOnly } = this.attachment;
     if (this.real === "exclusive" || this.#upgrading || closed || readOnly) return;
     this.#wake(this.attachment.core.lockCancel(this.#lock));
@@ -470,8 +470,8 @@ export class LockState implements Closable {
   }
 
   get #bell(): number {
-    const { i32, doorbell } = this.attachment;
-    return Atomics.load(i32, doorbell >>> 2);
+    const { i32, doorbell, blockedBell } = this.attachment;
+    return (Atomics.load(i32, doorbell >>> 2) + Atomics.load(i32, blockedBell >>> 2)) | 0;
   }
 
   /**
@@ -486,9 +486,10 @@ export class LockState implements Closable {
     return false;
   }
 
-  #endYielding(): void {
+  /** @returns whether we were called meanwhile */
+  #endYielding(): boolean {
     this.#yieldBell = undefined;
-    disarm(this.attachment, this.waitersExclusive);
+    return disarm(this.attachment, this.waitersExclusive);
   }
 
   /** Makes waiting upgrades, and the first task of the queue, try again. */
@@ -499,7 +500,19 @@ export class LockState implements Closable {
   /** @returns how many others wait for exclusive mode and were woken */
   #wake(who: number): number {
     if (who & FLAG_WAKE_SHARED) this.attachment.notify(this.waitersShared);
-    return who & FLAG_WAKE_EXCLUSIVE ? this.attachment.notify(this.waitersExclusive) : 0;
+    return who & FLAG_WAKE_EXCLUSIVE ? this.callExclusive() : 0;
+  }
+
+  /** Calls whoever can have the lock exclusively next. @returns how many others were woken */
+  callExclusive(): number {
+    const { closed, core } = this.attachment;
+    return closed ? 0 : this.attachment.call(this.waitersExclusive, 1, () => core.lockCall(this.#lock));
+  }
+
+  /** A wait for the lock shared has ended without it. */
+  forgo(): void {
+    const { closed, core, readOnly } = this.attachment;
+    if (!closed && !readOnly) this.#wake(core.lockForgo(this.#lock));
   }
 
   /**

@@ -235,7 +235,13 @@ export class Lock {
           taken = state.take(mode, journaled);
           return taken;
         }),
-      failed: () => (asked ? state.cancel() : undefined),
+      passOn: () => {
+        if (mode === "exclusive") state.callExclusive();
+      },
+      failed: () => {
+        if (mode === "shared") state.forgo();
+        else if (asked) state.cancel();
+      },
     };
   }
 

@@ -126,7 +126,7 @@ export class Semaphore extends Signal {
     if (result === BUSY) return undefined;
     if (isError(result)) throw attachment.removed();
     const flags = flagsOf(result);
-    this.finish(flags & FLAG_WAKE);
+    if (flags & FLAG_WAKE) this.#state.call(attachment.core.signalValue(this.offset) >>> 0);
     return (flags & SEMAPHORE_TAKEN) !== 0;
   }
 
@@ -137,8 +137,10 @@ export class Semaphore extends Signal {
     const attempt = (): undefined | typeof NOT_YET => {
       attachment.check(true);
       if (taken || this.#take(count)) return undefined;
-      claims = count > 1;
-      if (claims) attachment.core.semaphoreClaim(this.offset);
+      if (count === 1) return NOT_YET;
+      claims = true;
+      // What came before the claim was seen called others.
+      if (attachment.core.semaphoreClaim(this.offset) === 0 && this.#take(count)) return undefined;
       return NOT_YET;
     };
     const condition = this.condition("semaphore", attempt);
@@ -147,6 +149,7 @@ export class Semaphore extends Signal {
       taken = attachment.retryPastDead(() => this.#take(count));
     };
     condition.failed = () => (claims ? this.#state.giveUp() : undefined);
+    condition.passOn = () => this.#state.call(1);
     return condition;
   }
 
@@ -165,7 +168,8 @@ export class Semaphore extends Signal {
       const text = `it has ${this.value} now, and holds ${COUNT_MAX} at most; nothing was added`;
       throw failure(result, `releasing ${count} of semaphore "${this.name}": ${text}`);
     }
-    this.finish(result);
+    this.finish(result & ~FLAG_WAKE);
+    if (flagsOf(result) & FLAG_WAKE) this.#state.call(count);
   }
 }
 
@@ -199,7 +203,15 @@ class SemaphoreState implements Closable {
   giveUp(): void {
     const { closed, core, readOnly } = this.#attachment;
     if (closed || readOnly || core.semaphoreUnclaim(this.#semaphore) !== FLAG_WAKE) return;
-    this.#attachment.notify(core.signalWaiters(this.#semaphore) >>> 0);
+    this.call(core.signalValue(this.#semaphore) >>> 0);
+  }
+
+  /** Calls one that waits for each of so many. */
+  call(count: number): void {
+    const { closed, core } = this.#attachment;
+    if (closed || count === 0) return;
+    const set = core.signalWaiters(this.#semaphore) >>> 0;
+    this.#attachment.call(set, count, () => core.semaphoreCall(this.#semaphore));
   }
 
   settleLeftOver(): void {

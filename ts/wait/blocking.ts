@@ -1,7 +1,10 @@
 /**
  * Waiting that blocks the thread. The thread checks the condition up to SPINS_MAX times. It then arms the bit of this
- * participant and sleeps on the doorbell, until it is woken, RECHECK_MS have passed, or the timeout has passed. See
+ * participant and sleeps on its second doorbell, until it is woken, RECHECK_MS have passed, or the timeout has passed. See
  * `assembly/waiters.ts`.
+ *
+ * Each check comes after an arm, so it answers a call that has cleared the bit. When the timeout has passed, the thread disarms
+ * before the last check: no call can come after that check. A wait that ends with an exception passes a call on.
  */
 import { RECHECK_MS } from "../../protocol/limits.js";
 import type { Waiting } from "../arguments.js";
@@ -10,7 +13,7 @@ import { native } from "../host/region.js";
 import { monotonicMs, sleepMs } from "../host/runtime.js";
 import { type Attachment, beatAll } from "../segment/attachment.js";
 import { type Condition, NOT_YET, POLL_MS, timedOut } from "./condition.js";
-import { disarm, sharesBit } from "./group.js";
+import { beginBlocking, endBlocking } from "./group.js";
 
 /**
  * How often the condition is checked before the thread sleeps. Within these bounds, the number grows when checking has helped.
@@ -50,43 +53,71 @@ function block<T>(attachment: Attachment, condition: Condition<T>, timeoutMs: nu
   if (timeoutMs === 0) throw timedOut(condition.what, timeoutMs);
   value = spin(condition);
   if (value !== NOT_YET) return value;
-  const begin = monotonicMs();
-  let checked = begin;
+  return attachment.readOnly ? poll(condition, timeoutMs) : sleep(attachment, condition, timeoutMs);
+}
+
+/** For a read-only opener, which nobody can notify. */
+function poll<T>(condition: Condition<T>, timeoutMs: number): T {
+  const rounds = new Rounds(condition, timeoutMs);
   for (;;) {
-    value = sleepOnce(attachment, condition, Math.min(RECHECK_MS, begin + timeoutMs - monotonicMs()));
+    sleepMs(Math.max(0.1, Math.min(POLL_MS, rounds.leftMs)));
+    const value = condition.attempt();
     if (value !== NOT_YET) return value;
-    const now = monotonicMs();
-    if (now - checked >= RECHECK_MS / 2) {
-      checked = now;
-      condition.recheck();
-      beatAll(); // the timer of this thread cannot
-    }
-    if (now - begin < timeoutMs) continue;
-    value = condition.attempt();
-    if (value !== NOT_YET) return value;
-    throw timedOut(condition.what, timeoutMs);
+    if (rounds.over) throw timedOut(condition.what, timeoutMs);
   }
 }
 
-function sleepOnce<T>(
-  attachment: Attachment,
-  condition: Condition<T>,
-  milliseconds: number,
-): T | typeof NOT_YET {
-  if (attachment.readOnly) {
-    sleepMs(Math.max(0.1, Math.min(POLL_MS, milliseconds)));
-    return condition.attempt();
-  }
-  const bell = Atomics.load(attachment.i32, attachment.doorbell >>> 2);
-  attachment.core.waitersArm(condition.waiters);
-  sharesBit(attachment, condition.waiters);
+function sleep<T>(attachment: Attachment, condition: Condition<T>, timeoutMs: number): T {
+  const { core, region, blockedBell, i32 } = attachment;
+  const rounds = new Rounds(condition, timeoutMs);
+  let answered = false;
+  beginBlocking(attachment, condition.waiters);
   try {
-    const value = condition.attempt();
-    if (value !== NOT_YET || milliseconds <= 0) return value;
-    const { region, doorbell } = attachment;
-    attempt("sleeping", () => native.wait(region.object, doorbell, bell, milliseconds));
-    return condition.attempt();
+    do {
+      const bell = Atomics.load(i32, blockedBell >>> 2);
+      core.waitersBlock(condition.waiters);
+      const value = condition.attempt();
+      if (value !== NOT_YET) {
+        answered = true;
+        return value;
+      }
+      const milliseconds = Math.min(RECHECK_MS, rounds.leftMs);
+      if (milliseconds > 0)
+        attempt("sleeping", () => native.wait(region.object, blockedBell, bell, milliseconds));
+    } while (!rounds.over);
+    answered = true; // by the look that follows
   } finally {
-    disarm(attachment, condition.waiters);
+    endBlocking(attachment);
+    if (!answered) condition.passOn?.();
+  }
+  const value = condition.attempt();
+  if (value !== NOT_YET) return value;
+  throw timedOut(condition.what, timeoutMs);
+}
+
+/** How long a wait that blocks goes on, and what it does every RECHECK_MS. */
+class Rounds {
+  readonly #condition: Condition<unknown>;
+  readonly #end: number;
+  #checked = monotonicMs();
+
+  constructor(condition: Condition<unknown>, timeoutMs: number) {
+    this.#condition = condition;
+    this.#end = this.#checked + timeoutMs;
+  }
+
+  get leftMs(): number {
+    return this.#end - monotonicMs();
+  }
+
+  /** Whether the time is over. */
+  get over(): boolean {
+    const now = monotonicMs();
+    if (now - this.#checked >= RECHECK_MS / 2) {
+      this.#checked = now;
+      this.#condition.recheck();
+      beatAll(); // the timer of this thread cannot
+    }
+    return now >= this.#end;
   }
 }

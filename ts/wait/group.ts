@@ -14,6 +14,13 @@
  * notifier clears the bit before it adds to the doorbell. So either this check sees the cleared bit, or another wake-up
  * follows.
  *
+ * If only one participant can take what there is, a notifier calls one. A group arms again before it looks, so the look answers
+ * the call: it takes something, or nothing is there. If the last member ends without a value after its bit was cleared, it passes
+ * the call on, unless the next wait of its queue looks now.
+ *
+ * While the thread blocks in a wait, notifiers use its second doorbell, which nobody watches. So when that wait ends, the groups
+ * whose bit was cleared meanwhile are looked at; see `endBlocking`.
+ *
  * A wait that joins a sleeping group has checked its condition directly before, while the bit was armed or a wake-up was on its
  * way. So it need not check again.
  *
@@ -88,13 +95,14 @@ export class WaitGroup {
     askForTurn();
   }
 
-  delete(one: Wait): void {
+  /** @returns whether a call may have come that no look has answered */
+  delete(one: Wait): boolean {
     one.group = undefined;
     this.members.delete(one);
-    if (this.members.size > 0) return;
+    if (this.members.size > 0) return false;
     turning.delete(this);
     this.#room.groups.delete(this.#waiters);
-    if (this.asleep) this.#wake();
+    return this.asleep && this.#wake();
   }
 
   /** A member ended with a value. Records whether checking before the sleep helped, and if not, whether to try it again. */
@@ -127,10 +135,10 @@ export class WaitGroup {
     this.look();
   }
 
-  #wake(): void {
+  #wake(): boolean {
     this.asleep = false;
     this.#room.sleeps(this.#waiters, false);
-    disarm(this.#room.attachment, this.#waiters);
+    return disarm(this.#room.attachment, this.#waiters);
   }
 
   /** Whether a notifier has cleared our bit since it was armed. */
@@ -140,6 +148,7 @@ export class WaitGroup {
 
   /** Checks all members. The bit is armed before, for those that remain. */
   look(): void {
+    if (this.members.size === 0 || !this.asleep) return; // it has ended, or will look in its turn
     this.unseen = false;
     if (this.asleep && !this.#room.attachment.readOnly) {
       this.#room.attachment.core.waitersArm(this.#waiters);
@@ -175,6 +184,9 @@ export class WaitGroup {
       this.#beginWalk();
     }
   }
+
+  /** Its members have joined it already; see `lookSoon`. */
+  joinGroup(): void {}
 
   recheck(): void {
     for (const one of this.members) {
@@ -279,10 +291,15 @@ export function join(one: Wait): void {
   group.add(one);
 }
 
-/** Disarms, unless promises of this environment sleep with the same bit. */
-export function disarm(attachment: Attachment, waiters: number): void {
-  if (attachment.readOnly || attachment.closed || attachment.sleepers.has(waiters)) return;
-  attachment.core.waitersDisarm(waiters);
+/**
+ * Disarms, unless promises of this environment sleep with the same bit, or this thread does.
+ *
+ * @returns whether somebody had cleared the bit before
+ */
+export function disarm(attachment: Attachment, waiters: number): boolean {
+  if (attachment.readOnly || attachment.closed) return false;
+  if (attachment.sleepers.has(waiters) || attachment.blockedIn === waiters) return false;
+  return attachment.core.waitersDisarm(waiters) === 0;
 }
 
 function answerBells(): void {
@@ -332,10 +349,21 @@ export function lookAgain(attachment: Attachment, waiters: number): void {
   for (const one of group?.members ?? []) lookSoon(one);
 }
 
-/**
- * A blocking wait arms the same bit as sleeping promises. Afterwards the bit does not show any more whether they were notified.
- */
-export function sharesBit(attachment: Attachment, waiters: number): void {
+/** This thread is about to block in that set. It arms the same bit as promises that sleep there, so those look afterwards. */
+export function beginBlocking(attachment: Attachment, waiters: number): void {
+  attachment.blockedIn = waiters;
   const group = rooms.get(attachment)?.groups.get(waiters);
   if (group) group.unseen = true;
+}
+
+/** It blocks no longer. Nobody watches the doorbell that was rung meanwhile: groups whose bit was taken look soon. */
+export function endBlocking(attachment: Attachment): void {
+  const waiters = attachment.blockedIn;
+  attachment.blockedIn = undefined;
+  if (attachment.closed || waiters === undefined) return;
+  attachment.core.waitersUnblock();
+  disarm(attachment, waiters);
+  for (const group of rooms.get(attachment)?.groups.values() ?? []) {
+    if (group.asleep && group.wasNotified) lookSoon(group);
+  }
 }

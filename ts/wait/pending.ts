@@ -133,8 +133,10 @@ export class Wait implements QueuedWait {
       this.#failure ??= { error, gaveUp };
       return;
     }
-    this.#end();
+    const { called, followed } = this.#end();
     try {
+      // A look that threw has taken nothing, though it may have been the answer to a call.
+      if ((called || !gaveUp) && !followed && !this.attachment.closed) this.condition.passOn?.();
       this.condition.failed?.(gaveUp);
     } finally {
       this.#reject(error);
@@ -147,17 +149,19 @@ export class Wait implements QueuedWait {
     this.fail(new IsthmusError("CLOSED", text));
   }
 
-  #end(): void {
+  /** @returns whether a call may have come that no look has answered, and whether the next one of the queue looks now */
+  #end(): { called: boolean; followed: boolean } {
     this.#ended = true;
     clearTimer(this.#timer);
     this.#stopListening?.();
     this.#room.all.delete(this);
-    this.group?.delete(this);
+    const called = this.group?.delete(this) ?? false;
     const { queue } = this.condition;
-    if (!queue || !this.#entry) return;
+    if (!queue || !this.#entry) return { called, followed: false };
     const wasFirst = queue.first === this;
     queue.remove(this.#entry);
     if (wasFirst && queue.first) lookSoon(queue.first as Wait);
+    return { called, followed: queue.first !== undefined };
   }
 }
 

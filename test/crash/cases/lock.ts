@@ -11,12 +11,14 @@ import {
 import type { CrashCase, CrashLane, LivingOn } from "../../lib/crash.js";
 import {
   acquire,
+  callExclusive,
   cancel,
   downgrade,
   Expected,
   type Mode,
   releaseExclusive,
   releaseShared,
+  wakeThem,
 } from "../../lib/hosts/lock.js";
 import { openObject } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
@@ -92,6 +94,20 @@ function* notOurs(lock: number): Script {
   yield* cancel(lock);
 }
 
+/** Whoever wants it exclusively may come again. */
+function* forgoing(lock: number): Script {
+  yield* wakeThem(lock, yield* call("lockForgo", lock));
+  assert.equal(yield* call("lockState", lock), 0);
+}
+
+/** By the one who claims it. */
+function* callsClaimer(lock: number): Script {
+  yield* callExclusive(lock);
+  const set = (yield* call("lockWaitersExclusive", lock)) >>> 0;
+  assert.equal(yield* call("waitersDisarm", set), 0, "not called");
+  yield* cancel(lock);
+}
+
 type Dead = (lock: number, expected: Expected) => Script<unknown>;
 
 /** Somebody did this, and died before its end: when about to write to that offset of the lock, or having done it. */
@@ -124,6 +140,26 @@ function claimed(...modes: Mode[]): LockCase["before"] {
     lane.play(1, releaseShared(lock));
     return new Expected();
   };
+}
+
+/** The victim claimed the lock while survivor 1 held it shared, and is armed; then survivor 1 gave it back. */
+function claimedAndArmed(lane: CrashLane, lock: number): Expected {
+  lane.play(1, acquire(lock, "shared", []));
+  lane.play(0, call("lockExclusive", lock, 0, 0));
+  lane.play(0, call("waitersArm", lane.play(0, call("lockWaitersExclusive", lock)) >>> 0));
+  lane.play(1, call("lockReleaseShared", lock));
+  return new Expected();
+}
+
+/** Somebody released it while others waited for it shared, and those have gone. */
+function keptForNobody(lane: CrashLane, lock: number): Expected {
+  const expected = sharedFirst(lane, lock);
+  const [shared, alone] = ["lockWaitersShared", "lockWaitersExclusive"].map(
+    (name) => lane.play(2, call(name, lock)) >>> 0,
+  ) as [number, number];
+  lane.play(2, call("waitersDisarm", shared));
+  lane.play(2, call("waitersArm", alone));
+  return expected;
 }
 
 /** There were shared holders, and they have gone: the lock says that there may be some. */
@@ -246,6 +282,8 @@ const CASES: LockCase[] = [
   { name: "upgrade after one died upgrading", run: upgrade, before: claimed("shared", "upgrade") },
   { name: "exclusive when those who wait for shared come first", run: exclusive, before: sharedFirst },
   { name: "shared when those who wait for shared come first", run: sharedAsFirst, before: sharedFirst },
+  { name: "the last one that it is kept for gives up", run: forgoing, before: keptForNobody },
+  { name: "who claims it is called", run: callsClaimer, before: claimedAndArmed },
   { name: "exclusive when it is broken", run: exclusive, before: broken },
   { name: "exclusive after it was held shared", run: exclusive, before: onceShared },
   { name: "upgrade after it was held shared", run: upgrade, before: onceShared },

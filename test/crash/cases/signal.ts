@@ -9,7 +9,7 @@ import {
   SEMAPHORE_TAKEN,
 } from "../../../protocol/layout.js";
 import type { CrashCase } from "../../lib/crash.js";
-import { notify, openObject, overcome } from "../../lib/hosts/segment.js";
+import { callSome, notify, openObject, overcome } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
 import { FILLS, type Fill, populate, slotsOf, someoneDied } from "./ground.js";
 
@@ -33,7 +33,7 @@ const LOST_SLOT = 7;
 function* take(signal: number, count = 1, dead: readonly number[] = [LOST_SLOT]): Script {
   const result = yield* overcome(dead, () => call("semaphoreTry", signal, count));
   assert.ok(result, `${count} are not to be had: ${result}`);
-  if (result & FLAG_WAKE) yield* notify((yield* call("signalWaiters", signal)) >>> 0);
+  if (result & FLAG_WAKE) yield* callThem(signal, yield* call("signalValue", signal));
   assert.equal(result & ~FLAG_WAKE, SEMAPHORE_TAKEN);
 }
 
@@ -41,14 +41,17 @@ function* take(signal: number, count = 1, dead: readonly number[] = [LOST_SLOT])
 function* claimAndTake(signal: number): Script {
   assert.equal(yield* call("semaphoreTry", signal, 3), 0);
   assert.equal(yield* claim(signal), 0);
-  yield* give(signal, 1);
+  const set = (yield* call("signalWaiters", signal)) >>> 0;
+  yield* call("waitersArm", set);
+  yield* give(signal, 1); // calls who claims
+  assert.equal(yield* call("waitersDisarm", set), 0, "another one was called");
   yield* take(signal, 3);
 }
 
 function* claimAndGiveUp(signal: number): Script {
   assert.equal(yield* claim(signal), 0);
   const result = yield* call("semaphoreUnclaim", signal);
-  if (result === FLAG_WAKE) yield* notify((yield* call("signalWaiters", signal)) >>> 0);
+  if (result === FLAG_WAKE) yield* callThem(signal, yield* call("signalValue", signal));
   else assert.equal(result, 0);
 }
 
@@ -58,8 +61,13 @@ function* claim(signal: number): Script<number | undefined> {
 
 function* give(signal: number, count: number): Script {
   const result = yield* call("semaphoreRelease", signal, count);
-  if (result === 1) yield* notify((yield* call("signalWaiters", signal)) >>> 0);
+  if (result === 1) yield* callThem(signal, count);
   else assert.equal(result, 0);
+}
+
+function* callThem(signal: number, count: number): Script {
+  const set = (yield* call("signalWaiters", signal)) >>> 0;
+  yield* callSome(set, count, () => call("semaphoreCall", signal));
 }
 
 function* set(signal: number, signaled: number): Script {

@@ -4,6 +4,7 @@ import {
   END_CLOSED,
   END_DEAD,
   END_REPORTED,
+  PARTICIPANT_BLOCKED_BELL_OFFSET,
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANTS_OFFSET,
@@ -22,7 +23,7 @@ import {
   type Ring,
   send,
 } from "../../lib/hosts/ring.js";
-import { markDead, notify, ringWish } from "../../lib/hosts/segment.js";
+import { callSome, markDead, notify, ringWish } from "../../lib/hosts/segment.js";
 import { call, type Script, write } from "../../lib/script.js";
 import { useRing } from "./directory.js";
 import { FILLS, type Fill, onEachFill, populate, SLOTS, slotsOf, someoneDied } from "./ground.js";
@@ -58,9 +59,14 @@ function doorbellOf(id: number): number {
   return PARTICIPANTS_OFFSET + (SLOTS[id] as number) * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
 }
 
-/** How often the doorbell was rung. */
+/** How often its doorbells were rung. */
 function rings(view: DataView, id: number): number {
-  return view.getUint32(doorbellOf(id), true);
+  const blocked = doorbellOf(id) + PARTICIPANT_BLOCKED_BELL_OFFSET - PARTICIPANT_DOORBELL_OFFSET;
+  return view.getUint32(doorbellOf(id), true) + view.getUint32(blocked, true);
+}
+
+function callOne(set: number): Script {
+  return callSome(set, 1, () => call("waitersCall", set));
 }
 
 const arm =
@@ -99,6 +105,46 @@ const SET_CASES: SetCase[] = [
     operation: notify,
     rings: [1, 2],
     // The summary is about to be cleared, or to be set again: whoever arms just then must not be forgotten.
+    meanwhile: (lane, set, address) => {
+      const word = set + WAITERS_WORDS_OFFSET + 4 * (SLOTS[1] >>> 5);
+      const armed = lane.view.getUint32(word, true) !== 0 || rings(lane.view, 1) > 0;
+      if (address === set + WAITERS_SUMMARY_OFFSET && !armed) arm(1, 2)(lane, set);
+    },
+  },
+  {
+    name: "block, and no longer",
+    before: arm(1),
+    *operation(set) {
+      yield* call("waitersBlock", set);
+      yield* notify(set);
+      yield* call("waitersArm", set); // blocks no longer, as when that was cut off
+      yield* call("waitersBlock", set);
+      yield* call("waitersUnblock");
+      assert.equal(yield* call("waitersDisarm", set), 1, "nobody has taken it");
+      assert.equal(yield* call("waitersDisarm", set), 0, "it is gone");
+    },
+    rings: [0, 1],
+  },
+  { name: "call one of two", before: arm(1, 2), operation: (set) => callOne(set), rings: [1] },
+  {
+    name: "call one after the other",
+    before: (lane, set) => {
+      arm(1, 2)(lane, set);
+      lane.play(1, callOne(set));
+      lane.play(1, call("waitersArm", set));
+      lane.view.setUint32(doorbellOf(1), 0, true);
+    },
+    operation: (set) => callOne(set),
+    rings: [2],
+  },
+  {
+    name: "call one while somebody arms",
+    before: (lane, set) => {
+      arm(1)(lane, set);
+      lane.play(1, call("waitersDisarm", set));
+    },
+    operation: (set) => callOne(set),
+    rings: [1, 2],
     meanwhile: (lane, set, address) => {
       const word = set + WAITERS_WORDS_OFFSET + 4 * (SLOTS[1] >>> 5);
       const armed = lane.view.getUint32(word, true) !== 0 || rings(lane.view, 1) > 0;

@@ -5,6 +5,7 @@ import { LOCK_SHARED_FIRST, LOCK_SHARED_PRESENT, OBJECT_LOCK } from "../../../pr
 import type { World } from "../../lib/explore.js";
 import {
   acquire,
+  callExclusive,
   cancel,
   downgrade,
   Expected,
@@ -15,7 +16,14 @@ import {
   take,
   wakeThem,
 } from "../../lib/hosts/lock.js";
-import { joinSegment, leaveSegment, markDead, openObject, waitFor } from "../../lib/hosts/segment.js";
+import {
+  joinSegment,
+  leaveSegment,
+  markDead,
+  openObject,
+  waitFor,
+  waitInVain,
+} from "../../lib/hosts/segment.js";
 import { attempt, call, type Script } from "../../lib/script.js";
 import { type Explored, OBSERVER, populate, SLOTS } from "./ground.js";
 
@@ -267,6 +275,43 @@ function cancelling(): Explored {
   };
 }
 
+/** One sleeps and gives up, perhaps after it was called; another one that sleeps gets the lock all the same. */
+function givingUp(mode: Mode, preemptions: number): Explored {
+  function* waits(): Script {
+    const set = (yield* call(mode === "shared" ? "lockWaitersShared" : "lockWaitersExclusive", lock)) >>> 0;
+    const passOn = function* (): Script {
+      if (mode === "exclusive") yield* callExclusive(lock);
+    };
+    const look = (): Script<Told | undefined> => take(lock, mode);
+    if (yield* waitInVain(set, passOn, look)) {
+      yield* inside(1, mode);
+      yield* giveBack(1, mode);
+    } else if (mode === "exclusive") yield* cancel(lock);
+    else yield* wakeThem(lock, yield* call("lockForgo", lock));
+  }
+  /** As a thread whose recheck does not come. */
+  function* sleeps(world: World): Script {
+    const set = (yield* call("lockWaitersExclusive", lock)) >>> 0;
+    yield* waitFor(world.arena.view, SLOTS[2], set, () => take(lock, "exclusive"), true);
+    yield* inside(2, "exclusive");
+    yield* giveBack(2, "exclusive");
+  }
+  return {
+    name: `lock, one gives up waiting for it ${mode} while another sleeps`,
+    preemptions,
+    before: (world) => {
+      prepare(world);
+      world.play(0, acquire(lock, "exclusive", []));
+    },
+    scripts: (world) => {
+      holders = new Holders();
+      holders.enter(0, "exclusive");
+      return [giveBack(0, "exclusive"), waits(), sleeps(world)];
+    },
+    after: isFree,
+  };
+}
+
 /** One dies at any write, in this mode; the others go on, and are told until one of them repairs the data. */
 function dying(mode: Mode, others: Mode[], preemptions: number): Explored {
   let told: Told[] = [];
@@ -376,6 +421,8 @@ export const lockScenarios: Explored[] = [
   downgrading(["exclusive"], 3),
   downgrading(["exclusive", "shared"], 1),
   cancelling(),
+  givingUp("exclusive", 3),
+  givingUp("shared", 3),
   dying("exclusive", ["exclusive"], 2),
   dying("exclusive", ["exclusive", "shared"], 1),
   dying("shared", ["exclusive", "exclusive"], 1),

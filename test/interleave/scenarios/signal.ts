@@ -1,9 +1,15 @@
 /** No more is taken from a semaphore than is given, no addition is lost, and nobody sleeps past what he waits for. */
 import { strict as assert } from "node:assert";
 import { BUSY } from "../../../protocol/errors.js";
-import { OBJECT_COUNTER, OBJECT_EVENT, OBJECT_SEMAPHORE, SEMAPHORE_TAKEN } from "../../../protocol/layout.js";
+import {
+  FLAG_WAKE,
+  OBJECT_COUNTER,
+  OBJECT_EVENT,
+  OBJECT_SEMAPHORE,
+  SEMAPHORE_TAKEN,
+} from "../../../protocol/layout.js";
 import type { World } from "../../lib/explore.js";
-import { notify, openObject, waitFor } from "../../lib/hosts/segment.js";
+import { callSome as callEach, notify, openObject, waitFor, waitInVain } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
 import { type Explored, OBSERVER, populate, SLOTS } from "./ground.js";
 
@@ -17,17 +23,18 @@ function prepare(type: number, first: number): (world: World) => void {
 }
 
 /** Waits until it has taken so many, as `ts/sync/semaphore.ts` does: who waits for several claims what comes. */
-function* take(world: World, id: number, count = 1): Script {
-  function* look(): Script<true | undefined> {
+function* take(world: World, id: number, count = 1, blocks = false): Script {
+  function* look(again = true): Script<true | undefined> {
     const result = (yield* call("semaphoreTry", signal, count)) >>> 0;
     if (result !== BUSY && result & SEMAPHORE_TAKEN) {
-      yield* wakeIf(result & ~SEMAPHORE_TAKEN);
+      if (result & FLAG_WAKE) yield* callAll();
       return true;
     }
-    if (count > 1) yield* call("semaphoreClaim", signal);
-    return undefined;
+    // What came before the claim was seen called others.
+    const claimed = count > 1 && (yield* call("semaphoreClaim", signal)) === 0;
+    return claimed && again ? yield* look(false) : undefined;
   }
-  yield* until(world, id, look);
+  yield* until(world, id, look, blocks);
 }
 
 function* signaled(world: World, id: number): Script {
@@ -36,10 +43,28 @@ function* signaled(world: World, id: number): Script {
   });
 }
 
-function* until(world: World, id: number, look: () => Script<true | undefined>): Script {
+function* until(world: World, id: number, look: () => Script<true | undefined>, blocks = false): Script {
   if (yield* look()) return;
   const set = (yield* call("signalWaiters", signal)) >>> 0;
-  yield* waitFor(world.arena.view, SLOTS[id] as number, set, look);
+  yield* waitFor(world.arena.view, SLOTS[id] as number, set, look, blocks);
+}
+
+/** Calls one that waits for each of so many. */
+function* callSome(count: number): Script {
+  const set = (yield* call("signalWaiters", signal)) >>> 0;
+  yield* callEach(set, count, () => call("semaphoreCall", signal));
+}
+
+/** The same for each that is there, after a claim of ours has ended. */
+function* callAll(): Script {
+  yield* callSome(yield* call("signalValue", signal));
+}
+
+/** Gives so many. */
+function* give(count = 1): Script {
+  const result = yield* call("semaphoreRelease", signal, count);
+  assert.ok(result <= 1, `error ${result}`);
+  if (result & FLAG_WAKE) yield* callSome(count);
 }
 
 function* wakeIf(result: number): Script {
@@ -55,7 +80,7 @@ function semaphore(permits: number, participants: number, preemptions: number): 
     assert.ok(++inside <= permits, `${inside} have taken one of ${permits}`);
     yield* call("selfCheck");
     inside--;
-    yield* wakeIf(yield* call("semaphoreRelease", signal, 1));
+    yield* give();
   }
   return {
     name: `semaphore, ${participants} share ${permits}`,
@@ -78,9 +103,6 @@ function semaphoreTwice(): Explored {
     yield* take(world, id);
     yield* take(world, id);
   }
-  function* give(): Script {
-    yield* wakeIf(yield* call("semaphoreRelease", signal, 1));
-  }
   return {
     name: "semaphore, one takes what two give",
     preemptions: 3,
@@ -99,7 +121,7 @@ function semaphoreCounts(counts: number[], permits: number, preemptions: number)
     assert.ok(inside <= permits, `${inside} of ${permits} are taken`);
     yield* call("selfCheck");
     inside -= count;
-    yield* wakeIf(yield* call("semaphoreRelease", signal, count));
+    yield* give(count);
   }
   return {
     name: `semaphore, ${counts.join(" and ")} out of ${permits}`,
@@ -113,6 +135,59 @@ function semaphoreCounts(counts: number[], permits: number, preemptions: number)
       assert.equal(world.play(OBSERVER, call("signalValue", signal)), permits);
       assert.equal(world.play(OBSERVER, call("semaphoreClaim", signal)), 0, "a claim is left");
     },
+  };
+}
+
+/** One gives what two wait for, who sleep on doorbells of either kind: each that is given is taken. */
+function semaphoreSleepers(count: number, blocks: boolean, preemptions: number): Explored {
+  return {
+    name: `semaphore, ${count} given at once, one waits ${blocks ? "blocking" : "in its event loop"}`,
+    preemptions,
+    before: prepare(OBJECT_SEMAPHORE, 0),
+    scripts: (world) => [give(count), take(world, 1, 1, blocks), take(world, 2)],
+    after: (world) => assert.equal(world.play(OBSERVER, call("signalValue", signal)), 0),
+  };
+}
+
+/** One waits and gives up, perhaps after it was called: another one that sleeps does not miss what was given. */
+function semaphoreGivesUp(passesOn: boolean, preemptions: number): Explored {
+  return {
+    name: `semaphore, one gives up, another sleeps${passesOn ? "" : ", and nothing is passed on"}`,
+    preemptions,
+    before: prepare(OBJECT_SEMAPHORE, 0),
+    scripts: (world) => [
+      give(),
+      (function* (): Script {
+        const set = (yield* call("signalWaiters", signal)) >>> 0;
+        const look = function* (): Script<boolean> {
+          return (((yield* call("semaphoreTry", signal, 1)) >>> 0) & SEMAPHORE_TAKEN) !== 0;
+        };
+        const passOn = (): Script => (passesOn ? callSome(1) : callSome(0));
+        if (yield* waitInVain(set, passOn, look)) yield* give();
+      })(),
+      take(world, 2),
+    ],
+    after: (world) => assert.equal(world.play(OBSERVER, call("signalValue", signal)), 0),
+  };
+}
+
+/** @internal The bug of a host for planted.test.ts. */
+export const nothingIsPassedOn = semaphoreGivesUp(false, 2);
+
+/** One waits for several while others give one by one and take one: it claims, and nobody sleeps through what is left. */
+function semaphoreClaimed(preemptions: number): Explored {
+  return {
+    name: "semaphore, one claims two while another waits for one",
+    preemptions,
+    before: prepare(OBJECT_SEMAPHORE, 0),
+    scripts: (world) => [
+      (function* (): Script {
+        for (let given = 0; given < 3; given++) yield* give();
+      })(),
+      take(world, 1, 2),
+      take(world, 2),
+    ],
+    after: (world) => assert.equal(world.play(OBSERVER, call("signalValue", signal)), 0),
   };
 }
 
@@ -209,6 +284,10 @@ export const signalScenarios: Explored[] = [
   semaphore(1, 3, 2),
   semaphore(2, 3, 2),
   semaphoreTwice(),
+  semaphoreSleepers(2, true, 3),
+  semaphoreSleepers(2, false, 3),
+  semaphoreGivesUp(true, 3),
+  semaphoreClaimed(3),
   semaphoreCounts([2, 1], 2, 3),
   semaphoreCounts([2, 2], 3, 3),
   semaphoreCounts([2, 1, 1], 2, 2),

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { BROKEN, BUSY } from "../../../protocol/errors.js";
 import { LOCK_OWNER_DIED } from "../../../protocol/layout.js";
 import { call, type Script } from "../script.js";
-import { CoreError, notify, overcome } from "./segment.js";
+import { CoreError, callSome, notify, overcome } from "./segment.js";
 
 const WAKE_SHARED = 1;
 const WAKE_EXCLUSIVE = 2;
@@ -90,9 +90,14 @@ export function* acquire(
   return told;
 }
 
+/** Calls whoever can have the lock exclusively next. */
+export function* callExclusive(lock: number): Script {
+  yield* callSome((yield* call("lockWaitersExclusive", lock)) >>> 0, 1, () => call("lockCall", lock));
+}
+
 export function* wakeThem(lock: number, who: number): Script {
   if (who & WAKE_SHARED) yield* notify((yield* call("lockWaitersShared", lock)) >>> 0);
-  if (who & WAKE_EXCLUSIVE) yield* notify((yield* call("lockWaitersExclusive", lock)) >>> 0);
+  if (who & WAKE_EXCLUSIVE) yield* callExclusive(lock);
 }
 
 /** `told` is what the holder was told, and has not repaired. */

@@ -10,6 +10,7 @@ import {
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANTS_OFFSET,
+  RESULT_CALL_ALL,
   SUSPECT_GONE,
   SUSPECT_NONE,
 } from "../../../protocol/layout.js";
@@ -92,28 +93,52 @@ export function* notify(set: number): Script {
     const bell = (yield* call("waitersTake", set, from)) >>> 0;
     if (bell === 0) return;
     yield* wake(bell);
-    from = (bell - PARTICIPANTS_OFFSET - PARTICIPANT_DOORBELL_OFFSET) / PARTICIPANT_BYTES + 1;
+    from = Math.floor((bell - PARTICIPANTS_OFFSET - PARTICIPANT_DOORBELL_OFFSET) / PARTICIPANT_BYTES) + 1;
   }
 }
 
-/** Repeats the attempt until it gives something, asleep in between. */
+/** Calls one participant for each of `count` things; `next` is the function that says who takes next. */
+export function* callSome(set: number, count: number, next: () => Script<number>): Script {
+  for (let called = 0; called < count; called++) {
+    const bell = (yield* next()) >>> 0;
+    if (bell === 0) return;
+    if (bell === RESULT_CALL_ALL) return yield* notify(set);
+    yield* wake(bell);
+  }
+}
+
+/** Repeats the attempt until it gives something, asleep in between; blocking the thread, or in an event loop. */
 export function* waitFor<T>(
   view: DataView,
   slot: number,
   set: number,
   look: () => Script<T | undefined>,
+  blocks = false,
 ): Script<T> {
-  const bell = (yield* call("doorbell", slot)) >>> 0;
+  const bell = (yield* call(blocks ? "blockedBell" : "doorbell", slot)) >>> 0;
   for (;;) {
     const rung = view.getUint32(bell, true);
-    yield* call("waitersArm", set);
+    yield* call(blocks ? "waitersBlock" : "waitersArm", set);
     const found = yield* look();
     if (found !== undefined) {
+      if (blocks) yield* call("waitersUnblock");
       yield* call("waitersDisarm", set);
       return found;
     }
     yield* sleep(bell, rung);
   }
+}
+
+/** Waits for one look only, as a promise whose signal is aborted: what it was called for it passes on. */
+export function* waitInVain(set: number, passOn: () => Script, look: () => Script<unknown>): Script<boolean> {
+  yield* call("waitersArm", set);
+  if (yield* look()) {
+    yield* call("waitersDisarm", set);
+    return true;
+  }
+  yield* call("selfCheck"); // asleep, when its signal is aborted
+  if ((yield* call("waitersDisarm", set)) === 0) yield* passOn();
+  return false;
 }
 
 // --- directory ---

@@ -25,6 +25,18 @@ export const BUGS: Bug[] = [
     "core.eventPasses(this.offset, this.#word)",
     "ts/sync/signals",
   ),
+  semaphore(
+    "a permit wakes all that wait",
+    "this.#attachment.call(set, count, () => core.semaphoreCall(this.#semaphore));",
+    "this.#attachment.notify(set);",
+    "processes/wakeups/counted",
+  ),
+  lockState(
+    "a release wakes all that wait for the lock exclusively",
+    "this.attachment.call(this.waitersExclusive, 1, () => core.lockCall(this.#lock))",
+    "this.attachment.notify(this.waitersExclusive)",
+    "processes/wakeups/counted",
+  ),
   coreSignal(
     "who waits for an event that was signaled and reset does not pass",
     " || word != begin;",
@@ -112,7 +124,7 @@ export const BUGS: Bug[] = [
   ),
   semaphore(
     "who waits for several claims nothing",
-    "if (claims) attachment.core.semaphoreClaim(this.offset);",
+    "if (attachment.core.semaphoreClaim(this.offset) === 0 && this.#take(count)) return undefined;",
     "",
     "ts/sync/signals",
   ),

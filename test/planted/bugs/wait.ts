@@ -33,7 +33,32 @@ export const BUGS: Bug[] = [
     "void beatAll;",
     "ts/wait/ends",
   ),
-  blocking("a blocked thread leaves its bit", "disarm(attachment, condition.waiters);", "", "ts/wait/ends"),
+  blocking("a blocked thread leaves its bit", "endBlocking(attachment);", "", "ts/wait/ends"),
+  blocking(
+    "a blocked thread sleeps on the bell that its event loop watches",
+    "native.wait(region.object, blockedBell, bell, milliseconds)",
+    "native.wait(region.object, attachment.doorbell, bell, milliseconds)",
+    "processes/wakeups/wakeups.test",
+    "processes/wakeups/counted",
+  ),
+  group(
+    "promises that were called while their thread blocked sleep on",
+    "if (group.asleep && group.wasNotified) lookSoon(group);",
+    "void lookSoon;",
+    "processes/wakeups/counted",
+  ),
+  pending(
+    "an aborted wait keeps the call that it got",
+    "(called || !gaveUp) && !followed",
+    "!called && !gaveUp && !followed",
+    "ts/wait/pass-on",
+  ),
+  pending(
+    "each wait that gives up calls another one",
+    "(called || !gaveUp) && !followed",
+    "!followed",
+    "ts/wait/pass-on",
+  ),
   blocking(
     "a blocking wait with a timeout never looks twice",
     "if (timeoutMs === 0) throw",
@@ -48,8 +73,8 @@ export const BUGS: Bug[] = [
   ),
   group(
     "the bit of a group stays when its last member leaves",
-    "if (this.asleep) this.#wake();",
-    "",
+    "return this.asleep && this.#wake();",
+    "return false;",
     "ts/wait/ends",
   ),
   group(

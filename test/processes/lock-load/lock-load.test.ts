@@ -11,9 +11,11 @@ import * as assert from "uvu/assert";
 import {
   LOCK_WAITERS_OFFSET,
   OBJECT_ALIGNMENT,
+  PARTICIPANT_BLOCKED_BELL_OFFSET,
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANTS_OFFSET,
+  WAITERS_WORDS_OFFSET,
 } from "../../../protocol/layout.js";
 import { objectOffset, peek32 } from "../../lib/poke.js";
 import { Agent } from "../../lib/processes.js";
@@ -29,8 +31,10 @@ const ROUNDS = Number(process.env.ISTHMUS_ROUNDS ?? 50_000);
 const BATCH = 500;
 const random = randomFrom(printedSeed());
 
-function doorbell(slot: number): number {
-  return PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET;
+/** How often the doorbells of a participant were rung. */
+function ringsOf(name: string, slot: number): number {
+  const at = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES;
+  return peek32(name, at + PARTICIPANT_DOORBELL_OFFSET) + peek32(name, at + PARTICIPANT_BLOCKED_BELL_OFFSET);
 }
 
 /** Stops one of them after the other for some milliseconds, wherever it is, until the work is done. */
@@ -88,9 +92,7 @@ async function load(
     // A runtime may start threads of its own, but not with every wait.
     assert.ok(now <= (threads[i] as number) + 16, `${agent.name} has ${now} threads after ${threads[i]}`);
   }
-  const rings = segment
-    .participants()
-    .reduce((sum, { slot }) => sum + peek32(segment.name, doorbell(slot)), 0);
+  const rings = segment.participants().reduce((sum, { slot }) => sum + ringsOf(segment.name, slot), 0);
   console.log(`${rings} wake-ups, ${stops} stops`);
   if (stopping) assert.ok(stops > 0);
   if (forgetful) assert.ok(rings >= batches, `only ${rings} wake-ups in ${batches} batches`);
@@ -122,7 +124,9 @@ async function meetInDeadlock(name: string, [first, second]: Agent[]): Promise<v
 /** What is still armed in the two sets of the lock's waiters; each has two words in a segment of 64 participants. */
 function waiters(name: string): number[] {
   const sets = objectOffset(name, "lock") + LOCK_WAITERS_OFFSET;
-  const words = [sets, sets + OBJECT_ALIGNMENT].flatMap((set) => [4, 8].map((at) => peek32(name, set + at)));
+  const words = [sets, sets + OBJECT_ALIGNMENT].flatMap((set) =>
+    [0, 4].map((at) => peek32(name, set + WAITERS_WORDS_OFFSET + at)),
+  );
   return words.filter((bits) => bits !== 0);
 }
 

@@ -14,7 +14,7 @@ import { node } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
 import { pause, until, within } from "../../lib/watchdog.js";
 import { mapped, native } from "../../shims/objects.js";
-import { BELL, CASES, type Case, value, WAITER_SLOT } from "./wakeups-cases.js";
+import { BELL, BLOCKED_BELL, CASES, type Case, value, WAITER_SLOT } from "./wakeups-cases.js";
 
 /** Time for a waiter that somebody has woken to end its wait. Milliseconds. */
 const HELD_BACK_MS = 20;
@@ -106,7 +106,9 @@ async function isWokenBy(one: Case, wait: string): Promise<void> {
     const set = one.set(name);
     await untilItSleeps(waiter, name, set);
     const rings = await withoutWaking(act);
-    assert.ok(rings.includes(BELL), "its bell was not rung");
+    const [bell, other] = wait.endsWith("Sync") ? [BLOCKED_BELL, BELL] : [BELL, BLOCKED_BELL];
+    assert.ok(rings.includes(bell), "its bell was not rung");
+    assert.not(rings.includes(other), "a bell was rung on which nobody sleeps");
     await pause(HELD_BACK_MS);
     assert.not(ended, "it did not sleep until it was woken");
     const woken = wakeForReal(name, rings, waiting);

@@ -1,0 +1,93 @@
+/** A wait that ends after it was called, and has not looked since, passes the call on: somebody else's bell rings at once. */
+import { MiB, Segment } from "isthmus";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  LOCK_WAITERS_OFFSET,
+  OBJECT_ALIGNMENT,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_DOORBELL_OFFSET,
+  PARTICIPANTS_OFFSET,
+  SIGNAL_WAITERS_OFFSET,
+  WAITERS_WORDS_OFFSET,
+} from "../../../protocol/layout.js";
+import { objectOffset, peek32 } from "../../lib/poke.js";
+import { segmentName } from "../../lib/segments.js";
+import { pause, until, within } from "../../lib/watchdog.js";
+
+const LIMIT = { timeoutMs: 1_000_000 };
+
+/** What the first of two sleepers waits for, who gives it, and how its wait ends. */
+interface Case {
+  name: string;
+  set(name: string): number;
+  wait(opened: Segment, signal: AbortSignal): Promise<{ release(): void } | undefined>;
+}
+
+const CASES: Case[] = [
+  {
+    name: "a semaphore",
+    set: (name) => objectOffset(name, "semaphore") + SIGNAL_WAITERS_OFFSET,
+    wait: async (opened, signal) => {
+      await opened.semaphore("semaphore", { initial: 0 }).acquire({ ...LIMIT, signal });
+      return undefined;
+    },
+  },
+  {
+    name: "a lock",
+    set: (name) => objectOffset(name, "lock") + LOCK_WAITERS_OFFSET + OBJECT_ALIGNMENT,
+    wait: (opened, signal) => opened.lock("lock").acquire("exclusive", { ...LIMIT, signal }),
+  },
+];
+
+for (const { name, set, wait } of CASES) {
+  for (const how of ["its signal is aborted", "its segment is closed"]) {
+    test(`the first of two that wait for ${name} is called, and ${how}: the second one is called`, async () => {
+      using segment = Segment.create(segmentName("pass-on"), { bytes: MiB });
+      const semaphore = segment.semaphore("semaphore", { initial: 0 });
+      const held = segment.lock("lock").acquireSync("exclusive");
+      using first = Segment.open(segment.name);
+      using second = Segment.open(segment.name);
+      const rings = (slot: number): number =>
+        peek32(segment.name, PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET);
+      const armed = (): number => peek32(segment.name, set(segment.name) + WAITERS_WORDS_OFFSET);
+      const [leaving, staying] = [new AbortController(), new AbortController()];
+      const failing = wait(first, leaving.signal).then(
+        () => "taken",
+        () => "given up",
+      );
+      await until("the first one sleeps", () => armed() === 0b010);
+      const waiting = wait(second, staying.signal);
+      await until("both sleep", () => armed() === 0b110);
+      // No turn of the event loop comes in between: the first one is called and does not look.
+      const before = rings(2);
+      if (name === "a semaphore") semaphore.release();
+      else held.release();
+      assert.is(armed(), 0b100, "not the first one was called, or not it alone");
+      if (how === "its signal is aborted") leaving.abort(new Error("given up"));
+      else first.close();
+      assert.is(rings(2), before + 1, "the call was not passed on");
+      assert.is(await failing, "given up");
+      (await within("the second one", waiting))?.release();
+    });
+  }
+}
+
+test("a wait that gives up without having been called wakes nobody", async () => {
+  using segment = Segment.create(segmentName("pass-on"), { bytes: MiB });
+  segment.semaphore("semaphore", { initial: 0 });
+  using first = Segment.open(segment.name);
+  using second = Segment.open(segment.name);
+  const [semaphore] = CASES as [Case];
+  const set = semaphore.set(segment.name);
+  const [leaving, staying] = [new AbortController(), new AbortController()];
+  const waits = [semaphore.wait(first, leaving.signal), semaphore.wait(second, staying.signal)];
+  for (const wait of waits) wait.catch(() => {});
+  await until("both sleep", () => peek32(segment.name, set + WAITERS_WORDS_OFFSET) === 0b110);
+  leaving.abort(new Error("given up"));
+  await pause(0);
+  assert.is(peek32(segment.name, set + WAITERS_WORDS_OFFSET), 0b100, "the other one was called");
+  staying.abort(new Error("given up"));
+});
+
+test.run();

@@ -167,8 +167,8 @@ export function waitersTake(set: usize, from: u32): usize {
 
 /**
  * Calls one: rings it and returns the offset of its doorbell, for the host to wake it; 0 when nobody waits; RESULT_CALL_ALL when
- * the host must ring the whole set, because others may have overlooked somebody (see `hides`). It begins after the one that was called
- * last, so that everybody has a turn. Who is known to be dead is passed over.
+ * the host must ring the whole set, because others may have overlooked somebody (see `hides`). It begins after the one that was
+ * called last, so that everybody has a turn. Who is known to be dead is passed over.
  */
 export function waitersCall(set: usize): usize {
   const words = participants >>> 5;

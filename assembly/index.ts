@@ -47,6 +47,14 @@ export {
   heapSetLayout,
   heapSetRoot,
 } from "./memory";
+export {
+  openingBytes,
+  openingGeneration,
+  openingLook,
+  openingNext,
+  openingTemporary,
+  openingZeros,
+} from "./opening";
 export { ownerKept } from "./owner";
 export {
   answers,

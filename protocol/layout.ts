@@ -379,6 +379,29 @@ export const RESULT_CALL_ALL = 1;
 export const FLAG_WAKE_SHARED = 1;
 /** Flag of functions of a lock: the caller must wake those that wait for exclusive mode. */
 export const FLAG_WAKE_EXCLUSIVE = 2;
+/** Wish of an opener: to write, so that it becomes a participant. */
+export const OPEN_WRITES = 1;
+/** Wish of an opener: what does not exist is made. */
+export const OPEN_CREATES = 2;
+/** Wish of an opener: what exists is refused. */
+export const OPEN_EXCLUSIVE = 4;
+/** The object is a file: it belongs to its user, and its size may differ from what was asked for. */
+export const OPEN_FILE = 8;
+/** Whoever creates the segment is at work: the kernel says that KERNEL_LOCK_CREATION is held. */
+export const OPEN_CREATOR_LIVES = 16;
+/** What an opener does next: map the object, then `validate`. */
+export const NEXT_MAP = 0;
+/** What an opener does next: give the object the size that was asked for, map it, and `create`. */
+export const NEXT_MAKE = 1;
+/** What an opener does next: `create` in the size that is mapped. */
+export const NEXT_CREATE = 2;
+/** What an opener does next: remove the name, and begin again. */
+export const NEXT_REMOVE = 3;
+/** What an opener does next: let go of the object, wait for its creator, and begin again. */
+export const NEXT_WAIT = 4;
+/** What an opener does next: a writer joins; a reader has it open. */
+export const NEXT_ENTER = 5;
+
 /** u64: version of the value that `latestRead` has copied */
 export const ANSWER_VERSION_OFFSET = 0;
 /** u64: entry of the object that `objectOpen` has found or made */

@@ -14,7 +14,7 @@ const common = words(`
 /** What one kind of object consists of: its OBJECT_VERSION_… stands for it. */
 const kinds = words("RING RECORD OWNER LATEST LOCK SIGNAL SEMAPHORE EVENT");
 /** Numbers of kinds, numbers for display, and what passes between a core and its own host. */
-const others = words("OBJECT OBJECT_VERSION RUNTIME CHECK RESULT FLAG ANSWER SUSPECT END");
+const others = words("OBJECT OBJECT_VERSION RUNTIME CHECK RESULT FLAG ANSWER SUSPECT END OPEN NEXT");
 /** The limits by which the parts of a segment are placed or understood; the others bind only the one who reads them. */
 const commonLimits = words(`
   PAGE_BYTES PARTICIPANTS_MAX PARTICIPANTS_STEP DIRECTORY_BYTES_PER_ENTRY DIRECTORY_ENTRIES_MIN DIRECTORY_ENTRIES_MAX

@@ -12,6 +12,12 @@ export interface Core {
     temporary: number,
   ): number;
   validate(bytes: number, count: number): number;
+  openingLook(bytes: number, read: number, wish: number): number;
+  openingBytes(bytes: number): number;
+  openingNext(status: number, wish: number, bytes: number, wantedBytes: number, wantedSlots: number): number;
+  openingTemporary(read: number): number;
+  openingGeneration(read: number): number;
+  openingZeros(read: number): number;
   adopt(bytes: number): number;
   shrink(): number;
   markStale(): void;

@@ -121,14 +121,14 @@ export function exhaust(name: string): { code: string; message: string } {
 }
 
 /** Opens for the first time when no more files can be opened. */
-export function openWithoutDescriptors(name: string): string {
+export function openWithoutDescriptors(name: string, left: number): string {
   const opened: number[] = [];
   try {
     for (;;) opened.push(openSync("/dev/null", "r"));
   } catch {}
-  closeSync(opened.pop() as number); // for the segment itself
+  for (let count = 0; count < left; count++) closeSync(opened.pop() as number);
   try {
-    Segment.create(name, { bytes: BYTES });
+    Segment.create(name, { bytes: BYTES }).close();
     return "done";
   } catch (error) {
     if (!(error instanceof IsthmusError)) throw error;

@@ -55,7 +55,8 @@ function offBell(): void {
  */
 const mapped = new Set<WebAssembly.Memory>();
 
-function newMemory(pages: number): WebAssembly.Memory {
+/** A Wasm memory of exactly so many pages. */
+export function newMemory(pages: number): WebAssembly.Memory {
   if (typeof WebAssembly === "undefined") {
     throw new IsthmusError(
       "NOT_SUPPORTED",
@@ -89,8 +90,7 @@ export class Region {
   object = 0;
   readonly readOnly: boolean;
   memory: WebAssembly.Memory | undefined;
-  /** The object that closes it. */
-  holder: { close(): void } = this;
+  #holder: { close(): void } = this;
   #released = false;
   #closed = false;
   /** Known after the first question. */
@@ -128,6 +128,15 @@ export class Region {
       throw error;
     }
     return region;
+  }
+
+  /** Who closes it: itself, or who has it. */
+  get holder(): { close(): void } {
+    return this.#holder;
+  }
+
+  set holder(holder: { close(): void }) {
+    this.#holder = holder;
   }
 
   /** Something is under way with this object: see `under-way.ts`. */

@@ -1,10 +1,10 @@
 /** Lists the named segments. */
-import { KERNEL_LOCK_HOLDERS } from "../../protocol/layout.js";
-import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../protocol/limits.js";
-import { attempt, IsthmusError, type IsthmusErrorCode } from "../errors.js";
+import { CORRUPT } from "../../protocol/errors.js";
+import { KERNEL_LOCK_HOLDERS, NEXT_MAP } from "../../protocol/layout.js";
+import { attempt, codeName, IsthmusError, type IsthmusErrorCode } from "../errors.js";
 import { native, Region } from "../host/region.js";
 import { headerOf, type SegmentState } from "./header.js";
-import { beginningOf, mayBeSegment } from "./life/beginning.js";
+import { beginningOf, coreOver, firstBytes } from "./life/beginning.js";
 import type { Selection } from "./options.js";
 
 /** A named segment, as `Segment.list` sees it. */
@@ -43,11 +43,10 @@ function describe(name: string, namespace: number): SegmentInfo | undefined {
     const { bytes } = region.info();
     const inUse = region.held(KERNEL_LOCK_HOLDERS);
     if (bytes === 0) return { ...nothing, bytes, inUse, error: "INITIALIZING" };
-    if (!mayBeSegment(region)) return { ...nothing, bytes, inUse, error: "BAD_MAGIC" };
+    const first = firstBytes(region);
+    const status = coreOver(first).openingLook(bytes, first.length, 0);
     const view = beginningOf(region);
-    if (!view || bytes % PAGE_BYTES !== 0 || bytes > PAGE_BYTES * SEGMENT_PAGES_MAX) {
-      return { ...nothing, bytes, inUse, error: "CORRUPT" };
-    }
+    if (status !== NEXT_MAP || !view) return { ...nothing, bytes, inUse, error: codeName(status || CORRUPT) };
     const header = headerOf(view);
     const { state, generation, temporary } = header;
     if (header.magic === 0) return { ...nothing, bytes, inUse, state, error: undefined };

@@ -3,6 +3,7 @@ import { type Bug, inSource } from "../bug.js";
 
 const attachment = inSource("ts/segment/attachment.ts");
 const beginning = inSource("ts/segment/life/beginning.ts");
+const coreOpening = inSource("assembly/opening.ts");
 const coreDirectory = inSource("assembly/directory.ts");
 const directory = inSource("ts/segment/directory.ts");
 const file = inSource("ts/segment/life/file.ts");
@@ -58,8 +59,13 @@ export const BUGS: Bug[] = [
     "a participant does not say which process it is",
     "core.join(slot, pid, runtime, nowNs());",
     "core.join(slot, 0, runtime, nowNs());",
-    "ts/segment/segment.test",
-    "failures/exits",
+    "cli/inspect",
+  ),
+  coreOpening(
+    "a segment of another size is completed as it was begun",
+    "if (!isFile) return NEXT_REMOVE;",
+    "",
+    "core/opening",
   ),
   kernelLocks(
     "removing its own name that was cut off keeps the lock",
@@ -79,11 +85,18 @@ export const BUGS: Bug[] = [
     "if (writing && this.readOnly === undefined) {",
     "ts/memory/heap",
   ),
-  beginning(
+  coreOpening(
     "a file that is no segment is taken for one",
-    "return magic === MAGIC || magic === 0;",
-    "return magic === MAGIC || magic >= 0;",
+    "return magic != MAGIC && magic != 0;",
+    "return false;",
     "cli/segments",
+    "arguments/files",
+  ),
+  beginning(
+    "of two looks the second one sees what the first one has seen",
+    "page.bytes.set(first);",
+    "if (page.bytes[0] === 0) page.bytes.set(first);",
+    "ts/segment/temporary",
     "arguments/files",
   ),
   temporary(
@@ -230,12 +243,11 @@ export const BUGS: Bug[] = [
     "if (location === undefined) region.remove();",
     "failures/lifetime",
   ),
-  open(
+  coreOpening(
     "fewer participants than asked for pass",
-    "if (slots >= creation.participants) return;",
-    "if (slots >= 0) return;",
-    "ts/segment/list-prune",
-    "ts/segment/open-steps",
+    "bytes < wantedBytes || participants < wantedSlots ?",
+    "bytes < wantedBytes ?",
+    "core/opening",
   ),
   options("any name is taken", "if (!ALLOWED.test(name))", 'if (name === "")', "arguments/"),
   options(
@@ -269,7 +281,7 @@ export const BUGS: Bug[] = [
     "if (!old) markStale(attachment.region);",
     "ts/segment/replace",
   ),
-  replace("the generation stays", "generation + 1 : 1", "generation : 1", "failures/lifetime"),
+  coreOpening("the generation stays", "f64(generation + 1) : 1", "f64(generation) : 1", "failures/lifetime"),
   segment(
     "a segment of other bytes is found by a view",
     "if (!found || found.attachment.closed) return undefined;",

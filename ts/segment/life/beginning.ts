@@ -1,29 +1,39 @@
 /**
- * Checks the first bytes of an object that may be a segment. It reads them without a mapping. If the object is not a segment,
- * another program may truncate it at any time, and access to mapped bytes that were truncated raises SIGBUS, which ends the
- * process.
+ * The first look at an object that may be a segment. It reads, it does not map: the owner of what is no segment has
+ * promised nothing and may truncate it at any time. Touching mapped bytes that were truncated raises SIGBUS, which ends
+ * the process.
+ *
+ * The core says what the bytes mean (`assembly/opening.ts`): the one over a page of its own, into which they are put. A look ends
+ * before the next one begins.
  */
-import {
-  HEADER_BYTES,
-  HEADER_MAGIC_OFFSET,
-  HEADER_STATE_OFFSET,
-  MAGIC,
-  STATE_INITIALIZING,
-} from "../../../protocol/layout.js";
-import type { Region } from "../../host/region.js";
+import { HEADER_BYTES } from "../../../protocol/layout.js";
+import { type Core, instantiate } from "../../core.js";
+import { newMemory, type Region } from "../../host/region.js";
+
+let page: { bytes: Uint8Array; core: Core } | undefined;
+
+/** The bytes where a header would be; fewer when the object is too short for one. */
+export function firstBytes(region: Region): Uint8Array {
+  return region.read(0, HEADER_BYTES);
+}
+
+/** Fails, where the core cannot be had, before anything was opened or made. */
+export function prepareToLook(): void {
+  coreOver(new Uint8Array(0));
+}
+
+/** The core over a page that begins with these bytes. */
+export function coreOver(first: Uint8Array): Core {
+  if (!page) {
+    const memory = newMemory(1);
+    page = { bytes: new Uint8Array(memory.buffer), core: instantiate(memory, false) };
+  }
+  page.bytes.set(first);
+  return page.core;
+}
 
 /** The bytes of the header; undefined when the object is too short for one. */
 export function beginningOf(region: Region): DataView | undefined {
-  const { buffer, length } = region.read(0, HEADER_BYTES);
+  const { buffer, length } = firstBytes(region);
   return length === HEADER_BYTES ? new DataView(buffer) : undefined;
-}
-
-/** Returns false if the bytes are not those of a segment. If the object is too short to tell, its size decides. */
-export function mayBeSegment(region: Region): boolean {
-  const { buffer, length } = region.read(0, HEADER_BYTES);
-  const view = new DataView(buffer, 0, length);
-  if (length < HEADER_MAGIC_OFFSET + 4) return true;
-  const magic = view.getUint32(HEADER_MAGIC_OFFSET, true);
-  if (magic !== 0 || length < HEADER_STATE_OFFSET + 4) return magic === MAGIC || magic === 0;
-  return view.getUint32(HEADER_STATE_OFFSET, true) === STATE_INITIALIZING;
 }

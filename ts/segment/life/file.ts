@@ -28,13 +28,7 @@
  * | after truncating's 1 to 3 | the file is longer than its segment      | the next writer that is alone adopts it |
  */
 import { ACCESS_DENIED, BAD_MAGIC, NOT_FOUND, OUT_OF_SHARED_MEMORY } from "../../../protocol/errors.js";
-import {
-  HEADER_ABI_VERSION_OFFSET,
-  HEADER_BYTES,
-  HEADER_HEADER_SIZE_OFFSET,
-  HEADER_MAGIC_OFFSET,
-  KERNEL_LOCK_HOLDERS,
-} from "../../../protocol/layout.js";
+import { KERNEL_LOCK_HOLDERS } from "../../../protocol/layout.js";
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../../protocol/limits.js";
 import { wrongType } from "../../arguments.js";
 import { instantiate } from "../../core.js";
@@ -48,11 +42,13 @@ import { sleepMs } from "../../host/runtime.js";
 import { TextEncoder } from "../../host/text.js";
 import type { Attachment } from "../attachment.js";
 import type { FileUrl } from "../options.js";
-import { beginningOf } from "./beginning.js";
+import { coreOver, firstBytes } from "./beginning.js";
 import { type Creation, type Location, noRoom } from "./open.js";
 
 /** The longest path that every system takes. Bytes. */
 const PATH_BYTES_MAX = 4000;
+/** What `openingZeros` answers when the other bytes decide. */
+const IF_ZERO = 2;
 /** How many bytes of a file are read at once. */
 const LOOK_BYTES = 1 << 20;
 /** How long readers may take to notice that they cannot use a file. Milliseconds. */
@@ -177,15 +173,11 @@ function adoptMapped(region: Region, bytes: number): boolean {
   });
 }
 
-/**
- * A file whose creator died begins with zeros, and is created again. A file of another program may also begin with zeros, and
- * must not be changed. So the file must either contain the version already, or contain only zeros.
- */
+/** Whether creation has come as far as writing the version, or the file has nothing but zeros: see `openingZeros`. */
 function mayBeOurs(region: Region, bytes: number): boolean {
-  const view = beginningOf(region);
-  if (view?.getUint32(HEADER_MAGIC_OFFSET, true) !== 0) return true;
-  const version = view.getUint16(HEADER_ABI_VERSION_OFFSET, true);
-  if (version !== 0) return view.getUint16(HEADER_HEADER_SIZE_OFFSET, true) === HEADER_BYTES;
+  const first = firstBytes(region);
+  const answer = coreOver(first).openingZeros(first.length);
+  if (answer !== IF_ZERO) return answer !== 0;
   for (let at = 0; at < bytes; at += LOOK_BYTES) {
     if (!region.read(at, LOOK_BYTES).every((byte) => byte === 0)) return false;
   }

@@ -1,4 +1,4 @@
-/** Joining: step 7 of a writer in `open.ts`. The caller holds KERNEL_LOCK_CREATION. */
+/** Joining: step 8 of a writer in `open.ts`. The caller holds KERNEL_LOCK_CREATION. */
 import {
   KERNEL_LOCK_PARTICIPANTS,
   PARTICIPANT_BYTES,

@@ -1,27 +1,56 @@
 /**
- * The ways into a segment.
+ * The life of a segment, and the ways into it. This folder has the steps of docs/protocol.md, "Opening", for this host; the core
+ * decides from header words what comes next: `assembly/opening.ts`.
  *
- * A writer:
- *  1. opens the object behind the name. If it may create, an absent object is created, empty
- *  2. takes KERNEL_LOCK_CREATION, so that no process creates, joins, leaves or removes at the same time
- *  3. checks whether the name still leads to the object, and begins again if it does not. Removes the name if the segment is a
- *     temporary one that was left behind (`temporary.ts`)
- *  4. reads the first bytes. It never maps an object that does not begin like a segment: see `beginning.ts`
+ * | file             | what it does                                                        | in the table below |
+ * | ---------------- | ------------------------------------------------------------------- | ------------------ |
+ * | `open.ts`        | a writer and a reader enter, and a creator makes what is not there  | enter              |
+ * | `beginning.ts`   | the first look, without a mapping                                   | enter 3, 4         |
+ * | `file.ts`        | a file is adopted and extended; its last writer truncates it        | enter 4, leave 6   |
+ * | `join.ts`        | a slot is taken                                                     | enter 8            |
+ * | `leave.ts`       | a slot is given back, and the object is closed                      | leave              |
+ * | `temporary.ts`   | the last holder removes the name                                    | enter 3, leave 6   |
+ * | `replace.ts`     | a new generation takes the name                                     | replace            |
+ * | `remove.ts`      | a name is removed, or all that nobody uses                          | remove             |
+ * | `kernel-locks.ts` | the two locks that guard an object as a whole                      | 2, 5               |
+ * | `wait-for.ts`    | opens as soon as somebody has created                               |                    |
+ *
+ * A writer enters:
+ *  1. opens the object behind the name; when it may create, an absent one comes to exist, empty
+ *  2. takes KERNEL_LOCK_CREATION, so that creating, joining, leaving and removing never meet
+ *  3. looks at the owner, and whether the name still leads to the object, and begins again if it does not; removes it if it is
+ *     a temporary segment that was left behind
+ *  4. reads the beginning; adopts and extends a file, if nobody else has it open
  *  5. takes KERNEL_LOCK_HOLDERS shared: from now on the size does not change
- *  6. maps the object and lets the core create or validate the header: see "Creation" in `assembly/segment.ts`
- *  7. takes a participant slot
- *  8. checks name, size and owner again. Only a process that ignores these rules can have changed them. If they have changed,
- *     it begins again
- *  9. releases KERNEL_LOCK_CREATION
+ *  6. `openingLook`: gives an empty object its size and makes it a segment, or maps and validates it
+ *  7. `openingNext`: goes on, creates in the place of a dead creator, removes what that has left, or refuses
+ *  8. takes a participant slot
+ *  9. looks again at the name, the size and the owner, which only a process that ignores these rules can have changed, and
+ *     begins again if they did change
+ * 10. gives KERNEL_LOCK_CREATION back
  *
- * A reader takes no lock that could keep others waiting: it does 1, 3 to 6 and 8. Since it has no KERNEL_LOCK_CREATION, a
- * process that prunes may have removed the name before 5; step 8 notices that.
+ * A reader takes no lock that could keep others waiting: it does 1, 3, 5 to 7 and 9. Since it has no KERNEL_LOCK_CREATION, a
+ * process that prunes may have removed the name before 5; step 9 notices that.
  *
- * | a writer dies          | the state then                                | repaired by                                    |
- * | ---------------------- | --------------------------------------------- | ---------------------------------------------- |
- * | after 1, as creator    | an empty object has the name                  | the next one that may create; `prune`          |
- * | in 6, as creator       | the header says INITIALIZING, or is all zeros | the next writer, which creates it in its place |
- * | after 7                | a slot whose owner is dead                    | whoever needs the slot or waits for its owner  |
+ * A process dies, or its call is cut off and it goes on. In both cases the object is closed and its locks are free, by the kernel
+ * or by `under-way.ts`. D: that scene of `processes/death-steps`; C: the same one of `processes/cut-off-steps`; K: those cases of
+ * the crash lane.
+ *
+ * | after          | the state then                    | repaired by            | shown by: D, C; K                       |
+ * | -------------- | --------------------------------- | ---------------------- | --------------------------------------- |
+ * | enter 1 to 5   | an empty object, if it was made   | who may create         | createAbsent, createEmpty               |
+ * | enter 4        | a file longer than its segment    | the next writer alone  | openLarge; adopt                        |
+ * | enter 6, 7     | INITIALIZING, or all zeros        | the next writer        | create, openUnfinished; create          |
+ * | enter 8 to 10  | LIVE, and its kernel lock is free | who meets its token    | openClosed, openHeld; join              |
+ * | leave 1 to 3   | the same                          | the same               | leave; leave                            |
+ * | leave 4, 5     | FREE; name and file as they were  | the next opener        | leaveLast, leaveTemporary, close        |
+ * | leave 6 to 8   | a file longer than its segment    | the next writer alone  | close; shrink                           |
+ * | replace 1 to 3 | the old segment; a staged object  | the next `list`        | replaceClosed, replaceAbsent            |
+ * | replace 4 to 6 | the new one has the name          | holders ask the system | replace                                 |
+ * | remove         | the name is there, or not         | nothing to repair      | unlink, unlinkClosed, prune, unlinkMine |
+ *
+ * In `processes/host-steps` another process acts in front of each call of the system; in `ts/segment/open-steps` somebody who
+ * keeps to no rule does.
  */
 import {
   ACCESS_DENIED,
@@ -41,10 +70,20 @@ import {
   ABI_VERSION,
   HEADER_ABI_VERSION_OFFSET,
   HEADER_FINGERPRINT_OFFSET,
-  HEADER_TOTAL_SIZE_OFFSET,
   KERNEL_LOCK_CREATION,
+  NEXT_CREATE,
+  NEXT_ENTER,
+  NEXT_MAKE,
+  NEXT_MAP,
+  NEXT_REMOVE,
+  NEXT_WAIT,
+  OPEN_CREATES,
+  OPEN_CREATOR_LIVES,
+  OPEN_EXCLUSIVE,
+  OPEN_FILE,
+  OPEN_WRITES,
 } from "../../../protocol/layout.js";
-import { PAGE_BYTES, PARTICIPANTS_MIN, SEGMENT_PAGES_MAX } from "../../../protocol/limits.js";
+import { PAGE_BYTES, PARTICIPANTS_MIN } from "../../../protocol/limits.js";
 import { failure, IsthmusError } from "../../errors.js";
 import { errnoName } from "../../host/errno.js";
 import type { NativeError, NativeInfo } from "../../host/native.js";
@@ -52,7 +91,7 @@ import type { Region } from "../../host/region.js";
 import { nowNs, pid, sleepMs } from "../../host/runtime.js";
 import { settleAll } from "../../host/under-way.js";
 import { Attachment } from "../attachment.js";
-import { mayBeSegment } from "./beginning.js";
+import { coreOver, firstBytes, prepareToLook } from "./beginning.js";
 import { CREATION_TIMEOUT_MS, hold, lockCreation, outwaitCreator } from "./kernel-locks.js";
 import { planLeaving, removeIfLeftBehind } from "./temporary.js";
 
@@ -111,6 +150,7 @@ export const REOPEN_TURNS_MAX = 1000;
 export function openLocation(location: Location, mode: Mode, creation: Creation | undefined): Attachment {
   const { timeoutMs = CREATION_TIMEOUT_MS } = location;
   settleAll();
+  prepareToLook();
   for (let turn = 0; turn < (timeoutMs > 0 ? REOPEN_TURNS_MAX : 1); turn++) {
     if (turn > 0) sleepMs(RETRY_MS);
     const region = location.open(mode === "open" ? undefined : creation);
@@ -138,7 +178,7 @@ export function openLocation(location: Location, mode: Mode, creation: Creation 
   );
 }
 
-/** Step 8: name, size or owner may have changed since step 3. */
+/** Step 9: a name that leads elsewhere, another size or another owner was not ours to see in step 3 yet. */
 function isAsSeen(region: Region, location: Location, attachment: Attachment): boolean {
   const { linked, bytes } = checkOwner(region, location);
   return linked && bytes === attachment.u8.length;
@@ -157,6 +197,16 @@ export function checkOwner(region: Region, location: Location): NativeInfo {
   );
 }
 
+/** What the core is told of the wish. */
+function wishOf(region: Region, location: Location, mode: Mode, creation: Creation | undefined): number {
+  return (
+    (region.readOnly ? 0 : OPEN_WRITES) |
+    (creation && mode !== "open" ? OPEN_CREATES : 0) |
+    (mode === "create" ? OPEN_EXCLUSIVE : 0) |
+    (location.ownedByUser ? OPEN_FILE : 0)
+  );
+}
+
 function openLocked(
   region: Region,
   location: Location,
@@ -164,34 +214,69 @@ function openLocked(
   creation: Creation | undefined,
 ): Attachment | undefined {
   if (region.readOnly) hold(region, location);
-  const foreign = !mayBeSegment(region);
+  const wish = wishOf(region, location, mode, creation);
+  const first = firstBytes(region);
   if (!region.readOnly) {
-    if (!foreign) location.beforeJoin?.(region, creation);
+    if (coreOver(first).openingLook(PAGE_BYTES, first.length, wish) === NEXT_MAP)
+      location.beforeJoin?.(region, creation);
     hold(region, location);
   }
   const { bytes } = region.info();
-  if (bytes === 0) {
-    // The object is empty: its creator died before it set the size.
-    if (!creation || mode === "open") throw notFound(location);
-    return makeOrUndo(region, location, creation, 0);
+  const look = coreOver(first).openingLook(bytes, first.length, wish);
+  if (look === NEXT_MAKE) return makeOrUndo(region, location, creation as Creation, 0);
+  if (look !== NEXT_MAP) throw refusal(location, look, bytes);
+  return openMapped(new Attachment(region, location.name, bytes), location, wish, creation);
+}
+
+/** Step 6 with what is mapped, 7 and 8; undefined: begin again. */
+function openMapped(
+  attachment: Attachment,
+  location: Location,
+  wish: number,
+  creation: Creation | undefined,
+): Attachment | undefined {
+  const { region, core, readOnly } = attachment;
+  const mapped = attachment.bytes;
+  // Who died while it extended or truncated a file left it longer than its segment: a reader uses what the header says.
+  const bytes = readOnly && location.beforeJoin ? core.openingBytes(mapped) : mapped;
+  const status = core.validate(bytes, readOnly ? 0 : 1);
+  const isCreated = status === INITIALIZING && readOnly && region.held(KERNEL_LOCK_CREATION);
+  const more = isCreated ? OPEN_CREATOR_LIVES : 0;
+  switch (core.openingNext(status, wish | more, bytes, creation?.bytes ?? 0, creation?.participants ?? 0)) {
+    case NEXT_ENTER:
+      attachment.bytes = bytes;
+      attachment.join();
+      return attachment;
+    case NEXT_CREATE:
+      return populate(attachment, wish & OPEN_CREATES ? (creation as Creation) : AS_BEGUN, 1);
+    case NEXT_MAKE:
+      region.unmap();
+      return makeOrUndo(region, location, creation as Creation, mapped);
+    case NEXT_REMOVE:
+      region.remove();
+      return undefined;
+    case NEXT_WAIT:
+      outwaitCreator(region, location);
+      return undefined;
+    case ALREADY_EXISTS:
+      throw exists(location);
+    case OBJECT_MISMATCH:
+      throw smaller(location, attachment, creation as Creation);
+    default:
+      throw invalid(location, status, attachment);
   }
-  if (foreign && mode === "create") throw exists(location);
-  if (foreign) throw invalid(location, BAD_MAGIC);
-  checkSize(location, bytes);
-  const attachment = new Attachment(region, location.name, bytes);
-  let status = attachment.core.validate(bytes, region.readOnly ? 0 : 1);
-  if (status === CORRUPT && region.readOnly && location.beforeJoin) status = validateShorter(attachment);
-  if (status === INITIALIZING && region.readOnly && region.held(KERNEL_LOCK_CREATION)) {
-    outwaitCreator(region, location);
-    return undefined;
-  }
-  if (status === INITIALIZING && !region.readOnly) return takeOver(attachment, location, mode, creation);
-  if (mode === "create") throw exists(location);
-  if (status !== 0) throw invalid(location, status, attachment);
-  if (creation && mode === "openOrCreate" && !location.ownedByUser)
-    compareWithWish(location, attachment, creation);
-  attachment.join();
-  return attachment;
+}
+
+/** Why an object is not even mapped. */
+function refusal(location: Location, status: number, bytes: number): IsthmusError {
+  if (status === NOT_FOUND) return notFound(location);
+  if (status === ALREADY_EXISTS) return exists(location);
+  if (status === BAD_MAGIC) return invalid(location, BAD_MAGIC);
+  return failure(
+    CORRUPT,
+    `${location.described} has ${bytes} bytes, not a multiple of ${PAGE_BYTES} up to 4 GiB: it was truncated, ` +
+      `or is no segment. If it is one, ${location.remedy}`,
+  );
 }
 
 function notRemovable(region: Region, location: Location): IsthmusError {
@@ -206,43 +291,22 @@ function exists(location: Location): IsthmusError {
   return failure(ALREADY_EXISTS, `${location.described} exists; open it, or create with { replace: true }`);
 }
 
-/**
- * If a user requests more than there is, this tells it at once. Otherwise it would cause SEGMENT_FULL or TOO_MANY_PARTICIPANTS
- * later. The size of a file is not compared: its last writer truncates it, so it is often smaller than requested, while a
- * reader prevents extending it.
- */
-function compareWithWish(location: Location, { bytes, core }: Attachment, creation: Creation): void {
-  if (bytes < creation.bytes) {
-    throw failure(
-      OBJECT_MISMATCH,
-      `${location.described} has ${bytes} bytes, but ${creation.bytes} were asked for; ask for at most ${bytes}, or, to have ` +
-        `more, ${location.remedy}`,
-    );
-  }
+/** A user who asks for more than there is would find out later and elsewhere, as SEGMENT_FULL or TOO_MANY_PARTICIPANTS. */
+function smaller(location: Location, { bytes, core }: Attachment, creation: Creation): IsthmusError {
   const slots: number = core.participants.value;
-  if (slots >= creation.participants) return;
-  throw failure(
+  return failure(
     OBJECT_MISMATCH,
-    `${location.described} was made for ${slots} participants, but ${creation.participants} were asked for; ask for at most ` +
-      `${slots}, or, to have more, ${location.remedy}`,
+    bytes < creation.bytes
+      ? `${location.described} has ${bytes} bytes, but ${creation.bytes} were asked for; ask for at most ${bytes}, or, to have ` +
+          `more, ${location.remedy}`
+      : `${location.described} was made for ${slots} participants, but ${creation.participants} were asked for; ask for at ` +
+          `most ${slots}, or, to have more, ${location.remedy}`,
   );
 }
 
 /**
- * If a process died while it extended or truncated a file, the file is longer than its segment. A writer adopts the rest. A
- * reader uses the segment as the header describes it.
- */
-function validateShorter(attachment: Attachment): number {
-  const said = Number(attachment.view.getBigUint64(HEADER_TOTAL_SIZE_OFFSET, true));
-  if (said >= attachment.bytes || said % PAGE_BYTES !== 0) return CORRUPT;
-  const status = attachment.core.validate(said, 0);
-  if (status === 0) attachment.bytes = said;
-  return status;
-}
-
-/**
- * Gives an object its size and makes it a segment. The object has `former` bytes without content. If it fails, the object is
- * removed, or gets its former size back. The caller holds KERNEL_LOCK_CREATION.
+ * Gives an object its size and makes it a segment; it has `former` bytes that hold nothing. If that fails, the object is removed,
+ * or gets its former size back. The caller holds KERNEL_LOCK_CREATION.
  */
 function makeOrUndo(region: Region, location: Location, creation: Creation, former: number): Attachment {
   try {
@@ -262,38 +326,6 @@ function undo(region: Region, location: Location, former: number): void {
   } catch {
     // An empty or unfinished segment stays. The next process that may create completes it.
   }
-}
-
-/**
- * The creator died before it had finished. A process that may create creates the segment as requested. An opener completes what
- * was begun.
- */
-function takeOver(
-  attachment: Attachment,
-  location: Location,
-  mode: Mode,
-  creation: Creation | undefined,
-): Attachment | undefined {
-  const { region, bytes } = attachment;
-  const wanted = creation && mode !== "open" ? creation : undefined;
-  if (wanted && wanted.bytes !== bytes && !location.ownedByUser) {
-    region.remove();
-    return undefined;
-  }
-  if (wanted && wanted.bytes > bytes) {
-    region.unmap();
-    return makeOrUndo(region, location, wanted, bytes);
-  }
-  return populate(attachment, wanted ?? AS_BEGUN, 1);
-}
-
-function checkSize(location: Location, bytes: number): void {
-  if (bytes % PAGE_BYTES === 0 && bytes <= PAGE_BYTES * SEGMENT_PAGES_MAX) return;
-  throw failure(
-    CORRUPT,
-    `${location.described} has ${bytes} bytes, not a multiple of ${PAGE_BYTES} up to 4 GiB: it was truncated, ` +
-      `or is no segment. If it is one, ${location.remedy}`,
-  );
 }
 
 /** Gives the object that size and maps it. */

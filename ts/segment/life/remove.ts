@@ -1,5 +1,11 @@
-/** Removes names of segments: of one segment, even if processes have it open, or of all that no process has open. */
-import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../../protocol/layout.js";
+/** Taking names away from segments: of one, whoever has it open, or of all that nobody has open. */
+import {
+  HEADER_BYTES,
+  KERNEL_LOCK_CREATION,
+  KERNEL_LOCK_HOLDERS,
+  NEXT_MAP,
+} from "../../../protocol/layout.js";
+import { PAGE_BYTES } from "../../../protocol/limits.js";
 import { attempt, IsthmusError } from "../../errors.js";
 import { native, Region } from "../../host/region.js";
 import { nowNs, userId } from "../../host/runtime.js";
@@ -7,7 +13,7 @@ import { settleAll } from "../../host/under-way.js";
 import { headerOf } from "../header.js";
 import { namedAdvice, namedLocation } from "../location.js";
 import type { Pruning } from "../options.js";
-import { beginningOf, mayBeSegment } from "./beginning.js";
+import { beginningOf, coreOver, firstBytes } from "./beginning.js";
 import { removeLocked } from "./kernel-locks.js";
 import type { Location } from "./open.js";
 
@@ -26,7 +32,10 @@ export function pruneSegments(pruning: Pruning): string[] {
 /** An object of another program that has such a name is not removed. A creator that dies early leaves an empty object. */
 function isSegment(region: Region): boolean {
   if (region.info().bytes === 0) return true;
-  return beginningOf(region) !== undefined && mayBeSegment(region);
+  const first = firstBytes(region);
+  return (
+    first.length === HEADER_BYTES && coreOver(first).openingLook(PAGE_BYTES, first.length, 0) === NEXT_MAP
+  );
 }
 
 /**

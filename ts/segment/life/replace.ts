@@ -4,32 +4,22 @@
  *  1. creates an object without a name (a staged object), and gives it its size; that may take long, and no process waits for
  *  it
  *  2. takes KERNEL_LOCK_CREATION of the object that has the name, if there is one, and reads its generation
- *  3. makes the staged object a segment of the next generation, and gives it the name in one step. If no object had the name in
- *     2, this fails if an object has it now: then it goes back to 2
- *  4. marks the old segment stale, so that its holders need not ask the system, and releases its lock
- *  5. takes a participant slot of the new segment
+ *  3. makes the staged object a segment of the next generation
+ *  4. gives it the name in one step. If the name led nowhere in 2, this fails when it leads somewhere by now: back to 2
+ *  5. marks the old segment stale, so that its holders need not ask the system, and gives its lock back
+ *  6. takes a participant slot of the new segment
  *
- * | it dies  | the state then                                            | repaired by                                       |
- * | -------- | --------------------------------------------------------- | ------------------------------------------------- |
- * | before 3 | the old segment has the name; a staged object is left     | the next `list`, which removes staged objects     |
- * | after 3  | the name leads to the new segment, which is whole         | holders of the old one ask the system: `stale`    |
+ * `open.ts` has the table of what a death leaves.
  */
 import { ALREADY_EXISTS, INITIALIZING } from "../../../protocol/errors.js";
-import {
-  ABI_VERSION,
-  HEADER_ABI_VERSION_OFFSET,
-  HEADER_GENERATION_OFFSET,
-  HEADER_MAGIC_OFFSET,
-  KERNEL_LOCK_CREATION,
-  MAGIC,
-} from "../../../protocol/layout.js";
+import { KERNEL_LOCK_CREATION } from "../../../protocol/layout.js";
 import { PAGE_BYTES, SEGMENT_PAGES_MAX } from "../../../protocol/limits.js";
 import { instantiate } from "../../core.js";
 import { attempt, codeName, failure, IsthmusError } from "../../errors.js";
 import { native, type Region } from "../../host/region.js";
 import { settleAll } from "../../host/under-way.js";
 import type { Attachment } from "../attachment.js";
-import { beginningOf } from "./beginning.js";
+import { coreOver, firstBytes } from "./beginning.js";
 import { hold, lockCreation } from "./kernel-locks.js";
 import { allocated, type Creation, checkOwner, establish, type Location, REOPEN_TURNS_MAX } from "./open.js";
 import { planLeaving } from "./temporary.js";
@@ -60,9 +50,7 @@ export function replace(location: Location, stage: () => Region, creation: Creat
   }
 }
 
-/**
- * Steps 2 to 4. Returns false if another object got the name before this process had the lock, or while no object had the name.
- */
+/** Steps 2 to 5; false when the name came to lead elsewhere before we had the lock, or while there was nothing to lock. */
 function takeName(attachment: Attachment, location: Location, creation: Creation): boolean {
   const old = openCurrent(location);
   try {
@@ -100,13 +88,9 @@ function publish(region: Region, location: Location, replacing: boolean): boolea
   }
 }
 
-/** An object that is not a segment of this version has no generation. */
 function generationAfter(old: Region): number {
-  const view = beginningOf(old);
-  if (!view || view.getUint32(HEADER_MAGIC_OFFSET, true) !== MAGIC) return 1;
-  if (view.getUint16(HEADER_ABI_VERSION_OFFSET, true) !== ABI_VERSION) return 1;
-  const generation = Number(view.getBigUint64(HEADER_GENERATION_OFFSET, true));
-  return generation < Number.MAX_SAFE_INTEGER ? generation + 1 : 1;
+  const first = firstBytes(old);
+  return coreOver(first).openingGeneration(first.length);
 }
 
 /**

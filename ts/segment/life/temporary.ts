@@ -39,17 +39,11 @@
  * | the creator, after READY, before join | left behind                              | the next open or prune          |
  * | a replacer, after publishing          | left behind, under the new generation    | the next open or prune          |
  */
-import {
-  HEADER_STATE_OFFSET,
-  HEADER_TEMPORARY_OFFSET,
-  KERNEL_LOCK_HOLDERS,
-  MAGIC_TEMPORARY,
-  STATE_READY,
-} from "../../../protocol/layout.js";
+import { HEADER_TEMPORARY_OFFSET, KERNEL_LOCK_HOLDERS, MAGIC_TEMPORARY } from "../../../protocol/layout.js";
 import { IsthmusError } from "../../errors.js";
 import type { Region } from "../../host/region.js";
 import type { Attachment } from "../attachment.js";
-import { beginningOf } from "./beginning.js";
+import { coreOver, firstBytes } from "./beginning.js";
 import { lockCreation } from "./kernel-locks.js";
 import type { Location } from "./open.js";
 
@@ -57,9 +51,8 @@ import type { Location } from "./open.js";
 const READER_LEAVE_TIMEOUT_MS = 1000;
 
 function isTemporary(region: Region): boolean {
-  const view = beginningOf(region);
-  if (view?.getUint32(HEADER_TEMPORARY_OFFSET, true) !== MAGIC_TEMPORARY) return false;
-  return view.getUint32(HEADER_STATE_OFFSET, true) === STATE_READY;
+  const first = firstBytes(region);
+  return coreOver(first).openingTemporary(first.length) !== 0;
 }
 
 /**

@@ -120,7 +120,7 @@ export function exhaust(name: string): { code: string; message: string } {
   }
 }
 
-/** Opens for the first time when no more files can be opened. */
+/** Opens for the first time when so many more files can be opened. */
 export function openWithoutDescriptors(name: string, left: number): string {
   const opened: number[] = [];
   try {

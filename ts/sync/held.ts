@@ -13,7 +13,8 @@ import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment } from "../segment/attachment.js";
 import { type Condition, inTurn, NOT_YET, wait, waitSync } from "../wait/wait.js";
-import type { LockMode, LockState, Tenure } from "./lock-state.js";
+import type { LockState } from "./lock-state.js";
+import type { LockMode, Tenure } from "./tenure.js";
 
 /** @internal Checks the mode that a call was given. */
 export function modeOf(mode: unknown): LockMode {

@@ -24,35 +24,9 @@ import type { Attachment, Closable, Lease } from "../segment/attachment.js";
 import { slotOf } from "../segment/token.js";
 import { Queue } from "../wait/queue.js";
 import { disarm, lookAgain, lookAtFirst, type QueuedWait } from "../wait/wait.js";
+import { type LockMode, Tenure } from "./tenure.js";
 
-/** exclusive: there is no other holder; shared: there may be other shared holders. */
-export type LockMode = "exclusive" | "shared";
-
-/**
- * @internal A hold that was acquired from the lock itself, with all holds that are nested in it: the number of open holds of
- *   each mode.
- */
-export class Tenure {
-  exclusive = 0;
-  shared = 0;
-  /** Number of calls that currently want this tenure to be exclusive. */
-  upgrades = 0;
-  /** No hold of it is open, and it counts no more. */
-  ended = false;
-
-  /** One hold of that mode more. */
-  count(mode: LockMode): void {
-    if (mode === "exclusive") this.exclusive++;
-    else this.shared++;
-  }
-
-  /** One hold of that mode, which was one of the other. */
-  move(mode: LockMode): void {
-    const change = mode === "exclusive" ? 1 : -1;
-    this.exclusive += change;
-    this.shared -= change;
-  }
-}
+export type { LockMode } from "./tenure.js";
 
 /** @internal */
 export class LockState implements Closable {

@@ -6,6 +6,7 @@ const event = inSource("ts/sync/event.ts");
 const lockInfo = inSource("ts/sync/lock-info.ts");
 const lockState = inSource("ts/sync/lock-state.ts");
 const held = inSource("ts/sync/held.ts");
+const tenure = inSource("ts/sync/tenure.ts");
 const token = inSource("ts/segment/token.ts");
 const lock = inSource("ts/sync/lock.ts");
 const semaphore = inSource("ts/sync/semaphore.ts");
@@ -24,6 +25,12 @@ export const BUGS: Bug[] = [
     "core.eventPasses(this.offset, begin)",
     "core.eventPasses(this.offset, this.#word)",
     "ts/sync/signals",
+  ),
+  tenure(
+    "an upgrade leaves the shared hold counted",
+    "this.shared -= change;",
+    "this.shared -= Math.min(change, 0);",
+    "ts/sync/lock",
   ),
   semaphore(
     "a permit wakes all that wait",

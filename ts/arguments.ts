@@ -1,11 +1,17 @@
 /** Checks arguments. An error names the argument, what was expected, and the value. */
+import { isRevoked } from "./brand.js";
 import { bytesUnder, isDetached, isHonest, isUint8Array } from "./bytes.js";
 
 function shown(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
   if (typeof value === "bigint") return `${value}n`;
-  if (value === null || typeof value !== "object") return String(value);
-  return Object.prototype.toString.call(value);
+  if (value === null || (typeof value !== "object" && typeof value !== "function")) return String(value);
+  if (isRevoked(value)) return "a revoked Proxy";
+  try {
+    return Object.prototype.toString.call(value);
+  } catch {
+    return "an object"; // it does not let itself be looked at
+  }
 }
 
 export function wrongType(argument: string, expected: string, value: unknown): TypeError {
@@ -58,7 +64,8 @@ export function flag(argument: string, value: unknown, otherwise: boolean): bool
 }
 
 export function objectOf<T extends object>(argument: string, value: T): T {
-  if (value === null || typeof value !== "object") throw wrongType(argument, "an object", value);
+  if (value === null || typeof value !== "object" || isRevoked(value))
+    throw wrongType(argument, "an object", value);
   return value;
 }
 
@@ -95,7 +102,7 @@ export function unknownName(
   const nearest = known.map((word) => ({ word, far: distance(name, word) })).sort((a, b) => a.far - b.far)[0];
   const near = nearest && nearest.far <= name.length / 2; // for a name of one letter, only the case may differ
   const advice = near ? `did you mean "${nearest.word}"?` : `known are ${known.join(", ") || "none"}`;
-  return new TypeError(`${argument} has no ${kind} "${name}"; ${advice}`);
+  return new TypeError(`${argument} has no ${kind} ${shown(name)}; ${advice}`);
 }
 
 /** The number of letters to insert, remove or change to turn one word into the other; less if one begins with the other. */
@@ -116,8 +123,13 @@ function distance(from: string, to: string): number {
   return row[b.length];
 }
 
+/** As `Array.isArray`, which throws for a revoked Proxy. */
+export function isArray<T>(value: T): value is Extract<T, readonly unknown[]> {
+  return !isRevoked(value) && Array.isArray(value);
+}
+
 export function callback(argument: string, value: unknown): void {
-  if (typeof value !== "function") throw wrongType(argument, "a function", value);
+  if (typeof value !== "function" || isRevoked(value)) throw wrongType(argument, "a function", value);
 }
 
 /** The bytes of any view. A Uint8Array, of any realm, is returned unchanged. */
@@ -210,7 +222,7 @@ const FOREVER: Waiting = { timeoutMs: Infinity, signal: undefined };
 export function waiting(value: WaitOptions | undefined, others: readonly string[] = []): Waiting {
   if (value === undefined) return FOREVER;
   const { timeoutMs, signal } = options<WaitOptions>("options", value, ["signal", "timeoutMs", ...others]);
-  if (signal !== undefined && typeof signal?.addEventListener !== "function") {
+  if (signal !== undefined && (isRevoked(signal) || typeof signal?.addEventListener !== "function")) {
     throw wrongType("signal", "an AbortSignal", signal);
   }
   return { timeoutMs: timeout(timeoutMs), signal };

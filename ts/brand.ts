@@ -22,5 +22,16 @@ export function brand(prototype: object, kind: Branded): void {
 
 /** Whether a value is of that kind, whichever copy of the package made it. */
 export function isBranded(value: unknown, kind: Branded): boolean {
-  return typeof value === "object" && value !== null && Reflect.get(value, symbolOf(kind)) === true;
+  if (typeof value !== "object" || value === null || isRevoked(value)) return false;
+  return Reflect.get(value, symbolOf(kind)) === true;
+}
+
+/** Whether a value is a Proxy that was revoked: whatever is done with it, the engine throws. */
+export function isRevoked(value: unknown): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
 }

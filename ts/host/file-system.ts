@@ -8,6 +8,11 @@ import { builtin } from "./builtin.cjs";
  * @throws {TypeError} for a URL with another scheme, or one that names another host
  */
 export function pathOf(argument: string, value: unknown): unknown {
+  try {
+    Array.isArray(value);
+  } catch {
+    return value; // a Proxy that was revoked, which is no path
+  }
   const { href, protocol } = (Object(value) ?? {}) as { href?: unknown; protocol?: unknown };
   if (typeof value !== "object" || typeof href !== "string" || typeof protocol !== "string") return value;
   try {

@@ -303,7 +303,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
    * @throws {IsthmusError} as `read`
    */
   readInto(target: Partial<StructValue<F>>): boolean {
-    if (typeof target !== "object" || target === null) objectOf("target", target);
+    objectOf("target", target);
     const scratch = this.#scratch;
     if (scratch === undefined) {
       if (!this.#copy()) return false;

@@ -205,6 +205,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    * @throws {IsthmusError} as `tryReceive`
    */
   tryReceiveInto(target: Uint8Array): number | undefined {
+    this.#cursor.record.aim(target);
     if (this.#cursor.closed || this.#peeked) this.#usable();
     if (this.#queue.length > 0) return undefined;
     return this.#takeInto(target);
@@ -310,6 +311,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    * @throws the signal's reason, when it is aborted
    */
   async receiveInto(target: Uint8Array, options?: WaitOptions): Promise<number | undefined> {
+    this.#cursor.record.aim(target);
     return this.#wait(() => this.#takeInto(target), undefined, this.#newcomer(), waiting(options));
   }
 
@@ -323,6 +325,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    * @throws {IsthmusError} BUSY while another call of this consumer waits; otherwise as `receive`
    */
   receiveIntoSync(target: Uint8Array, options?: WaitSyncOptions): number | undefined {
+    this.#cursor.record.aim(target);
     return this.#waitSync(() => this.#takeInto(target), undefined, waitingSync(options));
   }
 

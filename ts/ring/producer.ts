@@ -4,6 +4,7 @@ import {
   bytesOf,
   elementOf,
   integer,
+  isArray,
   OURS,
   objectOf,
   type WaitOptions,
@@ -17,7 +18,7 @@ import { disposable } from "../disposal.js";
 import { LARGE_BYTES_MIN } from "../host/copy.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { type Attachment, checkMade, type Lease } from "../segment/attachment.js";
-import type { Fields, Struct } from "../struct/struct.js";
+import type { Fields, Struct, StructInput } from "../struct/struct.js";
 import { Queue } from "../wait/queue.js";
 import {
   type Condition,
@@ -360,7 +361,9 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
 
   #batch(payloads: readonly Uint8Array[], given: SendProgress | undefined) {
     const progress = given === undefined ? { sent: 0 } : objectOf("progress", given);
-    progress.sent = 0;
+    if (!Reflect.set(progress, "sent", 0)) {
+      throw new TypeError("progress must be an object that can get a property sent, got a frozen one");
+    }
     const attempt = (): undefined | typeof NOT_YET => {
       progress.sent += this.#appendMany(payloads, progress.sent);
       return progress.sent === payloads.length ? undefined : NOT_YET;
@@ -370,7 +373,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
 
   /** Returns the array itself if all its elements are bytes that can fit. So errors are found before anything is sent. */
   #checked(arrayOfBytes: readonly unknown[]): readonly unknown[] {
-    if (!Array.isArray(arrayOfBytes)) throw wrongType("arrayOfBytes", "an array of Uint8Array", arrayOfBytes);
+    if (!isArray(arrayOfBytes)) throw wrongType("arrayOfBytes", "an array of Uint8Array", arrayOfBytes);
     this.#checkOpen();
     for (let i = 0; i < arrayOfBytes.length; i++)
       checkFits(elementOf(arrayOfBytes, i).length, this.#geometry);
@@ -381,10 +384,10 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   #payloads(given: readonly unknown[]): Uint8Array[] {
     const { layout } = this;
     if (layout === undefined) return this.#checked(given).map((_, index) => elementOf(given, index));
-    if (!Array.isArray(given)) throw wrongType("arrayOfBytes", "an array of values", given);
+    if (!isArray(given)) throw wrongType("arrayOfBytes", "an array of values", given);
     this.#checkOpen();
     return given.map((value) => {
-      const staged = layout.stage(value);
+      const staged = layout.stage(value as StructInput<Fields>);
       const copy = staged.bytes.slice();
       layout.done(staged);
       return copy;

@@ -84,7 +84,7 @@ export class RecordAtHand {
   #from = 0;
   #length = 0;
   /** The buffer that the last record was copied into. It is usually the same one again. */
-  #target: Uint8Array | undefined;
+  #target: unknown = this; // which is no target
   /** Its length when it was last checked. It changes when the buffer under it is resized. */
   #targetLength = 0;
   #targetWords: Int32Array | undefined;
@@ -129,7 +129,7 @@ export class RecordAtHand {
   copy(target: Uint8Array): number {
     const length = this.#length;
     const from = this.#from;
-    if (target !== this.#target || target.length !== this.#targetLength) this.#keep(target);
+    this.aim(target);
     if (this.#targetLength < length) {
       throw new RangeError(`target must have at least ${length} bytes for this record, got ${target.length}`);
     }
@@ -148,6 +148,11 @@ export class RecordAtHand {
     if (words !== undefined) copyWords(words, this.#i32, from >>> 2, whole);
     for (let i = whole * 4; i < length; i++) target[i] = this.#u8[from + i];
     return length;
+  }
+
+  /** Throws when records cannot be copied into the target. */
+  aim(target: Uint8Array): void {
+    if (target !== this.#target || target.length !== this.#targetLength) this.#keep(target);
   }
 
   #keep(target: Uint8Array): void {

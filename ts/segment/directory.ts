@@ -93,7 +93,8 @@ const encoder = new TextEncoder();
 /** A byte order mark at the start is part of the name, so it is kept. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-function nameBytes(name: string): Uint8Array {
+/** The bytes of an object's name; throws when no object can have it. */
+export function nameBytes(name: string): Uint8Array {
   text("name", name);
   const bytes = encoder.encode(name);
   if (bytes.length === 0 || bytes.length > OBJECT_NAME_BYTES_MAX) {

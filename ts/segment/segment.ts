@@ -35,7 +35,7 @@ import { type Held, Lock } from "../sync/lock.js";
 import { Semaphore, type SemaphoreOptions } from "../sync/semaphore.js";
 import { NOT_YET, wait } from "../wait/wait.js";
 import { type Attachment, checkMade, Lease } from "./attachment.js";
-import { findObject, listObjects, type ObjectInfo } from "./directory.js";
+import { findObject, listObjects, nameBytes, type ObjectInfo } from "./directory.js";
 import {
   headerOf,
   type Participant,
@@ -719,6 +719,7 @@ export class Segment {
    * @throws the signal's reason, when it is aborted
    */
   async waitForObject(name: string, given?: WaitOptions): Promise<ObjectInfo> {
+    nameBytes(name);
     const how = waiting(given);
     const attachment = this.#attachment;
     attachment.check(false);

@@ -1,5 +1,6 @@
 /** The layout of field types, and how they are read and written: natural alignment as in C, little-endian. */
 import { bytesOf, wrongType } from "../arguments.js";
+import { isRevoked } from "../brand.js";
 import { isUint8Array, trueLength, typeName } from "../bytes.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
 import { arraysOf } from "./arrays.js";
@@ -138,7 +139,7 @@ function holds(arrayType: string | undefined, element: ScalarName): boolean {
 export function arrayCodec(codec: Codec, count: number): Codec {
   const step = codec.bytes;
   function elements(value: unknown, path: string): ArrayLike<unknown> {
-    if (typeof value !== "object" || value === null)
+    if (typeof value !== "object" || value === null || isRevoked(value))
       throw wrongType(path, `an array of ${count} elements`, value);
     const { length } = value as ArrayLike<unknown>;
     if (length === count) return value as ArrayLike<unknown>;
@@ -152,6 +153,7 @@ export function arrayCodec(codec: Codec, count: number): Codec {
   const elementType = codec.scalar?.name;
   /** Whether it is an array of so many elements that can hold the elements of this type. */
   function takes(target: unknown): target is unknown[] {
+    if (isRevoked(target)) return false;
     if (Array.isArray(target)) return target.length === count;
     if (elementType === undefined || !ArrayBuffer.isView(target)) return false;
     return holds(typeName(target), elementType) && trueLength(target) === count;

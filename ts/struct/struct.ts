@@ -1,5 +1,5 @@
 import { detached, integer, objectOf, unknownName, wrongType } from "../arguments.js";
-import { brand, isBranded } from "../brand.js";
+import { brand, isBranded, isRevoked } from "../brand.js";
 import { bytesUnder, isDataView, isDetached, type PrivateBytes } from "../bytes.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { arrayCodec, blobCodec, type Codec, FIELD_BYTES_MAX, located, scalarCodec } from "./codecs.js";
@@ -168,7 +168,8 @@ function structCodec(bytes: number, fields: readonly StructField[]): Codec {
     },
     write(view, offset, value, path, index) {
       const own = located(path, index);
-      if (typeof value !== "object" || value === null) throw wrongType(own, "an object", value);
+      if (typeof value !== "object" || value === null || isRevoked(value))
+        throw wrongType(own, "an object", value);
       checkFields(value, own);
       writeFields(view, offset, value as Record<string, unknown>, own);
     },

@@ -47,6 +47,12 @@ export const BUGS: Bug[] = [
     "symbolOf(kind) !== undefined",
     "arguments/",
   ),
+  brand(
+    "a revoked Proxy is taken",
+    "    Array.isArray(value);\n    return false;",
+    "    return false;",
+    "arguments/bad-values",
+  ),
   bytes(
     "any view passes for bytes",
     'return kind.call(value) === "Uint8Array";',

@@ -1,0 +1,377 @@
+/**
+ * Every method of every class of the API, with each of many odd values in the place of each argument and of each option. A call
+ * takes the value, or refuses it: with an error that names the argument, or the code of an IsthmusError, and then the bytes of the
+ * segment are what they were. No call hangs, and none lets an error of the engine through.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { IsthmusError, KiB, Segment, struct } from "isthmus";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { root } from "../lib/paths.js";
+import { segmentName, temporaryDirectory } from "../lib/segments.js";
+import { type Flaws, flawed } from "../lib/steps.js";
+import { BAD_VALUES, OWN_ERROR, shownValue } from "./bad-values.js";
+
+const layout = struct({
+  id: "u32",
+  list: ["f64", 2],
+  text: "utf8:4",
+  flag: "bool",
+  big: "i64",
+  raw: "bytes:4",
+});
+const value = { id: 1, list: [1, 2], text: "text", flag: true, big: 1n, raw: new Uint8Array(4) };
+
+/** One segment with one of everything, in a state in which no valid call waits. */
+function makeWorld() {
+  const segment = Segment.createAnonymous({ bytes: 128 * KiB });
+  const ring = segment.ring("ring", { bytes: 4 * KiB });
+  const producer = ring.producer();
+  const consumer = ring.consumer();
+  const typed = segment.ring("typed", { bytes: 4 * KiB, layout });
+  const typedProducer = typed.producer();
+  const free = segment.ring("free", { bytes: 4 * KiB });
+  const latest = segment.latest("latest", layout);
+  const latestClaim = segment.latest("claimed", layout).claim();
+  const lock = segment.lock("lock");
+  const held = segment.lock("held").acquireSync("exclusive");
+  const semaphore = segment.semaphore("semaphore", { initial: 100 });
+  const event = segment.event("event", { signaled: true });
+  const counter = segment.counter("counter");
+  const block = segment.heap.allocate(64);
+  const view = segment.heap.allocate(layout.bytes).view(layout);
+  const claim = segment
+    .ring("claimed ring", { bytes: 4 * KiB })
+    .producer()
+    .claimSync(16);
+  const peeking = segment.ring("peeked", { bytes: 4 * KiB });
+  peeking.producer().trySend(Uint8Array.of(1));
+  const record = peeking.consumer().peekSync() as object;
+  for (let i = 0; i < 3; i++) producer.trySend(Uint8Array.of(i));
+  latest.write(value);
+  const memory = Buffer.from(block.bytes.buffer);
+  const heap = segment.heap;
+  const made = {
+    Segment,
+    segment,
+    ring,
+    free,
+    producer,
+    consumer,
+    typedProducer,
+    latest,
+    latestClaim,
+    lock,
+    held,
+  };
+  return { ...made, semaphore, event, counter, block, view, claim, record, heap, layout, memory };
+}
+
+type World = ReturnType<typeof makeWorld>;
+
+const bytes = Uint8Array.of(1, 2, 3);
+const WAIT = { timeoutMs: 0 };
+const SIGNAL = { timeoutMs: 0, signal: new AbortController().signal };
+const folder = temporaryDirectory();
+process.chdir(folder); // odd paths may be those of files
+let named = 0;
+const fresh = (): string => segmentName(`bad-${named++}`);
+const none = (): void => {};
+
+/** Whose method, its name, valid arguments, and how errors may call the arguments. */
+type Row = [owner: keyof World, method: string, valid: (world: World) => unknown[], names: string];
+
+const ROWS: Row[] = [
+  [
+    "Segment",
+    "create",
+    () => [
+      fresh(),
+      { bytes: 64 * KiB, mode: 0o600, replace: false, participants: 64, namespace: "local", temporary: true },
+    ],
+    "name options",
+  ],
+  [
+    "Segment",
+    "open",
+    () => [fresh(), { access: "read-only", namespace: "local", owner: "self" }],
+    "name options",
+  ],
+  [
+    "Segment",
+    "openOrCreate",
+    () => [fresh(), { bytes: 64 * KiB, mode: 0o600, temporary: true }],
+    "name options",
+  ],
+  [
+    "Segment",
+    "openFile",
+    () => [`${folder}/${named++}`, { bytes: 64 * KiB, access: "read-write", mode: 0o600, participants: 64 }],
+    "path options",
+  ],
+  [
+    "Segment",
+    "waitFor",
+    () => [fresh(), { ...SIGNAL, access: "read-only", namespace: "local", owner: "any" }],
+    "name options",
+  ],
+  ["Segment", "createAnonymous", () => [{ bytes: 64 * KiB, participants: 64 }], "options"],
+  ["Segment", "fromHandle", ({ segment }) => [segment.handle, { access: "read-only" }], "handle options"],
+  ["Segment", "list", () => [{ prefix: fresh() }], "options"],
+  ["Segment", "unlink", () => [fresh(), { namespace: "local" }], "name options"],
+  ["Segment", "prune", () => [{ prefix: fresh(), olderThanMs: 2 ** 40, dryRun: true }], "options"],
+  ["Segment", "containing", ({ block }) => [block], "viewOrBlock"],
+  ["segment", "ring", () => ["other", { bytes: KiB, layout }], "name options"],
+  ["segment", "latest", () => ["other", layout], "name layout"],
+  ["segment", "lock", () => ["other"], "name"],
+  ["segment", "semaphore", () => ["other", { initial: 1 }], "name options"],
+  ["segment", "event", () => ["other", { signaled: true }], "name options"],
+  ["segment", "counter", () => ["other"], "name"],
+  ["segment", "transaction", ({ lock }) => [lock, none, SIGNAL], "lock body options"],
+  ["segment", "transactionSync", ({ lock }) => [lock, none, WAIT], "lock body options"],
+  ["segment", "tryTransaction", ({ lock }) => [lock, none], "lock body"],
+  ["segment", "waitForObject", () => ["ring", SIGNAL], "name options"],
+  ["ring", "waitForProducer", () => [SIGNAL], "options"],
+  ["free", "waitForProducerSync", () => [WAIT], "options"],
+  ["free", "consumer", () => [{ acknowledge: "each" }], "options"],
+  ["free", "waitForConsumer", () => [{ acknowledge: "each", ...SIGNAL }], "options"],
+  ["free", "waitForConsumerSync", () => [{ acknowledge: "each", ...WAIT }], "options"],
+  ["free", "readable", () => [{ acknowledge: "each", ...SIGNAL }], "options"],
+  ["free", "writable", () => [SIGNAL], "options"],
+  ["producer", "trySend", () => [bytes], "bytes"],
+  ["producer", "send", () => [bytes, SIGNAL], "bytes options"],
+  ["producer", "sendSync", () => [bytes, WAIT], "bytes options"],
+  ["producer", "trySendMany", () => [[bytes, bytes]], "arrayOfBytes"],
+  ["producer", "sendMany", () => [[bytes], { ...SIGNAL, progress: { sent: 0 } }], "arrayOfBytes options"],
+  ["producer", "sendManySync", () => [[bytes], { ...WAIT, progress: { sent: 0 } }], "arrayOfBytes options"],
+  ["producer", "tryClaim", () => [8], "length"],
+  ["producer", "claim", () => [8, SIGNAL], "length options"],
+  ["producer", "claimSync", () => [8, WAIT], "length options"],
+  ["producer", "end", () => [SIGNAL], "options"],
+  ["typedProducer", "trySend", () => [value], "value"],
+  ["typedProducer", "send", () => [value, SIGNAL], "value options"],
+  ["typedProducer", "sendSync", () => [value, WAIT], "value options"],
+  ["typedProducer", "trySendMany", () => [[value]], "arrayOfBytes values value"],
+  ["typedProducer", "tryClaim", () => [layout.bytes], "length"],
+  ["consumer", "tryReceiveInto", () => [new Uint8Array(8)], "target"],
+  ["consumer", "peek", () => [SIGNAL], "options"],
+  ["consumer", "peekSync", () => [WAIT], "options"],
+  ["consumer", "receive", () => [SIGNAL], "options"],
+  ["consumer", "receiveSync", () => [WAIT], "options"],
+  ["consumer", "receiveInto", () => [new Uint8Array(8), SIGNAL], "target options"],
+  ["consumer", "receiveIntoSync", () => [new Uint8Array(8), WAIT], "target options"],
+  ["consumer", "tryDrain", () => [none, { limit: 1 }], "handle options"],
+  ["consumer", "drain", () => [none, { limit: 1, ...SIGNAL }], "handle options"],
+  ["consumer", "drainSync", () => [none, { limit: 1, ...WAIT }], "handle options"],
+  ["consumer", "records", () => [SIGNAL], "options"],
+  ["claim", "commit", () => [8], "usedLength"],
+  ["record", "copyInto", () => [new Uint8Array(8)], "target"],
+  ["latest", "write", () => [value], "value"],
+  ["latest", "readInto", () => [{ ...value }], "target"],
+  ["latest", "next", () => [SIGNAL], "options"],
+  ["latest", "nextSync", () => [WAIT], "options"],
+  ["latest", "values", () => [SIGNAL], "options"],
+  ["heap", "allocate", () => [8, { zero: true, alignment: 8 }], "length options"],
+  ["heap", "tryAllocate", () => [8, { zero: true, alignment: 8 }], "length options"],
+  ["heap", "blockAt", ({ block }) => [block.offset], "offset"],
+  ["block", "as", () => [Float64Array], "type"],
+  ["block", "write", () => [bytes, 8], "bytes at"],
+  ["block", "view", () => [layout], "layout"],
+  ["view", "write", () => [value], "value"],
+  ["view", "get", () => ["id"], "field"],
+  ["view", "set", () => ["id", 7], "field id"],
+  ["view", "set", () => ["list", [1, 2]], "field list"],
+  ["view", "set", () => ["text", "ab"], "field text"],
+  ["view", "set", () => ["flag", true], "field flag"],
+  ["view", "set", () => ["big", 1n], "field big"],
+  ["view", "set", () => ["raw", new Uint8Array(4)], "field raw"],
+  ["view", "array", () => ["list"], "field"],
+  ["layout", "read", () => [new DataView(new ArrayBuffer(1000)), 8], "view offset"],
+  ["layout", "write", () => [new DataView(new ArrayBuffer(1000)), value, 8], "view value offset"],
+  ["lock", "tryAcquire", () => ["shared"], "mode"],
+  ["lock", "acquire", () => ["shared", SIGNAL], "mode options"],
+  ["lock", "acquireSync", () => ["shared", WAIT], "mode options"],
+  ["lock", "request", () => ["shared", none, SIGNAL], "mode body options"],
+  ["held", "tryAcquire", () => ["shared"], "mode"],
+  ["held", "acquire", () => ["shared", SIGNAL], "mode options"],
+  ["held", "acquireSync", () => ["shared", WAIT], "mode options"],
+  ["held", "upgrade", () => [SIGNAL], "options"],
+  ["held", "upgradeSync", () => [WAIT], "options"],
+  ["semaphore", "tryAcquire", () => [{ count: 1 }], "options"],
+  ["semaphore", "acquire", () => [{ count: 1, ...SIGNAL }], "options"],
+  ["semaphore", "acquireSync", () => [{ count: 1, ...WAIT }], "options"],
+  ["semaphore", "release", () => [1], "count"],
+  ["event", "wait", () => [SIGNAL], "options"],
+  ["event", "waitSync", () => [WAIT], "options"],
+  ["counter", "add", () => [1], "amount"],
+  ["counter", "exchange", () => [1], "value"],
+  ["counter", "compareExchange", () => [0, 1], "expected value"],
+];
+
+/** The declarations of the package: what is internal is not in them. */
+const declared = (readdirSync(join(root, "dist/ts"), { recursive: true, encoding: "utf8" }) as string[])
+  .filter((file) => file.endsWith(".d.cts"))
+  .map((file) => readFileSync(join(root, "dist/ts", file), "utf8"))
+  .join("\n");
+
+const isPublic = (method: string): boolean => new RegExp(`^ {4}(static )?${method}[<(]`, "m").test(declared);
+
+test("the table has every method that takes an argument", () => {
+  const world = makeWorld();
+  const listed = new Set(ROWS.map(([owner, method]) => `${owner}.${method}`));
+  const missing: string[] = [];
+  for (const [owner, object] of Object.entries(world)) {
+    if (owner === "memory") continue;
+    const holder = typeof object === "function" ? object : Object.getPrototypeOf(object);
+    for (const [name, { value: method }] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
+      if (typeof method !== "function" || name === "constructor" || name === "prototype") continue;
+      const parameters = /^[^(]*\(([^)]*)/.exec(Function.prototype.toString.call(method))?.[1] ?? "";
+      const other = { typedProducer: "producer", free: "ring" }[owner] ?? owner;
+      const known = ["free", "ring", other, owner].some((one) => listed.has(`${one}.${name}`));
+      if (parameters !== "" && !known && isPublic(name)) missing.push(`${owner}.${name}(${parameters})`);
+    }
+  }
+  world.segment.close();
+  assert.equal(missing, ["block.check(writing)"]); // which is internal, and has the name of one of the heap's
+});
+
+interface Place {
+  text: string;
+  names: string[];
+  args: (world: World, bad: unknown) => unknown[];
+}
+
+/** Each argument of a row, and each option of one that has options. */
+function placesOf([owner, method, valid, names]: Row): Place[] {
+  const sample = makeWorld();
+  const usual = valid(sample);
+  sample.segment.close();
+  const words = names.split(" ");
+  return usual.flatMap((argument, index): Place[] => {
+    const withValue = (world: World, make: (usual: unknown) => unknown): unknown[] =>
+      valid(world).map((given, at) => (at === index ? make(given) : given));
+    const whole: Place = {
+      text: `${owner}.${method}, argument ${index + 1}`,
+      names: words,
+      args: (world, bad) => withValue(world, () => bad),
+    };
+    const isOptions = Object.getPrototypeOf(argument) === Object.prototype;
+    const keys = isOptions ? Object.keys(argument as object) : [];
+    return [
+      whole,
+      ...keys.map((key) => ({
+        text: `${owner}.${method}, ${key} of argument ${index + 1}`,
+        names: [...words, key],
+        args: (world: World, bad: unknown) =>
+          withValue(world, (given) => ({ ...(given as object), [key]: bad })),
+      })),
+    ];
+  });
+}
+
+/** A class is a function, and a Proxy of an array may be one of its own kind: what happens when they are used is their own error. */
+function isOfCallback(bad: unknown, error: unknown): boolean {
+  const { message } = error as Error;
+  return (
+    (typeof bad === "function" && /^Class constructor/.test(message)) || /incompatible receiver/.test(message)
+  );
+}
+
+type Outcome = { error?: unknown; pending?: Promise<unknown>; value?: unknown };
+
+const later = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 3));
+
+async function outcomeOf(call: () => unknown): Promise<Outcome> {
+  try {
+    const value = call();
+    if (!(value instanceof Promise)) return { value };
+    const settled = value.then(
+      (value) => ({ value }),
+      (error: unknown) => ({ error }),
+    );
+    return await Promise.race([settled, later().then(() => ({ pending: value }))]);
+  } catch (error) {
+    return { error };
+  }
+}
+
+/** What an argument consists of has names of its own. */
+const PARTS = ["the struct", ...Object.keys(layout.fields), "bytes", "initial"];
+
+/** Undefined when the error says what was wrong. */
+function complaint(error: unknown, names: string[]): string | undefined {
+  if (error === OWN_ERROR || error instanceof IsthmusError) return undefined;
+  const { name, message, stack } = error as Error;
+  if (name !== "TypeError" && name !== "RangeError") return `${stack ?? String(error)}`;
+  const first = /^(the struct|[\w$]+)/.exec(message)?.[0] ?? "";
+  return names.includes(first) || PARTS.includes(first) ? undefined : `${name}: ${message}`;
+}
+
+/**
+ * Whether a call that was refused may have changed bytes: of what has looked at the segment before it knew, and of values that are
+ * made up in the copy which nobody reads.
+ */
+function mayChange([owner]: Row, error: unknown): boolean {
+  if (error === OWN_ERROR || error instanceof IsthmusError || owner === "latest") return true;
+  return owner === "consumer" && / for this record/.test((error as Error).message);
+}
+
+/** What is wrong with the outcome of a call; the bytes of the segment were others before. */
+function faultsOf(row: Row, { names }: Place, error: unknown, before: Buffer, after: Buffer): string[] {
+  const text = complaint(error, names);
+  const faults = text === undefined ? [] : [text];
+  if (mayChange(row, error) || before.equals(after)) return faults;
+  const changed = before.findIndex((byte, at) => byte !== after[at]);
+  return [...faults, `byte ${changed} has changed (${String(error)})`];
+}
+
+/** Ends what still waits for a segment, which no closing ends. */
+function endWaitFor(name: unknown, pending: Promise<unknown> | undefined): void {
+  const made = Segment.create(name as string, { bytes: 64 * KiB, temporary: true });
+  void pending?.then((found) => {
+    (found as Segment).close();
+    made.close();
+  });
+}
+
+/** Calls that look at segments of other programs, or remove names: they find none. */
+const AMONG_OTHERS = ["list", "prune", "unlink"];
+const NOTHING_THERE: Flaws = { list: () => () => [], unlink: () => () => {}, remove: () => () => false };
+
+async function tryPlace(row: Row, place: Place): Promise<string[]> {
+  const [owner, method] = row;
+  const faults: string[] = [];
+  let world = makeWorld();
+  for (const make of BAD_VALUES) {
+    const bad = make();
+    const args = place.args(world, bad);
+    const before = Buffer.from(world.memory);
+    const target = world[owner] as unknown as Record<string, (...args: unknown[]) => unknown>;
+    const { error, value, pending } = await outcomeOf(() => {
+      const call = (): unknown => target[method]?.(...args);
+      return AMONG_OTHERS.includes(method) ? flawed(NOTHING_THERE, call) : call();
+    });
+    if (error !== undefined && !isOfCallback(bad, error)) {
+      const found = faultsOf(row, place, error, before, world.memory);
+      faults.push(...found.map((fault) => `${place.text}, ${shownValue(bad)}: ${fault}`));
+    }
+    if (value instanceof Segment) value.close();
+    if (pending && method === "waitFor") endWaitFor(args[0], pending);
+    if (error !== undefined || (owner === "Segment" && !pending)) continue;
+    world.segment.close();
+    world = makeWorld();
+  }
+  world.segment.close();
+  return faults;
+}
+
+for (const row of ROWS) {
+  test(`${row[0]}.${row[1]}`, async () => {
+    const faults: string[] = [];
+    for (const place of placesOf(row)) faults.push(...(await tryPlace(row, place)));
+    assert.equal(faults, []);
+  });
+}
+
+test.run();

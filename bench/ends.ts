@@ -9,7 +9,7 @@ import { DISTURBED_CODE, Disturbed, lastLine } from "./disturbed.js";
 import { planOf } from "./rows.js";
 
 /** Longest run of one contestant before its processes are ended. Milliseconds. */
-const RUN_MS = 60_000;
+const RUN_MS = 20_000;
 
 /** A runtime and the arguments before the file. */
 export interface Program {

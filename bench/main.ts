@@ -3,7 +3,7 @@
  * prints a table. Exit code 1 when a contestant failed; missed goals and disturbed runs are printed, they are no failure.
  *
  *   --json PATH   where the figures go (bench/results.json)
- *   --quick       smaller counts, for under a minute
+ *   --quick       smaller counts, a few minutes
  *   --only NAME   this row; may be given several times
  *   --runs N      alternating runs (at least 5)
  *   --runtime R   the other runtime to measure Isthmus in: bun, deno or none; may be given several times (all that are there)

@@ -11,7 +11,7 @@ const SOURCES = join(benchSources(), "native");
 const BINARIES = join(SOURCES, "bin");
 const FLAGS = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-pthread"];
 /** Longest run of one twin before it is ended. Milliseconds. */
-const RUN_MS = 60_000;
+const RUN_MS = 20_000;
 
 /** What the compiler says it is, or why there is none. */
 export function compilerVersion(): { compiler?: string; missing?: string } {

@@ -7,6 +7,8 @@ import { watchLoad } from "./load.js";
 import { runNative } from "./native.js";
 import { planOf } from "./rows.js";
 
+/** On a busy machine a row takes no more turns after this, once each contestant had one. Milliseconds. */
+const ROW_MS = 60_000;
 /** Turns more, for contestants whose runs were disturbed. */
 const MORE_TURNS = 2;
 
@@ -95,7 +97,9 @@ export async function takeTurns(runners: Map<string, Runner>, runs: number): Pro
   const samples = new Map<string, Sample[]>();
   const disturbed: Record<string, string[]> = {};
   const done = (name: string) => samples.get(name)?.length ?? 0;
+  const end = performance.now() + ROW_MS;
   for (let turn = 0; turn < runs + MORE_TURNS; turn++) {
+    if (turn > 0 && performance.now() > end) break;
     for (const [name, runner] of runners) {
       if (failed[name] !== undefined || done(name) === runs) continue;
       const before = disturbed[name] ?? [];

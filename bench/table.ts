@@ -64,11 +64,14 @@ export function formatTable(results: Result[]): string {
 }
 
 /** What a figure must be read with. */
-function notesOf({ name, missing, failed, disturbed, othersShare }: Result): string[] {
+function notesOf({ name, missing, failed, disturbed, othersShare, runs, conditions }: Result): string[] {
   const notes = Object.entries(missing).map(([contestant, why]) => `${name}: no ${contestant}: ${why}`);
   for (const [contestant, how] of Object.entries(failed)) notes.push(`${name}: ${contestant} FAILED: ${how}`);
   for (const [contestant, said] of Object.entries(disturbed))
     notes.push(`${name}: ${contestant} was disturbed ${said.length} times: ${said[0]}`);
+  const fewest = Math.min(...Object.values(runs).map((figures) => figures.length));
+  if (fewest < (conditions as { runs: number }).runs)
+    notes.push(`${name}: only ${fewest} runs of each contestant, or of some: there was no time for more`);
   if (othersShare !== undefined && othersShare > QUIET_SHARE_MAX)
     notes.push(`${name}: others had ${Math.round(othersShare * 100)} % of the cores`);
   return notes;

@@ -49,7 +49,7 @@ export const memoryRows: RowSpec[] = [
   },
   {
     name: "tree",
-    what: "tree programme, 10,000 keys per process (2,500 with --quick) searched 10 times; time of 1 process",
+    what: "tree programme, 5,000 keys per process (2,500 with --quick) searched 10 times; time of 1 process",
     unit: "ns",
     plan: { workers: WORKERS, rights: Math.max(...WORKERS), searches: 10, warmup: 5, count: 2500 },
     isthmus: { load: () => import("./tree.js") },

@@ -65,6 +65,7 @@ export {
   markDead,
   scratch,
   selfCheck,
+  slotToTry,
   suspectSlot,
   watchSlot,
 } from "./participants";
@@ -73,6 +74,7 @@ export {
   ringAbandonProducer,
   ringAttachConsumer,
   ringAttachProducer,
+  ringCapacity,
   ringClaim,
   ringCloseConsumer,
   ringCloseProducer,

@@ -153,6 +153,16 @@ export function leave(alone: bool): void {
 }
 
 /**
+ * The slot that who joins tries in this turn, from 0 to 2 x participants - 1, with its word remembered as by `watchSlot`: first
+ * all that have no owner, then those whose owner may have died. SUSPECT_NONE: nothing to try in this turn.
+ */
+export function slotToTry(turn: u32): u32 {
+  const second = turn >= participants;
+  const slot = second ? turn - participants : turn;
+  return slot < participants && watchSlot(slot) == second ? slot : SUSPECT_NONE;
+}
+
+/**
  * Returns the slot of the owner that prevented the last operation, and remembers its word for `markDead`; or returns SUSPECT_….
  */
 export function suspectSlot(): u32 {

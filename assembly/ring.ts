@@ -110,6 +110,12 @@ import { load64, store64 } from "./word";
 /** Contiguous bytes that may be written at the offset which `ringClaim` returned. */
 export let room: u32 = 0;
 
+/** The capacity of a ring that is to have room for so many bytes; 0 when there is none as large. */
+export function ringCapacity(bytes: u32): u32 {
+  if (bytes > u32(RING_CAPACITY_MAX)) return 0;
+  return max(u32(RING_CAPACITY_MIN), (bytes + (RECORD_ALIGNMENT - 1)) & ~(RECORD_ALIGNMENT - 1));
+}
+
 /** Bytes of a ring object; 0 when the capacity is not allowed. */
 export function ringBytes(capacity: u32): u64 {
   if (capacity < u32(RING_CAPACITY_MIN) || capacity > u32(RING_CAPACITY_MAX)) return 0;

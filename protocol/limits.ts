@@ -68,3 +68,11 @@ export const RECHECK_MS = 100;
 export const STALLED_MS = 3000;
 /** How often an environment writes its heartbeat. Milliseconds. */
 export const HEARTBEAT_MS = 1000;
+/** How long a call without a timeout waits for a live participant that has the write lock. Milliseconds. */
+export const WRITE_LOCK_TIMEOUT_MS = 5000;
+/** How long a leaving participant waits for others that create, join or leave. Milliseconds. */
+export const LEAVE_TIMEOUT_MS = 50;
+/** How long a write of a latest value waits for a live participant that is in the middle of another one. Milliseconds. */
+export const LATEST_WRITE_TIMEOUT_MS = 50;
+/** How often a reader of a latest value looks again when writers were faster. */
+export const LATEST_READS_MAX = 10000;

@@ -5,6 +5,7 @@
  *     <!-- generated: constants SLOT -->     a table of the constants of one group (see layout-groups.ts)
  *     <!-- generated: limits -->             every limit
  *     <!-- generated: errors -->             every error code
+ *     <!-- generated: hosted ring -->        the functions of one source of the hosted core, of its system what it imports
  *     <!-- end of generated -->
  */
 import { readFileSync } from "node:fs";
@@ -12,6 +13,7 @@ import * as errors from "../protocol/errors.js";
 import * as layout from "../protocol/layout.js";
 import * as limits from "../protocol/limits.js";
 import { SHIM_CONTRACT } from "../protocol/shim.js";
+import { functionsOf } from "./exports.js";
 import { grouped } from "./layout-groups.js";
 import { contractHeader, layoutHeader, locksHeader } from "./layout-header.js";
 import { type Constant, constantsOf, fieldsOf } from "./layout-source.js";
@@ -49,11 +51,23 @@ function constantsIn(group: string): Constant[] {
   return group === "PARTS" ? constants : constants.filter(({ name }) => !name.endsWith("_OFFSET"));
 }
 
+function functionTable(file: string): string {
+  return table(
+    ["function", "returns", "meaning and errors"],
+    functionsOf(file).map(({ name, parameters, returns, doc }) => [
+      `\`${name}(${parameters.join(", ")})\``,
+      returns,
+      doc,
+    ]),
+  );
+}
+
 function content(what: string, argument: string): string {
   if (what === "fields") return fieldTable(argument);
   if (what === "constants") return constantTable(constantsIn(argument));
   if (what === "limits") return constantTable(limitConstants);
   if (what === "errors") return constantTable(errorConstants);
+  if (what === "hosted") return functionTable(argument);
   throw new Error(`a marker asks for "${what} ${argument}"`);
 }
 
@@ -74,6 +88,7 @@ export function filled(text: string): string {
  */
 export function documents(fingerprint: number): Record<string, string> {
   return {
+    "docs/embedding.md": filled(readFileSync("docs/embedding.md", "utf8")),
     "docs/protocol.md": filled(readFileSync("docs/protocol.md", "utf8")),
     "docs/isthmus_layout.h": layoutHeader(layoutConstants, limitConstants, fingerprint),
     "shims/generated/contract.h": contractHeader(SHIM_CONTRACT),

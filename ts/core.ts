@@ -33,6 +33,7 @@ export interface Core {
   join(slot: number, pid: number, runtime: number, nowNs: number): void;
   leave(alone: number): void;
   selfCheck(): number;
+  slotToTry(turn: number): number;
   suspectSlot(): number;
   watchSlot(slot: number): number;
   markDead(): number;
@@ -54,6 +55,7 @@ export interface Core {
   readonly heapEnd: WebAssembly.Global;
   readonly room: WebAssembly.Global;
   readonly claimed: WebAssembly.Global;
+  ringCapacity(bytes: number): number;
   ringData(ring: number): number;
   ringWaitersData(ring: number): number;
   ringWaitersRoom(ring: number): number;

@@ -1,5 +1,5 @@
 /**
- * Latest, for hosts that block. A writer waits for another one, which writes for microseconds, up to WRITE_PATIENCE_MS, and never
+ * Latest, for hosts that block. A writer waits for another one, which writes for microseconds, up to LATEST_WRITE_TIMEOUT_MS, and never
  * for a dead one. A reader looks again when writers were faster.
  *
  * To write a small value:                               To read a small value:
@@ -8,7 +8,7 @@
  * To write a large one, or in place:                    To read a large one, and, who only reads, a small one:
  *  1. hostedLatestBegin: where it is to be written       1. hostedLatestPeek: where it lies. It is pinned
  *  2. the host writes it there                           2. the host copies it, with loads that are not reordered
- *  3. hostedLatestCommit; or latestAbort                 3. latestValidate; 0: begin again, READ_TURNS_MAX times at most
+ *  3. hostedLatestCommit; or latestAbort                 3. latestValidate; 0: begin again, LATEST_READS_MAX times at most
  *
  * Who only reads maps nothing that it could write to: it has no scratch, and pins nothing.
  *
@@ -16,6 +16,7 @@
  */
 import { BUSY, CORRUPT } from "../../protocol/errors";
 import { FLAG_WAKE, RESULT_OFFSETS } from "../../protocol/layout";
+import { LATEST_READS_MAX, LATEST_WRITE_TIMEOUT_MS } from "../../protocol/limits";
 import {
   latestAbort,
   latestBegin,
@@ -33,12 +34,8 @@ import { gaveUp, hostedNotify, suspectGone } from "./session";
 import { sysNow, sysSleep } from "./system";
 import { isReadOnly, OVER, waitBegin, waitEnd, waitNext } from "./wait";
 
-/** How long a write waits for another one. Milliseconds. */
-const WRITE_PATIENCE_MS: f64 = 50;
 /** Pause between two attempts. Milliseconds. */
 const ATTEMPT_MS: f64 = 0.05;
-/** A reader gives up when writers were faster so often. */
-const READ_TURNS_MAX: u32 = 10000;
 
 /** Makes the value in the scratch the newest. 0; BUSY when another one, alive, is in the middle of a write; EVICTED. */
 export function hostedLatestWrite(latest: usize, valueBytes: u32): u32 {
@@ -82,7 +79,7 @@ function written(latest: usize, result: u32): u32 {
 }
 
 function contend(latest: usize, valueBytes: u32, whole: bool): u32 {
-  const end = sysNow() + WRITE_PATIENCE_MS;
+  const end = sysNow() + f64(LATEST_WRITE_TIMEOUT_MS);
   let result: u32 = BUSY;
   while (result == BUSY) {
     if (!suspectGone()) {
@@ -97,7 +94,7 @@ function contend(latest: usize, valueBytes: u32, whole: bool): u32 {
 /** Copies the newest small value to the scratch. 0; FLAG_EMPTY when none was written yet; BUSY: writers were faster; CORRUPT. */
 export function hostedLatestRead(latest: usize, valueBytes: u32): u32 {
   let result = latestRead(latest, valueBytes);
-  for (let turn: u32 = 1; result == BUSY && turn < READ_TURNS_MAX; turn++)
+  for (let turn: u32 = 1; result == BUSY && turn < u32(LATEST_READS_MAX); turn++)
     result = latestRead(latest, valueBytes);
   return result;
 }
@@ -105,7 +102,7 @@ export function hostedLatestRead(latest: usize, valueBytes: u32): u32 {
 /** Begins a read in place: the offset of the value's bytes; 0 when none was written yet; BUSY; CORRUPT. */
 export function hostedLatestPeek(latest: usize, valueBytes: u32): u32 {
   let result = latestPeek(latest, valueBytes, !isReadOnly());
-  for (let turn: u32 = 1; result == BUSY && turn < READ_TURNS_MAX; turn++) {
+  for (let turn: u32 = 1; result == BUSY && turn < u32(LATEST_READS_MAX); turn++) {
     result = latestPeek(latest, valueBytes, !isReadOnly());
   }
   if (result == BUSY) hostedLatestValidate(latest);

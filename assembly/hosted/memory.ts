@@ -1,6 +1,6 @@
 /**
  * What needs the write lock, for hosts that block: each call waits for a living participant that has it, and never for a dead
- * one. A call without a time of its own waits WRITE_LOCK_PATIENCE_MS: the lock is held for microseconds, or for a transaction.
+ * one. A call without a time of its own waits WRITE_LOCK_TIMEOUT_MS: the lock is held for microseconds, or for a transaction.
  *
  * A transaction:
  *  1. hostedTransactionBegin: the lock, exclusively, or exclusively under a hold of it; then the write lock. No nesting: BUSY
@@ -16,6 +16,7 @@
  */
 import { BUSY, CORRUPT, EVICTED, OWNER_DIED } from "../../protocol/errors";
 import { LOCK_OWNER_DIED, RESULT_ERRORS } from "../../protocol/layout";
+import { WRITE_LOCK_TIMEOUT_MS } from "../../protocol/limits";
 import { heapAllocate, heapFree, heapSetLayout, heapSetRoot } from "../memory";
 import { selfCheck } from "../participants";
 import { outsideTransaction, transactionBegin, transactionEnd, writeLockTake } from "../write-lock";
@@ -30,8 +31,6 @@ import {
 import { gaveUp, suspectGone } from "./session";
 import { sysNow, sysSleep } from "./system";
 
-/** How long a call without a time waits. Milliseconds. */
-const WRITE_LOCK_PATIENCE_MS: f64 = 5000;
 /** Pause between two attempts. Milliseconds. */
 const ATTEMPT_MS: f64 = 0.5;
 
@@ -67,27 +66,27 @@ function withWriteLock(what: u32, a: u32, b: u32, c: u32, patienceMs: f64): u32 
 
 /** As `heapAllocate`. */
 export function hostedAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
-  return withWriteLock(ALLOCATE, bytes, alignment, u32(zero), WRITE_LOCK_PATIENCE_MS);
+  return withWriteLock(ALLOCATE, bytes, alignment, u32(zero), f64(WRITE_LOCK_TIMEOUT_MS));
 }
 
 /** As `heapFree`. */
 export function hostedFree(offset: u32): u32 {
-  return withWriteLock(FREE, offset, 0, 0, WRITE_LOCK_PATIENCE_MS);
+  return withWriteLock(FREE, offset, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
 }
 
 /** As `heapSetLayout`. */
 export function hostedSetLayout(offset: u32, hash: u32): u32 {
-  return withWriteLock(SET_LAYOUT, offset, hash, 0, WRITE_LOCK_PATIENCE_MS);
+  return withWriteLock(SET_LAYOUT, offset, hash, 0, f64(WRITE_LOCK_TIMEOUT_MS));
 }
 
 /** As `heapSetRoot`. */
 export function hostedSetRoot(offset: u32): u32 {
-  return withWriteLock(SET_ROOT, offset, 0, 0, WRITE_LOCK_PATIENCE_MS);
+  return withWriteLock(SET_ROOT, offset, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
 }
 
 /** As `writeLockTake`, to walk over blocks; ended by `writeLockRelease`. BUSY at once inside of a transaction. */
 export function hostedWriteLockTake(): u32 {
-  return outsideTransaction() != 0 ? BUSY : withWriteLock(TAKE, 0, 0, 0, WRITE_LOCK_PATIENCE_MS);
+  return outsideTransaction() != 0 ? BUSY : withWriteLock(TAKE, 0, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
 }
 
 /**
@@ -106,7 +105,7 @@ export function hostedTransactionBegin(lock: usize, held: u32, timeoutMs: f64): 
     releaseUnrepaired(lock);
     return OWNER_DIED;
   }
-  const left = timeoutMs == Infinity ? WRITE_LOCK_PATIENCE_MS : begin + timeoutMs - sysNow();
+  const left = timeoutMs == Infinity ? f64(WRITE_LOCK_TIMEOUT_MS) : begin + timeoutMs - sysNow();
   const result = withWriteLock(BEGIN, 0, 0, 0, left);
   if (result == 0) return 0;
   hostedLockRelease(lock, lockHeld, false);

@@ -33,19 +33,16 @@ import {
   SUSPECT_GONE,
   SUSPECT_NONE,
 } from "../../protocol/layout";
+import { LEAVE_TIMEOUT_MS, WRITE_LOCK_TIMEOUT_MS } from "../../protocol/limits";
 import { objectOpen } from "../directory";
 import { participants, selfSlot } from "../instance";
 import { beat } from "../left-over";
-import { join, leave, markDead, suspectSlot, watchSlot } from "../participants";
+import { join, leave, markDead, slotToTry, suspectSlot } from "../participants";
 import { validate } from "../segment";
 import { waitersTake } from "../waiters";
 import { sysHeld, sysLock, sysNow, sysSleep, sysWake, sysWall } from "./system";
 import { waitReadOnly } from "./wait";
 
-/** How long leaving waits for another process that creates, joins or leaves. Milliseconds. */
-const LEAVE_PATIENCE_MS: f64 = 50;
-/** How long a call waits for the write lock. Milliseconds. */
-const WRITE_LOCK_PATIENCE_MS: f64 = 5000;
 /** Pause between two attempts. Milliseconds. */
 const ATTEMPT_MS: f64 = 0.5;
 
@@ -53,15 +50,14 @@ const ATTEMPT_MS: f64 = 0.5;
 export function hostedEnter(bytes: f64, pid: u32, runtime: u32): u32 {
   const failed = validate(bytes, true);
   if (failed != 0) return failed;
-  for (let dead: u32 = 0; dead < 2; dead++) {
-    for (let slot: u32 = 0; slot < participants; slot++) {
-      if (u32(watchSlot(slot)) != dead || sysLock(KERNEL_LOCK_PARTICIPANTS + slot, 2) == 0) continue;
-      const time = sysWall();
-      join(slot, pid, runtime, time);
-      beat(time);
-      sysLock(KERNEL_LOCK_CREATION, 0);
-      return 0;
-    }
+  for (let turn: u32 = 0; turn < 2 * participants; turn++) {
+    const slot = slotToTry(turn);
+    if (slot == SUSPECT_NONE || sysLock(KERNEL_LOCK_PARTICIPANTS + slot, 2) == 0) continue;
+    const time = sysWall();
+    join(slot, pid, runtime, time);
+    beat(time);
+    sysLock(KERNEL_LOCK_CREATION, 0);
+    return 0;
   }
   return TOO_MANY_PARTICIPANTS;
 }
@@ -78,7 +74,7 @@ export function hostedEnterReadOnly(bytes: f64): u32 {
 /** Leaves the segment; the host closes the object afterwards. */
 export function hostedLeave(): void {
   beat(sysWall());
-  const end = sysNow() + LEAVE_PATIENCE_MS;
+  const end = sysNow() + f64(LEAVE_TIMEOUT_MS);
   let alone = sysLock(KERNEL_LOCK_CREATION, 2) != 0;
   while (!alone && sysNow() < end) {
     sysSleep(ATTEMPT_MS);
@@ -130,7 +126,7 @@ export function hostedCalled(set: usize, bell: usize): bool {
 
 /** As `objectOpen`: past the dead, waiting for the living, and those who wait for objects are woken. The offset, or an error. */
 export function hostedOpen(type: u32, nameBytes: u32, first: u32, second: u32): u32 {
-  const end = sysNow() + WRITE_LOCK_PATIENCE_MS;
+  const end = sysNow() + f64(WRITE_LOCK_TIMEOUT_MS);
   let result = objectOpen(type, nameBytes, first, second);
   while (result == BUSY) {
     if (!suspectGone()) {

@@ -78,6 +78,7 @@ test("the tarball is small and has what it needs and no more", async () => {
     /^docs\/pitfalls\.md$/,
     /^docs\/bundling\.md$/,
     /^dist\/core\.wasm$/,
+    /^dist\/core-hosted\.wasm$/,
     /^dist\/index\.mjs$/,
     /^dist\/index\.d\.mts$/,
     /^prebuilds\/linux-x64\/.*\.node$/,

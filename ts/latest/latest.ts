@@ -1,6 +1,6 @@
 import { BUSY, CORRUPT } from "../../protocol/errors.js";
 import { ANSWER_VERSION_OFFSET, FLAG_EMPTY, FLAG_WAKE, OBJECT_LATEST } from "../../protocol/layout.js";
-import { LATEST_SMALL_BYTES_MAX } from "../../protocol/limits.js";
+import { LATEST_READS_MAX, LATEST_SMALL_BYTES_MAX, LATEST_WRITE_TIMEOUT_MS } from "../../protocol/limits.js";
 import { objectOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
 import { flagsOf, isError } from "../core.js";
 import { failure, type IsthmusError } from "../errors.js";
@@ -16,11 +16,6 @@ import { retryFor } from "../wait/retry.js";
 import { type Condition, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
 import { type ClaimedSlot, LatestClaim, settleClaim } from "./claim.js";
 import { LatestValues } from "./values.js";
-
-/** A reader gives up after writers have replaced the value during this many copies. */
-const READ_TURNS_MAX = 10_000;
-/** How long a writer waits for another writer to finish. Milliseconds. */
-const WRITE_TIMEOUT_MS = 50;
 
 /** Where the newest value was copied to. */
 interface Copied {
@@ -226,7 +221,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
 
   #contend(call: (latest: number, valueBytes: number) => number): number {
     const { attachment } = this.#lease;
-    const result = retryFor(WRITE_TIMEOUT_MS, () => {
+    const result = retryFor(LATEST_WRITE_TIMEOUT_MS, () => {
       const offset = attachment.retryPastDead(() => {
         const found = call(this.#offset, this.layout.bytes) >>> 0;
         return found === BUSY ? undefined : found;
@@ -351,7 +346,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     const { attachment } = this.#lease;
     const { core } = attachment;
     attachment.scratchUses++;
-    for (let turn = 0; turn < READ_TURNS_MAX; turn++) {
+    for (let turn = 0; turn < LATEST_READS_MAX; turn++) {
       const result = core.latestRead(this.#offset, this.layout.bytes);
       if (result === 0) return true;
       if (result === FLAG_EMPTY) return false;
@@ -366,7 +361,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     const { core } = attachment;
     const bytes = this.layout.bytes;
     this.#copies++;
-    for (let turn = 0; turn < READ_TURNS_MAX; turn++) {
+    for (let turn = 0; turn < LATEST_READS_MAX; turn++) {
       const offset = core.latestPeek(this.#offset, bytes, this.#pin) >>> 0;
       if (offset === 0) return false;
       if (offset === BUSY) continue;
@@ -388,7 +383,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   #overtaken(): IsthmusError {
-    const text = `writers replaced "${this.name}" during each of ${READ_TURNS_MAX} reads; try again later`;
+    const text = `writers replaced "${this.name}" during each of ${LATEST_READS_MAX} reads; try again later`;
     return failure(BUSY, text);
   }
 

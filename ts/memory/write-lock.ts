@@ -3,17 +3,12 @@
  * `assembly/write-lock.ts`.
  */
 import { BUSY } from "../../protocol/errors.js";
+import { WRITE_LOCK_TIMEOUT_MS } from "../../protocol/limits.js";
 import type { Waiting } from "../arguments.js";
 import { failure, type IsthmusError } from "../errors.js";
 import type { Attachment } from "../segment/attachment.js";
 import { timedOut } from "../wait/condition.js";
 import { retryFor, retryLater } from "../wait/retry.js";
-
-/**
- * How long others wait for a live holder of the write lock before they give up. A change takes microseconds; a transaction
- * takes as long as the user's function runs. Milliseconds.
- */
-const WRITE_LOCK_TIMEOUT_MS = 5000;
 
 /**
  * Calls a function of the core that takes the write lock, and retries while a live participant has the lock.

@@ -1,6 +1,5 @@
 import {
   OBJECT_RING,
-  RECORD_ALIGNMENT,
   RECORD_HEADER_BYTES,
   RING_HEAD_OFFSET,
   RING_LAST_SENT_NS_OFFSET,
@@ -9,7 +8,7 @@ import {
   RING_SENT_OFFSET,
   RING_TAIL_OFFSET,
 } from "../../protocol/layout.js";
-import { RING_CAPACITY_MAX, RING_CAPACITY_MIN } from "../../protocol/limits.js";
+import { RING_CAPACITY_MAX } from "../../protocol/limits.js";
 import {
   integer,
   options,
@@ -19,6 +18,7 @@ import {
   waitingSync,
 } from "../arguments.js";
 import type { PrivateBytes } from "../bytes.js";
+import type { Core } from "../core.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { checkMade, type Lease } from "../segment/attachment.js";
@@ -115,7 +115,7 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
     const { bytes, layout: struct } = options<RingOptions<F>>("options", given, ["bytes", "layout"]);
     const layout = struct && (structOf("layout", struct) as Struct<Fields>);
     const found = bytes === undefined ? existing(lease, name) : undefined;
-    const capacity = found ? found.capacity : capacityOf(bytes, layout);
+    const capacity = found ? found.capacity : capacityOf(lease.attachment.core, bytes, layout);
     const parameters = { bytes: capacity, layout: layout?.hash ?? found?.layout ?? 0 };
     const object = openObject(lease.attachment, name, OBJECT_RING, parameters, layout);
     const data = lease.attachment.core.ringData(object.offset) >>> 0;
@@ -302,9 +302,9 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
   }
 }
 
-function capacityOf(bytes: unknown, layout: Struct<Fields> | undefined): number {
+function capacityOf(core: Core, bytes: unknown, layout: Struct<Fields> | undefined): number {
   const wanted = integer("bytes", bytes, 1, RING_CAPACITY_MAX);
-  const capacity = Math.max(RING_CAPACITY_MIN, Math.ceil(wanted / RECORD_ALIGNMENT) * RECORD_ALIGNMENT);
+  const capacity = core.ringCapacity(wanted) >>> 0;
   if (layout && RECORD_HEADER_BYTES + layout.bytes > capacity) {
     throw new RangeError(
       `bytes must be at least ${RECORD_HEADER_BYTES + layout.bytes} for one value of the layout, got ${wanted}`,

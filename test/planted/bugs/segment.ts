@@ -4,6 +4,7 @@ import { type Bug, inSource } from "../bug.js";
 const attachment = inSource("ts/segment/attachment.ts");
 const beginning = inSource("ts/segment/life/beginning.ts");
 const coreOpening = inSource("assembly/opening.ts");
+const coreParticipants = inSource("assembly/participants.ts");
 const coreDirectory = inSource("assembly/directory.ts");
 const directory = inSource("ts/segment/directory.ts");
 const file = inSource("ts/segment/life/file.ts");
@@ -32,8 +33,8 @@ export const BUGS: Bug[] = [
   ),
   leave(
     "a process waits at its exit for a creator that is stopped",
-    "const LEAVE_TIMEOUT_MS = 50;",
-    "const LEAVE_TIMEOUT_MS = 50_000;",
+    "LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS",
+    "LAST_LEAVE_TIMEOUT_MS : 50_000",
     "ts/segment/opening",
   ),
   attachment(
@@ -66,6 +67,12 @@ export const BUGS: Bug[] = [
     "if (!isFile) return NEXT_REMOVE;",
     "",
     "core/opening",
+  ),
+  coreParticipants(
+    "who joins tries a slot that says LIVE before those that are free",
+    "watchSlot(slot) == second",
+    "watchSlot(slot) != second",
+    "core/hosted.test",
   ),
   kernelLocks(
     "removing its own name that was cut off keeps the lock",

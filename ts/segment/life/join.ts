@@ -4,6 +4,7 @@ import {
   PARTICIPANT_BYTES,
   PARTICIPANT_PID_OFFSET,
   PARTICIPANTS_OFFSET,
+  SUSPECT_NONE,
 } from "../../../protocol/layout.js";
 import { PARTICIPANTS_MAX } from "../../../protocol/limits.js";
 import { IsthmusError } from "../../errors.js";
@@ -14,16 +15,13 @@ import type { Attachment } from "../attachment.js";
 export function takeSlot(attachment: Attachment): void {
   const { core, region } = attachment;
   const slots: number = core.participants.value;
-  for (const dead of [false, true]) {
-    for (let slot = 0; slot < slots; slot++) {
-      // The owner of a LIVE slot is alive or has died. The second round tries these, after all free slots.
-      if ((core.watchSlot(slot) !== 0) !== dead) continue;
-      if (!region.lock(KERNEL_LOCK_PARTICIPANTS + slot, false)) continue;
-      attachment.slot = slot; // from here on, closing gives the slot back
-      core.join(slot, pid, runtime, nowNs());
-      core.beat(nowNs());
-      return;
-    }
+  for (let turn = 0; turn < 2 * slots; turn++) {
+    const slot = core.slotToTry(turn);
+    if (slot === SUSPECT_NONE || !region.lock(KERNEL_LOCK_PARTICIPANTS + slot, false)) continue;
+    attachment.slot = slot; // from here on, closing gives the slot back
+    core.join(slot, pid, runtime, nowNs());
+    core.beat(nowNs());
+    return;
   }
   throw new IsthmusError("TOO_MANY_PARTICIPANTS", crowdedText(attachment, slots));
 }

@@ -18,15 +18,14 @@
  * nothing. Only 6 is not repeated: it leaves the same state as a death.
  */
 import { KERNEL_LOCK_CREATION, KERNEL_LOCK_PARTICIPANTS } from "../../../protocol/layout.js";
+import { LEAVE_TIMEOUT_MS } from "../../../protocol/limits.js";
 import { IsthmusError } from "../../errors.js";
 import type { Region } from "../../host/region.js";
 import { nowNs } from "../../host/runtime.js";
 import { retryFor } from "../../wait/retry.js";
 import type { Attachment } from "../attachment.js";
 
-/** How long a leaving participant waits for others that create, join or leave. Milliseconds. */
-const LEAVE_TIMEOUT_MS = 50;
-/** The same for a segment whose last participant has work to do after leaving: another one that does it may take longer. */
+/** LEAVE_TIMEOUT_MS for a segment whose last participant has work to do after leaving: another one that does it may take longer. */
 const LAST_LEAVE_TIMEOUT_MS = 1000;
 
 /** Steps 1 to 7; and 8, where 6 has something to do. */

@@ -1,6 +1,6 @@
 /**
- * Latest, for hosts that block. A writer waits for another one, which writes for microseconds, up to LATEST_WRITE_TIMEOUT_MS, and never
- * for a dead one. A reader looks again when writers were faster.
+ * Latest, for hosts that block. A writer waits for another one, which writes for microseconds, up to LATEST_WRITE_TIMEOUT_MS,
+ * and never for a dead one. A reader looks again when writers were faster.
  *
  * To write a small value:                               To read a small value:
  *  1. the host puts it into the scratch                  1. hostedLatestRead; ANSWER_VERSION is its version

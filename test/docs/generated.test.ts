@@ -16,7 +16,7 @@ const generate = join(root, "build/scripts/generate.js");
 /** A copy of what the generator reads and writes. */
 function copyOfSources(): string {
   const folder = temporaryDirectory();
-  for (const part of ["protocol", "docs", "shims/generated"]) {
+  for (const part of ["protocol", "docs", "shims/generated", "assembly/hosted"]) {
     mkdirSync(join(folder, part, ".."), { recursive: true });
     cpSync(join(root, part), join(folder, part), { recursive: true });
   }

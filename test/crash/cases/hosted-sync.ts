@@ -426,8 +426,8 @@ function memoryCase(begins: "free" | "held" | "past a dead one"): CrashCase {
       return (function* (): Script {
         if (busy && by === 1) yield* call("writeLockRelease");
         assert.equal(yield* call("hostedWriteLockTake"), 0);
-        yield* check();
         yield* call("writeLockRelease");
+        yield* check();
         const value = (yield* read(block, 4))[0] as number;
         assert.ok(may.includes(value), `${value} is none of ${may}`);
         const lock = new HostedLock(object);

@@ -25,7 +25,10 @@ import { nowNs } from "../../host/runtime.js";
 import { retryFor } from "../../wait/retry.js";
 import type { Attachment } from "../attachment.js";
 
-/** LEAVE_TIMEOUT_MS for a segment whose last participant has work to do after leaving: another one that does it may take longer. */
+/**
+ * LEAVE_TIMEOUT_MS for a segment whose last participant has work to do after leaving. It is longer, because another participant may
+ * be doing that work.
+ */
 const LAST_LEAVE_TIMEOUT_MS = 1000;
 
 /** Steps 1 to 7; and 8, where 6 has something to do. */

@@ -26,8 +26,8 @@ import { retryFor } from "../../wait/retry.js";
 import type { Attachment } from "../attachment.js";
 
 /**
- * LEAVE_TIMEOUT_MS for a segment whose last participant has work to do after leaving. It is longer, because another participant may
- * be doing that work.
+ * LEAVE_TIMEOUT_MS for a segment whose last participant has work to do after leaving. It is longer, because another participant
+ * may be doing that work.
  */
 const LAST_LEAVE_TIMEOUT_MS = 1000;
 

@@ -55,7 +55,7 @@ import {
   lockWaitersShared,
 } from "../lock";
 import { selfCheck } from "../participants";
-import { gaveUp, hostedCalled, hostedNotify, retryTurnsMax, suspectGone } from "./session";
+import { gaveUp, hostedNotify, retryTurnsMax, suspectGone, wakeCalled } from "./session";
 import { sysNow } from "./system";
 import { LOOK, OVER, RECHECK, waitBegin, waitEnd, waitNext } from "./wait";
 
@@ -179,7 +179,7 @@ function wake(lock: usize, who: u32): void {
 
 /** Calls whoever can have the lock exclusively next. */
 function callNext(lock: usize): void {
-  hostedCalled(lockWaitersExclusive(lock), lockCall(lock));
+  wakeCalled(lockWaitersExclusive(lock), lockCall(lock));
 }
 
 // --- waiting -------------------------------------------------------------------------------------------------------------

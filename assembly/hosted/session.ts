@@ -118,7 +118,7 @@ export function hostedNotify(set: usize): void {
  * Wakes the participant whose doorbell a function that calls one has rung (`waitersCall`, `lockCall`, `semaphoreCall`), or the
  * whole set when it says so. Whether there may be more to call.
  */
-export function hostedCalled(set: usize, bell: usize): bool {
+export function wakeCalled(set: usize, bell: usize): bool {
   if (bell == RESULT_CALL_ALL) hostedNotify(set);
   else if (bell != 0) sysWake(u32(bell));
   return bell > usize(RESULT_CALL_ALL);

@@ -25,7 +25,7 @@ import {
   signalValue,
   signalWaiters,
 } from "../signal";
-import { gaveUp, hostedCalled, hostedNotify, retryTurnsMax, suspectGone } from "./session";
+import { gaveUp, hostedNotify, retryTurnsMax, suspectGone, wakeCalled } from "./session";
 import { LOOK, OVER, RECHECK, waitBegin, waitEnd, waitNext } from "./wait";
 
 /** What no function returns. */
@@ -76,7 +76,7 @@ function finish(signal: usize, result: u32): u32 {
 function callSome(semaphore: usize, count: u32): void {
   const set = signalWaiters(semaphore);
   for (let called: u32 = 0; called < min(count, participants); called++) {
-    if (!hostedCalled(set, semaphoreCall(semaphore))) return;
+    if (!wakeCalled(set, semaphoreCall(semaphore))) return;
   }
 }
 

@@ -103,6 +103,9 @@ int adopt(isthmus_environment *environment, int descriptor, object_kind kind, bo
 bool put_zeros(void *address, uint64_t bytes);
 
 /* linux_fork.c */
+/* Between these two no other thread forks. They nest. */
+void become_busy(void);
+void be_idle(void);
 /* A child of fork() does not inherit the object from now on. */
 void note_opened(isthmus_object *object);
 /* Before its descriptor is closed. */

@@ -4,15 +4,17 @@
  * that opening, the kernel says that its owner lives, and nobody recovers what the parent held when it died.
  *
  *   every mapping  is not inherited (MADV_DONTFORK): whoever clones without the handlers below has a hole there
- *   parent         1. takes the lock of the list, so that no other thread is changing it at that moment
+ *   every call that opens, maps or closes
+ *                  1. counts itself as busy
+ *                  2. opens, locks, maps; the object comes to the list, or goes from it
+ *                  3. counts itself no more, and rings for a fork that waits
+ *   parent         1. waits until nobody is busy, so that each descriptor and each mapping is in the list, and
+ *                     takes the lock of the list: nobody becomes busy then
  *                  2. forks
  *                  3. gives the lock back
  *   child          3. puts zeros where each mapping was, so that a view reads zeros instead of ending the process
  *                  4. closes each descriptor: every call for such an object fails with EBADF from now on
  *                  5. gives the lock back
- *
- * A descriptor that another thread has just opened is not in the list yet: a child of a fork at that very
- * moment keeps it until it ends.
  *
  * If the child dies before step 4, its descriptors go with it. Programs that exec lose them by O_CLOEXEC.
  *
@@ -31,7 +33,21 @@ static isthmus_object *opened_objects;
 static short_lock opened_lock;
 static bool registered;
 
-static void prepare_to_fork(void) { lock_shortly(&opened_lock); }
+/* How many calls are busy, under the lock; and whether a fork waits for them, asleep on the bell. */
+static uint32_t busy_calls;
+static bool fork_waits;
+static _Atomic uint32_t bell;
+
+static void prepare_to_fork(void) {
+  for (;;) {
+    lock_shortly(&opened_lock);
+    if (busy_calls == 0) return;
+    fork_waits = true;
+    uint32_t rung = atomic_load(&bell);
+    unlock_shortly(&opened_lock);
+    sleep_on_word((const void *)&bell, rung, FOREVER_NS, true);
+  }
+}
 
 static void in_parent(void) { unlock_shortly(&opened_lock); }
 
@@ -45,7 +61,7 @@ static void in_child(void) {
   unlock_shortly(&opened_lock);
 }
 
-void note_opened(isthmus_object *object) {
+void become_busy(void) {
   lock_shortly(&opened_lock);
   if (!registered) {
     registered = true;
@@ -54,6 +70,23 @@ void note_opened(isthmus_object *object) {
     else if (pthread_atfork)
       pthread_atfork(prepare_to_fork, in_parent, in_child);
   }
+  busy_calls++;
+  unlock_shortly(&opened_lock);
+}
+
+void be_idle(void) {
+  lock_shortly(&opened_lock);
+  bool ring = --busy_calls == 0 && fork_waits;
+  if (ring) {
+    fork_waits = false;
+    atomic_fetch_add(&bell, 1);
+  }
+  unlock_shortly(&opened_lock);
+  if (ring) wake_word((const void *)&bell, true);
+}
+
+void note_opened(isthmus_object *object) {
+  lock_shortly(&opened_lock);
   object->next_opened = opened_objects;
   opened_objects = object;
   unlock_shortly(&opened_lock);

@@ -73,17 +73,15 @@ static int open_if_same(const char *path, const handle_parts *wanted, int access
   return -1;
 }
 
-int isthmus_open_handle(isthmus_environment *environment, const char *text, bool read_only,
-                        isthmus_object **out, isthmus_failure *failure) {
-  handle_parts parts;
-  if (!parse_handle(text, &parts)) return refuse(failure, ISTHMUS_INVALID_NAME);
+static int open_parts(isthmus_environment *environment, const handle_parts *parts, bool read_only,
+                      isthmus_object **out, isthmus_failure *failure) {
   int access = read_only ? O_RDONLY : O_RDWR;
   char path[64];
-  snprintf(path, sizeof path, "/proc/self/fd/%d", (int)parts.descriptor);
-  int descriptor = open_if_same(path, &parts, access);
+  snprintf(path, sizeof path, "/proc/self/fd/%d", (int)parts->descriptor);
+  int descriptor = open_if_same(path, parts, access);
   if (descriptor < 0) {
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)parts.pid, (int)parts.descriptor);
-    descriptor = open_if_same(path, &parts, access);
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)parts->pid, (int)parts->descriptor);
+    descriptor = open_if_same(path, parts, access);
   }
   if (descriptor < 0) {
     refuse_errno(failure, "open");
@@ -93,4 +91,14 @@ int isthmus_open_handle(isthmus_environment *environment, const char *text, bool
     return failure->status;
   }
   return adopt(environment, descriptor, NAMELESS, read_only, NULL, NULL, out, failure);
+}
+
+int isthmus_open_handle(isthmus_environment *environment, const char *text, bool read_only,
+                        isthmus_object **out, isthmus_failure *failure) {
+  handle_parts parts;
+  if (!parse_handle(text, &parts)) return refuse(failure, ISTHMUS_INVALID_NAME);
+  become_busy();
+  int status = open_parts(environment, &parts, read_only, out, failure);
+  be_idle();
+  return status;
 }

@@ -57,15 +57,18 @@ int isthmus_map(isthmus_object *object, void *address, uint64_t bytes, bool read
   }
   if (facts_of_descriptor(object->descriptor, &facts) != 0) return refuse_errno(failure, "statx");
   if (facts.bytes != bytes) return refuse(failure, ISTHMUS_NOT_SUPPORTED);
+  become_busy();
   lock_shortly(&mapping_lock);
   int status = map_locked(object, address, bytes, read_only, failure);
   unlock_shortly(&mapping_lock);
+  be_idle();
   return status;
 }
 
 int isthmus_unmap(isthmus_object *object, isthmus_failure *failure) {
   if (!object->address) return ISTHMUS_OK;
   isthmus_unwatch(object);
+  become_busy();
   lock_shortly(&mapping_lock);
   bool done = put_zeros(object->address, object->bytes);
   if (!done) refuse_errno(failure, "mmap");
@@ -77,6 +80,7 @@ int isthmus_unmap(isthmus_object *object, isthmus_failure *failure) {
     object->bytes = 0;
   }
   unlock_shortly(&mapping_lock);
+  be_idle();
   return done ? ISTHMUS_OK : failure->status;
 }
 

@@ -142,7 +142,10 @@ int isthmus_open_named(isthmus_environment *environment, const char *name, uint3
   (void)name_space;
   char path[PATH_BYTES_MAX];
   if (path_of_name(name, path, failure) != ISTHMUS_OK) return failure->status;
-  return open_at(environment, path, options, true, out, failure);
+  become_busy();
+  int status = open_at(environment, path, options, true, out, failure);
+  be_idle();
+  return status;
 }
 
 /* Absolute: whether the name still leads to the object must not depend on where the process moves to. */
@@ -159,15 +162,25 @@ int isthmus_open_file(isthmus_environment *environment, const char *path, isthmu
     return refuse_os_error(failure, "open", ENAMETOOLONG, ISTHMUS_INVALID_NAME);
   }
   strcpy(absolute + prefix, path);
-  return open_at(environment, absolute, options, false, out, failure);
+  become_busy();
+  int status = open_at(environment, absolute, options, false, out, failure);
+  be_idle();
+  return status;
 }
 
-int isthmus_open_anonymous(isthmus_environment *environment, isthmus_object **out, isthmus_failure *failure) {
+static int open_memory(isthmus_environment *environment, isthmus_object **out, isthmus_failure *failure) {
   int descriptor = (int)syscall(SYS_memfd_create, "isthmus", KERNEL_MFD_CLOEXEC | KERNEL_MFD_ALLOW_SEALING);
   if (descriptor < 0) return refuse_errno(failure, "memfd_create");
   /* Nobody can truncate it under us: that would kill whoever touches it next. Files in /dev/shm have no seals. */
   fcntl(descriptor, F_ADD_SEALS, F_SEAL_SHRINK);
   return adopt(environment, descriptor, NAMELESS, false, NULL, NULL, out, failure);
+}
+
+int isthmus_open_anonymous(isthmus_environment *environment, isthmus_object **out, isthmus_failure *failure) {
+  become_busy();
+  int status = open_memory(environment, out, failure);
+  be_idle();
+  return status;
 }
 
 int isthmus_open_staged(isthmus_environment *environment, const char *name, uint32_t name_space,
@@ -176,11 +189,14 @@ int isthmus_open_staged(isthmus_environment *environment, const char *name, uint
   char goal[PATH_BYTES_MAX], path[PATH_BYTES_MAX];
   int descriptor;
   if (path_of_name(name, goal, failure) != ISTHMUS_OK) return failure->status;
-  if (open_staged_file(mode, path, &descriptor, failure) != ISTHMUS_OK) return failure->status;
-  if (adopt(environment, descriptor, STAGED, false, path, goal, out, failure) == ISTHMUS_OK)
-    return ISTHMUS_OK;
-  unlink(path);
-  return failure->status;
+  become_busy();
+  int status = open_staged_file(mode, path, &descriptor, failure);
+  if (status == ISTHMUS_OK) {
+    status = adopt(environment, descriptor, STAGED, false, path, goal, out, failure);
+    if (status != ISTHMUS_OK) unlink(path);
+  }
+  be_idle();
+  return status;
 }
 
 /* A name that cannot be looked at may well lead to it. */
@@ -218,10 +234,12 @@ void isthmus_close(isthmus_object *object) {
   isthmus_unwatch(object);
   bool unmapped = isthmus_unmap(object, &ignored) == ISTHMUS_OK;
   if (object->kind == STAGED) unlink(object->path);
+  become_busy();
   forget_opened(object);
   /* Pages that stay keep the open file, and its locks would say that we live. */
   if (!unmapped) drop_locks(object->descriptor);
   close_descriptor(object->descriptor);
+  be_idle();
   isthmus_object **link = &object->environment->objects;
   while (*link != object) link = &(*link)->next;
   *link = object->next;

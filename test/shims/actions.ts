@@ -1,5 +1,6 @@
 /** What the tests of the shim ask of another process, in whatever runtime; see test/lib/agent.ts. */
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   closeSync,
   ftruncateSync,
@@ -17,7 +18,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import { pause } from "../lib/watchdog.js";
+import { pause, until } from "../lib/watchdog.js";
 import { type Mapped, mapped, native, open } from "./objects.js";
 
 const maps = new Map<number, Mapped>();
@@ -223,8 +224,8 @@ int fork_and_sleep(void) {
 }
 `;
 
-/** Forks without exec. The child sleeps until it is killed. Bun alone can: it compiles C by itself. */
-export async function forkAndSleep(): Promise<number> {
+/** What the C function gives. Bun alone can: it compiles C by itself. */
+async function compiledFork(): Promise<() => number> {
   const ffi = (await import("bun:ffi" as string)) as {
     cc(options: { source: string; symbols: Record<string, { args: string[]; returns: string }> }): {
       symbols: Record<string, () => number>;
@@ -235,8 +236,42 @@ export async function forkAndSleep(): Promise<number> {
     const source = join(folder, "fork.c");
     writeFileSync(source, FORK_AND_SLEEP);
     const { symbols } = ffi.cc({ source, symbols: { fork_and_sleep: { args: [], returns: "int" } } });
-    return (symbols.fork_and_sleep as () => number)();
+    return symbols.fork_and_sleep as () => number;
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Forks without exec. The child sleeps until it is killed. */
+export async function forkAndSleep(): Promise<number> {
+  return (await compiledFork())();
+}
+
+/** Descriptors and mappings of a process that lead to the object of that name. */
+function leading(pid: number, name: string): string[] {
+  const descriptors = readdirSync(`/proc/${pid}/fd`).map((one) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${one}`);
+    } catch {
+      return "";
+    }
+  });
+  const maps = readFileSync(`/proc/${pid}/maps`, "utf8").split("\n");
+  return [...descriptors, ...maps].filter((one) => one.includes(name));
+}
+
+/** Forks again and again while another thread opens, maps and closes an object; what the children have of it. */
+export async function forkBesideOpener(name: string, times: number): Promise<string[]> {
+  const fork = await compiledFork();
+  const worker = new Worker(new URL("./opener.js", import.meta.url), { workerData: name });
+  await once(worker, "message");
+  const found: string[] = [];
+  for (let turn = 0; turn < times; turn++) {
+    const child = fork();
+    await until("the child to pause", () => / S /.test(readFileSync(`/proc/${child}/stat`, "utf8")));
+    found.push(...leading(child, name));
+    process.kill(child, "SIGKILL");
+  }
+  await worker.terminate();
+  return found;
 }

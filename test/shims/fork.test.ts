@@ -9,6 +9,8 @@ import { until } from "../lib/watchdog.js";
 import { native, open } from "./objects.js";
 
 const LOCK = 7;
+/** Without a lock around opening, every tenth child or so has a descriptor. */
+const FORKS = 200;
 
 /** No other runtime that is here can call fork() and keep the child from returning into the engine. */
 const canFork = existsSync(bun.command);
@@ -37,6 +39,15 @@ else {
       await agent.kill();
       native.close(object);
     }
+  });
+
+  test("a child has nothing of an object that another thread was just opening, mapping or closing", async () => {
+    const name = segmentName();
+    const object = open(name);
+    const agent = await Agent.start(bun, "shims/actions.ts");
+    assert.equal(await agent.call("forkBesideOpener", name, FORKS), []);
+    await agent.end();
+    native.close(object);
   });
 
   test("a child that forks and ends takes nothing from its parent", async () => {

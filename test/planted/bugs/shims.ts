@@ -62,6 +62,12 @@ export const BUGS: Bug[] = [
     "",
     "shims/fork",
   ),
+  fork(
+    "a fork does not wait for what another thread is just opening",
+    "if (busy_calls == 0) return;",
+    "return;",
+    "shims/fork",
+  ),
   map(
     "a refused mapping leaves a hole",
     "put_zeros(address, bytes);\n    return",

@@ -213,7 +213,7 @@ export interface Waiting {
 }
 
 /** One for all calls: an empty list of its own would cost each of them an allocation. */
-const NO_OTHERS: readonly string[] = [];
+const NONE: readonly string[] = [];
 
 const FOREVER: Waiting = { timeoutMs: Infinity, signal: undefined };
 
@@ -222,7 +222,7 @@ const FOREVER: Waiting = { timeoutMs: Infinity, signal: undefined };
  *
  * @param others the names of the call's other options, which it reads itself
  */
-export function waiting(value: WaitOptions | undefined, others: readonly string[] = NO_OTHERS): Waiting {
+export function waiting(value: WaitOptions | undefined, others: readonly string[] = NONE): Waiting {
   if (value === undefined) return FOREVER;
   const { timeoutMs, signal } = options<WaitOptions>("options", value, ["signal", "timeoutMs", ...others]);
   if (signal !== undefined && (isRevoked(signal) || typeof signal?.addEventListener !== "function")) {
@@ -232,7 +232,7 @@ export function waiting(value: WaitOptions | undefined, others: readonly string[
 }
 
 /** @internal Reads the options of a call that blocks the thread; `others` as for `waiting`. */
-export function waitingSync(value: WaitSyncOptions | undefined, others: readonly string[] = NO_OTHERS): Waiting {
+export function waitingSync(value: WaitSyncOptions | undefined, others: readonly string[] = NONE): Waiting {
   if (value === undefined) return FOREVER;
   const { timeoutMs } = options<WaitSyncOptions>("options", value, ["timeoutMs", ...others]);
   return { timeoutMs: timeout(timeoutMs), signal: undefined };

@@ -3,7 +3,8 @@
  * did not install, and why. Some are compiled here. Never fails: a peer that is missing is an empty place in the table.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { missingPeer, PEERS_FOLDER, type Peer } from "./peers/installed.js";
 
@@ -12,27 +13,32 @@ const INSTALL_MS = 540_000;
 /** Lines of what npm says that are shown of a peer. */
 const LINES = 3;
 
-function npm(args: string[]): string {
+function npm(args: string[], folder: string): string {
   const root = dirname(dirname(process.execPath));
   // The headers of this very Node, where they came with it: else node-gyp downloads them.
   const headers = existsSync(join(root, "include/node/node_api.h")) ? [`--nodedir=${root}`] : [];
-  const all = [...args, "--prefix", PEERS_FOLDER, "--no-audit", "--no-fund", ...headers];
+  const all = [...args, "--prefix", folder, "--no-audit", "--no-fund", ...headers];
   const { stdout, stderr, error } = spawnSync("npm", all, { encoding: "utf8", timeout: INSTALL_MS });
   return `${stdout ?? ""}\n${stderr ?? ""}\n${error?.message ?? ""}`;
 }
 
-/** What npm says about one package that the whole installation left out. */
+/** What npm says about one package that the whole installation left out: it is tried alone, in a folder of its own. */
 function reason(peer: Peer, version: string): string {
-  const said = npm(["install", `${peer}@${version}`, "--no-save", "--foreground-scripts"]);
-  const errors = said.split("\n").filter((line) => /err|not found|fatal/i.test(line));
-  return errors.slice(0, LINES).join("; ") || "npm left it out without a word";
+  const folder = mkdtempSync(join(tmpdir(), "isthmus-peer-"));
+  try {
+    const said = npm(["install", `${peer}@${version}`, "--foreground-scripts"], folder);
+    const errors = said.split("\n").filter((line) => /err|not found|fatal/i.test(line));
+    return errors.slice(0, LINES).join("; ") || "npm left it out without a word";
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 function main(): void {
   const { optionalDependencies } = JSON.parse(readFileSync(join(PEERS_FOLDER, "package.json"), "utf8")) as {
     optionalDependencies: Record<Peer, string>;
   };
-  npm(["ci"]);
+  npm(["ci"], PEERS_FOLDER);
   for (const [name, version] of Object.entries(optionalDependencies)) {
     const peer = name as Peer;
     let missing = missingPeer(peer)();

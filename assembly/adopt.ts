@@ -61,7 +61,7 @@ import {
   STATE_READY,
 } from "../protocol/layout";
 import { PAGE_BYTES, PARTICIPANTS_MAX, PARTICIPANTS_STEP } from "../protocol/limits";
-import { blockCut, blockFree, heapWhole } from "./heap";
+import { blockCut, blockFree } from "./heap";
 import { heapEnd, heapEndMin, payload, segmentBytes, setGeometry } from "./instance";
 import { change, journalCommit, journalRollBack } from "./journal";
 import { slotOffset } from "./participants";
@@ -98,7 +98,6 @@ export function adopt(bytes: f64): bool {
   if (!setGeometry(total, slots, first)) return false;
   if (decided == SIZE_DECIDED) journalCommit();
   else journalRollBack();
-  heapWhole();
   publishEntry();
   store<u64>(HEADER_PAYLOAD_SIZE_OFFSET, total - payload);
   store64(HEADER_TOTAL_SIZE_OFFSET, total); // pairs with the load in validate

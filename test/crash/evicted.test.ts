@@ -90,6 +90,9 @@ function fillScratch(core: Exports, byte: number): void {
 }
 
 function whole(root: number): void {
+  // The victim may have taken the write lock after it was removed: whoever wants it next takes it over.
+  assert.is(other.exports.writeLockTake?.(), 0);
+  other.exports.writeLockRelease?.();
   assert.is(other.exports.heapCheck?.(), 0, "the heap is whole");
   assert.is(arena.view.getUint32(HEAP_ROOT_OFFSET, true), root, "the other's change stands");
   assert.is(other.exports.latestRead?.(latest, VALUE_BYTES), 0, "there is a value");

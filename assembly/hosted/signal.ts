@@ -45,7 +45,7 @@ export function hostedSemaphoreAcquire(semaphore: usize, count: u32, timeoutMs: 
       result = take(semaphore, count);
     }
     if (result != FEWER && result != BUSY) {
-      waitEnd();
+      if (waitEnd() && result != 0) callSome(semaphore, 1);
       return result;
     }
     // What came before the claim was seen called others: so there is one more try.

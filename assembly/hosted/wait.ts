@@ -5,27 +5,27 @@
  * | -------- | ---------------------------------------------------------------------- | ---------- | -------------- |
  * | SPINNING | the time is 0 or less                                                  |            | OVER           |
  * |          | it has tried fewer than `spins` times                                  | SPINNING   | LOOK           |
- * |          | read the own doorbell, then arm (`waiters.ts`)                         | ARMED      | LOOK           |
+ * |          | read the doorbell of who blocks, then arm (`waiters.ts`)               | ARMED      | LOOK           |
  * | ARMED    | sleep while the doorbell is the same, RECHECK_MS at most               | SLEPT      | LOOK           |
  * | SLEPT    | disarm; RECHECK_MS / 2 have passed since the last recheck: heartbeat   | CHECKED    | RECHECK, LOOK  |
  * |          | disarm, and as in CHECKED                                              |            |                |
  * | CHECKED  | the time is over                                                       | LAST       | LOOK           |
- * |          | read the own doorbell, then arm                                        | ARMED      | LOOK           |
+ * |          | read that doorbell, then arm                                           | ARMED      | LOOK           |
  * | LAST     |                                                                        |            | OVER           |
  * | POLLING  | for who only reads, and cannot arm: the time is over                   | LAST       | LOOK           |
  * |          | sleep for READ_ONLY_PAUSE_MS                                           | POLLING    | LOOK           |
  *
  * LOOK: try again. RECHECK: ask the kernel whether whoever is in the way has died, then try again. OVER: give up. Whoever is
- * done calls `waitEnd`. A try in the state ARMED comes after the arm, so that a change before it is seen, and one after it
- * rings. `spins` is halved when trying did not help, and doubled when it did.
+ * done calls `waitEnd`. A try in the state ARMED comes after the arm: a change before it is seen, and one after it rings. The
+ * last try comes after the disarm, and so answers each call. `spins` is halved when trying did not help, else doubled.
  *
  * If a waiter dies, or is cut off: it leaves a bit, and somebody rings in vain. All else here is private.
  */
 import { HEARTBEAT_MS, RECHECK_MS } from "../../protocol/limits";
 import { selfSlot } from "../instance";
 import { beat } from "../left-over";
-import { doorbell } from "../participants";
-import { waitersArm, waitersDisarm } from "../waiters";
+import { blockedBell } from "../participants";
+import { waitersBlock, waitersDisarm, waitersUnblock } from "../waiters";
 import { load32 } from "../word";
 import { sysNow, sysSleep, sysWait, sysWall } from "./system";
 
@@ -59,6 +59,8 @@ let timeout: f64 = 0;
 let begin: f64 = 0;
 let checked: f64 = 0;
 let rung: u32 = 0;
+/** This participant was called between its last look and its disarm. */
+let owed: bool = false;
 /** When the last heartbeat of a wait was. */
 let beaten: f64 = 0;
 
@@ -93,7 +95,8 @@ export function waitNext(): u32 {
   if (state == LAST) return OVER;
   const now = sysNow();
   if (state == SLEPT) {
-    waitersDisarm(set);
+    owed = !waitersDisarm(set); // the next look answers it
+    waitersUnblock();
     state = CHECKED;
     if (now - checked >= f64(RECHECK_MS) / 2) {
       checked = now;
@@ -106,10 +109,18 @@ export function waitNext(): u32 {
   return LOOK;
 }
 
-/** What was waited for is there, or never will be. */
-export function waitEnd(): void {
-  if (state == ARMED || state == SLEPT) waitersDisarm(set);
-  else if (state == SPINNING && spun > 0) spins = min(spinsMost, spins * 2);
+/**
+ * What was waited for is there, or never will be. True when this participant may have been called since it looked last: who
+ * leaves with an error passes the call on (`waiters.ts`); who leaves with what it wanted has used one up.
+ */
+export function waitEnd(): bool {
+  if (state == ARMED || state == SLEPT) {
+    const called = !waitersDisarm(set);
+    waitersUnblock();
+    return called;
+  }
+  if (state == SPINNING && spun > 0) spins = min(spinsMost, spins * 2);
+  return (state == CHECKED || state == LAST) && owed;
 }
 
 function spin(): u32 {
@@ -128,15 +139,15 @@ function spin(): u32 {
 }
 
 function arm(): u32 {
-  rung = load32(doorbell(selfSlot));
-  waitersArm(set);
+  rung = load32(blockedBell(selfSlot));
+  waitersBlock(set);
   state = ARMED;
   return LOOK;
 }
 
 function sleep(): u32 {
   const left = begin + timeout - sysNow();
-  if (left > 0) sysWait(u32(doorbell(selfSlot)), rung, min(left, f64(RECHECK_MS)));
+  if (left > 0) sysWait(u32(blockedBell(selfSlot)), rung, min(left, f64(RECHECK_MS)));
   state = SLEPT;
   return LOOK;
 }

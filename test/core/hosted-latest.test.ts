@@ -108,7 +108,7 @@ test("who waits for a newer value is woken by it", () => {
   assert.is(other.hostedLatestWait(latest, 0, 30), TIMED_OUT);
   world.asleep = () => write(world, one, latest, 1);
   assert.is(other.hostedLatestWait(latest, 0, 1000), 0);
-  assert.equal(world.woken, [other.doorbell(1) >>> 0]);
+  assert.equal(world.woken, [other.blockedBell(1) >>> 0]);
   assert.is(other.hostedLatestWait(latest, 0, 0), 0);
   world.asleep = () => {};
   assert.is(other.hostedLatestWait(latest, 1, 10), TIMED_OUT);

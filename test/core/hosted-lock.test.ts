@@ -127,7 +127,7 @@ test("who waits is woken by the release", () => {
   world.asleep = () => assert.is(one.release(), 0);
   assert.is(other.acquire("exclusive", 1000), 0);
   assert.is(world.sleeps, 1);
-  assert.equal(world.woken, [other.host.doorbell(1) >>> 0]);
+  assert.equal(world.woken, [other.host.blockedBell(1) >>> 0]);
 });
 
 test("who gives up takes its claim back and wakes those that it kept out", () => {

@@ -112,7 +112,7 @@ test("who sleeps for a record is woken by it, after it has armed", () => {
     assert.is(producer.send(bytes(7), 0), 0);
   };
   assert.equal(consumer.receive(1000), bytes(7));
-  assert.equal(world.woken, [other.doorbell(1) >>> 0]);
+  assert.equal(world.woken, [other.blockedBell(1) >>> 0]);
   assert.is(world.sleeps, 1);
 });
 
@@ -190,7 +190,7 @@ test("an end is had when it is given back, when its owner dies, and not from one
   assert.is(one.hostedRingAttach(ring, CAPACITY, 1, 10), DEADLOCK);
   world.asleep = () => one.hostedRingCloseProducer(ring);
   assert.ok(third.hostedRingAttach(ring, CAPACITY, 1, 1000) >= RESULT_OFFSETS);
-  assert.ok(world.woken.includes(third.doorbell(2) >>> 0));
+  assert.ok(world.woken.includes(third.blockedBell(2) >>> 0));
   world.kill(2);
   const slept = world.sleeps;
   assert.ok(

@@ -28,7 +28,7 @@ test("a semaphore gives what is there, and waits for the rest", () => {
   world.asleep = () => assert.is(other.hostedSemaphoreRelease(signal, 1), 0);
   assert.is(one.hostedSemaphoreAcquire(signal, 1, 1000), 0);
   assert.is(world.sleeps, 1);
-  assert.equal(world.woken, [one.doorbell(0) >>> 0]);
+  assert.equal(world.woken, [one.blockedBell(0) >>> 0]);
   assert.is(one.signalValue(signal), 0);
 });
 
@@ -45,6 +45,19 @@ test("who waits for several has what comes, and gives its claim back when it giv
   assert.is(world.view.getBigUint64(signal + SIGNAL_CLAIM_OFFSET, true), 0n);
   assert.is(other.hostedSemaphoreRelease(signal, 1), 0);
   assert.is(other.hostedSemaphoreAcquire(signal, 1, -1), 0);
+});
+
+test("who was called and leaves without taking anything passes the call on", () => {
+  const { world, one, other, signal } = hosts(OBJECT_SEMAPHORE);
+  const third = world.enter(3);
+  world.asleep = () => {
+    third.waitersBlock(third.signalWaiters(signal));
+    assert.is(other.hostedSemaphoreRelease(signal, 1), 0);
+    assert.equal(world.woken, [one.blockedBell(0) >>> 0], "one is called for one");
+    world.view.setUint32(PARTICIPANTS_OFFSET + PARTICIPANT_WORD_OFFSET, 0, true); // removed
+  };
+  assert.is(one.hostedSemaphoreAcquire(signal, 1, 1000), EVICTED);
+  assert.equal(world.woken.slice(1), [third.blockedBell(2) >>> 0]);
 });
 
 test("a claim of a dead one is passed: at once by a try, within a recheck by who waits", () => {

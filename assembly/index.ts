@@ -56,6 +56,7 @@ export {
   openingZeros,
 } from "./opening";
 export { ownerKept } from "./owner";
+export { ringSpread } from "./packed";
 export {
   answers,
   blockedBell,
@@ -70,7 +71,6 @@ export {
   watchSlot,
 } from "./participants";
 export {
-  claimed,
   ringAbandonProducer,
   ringAttachConsumer,
   ringAttachProducer,
@@ -91,12 +91,13 @@ export {
   ringReadyRecords,
   ringReceive,
   ringRelease,
+  ringResume,
+  ringRoom,
   ringStage,
   ringStamp,
   ringWaitersData,
   ringWaitersEnds,
   ringWaitersRoom,
-  room,
 } from "./ring";
 export { countDrop, create, isStale, markStale, validate } from "./segment";
 export {

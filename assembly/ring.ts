@@ -35,7 +35,7 @@
  *                                                            it comes back to step 1 with all of them
  *
  * The host keeps `at` (offset of its next record) and the room it was told of, and passes the capacity: nothing that a
- * peer could change decides where the host writes.
+ * peer could change leads the host out of the ring.
  *
  * A host that goes on by itself takes DATA records that end within `ringReady`, at most `ringReadyRecords`, and none once
  * somebody waits for room; whatever else it finds there is for step 3. So no more is held back than by a host that tells of each.
@@ -66,6 +66,18 @@
  * | give back 1,  | the end is free, nobody was woken, or   | none: as above                                          |
  * | 2             | only the other end was                  |                                                         |
  *
+ * If a call is cut off and its participant lives on, the host does not know whether the head or the cursor has moved.
+ *
+ * | before the call, the host      | after it                      | when it was cut off                                        |
+ * | ------------------------------ | ----------------------------- | ---------------------------------------------------------- |
+ * | send: says that it knows of no | takes room and offset over    | the next record asks `ringClaim`, which goes by the head;  |
+ * | room                           |                               | the record is sent, or its bytes are beyond the head       |
+ * | receive: says that it asks,    | notes the cursor anew         | what was taken counts if the cursor has moved since it was |
+ * | and that it may not go on      |                               | noted; `ringResume` goes by the cursor                     |
+ *
+ * The counts of records are stored before the position, so they may then count a step twice: they are statistics, and what is
+ * held back seems more, never less.
+ *
  * Source of the idea: Lamport's queue; caching the other side's position is from FastForward and MCRingBuffer; records with
  * padding at the end are Agrona's.
  */
@@ -75,6 +87,8 @@ import {
   END_DEAD,
   END_LIVE,
   FLAG_EMPTY,
+  FLAG_FULL,
+  FLAG_MORE,
   FLAG_WAKE,
   RECORD_ALIGNMENT,
   RECORD_DATA,
@@ -106,9 +120,6 @@ import { ownerAbandon, ownerAttach, ownerClose, ownerReported, ownerState } from
 import { selfCheck } from "./participants";
 import { waitersAny } from "./waiters";
 import { load64, store64 } from "./word";
-
-/** Contiguous bytes that may be written at the offset which `ringClaim` returned. */
-export let room: u32 = 0;
 
 /** The capacity of a ring that is to have room for so many bytes; 0 when there is none as large. */
 export function ringCapacity(bytes: u32): u32 {
@@ -147,7 +158,7 @@ export function ringInitialise(ring: usize): void {
   memory.fill(ring, 0, ringData(ring) - ring);
 }
 
-function recordBytes(length: u32): u32 {
+export function recordBytes(length: u32): u32 {
   return RECORD_HEADER_BYTES + ((length + (RECORD_ALIGNMENT - 1)) & ~(RECORD_ALIGNMENT - 1));
 }
 
@@ -171,39 +182,41 @@ export function ringAttachProducer(ring: usize, capacity: u32): u32 {
 }
 
 /**
- * Finds room for a payload of `length` bytes; everything staged before is published. Returns the offset of the record (the
- * payload follows its header) and sets `room`; 0 when there is no room now; or an error.
+ * Finds room for a payload of `length` bytes; everything staged before is published or given up. Returns the offset of the next
+ * record (its payload follows its header), with FLAG_FULL when there is no room for it now, and FLAG_WAKE when a consumer must be
+ * woken then; or an error. What the offset says counts, whatever the host believed before: see "cut off" above.
  */
-export function ringClaim(ring: usize, capacity: u32, at: u32, length: u32): u32 {
+export function ringClaim(ring: usize, capacity: u32, length: u32): u32 {
   if (length > capacity - RECORD_HEADER_BYTES) return TOO_LARGE;
   const failed = selfCheck();
   if (failed != 0) return failed;
-  const data = u32(ringData(ring));
   const bytes = recordBytes(length);
   const head = load64(ring + RING_HEAD_OFFSET);
   const filled = used(head, load64(ring + RING_TAIL_OFFSET));
   if (filled > capacity) return CORRUPT;
-  let free = capacity - u32(filled);
-  let contiguous = capacity - (at - data);
-  if (contiguous == 0) {
-    at = data;
-    contiguous = capacity;
-  }
-  if (bytes > contiguous && free >= contiguous) {
-    store<u64>(at, (u64(RECORD_PADDING) << 32) | (contiguous - RECORD_HEADER_BYTES));
-    store64(ring + RING_HEAD_OFFSET, head + contiguous); // pairs with the load in newlyComplete
-    free -= contiguous;
-    at = data;
-    contiguous = capacity;
-  }
-  room = min(free, contiguous);
-  // Full: the padding may stand already, so the host takes the offset over, from `claimed`, in both cases.
-  claimed = at;
-  return bytes <= room ? at : 0;
+  const index = u32(head % capacity);
+  const at = u32(ringData(ring)) + index;
+  const free = capacity - u32(filled);
+  const contiguous = capacity - index;
+  if (bytes <= contiguous) return bytes <= free ? at : at | full(ring);
+  if (free < contiguous) return at | full(ring);
+  store<u64>(at, (u64(RECORD_PADDING) << 32) | (contiguous - RECORD_HEADER_BYTES));
+  store64(ring + RING_HEAD_OFFSET, head + contiguous); // pairs with the load in newlyComplete
+  const first = u32(ringData(ring));
+  return bytes <= free - contiguous ? first : first | full(ring);
 }
 
-/** The offset of the next record after `ringClaim`, also when that returned 0. */
-export let claimed: u32 = 0;
+/** A consumer that sleeps on an otherwise empty ring must skip the padding before there can be room. */
+function full(ring: usize): u32 {
+  return waitersAny(ringWaitersData(ring)) ? FLAG_FULL | FLAG_WAKE : FLAG_FULL;
+}
+
+/** Contiguous bytes that may be written at `at`, the offset that `ringClaim` has returned. */
+export function ringRoom(ring: usize, capacity: u32, at: u32): u32 {
+  const filled = used(load64(ring + RING_HEAD_OFFSET), load64(ring + RING_TAIL_OFFSET));
+  if (filled > capacity) return 0;
+  return min(capacity - u32(filled), u32(ringData(ring)) + capacity - at);
+}
 
 /** Writes the header of a record whose payload stands; `ringPublish` will send it. Returns the next offset. */
 export function ringStage(at: u32, length: u32): u32 {
@@ -272,15 +285,15 @@ export function ringAttachConsumer(ring: usize, capacity: u32): u32 {
 }
 
 function publishTail(ring: usize, cursor: u64, received: u64): u32 {
-  store<u64>(ring + RING_RELEASED_OFFSET, received);
   store64(ring + RING_TAIL_OFFSET, cursor); // pairs with the load in ringClaim
+  store<u64>(ring + RING_RELEASED_OFFSET, received);
   return waitersAny(ringWaitersRoom(ring)) ? FLAG_WAKE : 0;
 }
 
 /**
  * Counts the `records` of `advance` bytes at `at` as consumed (0: none) and finds the next one. Returns its offset, with
- * FLAG_WAKE when a producer must be woken and FLAG_EMPTY when there is no record there yet; or an error, and then nothing is
- * counted.
+ * FLAG_WAKE when a producer must be woken, FLAG_EMPTY when there is no record there yet, and FLAG_MORE when others are complete
+ * behind it; or an error, and then nothing is counted.
  */
 export function ringReceive(ring: usize, capacity: u32, at: u32, advance: u32, records: u32): u32 {
   const failed = selfCheck();
@@ -305,15 +318,16 @@ export function ringReceive(ring: usize, capacity: u32, at: u32, advance: u32, r
       if (complete > capacity) return CORRUPT;
     }
   }
-  if (complete != 0 && !isRecord(at, end, complete)) return CORRUPT;
+  const bytes: u32 = complete == 0 ? 0 : recordAt(at, end, complete);
+  if (complete != 0 && bytes == 0) return CORRUPT;
   const received = load<u64>(ring + RING_RECEIVED_OFFSET) + records;
   if (cursor != before) {
-    store<u64>(ring + RING_CURSOR_OFFSET, cursor);
     store<u64>(ring + RING_RECEIVED_OFFSET, received);
+    store<u64>(ring + RING_CURSOR_OFFSET, cursor);
   }
-  let flags: u32 = complete == 0 ? FLAG_EMPTY : 0;
+  let flags: u32 = complete == 0 ? FLAG_EMPTY : complete > u64(bytes) ? FLAG_MORE : 0;
   const tail = load<u64>(ring + RING_TAIL_OFFSET);
-  if (cursor != tail && mustRelease(ring, capacity, cursor - tail, received, flags)) {
+  if (cursor != tail && mustRelease(ring, capacity, cursor - tail, received, complete == 0)) {
     flags |= publishTail(ring, cursor, received);
   }
   return at | flags;
@@ -333,6 +347,12 @@ export function ringReady(ring: usize, capacity: u32, at: u32): u32 {
   return min(min(u32(complete), contiguous), (most - u32(held)) & ~(RECORD_ALIGNMENT - 1));
 }
 
+/** Where the consumer goes on, when a call was cut off and the host does not know what it has counted. */
+export function ringResume(ring: usize, capacity: u32): u32 {
+  const index = u32(load<u64>(ring + RING_CURSOR_OFFSET) % capacity);
+  return u32(ringData(ring)) + (index & ~(RECORD_ALIGNMENT - 1));
+}
+
 /** How many records the host may take in `ringReady`, from 1, before it tells of them. */
 export function ringReadyRecords(ring: usize): u32 {
   const held = load<u64>(ring + RING_RECEIVED_OFFSET) - load<u64>(ring + RING_RELEASED_OFFSET);
@@ -350,19 +370,20 @@ function heldMax(capacity: u32): u32 {
   return capacity >>> RING_HELD_SHIFT;
 }
 
-function mustRelease(ring: usize, capacity: u32, held: u64, received: u64, flags: u32): bool {
-  if (flags != 0 || held >= heldMax(capacity)) return true;
+function mustRelease(ring: usize, capacity: u32, held: u64, received: u64, empty: bool): bool {
+  if (empty || held >= heldMax(capacity)) return true;
   if (received - load<u64>(ring + RING_RELEASED_OFFSET) >= u64(RING_HELD_RECORDS_MAX)) return true;
   return waitersAny(ringWaitersRoom(ring));
 }
 
-function isRecord(at: u32, end: u32, ready: u64): bool {
+/** Bytes of the record at `at`; 0 when there is none that ends before `end` and within what is `ready`. */
+function recordAt(at: u32, end: u32, ready: u64): u32 {
   const header = load<u64>(at);
-  if (u32(header >> 32) != RECORD_DATA) return false;
+  if (u32(header >> 32) != RECORD_DATA) return 0;
   const length = u32(header);
-  if (length > end - at) return false;
+  if (length > end - at) return 0;
   const bytes = recordBytes(length);
-  return bytes <= end - at && bytes <= ready;
+  return bytes <= end - at && bytes <= ready ? bytes : 0;
 }
 
 function wrapped(at: u32, data: u32, capacity: u32): u32 {
@@ -378,8 +399,8 @@ export function ringRelease(ring: usize, capacity: u32, at: u32, advance: u32, r
   if (failed != 0) return failed;
   const cursor = load<u64>(ring + RING_CURSOR_OFFSET) + advance;
   const received = load<u64>(ring + RING_RECEIVED_OFFSET) + records;
-  store<u64>(ring + RING_CURSOR_OFFSET, cursor);
   store<u64>(ring + RING_RECEIVED_OFFSET, received);
+  store<u64>(ring + RING_CURSOR_OFFSET, cursor);
   return wrapped(at + advance, u32(ringData(ring)), capacity) | publishTail(ring, cursor, received);
 }
 

@@ -375,6 +375,10 @@ export const FLAG_WAKE = 1;
 export const FLAG_EMPTY = 2;
 /** A function that calls one waiter returns this instead of a doorbell if the caller must wake the whole set. */
 export const RESULT_CALL_ALL = 1;
+/** Flag of `ringClaim`: there is no room now. */
+export const FLAG_FULL = 2;
+/** Flag of `ringReceive`: more complete records follow the one that it has found. */
+export const FLAG_MORE = 4;
 /** Flag of functions of a lock: the caller must wake those that wait for shared mode. */
 export const FLAG_WAKE_SHARED = 1;
 /** Flag of functions of a lock: the caller must wake those that wait for exclusive mode. */

@@ -53,17 +53,17 @@ export interface Core {
   readonly participants: WebAssembly.Global;
   readonly payload: WebAssembly.Global;
   readonly heapEnd: WebAssembly.Global;
-  readonly room: WebAssembly.Global;
-  readonly claimed: WebAssembly.Global;
   ringCapacity(bytes: number): number;
   ringData(ring: number): number;
   ringWaitersData(ring: number): number;
   ringWaitersRoom(ring: number): number;
   ringWaitersEnds(ring: number): number;
   ringAttachProducer(ring: number, capacity: number): number;
-  ringClaim(ring: number, capacity: number, at: number, length: number): number;
+  ringClaim(ring: number, capacity: number, length: number): number;
+  ringRoom(ring: number, capacity: number, at: number): number;
   ringStage(at: number, length: number): number;
   ringPublish(ring: number, bytes: number, records: number, payloadBytes: number): number;
+  ringSpread(ring: number, at: number, bytes: number, payloadBytes: number, records: number): number;
   ringCommit(ring: number, at: number, length: number): number;
   ringStamp(ring: number, nowNs: number): void;
   ownerKept(): void;
@@ -76,6 +76,7 @@ export interface Core {
   ringReceive(ring: number, capacity: number, at: number, advance: number, records: number): number;
   ringReady(ring: number, capacity: number, at: number): number;
   ringReadyRecords(ring: number): number;
+  ringResume(ring: number, capacity: number): number;
   ringRelease(ring: number, capacity: number, at: number, advance: number, records: number): number;
   ringCloseConsumer(ring: number): number;
   ringProducerState(ring: number): number;

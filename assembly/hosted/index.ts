@@ -38,6 +38,7 @@ export {
   hostedRingRoom,
   recordAt,
   recordLength,
+  room,
 } from "./ring";
 export {
   hostedEnter,

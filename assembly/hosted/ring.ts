@@ -28,6 +28,7 @@ import {
   END_CLOSED,
   END_LIVE,
   FLAG_EMPTY,
+  FLAG_FULL,
   FLAG_WAKE,
   RECORD_HEADER_BYTES,
   RESULT_FLAGS,
@@ -38,7 +39,6 @@ import {
 import { ownerKept } from "../owner";
 import { suspectSlot } from "../participants";
 import {
-  claimed,
   ringAbandonProducer,
   ringAttachConsumer,
   ringAttachProducer,
@@ -54,6 +54,7 @@ import {
   ringPublish,
   ringReceive,
   ringRelease,
+  ringRoom,
   ringStamp,
   ringWaitersData,
   ringWaitersEnds,
@@ -70,6 +71,8 @@ const STAMP_RECORDS: u32 = 64;
 
 /** Offset of the next record of the end for which a function was called last. */
 export let recordAt: u32 = 0;
+/** Contiguous bytes that may be written at the offset that hostedRingRoom returned. */
+export let room: u32 = 0;
 /** Payload bytes of the record that was found. */
 export let recordLength: u32 = 0;
 
@@ -158,12 +161,15 @@ export function hostedRingRoom(ring: usize, capacity: u32, at: u32, length: u32,
 }
 
 function findRoom(ring: usize, capacity: u32, length: u32, waits: bool): u32 {
-  const found = ringClaim(ring, capacity, recordAt, length);
-  if (found != 0 && found < u32(RESULT_OFFSETS)) return found;
-  recordAt = claimed;
-  if (found != 0) return found;
-  // A consumer that sleeps on an otherwise empty ring must skip the padding before there can be room.
-  if (waitersAny(ringWaitersData(ring))) hostedNotify(ringWaitersData(ring));
+  const found = ringClaim(ring, capacity, length);
+  if (found < u32(RESULT_OFFSETS)) return found;
+  recordAt = found & ~RESULT_FLAGS;
+  if ((found & FLAG_WAKE) != 0) hostedNotify(ringWaitersData(ring));
+  if ((found & FLAG_FULL) == 0) {
+    room = ringRoom(ring, capacity, recordAt);
+    return recordAt;
+  }
+  room = 0;
   return waits && ringConsumerDied(ring) ? PEER_DIED : BUSY;
 }
 

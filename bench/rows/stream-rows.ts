@@ -68,6 +68,15 @@ export const streamRows: RowSpec[] = [
     goals: { native: { atLeast: 1 / 2 } },
   },
   {
+    name: "spsc-64-packed",
+    what: "64 B messages, trySendPacked of 64 and tryDrainInto",
+    unit: "messages/s",
+    plan: { payloadBytes: 64, ringBytes: MiB, batch: 64, warmup: 5_120_000, count: 5_120_000 },
+    isthmus: { load: () => import("./spsc-64-packed.js") },
+    native: twin("copy"),
+    goals: { native: { atLeast: 0.8 } },
+  },
+  {
     name: "spsc-64k",
     what: "64 KiB frames, copied in and out",
     unit: "messages/s",

@@ -24,6 +24,7 @@ import {
   payloadOf,
   receive,
   send,
+  sendPacked,
 } from "../lib/hosts/ring.js";
 import { createSegment, insertOnce, latestWish, openObject, ringWish } from "../lib/hosts/segment.js";
 import { call } from "../lib/script.js";
@@ -39,6 +40,12 @@ function ringOf(lane: CrashLane): ProducerEnd {
 export function recordHeader(lane: CrashLane): number {
   const producer = ringOf(lane);
   return lane.siteWriting(producer.at, 0, send(producer, payloadOf(1, 9)));
+}
+
+/** The store of the header of the first record of a slab. */
+export function spreadHeader(lane: CrashLane): number {
+  const producer = ringOf(lane);
+  return lane.siteWriting(producer.at, 0, sendPacked(producer, [payloadOf(1, 9), payloadOf(2, 9)]));
 }
 
 /** The store that publishes a record. */

@@ -32,6 +32,12 @@ const PLANTED: Planted[] = [
     noticedBy: "send behind another, stale memory",
   },
   {
+    bug: "a slab is published before its headers",
+    site: sites.spreadHeader,
+    how: "late",
+    noticedBy: "send packed, stale memory",
+  },
+  {
     bug: "a record is not published",
     site: sites.ringHead,
     how: "drop",

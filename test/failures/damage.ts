@@ -2,7 +2,7 @@
 import {
   BLOCK_HEADER_BYTES,
   ENTRY_BYTES,
-  FLAG_EMPTY,
+  FLAG_FULL,
   FLAG_WAKE,
   HEADER_BYTES,
   HEAP_END_OFFSET,
@@ -18,6 +18,7 @@ import {
   PARTICIPANT_BYTES,
   PARTICIPANT_SCRATCH_OFFSET,
   PARTICIPANTS_OFFSET,
+  RESULT_FLAGS,
   RESULT_OFFSETS,
   RING_WAITERS_OFFSET,
   SEGMENT_LOCK_OFFSET,
@@ -70,7 +71,7 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
   core.heapSetRoot?.(blocks[0] as number);
   const begin = (core.ringAttachProducer?.(ring, CAPACITY) ?? 0) >>> 0;
   const consume = (core.ringAttachConsumer?.(ring, CAPACITY) ?? 0) >>> 0;
-  core.ringClaim?.(ring, CAPACITY, begin, 20);
+  core.ringClaim?.(ring, CAPACITY, 20);
   const produce = (core.ringCommit?.(ring, begin, 20) ?? 0) >>> 0;
   core.latestWrite?.(small, SMALL_BYTES);
   const payload = play(variable("payload")) >>> 0;
@@ -123,26 +124,34 @@ function ring(core: Exports, set: number): void {
 
 type Call = (name: string, ...args: number[]) => number;
 
-function useRing(call: Call, at: Ground): void {
+function useRing(call: Call, at: Ground, play: Play): void {
   const data = call("ringData", at.ring);
   const end = data + CAPACITY;
   for (let turn = 0; turn < 2; turn++) {
-    const claimed = inside(
-      "ringClaim",
-      call("ringClaim", at.ring, CAPACITY, at.produce, 100),
-      data,
-      end - 108,
-    );
-    if (claimed >= RESULT_OFFSETS)
-      inside("ringCommit", call("ringCommit", at.ring, claimed, 100), data, end + 1);
+    const claimed = inside("ringClaim", call("ringClaim", at.ring, CAPACITY, 100), data, end - 1);
+    if (claimed >= RESULT_OFFSETS) {
+      const offset = claimed & ~RESULT_FLAGS;
+      const room = call("ringRoom", at.ring, CAPACITY, offset) >>> 0;
+      if (offset + room > end) throw new Error(`there is room of ${room} bytes at ${offset}, beyond ${end}`);
+      if (!(claimed & FLAG_FULL) && offset + 112 > end)
+        throw new Error(`a record at ${offset} ends beyond ${end}`);
+      inside("ringCommit", call("ringCommit", at.ring, offset, 100), data, end + 112);
+    }
     call("ringPublish", at.ring, 0, 0, 0);
+    // Lengths that a peer has changed meanwhile.
+    for (const length of [0, 8, 9, 24, 0xfffffff8, 0xffffffff]) {
+      const scratch = inside("scratch", call("scratch"), PARTICIPANTS_OFFSET, at.payload);
+      play(write(scratch, new Uint8Array(Uint32Array.of(length, 8).buffer)));
+      call("ringSpread", at.ring, data, 32, 16, 2);
+    }
     const received = call("ringReceive", at.ring, CAPACITY, at.consume, 0, 0);
-    const record = inside("ringReceive", received & ~(FLAG_WAKE | FLAG_EMPTY), data, end - 8);
+    const record = inside("ringReceive", received & ~RESULT_FLAGS, data, end - 8);
     if (record >= RESULT_OFFSETS) {
       const ready = call("ringReady", at.ring, CAPACITY, record);
       if (record + ready > end) throw new Error(`${ready} bytes are ready at ${record}, beyond ${end}`);
     }
     call("ringReadyRecords", at.ring);
+    inside("ringResume", call("ringResume", at.ring, CAPACITY), data, end - 8);
     inside("ringRelease", call("ringRelease", at.ring, CAPACITY, at.consume, 0, 0) & ~FLAG_WAKE, data, end);
   }
   for (const state of ["ringProducerState", "ringConsumerState"]) call(state, at.ring);
@@ -258,7 +267,7 @@ function openAnew(call: Call, at: Ground, play: Play): void {
 export function useAll(call: Call, core: Exports, at: Ground, play: Play, first: number): void {
   const uses = [
     () => useHeap(call, at),
-    () => useRing(call, at),
+    () => useRing(call, at, play),
     () => useLatest(call, at.small, SMALL_BYTES),
     () => useLatest(call, at.large, LARGE_BYTES),
     () => useLock(call, at),

@@ -314,7 +314,7 @@ noticedInScript(
         const batch: number[] = [];
         const note = (): number => batch.push(consumer.at + consumer.advance + 8);
         strict.equal(yield* receiveStretch(view, consumer, note), 3);
-        yield* release(consumer);
+        yield* release(view, consumer);
         for (const [index, at] of batch.entries())
           strict.equal(numberOf(yield* read(at, 8)), index + 3, "overwritten");
       })(),

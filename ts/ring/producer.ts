@@ -1,5 +1,5 @@
 import { EVICTED } from "../../protocol/errors.js";
-import { END_LIVE, FLAG_WAKE, RECORD_HEADER_BYTES } from "../../protocol/layout.js";
+import { END_LIVE, RECORD_HEADER_BYTES } from "../../protocol/layout.js";
 import {
   bytesOf,
   elementOf,
@@ -7,15 +7,15 @@ import {
   isArray,
   OURS,
   objectOf,
+  type Waiting,
   type WaitOptions,
   type WaitSyncOptions,
   waiting,
   waitingSync,
   wrongType,
 } from "../arguments.js";
-import { type Core, flagsOf, isError, offsetOf } from "../core.js";
+import type { Core } from "../core.js";
 import { disposable } from "../disposal.js";
-import { LARGE_BYTES_MIN } from "../host/copy.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { type Attachment, checkMade, type Lease } from "../segment/attachment.js";
 import type { Fields, Struct, StructInput } from "../struct/struct.js";
@@ -31,25 +31,11 @@ import {
   waitSync,
 } from "../wait/wait.js";
 import { Claim } from "./claim.js";
-import {
-  EndPart,
-  type RingGeometry,
-  recordBytes,
-  ringAbandonProducer,
-  ringCloseProducer,
-  takeEnd,
-} from "./end.js";
-import {
-  checkFits,
-  consumerDied,
-  elementSent,
-  producerUnusable,
-  sendFailed,
-  sendsWait,
-  sentInPart,
-} from "./errors.js";
+import { EndPart, type RingGeometry, ringAbandonProducer, ringCloseProducer, takeEnd } from "./end.js";
+import { checkFits, consumerDied, producerUnusable, sendFailed, sendsWait, sentInPart } from "./errors.js";
+import { RingHead } from "./head.js";
+import { isLengths, lengthsOf } from "./packed.js";
 import type { FieldsOf } from "./payload.js";
-import { Stamp } from "./send-time.js";
 
 /** The progress of `sendMany`. */
 export interface SendProgress {
@@ -91,7 +77,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   static {
     describe(Producer.prototype, "Producer", (producer) => ({
       ring: producer.#geometry.name,
-      state: producer.#state,
+      state: producer.#head.state,
     }));
     disposable(
       Producer.prototype,
@@ -109,22 +95,14 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   /** Keeps the segment open while the end is in use. */
   readonly #lease: Lease;
   readonly #core: Core;
-  readonly #u8: Uint8Array;
   readonly #geometry: RingGeometry;
   readonly #ring: number;
-  readonly #waitersData: number;
   readonly #waitersRoom: number;
-  /**
-   * Offset of the next record, and contiguous bytes that are known to be free there. They are private: no peer can change them.
-   */
-  #at: number;
-  #room = 0;
-  #state: "open" | "claimed" | "closed" = "open";
+  readonly #head: RingHead;
   /** Calls of `end` that wait: nothing more may be sent. */
   #ending = 0;
   /** Whether `end` has completed the stream. */
   #ended = false;
-  readonly #stamp: Stamp;
   /** Calls that wait. */
   readonly #queue = new Queue<QueuedWait>();
   readonly #part: EndPart;
@@ -139,13 +117,10 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     this.layout = geometry.layout;
     this.#lease = lease;
     this.#core = core;
-    this.#u8 = attachment.u8;
     this.#geometry = geometry;
     this.#ring = ring;
-    this.#waitersData = core.ringWaitersData(ring) >>> 0;
     this.#waitersRoom = core.ringWaitersRoom(ring) >>> 0;
-    this.#at = at ?? takeEnd(attachment, "producer", geometry);
-    this.#stamp = new Stamp(core, ring);
+    this.#head = new RingHead(attachment, geometry, at ?? takeEnd(attachment, "producer", geometry));
     this.#part = new EndPart(attachment, this, ring, ringCloseProducer);
   }
 
@@ -162,14 +137,14 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   trySend(bytes: T): boolean {
     if (this.layout !== undefined) return this.#trySendValue(this.layout, bytes);
     const payload = bytesOf("bytes", bytes);
-    return this.#queue.length === 0 ? this.#append(payload) : this.#comesLater(payload.length);
+    return this.#queue.length === 0 ? this.#head.append(payload) : this.#comesLater(payload.length);
   }
 
   #trySendValue(layout: Struct<Fields>, value: unknown): boolean {
     const staged = layout.stage(value as never);
     const { bytes } = staged;
     // Getters of the value have run. They may have sent something, closed the producer, or begun to wait.
-    const sent = this.#queue.length === 0 ? this.#append(bytes) : this.#comesLater(bytes.length);
+    const sent = this.#queue.length === 0 ? this.#head.append(bytes) : this.#comesLater(bytes.length);
     layout.done(staged);
     return sent;
   }
@@ -188,49 +163,8 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
 
   /** The error if nothing can be sent now. */
   #refusal(): Error | undefined {
-    if (this.#state !== "open") return producerUnusable(this.#geometry, this.#state);
+    if (this.#head.state !== "open") return producerUnusable(this.#geometry, this.#head.state);
     return this.#ending > 0 ? producerUnusable(this.#geometry, "ending") : undefined;
-  }
-
-  /** Sends one record if there is room, even if other calls wait. */
-  #append(bytes: Uint8Array): boolean {
-    const length = bytes.length;
-    if (this.#state !== "open" || RECORD_HEADER_BYTES + length > this.#room - 7) {
-      if (!this.#makeRoom(length)) return false;
-    }
-    const attachment = this.attachment;
-    // This participant may have been evicted, and another producer may have published records where this one would write.
-    if (attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
-    const at = this.#at;
-    if (length < LARGE_BYTES_MIN) this.#u8.set(bytes, at + RECORD_HEADER_BYTES);
-    else attachment.copyIn(bytes, at + RECORD_HEADER_BYTES);
-    this.#commit(at, length);
-    return true;
-  }
-
-  #commit(at: number, length: number): void {
-    const next = this.#core.ringCommit(this.#ring, at, length) >>> 0;
-    if (isError(next)) throw sendFailed(next, this.#geometry);
-    this.#at = offsetOf(next);
-    this.#room -= this.#at - at;
-    const stamp = this.#stamp;
-    if (--stamp.records <= 0) stamp.write();
-    if (flagsOf(next) & FLAG_WAKE) this.attachment.notify(this.#waitersData);
-  }
-
-  /** Asks the core for room. Throws if the record can never fit. */
-  #makeRoom(length: number): boolean {
-    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state);
-    if (this.attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
-    checkFits(length, this.#geometry);
-    if (recordBytes(length) <= this.#room) return true;
-    const at = this.#core.ringClaim(this.#ring, this.#geometry.capacity, this.#at, length) >>> 0;
-    if (isError(at)) throw sendFailed(at, this.#geometry);
-    this.#at = this.#core.claimed.value >>> 0;
-    this.#room = this.#core.room.value >>> 0;
-    // If the consumer sleeps and the ring has only padding, the consumer must skip that before there is room.
-    if (at === 0 && this.#core.waitersAny(this.#waitersData)) this.attachment.notify(this.#waitersData);
-    return at !== 0;
   }
 
   /**
@@ -247,7 +181,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     const how = waiting(options);
     const refusal = this.#refusal();
     if (refusal) return failInTurn(refusal);
-    const attempt = (): undefined | typeof NOT_YET => (this.#append(payload) ? undefined : NOT_YET);
+    const attempt = (): undefined | typeof NOT_YET => (this.#head.append(payload) ? undefined : NOT_YET);
     return wait(this.#lease.attachment, this.#forRoom(attempt, this.#queue), how);
   }
 
@@ -262,8 +196,8 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     const payload = this.#payload(bytes);
     const how = waitingSync(options);
     this.#checkAlone();
-    if (options === undefined && this.#append(payload)) return;
-    const attempt = (): undefined | typeof NOT_YET => (this.#append(payload) ? undefined : NOT_YET);
+    if (options === undefined && this.#head.append(payload)) return;
+    const attempt = (): undefined | typeof NOT_YET => (this.#head.append(payload) ? undefined : NOT_YET);
     waitSync(this.#lease.attachment, this.#forRoom(attempt), how);
   }
 
@@ -287,7 +221,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
       queue,
       attempt: () => {
         // A waiting claim was served. Later calls continue when it ends.
-        if (queue && this.#state === "claimed") return NOT_YET;
+        if (queue && this.#head.state === "claimed") return NOT_YET;
         const value = attempt();
         if (value === NOT_YET) this.#checkConsumer();
         return value;
@@ -296,7 +230,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
         if (this.#core.ringConsumerState(this.#ring) === END_LIVE) this.attachment.markSuspectDead();
       },
       failed: (gaveUp) => {
-        if (gaveUp && this.#state !== "closed") this.#core.countDrop();
+        if (gaveUp && this.#head.state !== "closed") this.#core.countDrop();
       },
     };
   }
@@ -313,8 +247,12 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
    * @throws {IsthmusError} as `trySend`; when one of them is too large or of a wrong type, none is sent
    */
   trySendMany(arrayOfBytes: readonly T[]): number {
-    const payloads = this.layout === undefined ? this.#checked(arrayOfBytes) : this.#payloads(arrayOfBytes);
-    return this.#queue.length === 0 ? this.#appendMany(payloads, 0) : 0;
+    if (this.layout === undefined && this.#queue.length === 0) {
+      this.#checkArray(arrayOfBytes);
+      return this.#head.appendMany(arrayOfBytes, 0, false);
+    }
+    const payloads = this.#payloads(arrayOfBytes);
+    return this.#queue.length === 0 ? this.#head.appendMany(payloads, 0, true) : 0;
   }
 
   /**
@@ -330,13 +268,24 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   async sendMany(arrayOfBytes: readonly T[], options?: SendManyOptions): Promise<void> {
     const payloads = this.#payloads(arrayOfBytes);
     const how = waiting(options, ["progress"]);
-    const batch = this.#batch(payloads, options?.progress);
+    const append = (sent: number): number => this.#head.appendMany(payloads, sent, true);
+    return this.#sendAll(payloads.length, append, how, options?.progress);
+  }
+
+  /** Waits until all records are sent, in as many calls of `append` as that takes; each begins behind what was sent. */
+  async #sendAll(
+    all: number,
+    append: (sent: number) => number,
+    how: Waiting,
+    given: SendProgress | undefined,
+  ): Promise<void> {
+    const batch = this.#batch(all, append, given);
     this.#checkOpen();
     try {
       return await wait(this.#lease.attachment, this.#forRoom(batch.attempt, this.#queue), how);
     } catch (error) {
       const own = error !== how.signal?.reason;
-      throw own ? sentInPart(this.#geometry, error, batch.progress.sent, payloads.length) : error;
+      throw own ? sentInPart(this.#geometry, error, batch.progress.sent, all) : error;
     }
   }
 
@@ -350,40 +299,129 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   sendManySync(arrayOfBytes: readonly T[], options?: SendManySyncOptions): void {
     const payloads = this.#payloads(arrayOfBytes);
     const how = waitingSync(options, ["progress"]);
-    const batch = this.#batch(payloads, options?.progress);
+    const append = (sent: number): number => this.#head.appendMany(payloads, sent, true);
+    this.#sendAllSync(payloads.length, append, how, options?.progress);
+  }
+
+  #sendAllSync(
+    all: number,
+    append: (sent: number) => number,
+    how: Waiting,
+    given: SendProgress | undefined,
+  ): void {
+    const batch = this.#batch(all, append, given);
     this.#checkAlone();
     try {
       waitSync(this.#lease.attachment, this.#forRoom(batch.attempt), how);
     } catch (error) {
-      throw sentInPart(this.#geometry, error, batch.progress.sent, payloads.length);
+      throw sentInPart(this.#geometry, error, batch.progress.sent, all);
     }
   }
 
-  #batch(payloads: readonly Uint8Array[], given: SendProgress | undefined) {
+  #batch(all: number, append: (sent: number) => number, given: SendProgress | undefined) {
     const progress = given === undefined ? { sent: 0 } : objectOf("progress", given);
     if (!Reflect.set(progress, "sent", 0)) {
       throw new TypeError("progress must be an object that can get a property sent, got a frozen one");
     }
     const attempt = (): undefined | typeof NOT_YET => {
-      progress.sent += this.#appendMany(payloads, progress.sent);
-      return progress.sent === payloads.length ? undefined : NOT_YET;
+      const before = progress.sent;
+      this.#head.sent = 0;
+      try {
+        append(before);
+      } finally {
+        progress.sent = before + this.#head.sent;
+      }
+      return progress.sent === all ? undefined : NOT_YET;
     };
     return { progress, attempt };
   }
 
-  /** Returns the array itself if all its elements are bytes that can fit. So errors are found before anything is sent. */
-  #checked(arrayOfBytes: readonly unknown[]): readonly unknown[] {
+  /**
+   * Sends copies of as many payloads as there is room for, in order. They lie one behind the other, without gaps, in one array of
+   * bytes, which is copied in one piece: for many small records the fastest form.
+   *
+   * @param slab the payloads, from its start; in a ring with a layout the bytes of values
+   * @param lengths bytes of each payload, each 0 to capacity - 8; together no more than the slab
+   * @returns how many were sent; 0 when other calls wait for room: they come first
+   * @throws {TypeError | RangeError} when the arguments are no such arrays; nothing is sent
+   * @throws {IsthmusError} as `trySend`; when one of them is too large, none is sent
+   */
+  trySendPacked(slab: Uint8Array, lengths: Uint32Array | readonly number[]): number {
+    const bytes = bytesOf("slab", slab);
+    const alone = this.#queue.length === 0 && this.#head.state === "open" && this.#ending === 0;
+    if (alone && isLengths(lengths)) {
+      if (this.#head.appendStretch(bytes, lengths, this.layout?.bytes ?? -1)) return lengths.length;
+    }
+    const checked = lengthsOf(lengths, bytes, this.#geometry);
+    this.#checkOpen();
+    return this.#queue.length === 0 ? this.#head.appendPacked(bytes, 0, checked, 0) : 0;
+  }
+
+  /**
+   * Sends copies of all payloads of a slab, in order, waiting for room. Nothing else of this producer comes between them. Neither
+   * array must change meanwhile.
+   *
+   * @param slab as for `trySendPacked`
+   * @param lengths as for `trySendPacked`
+   * @param options how long to wait, a signal that ends it, and an object that says how many were sent
+   * @throws {TypeError | RangeError} when the arguments are no such arrays; nothing is sent
+   * @throws {IsthmusError} as `sendMany`
+   * @throws the signal's reason, when it is aborted; `options.progress` says how many were sent
+   */
+  async sendPacked(
+    slab: Uint8Array,
+    lengths: Uint32Array | readonly number[],
+    options?: SendManyOptions,
+  ): Promise<void> {
+    const bytes = bytesOf("slab", slab);
+    const checked = lengthsOf(lengths, bytes, this.#geometry);
+    const how = waiting(options, ["progress"]);
+    return this.#sendAll(checked.length, this.#packed(bytes, checked), how, options?.progress);
+  }
+
+  /**
+   * As `sendPacked`, blocking the thread.
+   *
+   * @param slab as for `trySendPacked`
+   * @param lengths as for `trySendPacked`
+   * @param options how long to wait, and an object that says how many were sent
+   * @throws {TypeError | RangeError} when the arguments are no such arrays; nothing is sent
+   * @throws {IsthmusError} BUSY while another call of this producer waits; otherwise as `sendMany`
+   */
+  sendPackedSync(
+    slab: Uint8Array,
+    lengths: Uint32Array | readonly number[],
+    options?: SendManySyncOptions,
+  ): void {
+    const bytes = bytesOf("slab", slab);
+    const checked = lengthsOf(lengths, bytes, this.#geometry);
+    const how = waitingSync(options, ["progress"]);
+    this.#sendAllSync(checked.length, this.#packed(bytes, checked), how, options?.progress);
+  }
+
+  #packed(slab: Uint8Array, lengths: Uint32Array): (sent: number) => number {
+    let known = 0;
+    let from = 0;
+    return (sent) => {
+      for (; known < sent; known++) from += lengths[known];
+      return this.#head.appendPacked(slab, from, lengths, sent);
+    };
+  }
+
+  #checkArray(arrayOfBytes: unknown): void {
     if (!isArray(arrayOfBytes)) throw wrongType("arrayOfBytes", "an array of Uint8Array", arrayOfBytes);
     this.#checkOpen();
-    for (let i = 0; i < arrayOfBytes.length; i++)
-      checkFits(elementOf(arrayOfBytes, i).length, this.#geometry);
-    return arrayOfBytes;
   }
 
   /** Returns a new array, with copies of the bytes of values. */
   #payloads(given: readonly unknown[]): Uint8Array[] {
     const { layout } = this;
-    if (layout === undefined) return this.#checked(given).map((_, index) => elementOf(given, index));
+    if (layout === undefined) {
+      this.#checkArray(given);
+      const payloads = given.map((_, index) => elementOf(given, index));
+      this.#head.checkMany(payloads, 0);
+      return payloads;
+    }
     if (!isArray(given)) throw wrongType("arrayOfBytes", "an array of values", given);
     this.#checkOpen();
     return given.map((value) => {
@@ -392,55 +430,6 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
       layout.done(staged);
       return copy;
     });
-  }
-
-  /** Sends payloads from an index on, as far as there is room, and publishes them together. Returns their number. */
-  #appendMany(payloads: readonly unknown[], begin: number): number {
-    const core = this.#core;
-    const u8 = this.#u8;
-    const { attachment } = this;
-    if (this.#state !== "open") throw producerUnusable(this.#geometry, this.#state);
-    if (attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
-    // The offset of this producer moves only when records are published.
-    let from = this.#at;
-    let at = from;
-    let room = this.#room;
-    let staged = 0;
-    let payloadBytes = 0;
-    let index = begin;
-    for (; index < payloads.length; index++) {
-      const bytes = elementOf(payloads, index);
-      const length = bytes.length;
-      if (this.#state !== "open" || this.#at !== from) throw elementSent(this.#geometry);
-      if (RECORD_HEADER_BYTES + length > room - 7) {
-        this.#publish(at, staged, payloadBytes);
-        staged = payloadBytes = 0;
-        if (!this.#makeRoom(length)) break;
-        from = at = this.#at;
-        room = this.#room;
-      }
-      if (length < LARGE_BYTES_MIN) u8.set(bytes, at + RECORD_HEADER_BYTES);
-      else attachment.copyIn(bytes, at + RECORD_HEADER_BYTES);
-      const next = core.ringStage(at, length) >>> 0;
-      room -= next - at;
-      at = next;
-      staged++;
-      payloadBytes += length;
-    }
-    this.#publish(at, staged, payloadBytes);
-    if (index > begin) this.#stamp.write();
-    return index - begin;
-  }
-
-  /** Publishes the staged records, from the current offset to another one. */
-  #publish(to: number, records: number, payloadBytes: number): void {
-    if (records === 0) return;
-    const bytes = to - this.#at;
-    const result = this.#core.ringPublish(this.#ring, bytes, records, payloadBytes) >>> 0;
-    if (isError(result)) throw sendFailed(result, this.#geometry);
-    this.#at = to;
-    this.#room -= bytes;
-    if (flagsOf(result) & FLAG_WAKE) this.attachment.notify(this.#waitersData);
   }
 
   /**
@@ -454,7 +443,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   tryClaim(length?: number): Claim<F> | undefined {
     const bytes = this.#claimBytes(length);
     if (this.#queue.length > 0) return this.#comesLater(bytes) || undefined;
-    return this.#makeRoom(bytes) ? this.#claim(bytes) : undefined;
+    return this.#head.makeRoom(bytes) ? this.#claim(bytes) : undefined;
   }
 
   /**
@@ -473,7 +462,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     const how = waiting(options);
     const refusal = this.#refusal();
     if (refusal) return failInTurn(refusal);
-    const attempt = () => (this.#makeRoom(bytes) ? this.#claim(bytes) : NOT_YET);
+    const attempt = () => (this.#head.makeRoom(bytes) ? this.#claim(bytes) : NOT_YET);
     return wait(this.#lease.attachment, this.#forRoom(attempt, this.#queue), how);
   }
 
@@ -490,7 +479,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     const bytes = this.#claimBytes(length);
     const how = waitingSync(options);
     this.#checkAlone();
-    const attempt = () => (this.#makeRoom(bytes) ? this.#claim(bytes) : NOT_YET);
+    const attempt = () => (this.#head.makeRoom(bytes) ? this.#claim(bytes) : NOT_YET);
     return waitSync(this.#lease.attachment, this.#forRoom(attempt), how);
   }
 
@@ -501,22 +490,23 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   }
 
   #claim(length: number): Claim<F> {
-    this.#state = "claimed";
-    return new Claim(OURS, this, this.#at + RECORD_HEADER_BYTES, length);
+    const claim = new Claim<F>(OURS, this, this.#head.at + RECORD_HEADER_BYTES, length);
+    this.#head.state = "claimed";
+    return claim;
   }
 
   /** @internal */
   commitClaim(length: number): void {
-    if (this.#state !== "claimed") throw producerUnusable(this.#geometry, this.#state);
+    if (this.#head.state !== "claimed") throw producerUnusable(this.#geometry, this.#head.state);
     this.abortClaim();
     if (this.attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
-    this.#commit(this.#at, length);
+    this.#head.commit(length);
   }
 
   /** @internal */
   abortClaim(): void {
-    if (this.#state !== "claimed") return;
-    this.#state = "open";
+    if (this.#head.state !== "claimed") return;
+    this.#head.state = "open";
     if (this.#queue.length > 0) lookAgain(this.attachment, this.#waitersRoom);
   }
 
@@ -531,12 +521,12 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
    */
   async end(options?: WaitOptions): Promise<void> {
     const how = waiting(options);
-    if (this.#state === "closed") return inTurn(undefined);
-    if (this.#state === "claimed" && this.#queue.length === 0)
+    if (this.#head.state === "closed") return inTurn(undefined);
+    if (this.#head.state === "claimed" && this.#queue.length === 0)
       throw producerUnusable(this.#geometry, "claimed");
     const attempt = (): void => {
       if (this.#ended) return;
-      if (this.#state === "closed") throw producerUnusable(this.#geometry, "closed");
+      if (this.#head.state === "closed") throw producerUnusable(this.#geometry, "closed");
       if (this.attachment.evicted) throw sendFailed(EVICTED, this.#geometry);
       this.#ended = true;
       this.close();
@@ -565,10 +555,10 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
   }
 
   #giveBack(how: (attachment: Attachment, ring: number) => void): void {
-    if (this.#state === "closed") return;
-    this.#state = "closed";
+    if (this.#head.state === "closed") return;
+    this.#head.state = "closed";
     this.#part.giving = how;
-    this.#stamp.ended = true;
+    this.#head.stamp.ended = true;
     if (this.#queue.length > 0) lookAgain(this.attachment, this.#waitersRoom);
     this.#part.giveBack();
   }

@@ -74,7 +74,7 @@ export interface RingRecord<F extends Fields = never> {
 }
 
 /** Records of up to this many bytes are copied word by word, because making a view costs more than copying them. */
-const WORD_COPY_BYTES_MAX = 256;
+export const WORD_COPY_BYTES_MAX = 256;
 
 /** @internal The current record of a consumer: where it is, and how it is copied. */
 export class RecordAtHand {
@@ -127,16 +127,37 @@ export class RecordAtHand {
 
   /** Copies the payload to the start of a buffer. It checks the buffer if it is not the one of the last time. */
   copy(target: Uint8Array): number {
+    if (target !== this.#target || target.length !== this.#targetLength) this.#keep("target", target);
+    if (this.#targetLength < this.#length) throw tooShort("target", this.#length, target);
+    return this.#copyTo(target, 0);
+  }
+
+  /** The same, behind the payloads that the buffer has already. False when there is not enough left of it. */
+  pack(slab: Uint8Array, at: number): boolean {
+    if (slab !== this.#target || slab.length !== this.#targetLength) this.#keep("slab", slab);
+    if (this.#targetLength - at < this.#length) return false;
+    this.#copyTo(slab, at);
+    return true;
+  }
+
+  /** What to throw when a slab has not even room for this record. */
+  tooShort(slab: Uint8Array): RangeError {
+    return tooShort("slab", this.#length, slab);
+  }
+
+  /** The words of a buffer, to which `copyWords` can copy; undefined when they do not lie at multiples of 4. */
+  wordsOf(slab: Uint8Array): Int32Array | undefined {
+    if (slab !== this.#target || slab.length !== this.#targetLength) this.#keep("slab", slab);
+    return this.#targetWords;
+  }
+
+  #copyTo(target: Uint8Array, at: number): number {
     const length = this.#length;
     const from = this.#from;
-    this.aim(target);
-    if (this.#targetLength < length) {
-      throw new RangeError(`target must have at least ${length} bytes for this record, got ${target.length}`);
-    }
     if (length > WORD_COPY_BYTES_MAX) {
       const source = this.#u8.subarray(from, from + length);
-      if (length < LARGE_BYTES_MIN) {
-        target.set(source);
+      if (length < LARGE_BYTES_MIN || at > 0) {
+        target.set(source, at);
         return length;
       }
       this.#copyLarge ??= copierTo(target);
@@ -144,20 +165,20 @@ export class RecordAtHand {
       return length;
     }
     const words = this.#targetWords;
-    const whole = words === undefined ? 0 : length >>> 2;
-    if (words !== undefined) copyWords(words, this.#i32, from >>> 2, whole);
-    for (let i = whole * 4; i < length; i++) target[i] = this.#u8[from + i];
+    const whole = words === undefined || (at & 3) !== 0 ? 0 : length >>> 2;
+    if (words !== undefined) copyWords(words, at >>> 2, this.#i32, from >>> 2, whole);
+    for (let i = whole * 4; i < length; i++) target[at + i] = this.#u8[from + i];
     return length;
   }
 
-  /** Throws when records cannot be copied into the target. */
+  /** Throws if records cannot be copied into the target. */
   aim(target: Uint8Array): void {
-    if (target !== this.#target || target.length !== this.#targetLength) this.#keep(target);
+    if (target !== this.#target || target.length !== this.#targetLength) this.#keep("target", target);
   }
 
-  #keep(target: Uint8Array): void {
-    if (!isUint8Array(target)) throw wrongType("target", "a Uint8Array", target);
-    bytesOf("target", target);
+  #keep(name: string, target: Uint8Array): void {
+    if (!isUint8Array(target)) throw wrongType(name, "a Uint8Array", target);
+    bytesOf(name, target);
     this.#target = target;
     this.#targetLength = target.length;
     this.#copyLarge = undefined;
@@ -166,6 +187,10 @@ export class RecordAtHand {
       ? new Int32Array(target.buffer, target.byteOffset, target.length >>> 2)
       : undefined;
   }
+}
+
+function tooShort(name: string, length: number, target: Uint8Array): RangeError {
+  return new RangeError(`${name} must have at least ${length} bytes for this record, got ${target.length}`);
 }
 
 function released(): IsthmusError {
@@ -261,10 +286,17 @@ export class HandedRecord implements RingRecord<Fields> {
   }
 }
 /** Copies sixteen words in each turn, because engines check both arrays in each turn, which costs more than copying a word. */
-function copyWords(target: Int32Array, source: Int32Array, from: number, count: number): void {
-  let i = 0;
-  for (; i + 16 <= count; i += 16) {
-    const at = from + i;
+export function copyWords(
+  target: Int32Array,
+  to: number,
+  source: Int32Array,
+  from: number,
+  count: number,
+): void {
+  let i = to;
+  let at = from;
+  const end = to + count;
+  for (; i + 16 <= end; i += 16, at += 16) {
     target[i] = source[at];
     target[i + 1] = source[at + 1];
     target[i + 2] = source[at + 2];
@@ -282,5 +314,5 @@ function copyWords(target: Int32Array, source: Int32Array, from: number, count: 
     target[i + 14] = source[at + 14];
     target[i + 15] = source[at + 15];
   }
-  for (; i < count; i++) target[i] = source[from + i];
+  for (; i < end; i++, at++) target[i] = source[at];
 }

@@ -53,7 +53,7 @@ export function* useRing(view: DataView, wish: ObjectWish, dead: number[]): Scri
   }
   assert.ok(yield* send(producer, payloadOf(1, 9)), "full");
   assert.equal(numberOf((yield* receive(view, consumer)) ?? new Uint8Array()), 1);
-  yield* closeConsumer(consumer);
+  yield* closeConsumer(view, consumer);
   yield* closeProducer(producer);
 }
 

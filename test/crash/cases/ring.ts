@@ -27,6 +27,7 @@ import {
   release,
   send,
   sendMany,
+  sendPacked,
 } from "../../lib/hosts/ring.js";
 import { NOW_NS, ringWish } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
@@ -42,6 +43,10 @@ interface Stream {
   /** Records that a consumer got, and those whose release returned: they must not come again. */
   received: number;
   released: number;
+  /** Records whose sending was cut off: each of them is sent as a whole, or not at all. */
+  unsure: Set<number>;
+  /** The user has not closed the ends yet. */
+  open: boolean;
 }
 
 type Step = (stream: Stream, view: DataView) => Script<unknown>;
@@ -55,11 +60,26 @@ export function sending(length: number): Step {
   };
 }
 
+/** Whether every record between these two may be missing. */
+function follows({ unsure }: Stream, before: number, after: number): boolean {
+  for (let number = before + 1; number < after; number++) if (!unsure.has(number)) return false;
+  return after > before;
+}
+
 function sendingMany(...lengths: number[]): Step {
   return function* (stream) {
     const payloads = lengths.map((length, index) => payloadOf(stream.sent + 1 + index, length));
     stream.begun = stream.sent + lengths.length;
     stream.sent += yield* sendMany(stream.producer, payloads);
+    stream.begun = stream.sent;
+  };
+}
+
+function sendingPacked(...lengths: number[]): Step {
+  return function* (stream) {
+    const payloads = lengths.map((length, index) => payloadOf(stream.sent + 1 + index, length));
+    stream.begun = stream.sent + lengths.length;
+    stream.sent += yield* sendPacked(stream.producer, payloads);
     stream.begun = stream.sent;
   };
 }
@@ -80,17 +100,23 @@ const receivingStretch: Step = function* (stream, view) {
   });
 };
 
-export const releasing: Step = function* (stream) {
-  yield* release(stream.consumer);
+export const releasing: Step = function* (stream, view) {
+  yield* release(view, stream.consumer);
   stream.released = stream.received;
+};
+
+/** Takes what is there in stretches, and releases each record at once. */
+const releasingStretch: Step = function* (stream, view) {
+  const handle = (payload: Uint8Array): void => assert.equal(numberOf(payload), ++stream.received);
+  yield* receiveStretch(view, stream.consumer, handle, true);
 };
 
 const closingProducer: Step = ({ producer }) => closeProducer(producer);
 
 const abandoning: Step = ({ producer }) => abandonProducer(producer);
 
-const closingConsumer: Step = function* (stream) {
-  yield* closeConsumer(stream.consumer);
+const closingConsumer: Step = function* (stream, view) {
+  yield* closeConsumer(view, stream.consumer);
   stream.released = stream.received;
 };
 
@@ -102,6 +128,9 @@ const stamping: Step = function* ({ producer: { ring } }, view) {
   yield* call("ringStamp", ring, NOW_NS);
   assert.equal(view.getBigUint64(ring + RING_LAST_SENT_NS_OFFSET, true), BigInt(NOW_NS), "time of sending");
 };
+
+/** Steps after which nobody goes on with the end. */
+const CLOSING = new Set<Step>([closingProducer, abandoning, closingConsumer]);
 
 interface RingCase {
   name: string;
@@ -176,6 +205,28 @@ const CASES: RingCase[] = [
     before: NEAR_END,
     waits: "waitersData",
     operation: sendingMany(9, 24, 16, 8, 60),
+    end: "producer",
+  },
+  {
+    name: "send packed",
+    capacity: 128,
+    before: [sending(1)],
+    operation: sendingPacked(9, 1, 16, 8),
+    end: "producer",
+  },
+  {
+    name: "send packed, long payloads",
+    capacity: 1024,
+    before: [sending(1)],
+    operation: sendingPacked(40, 520),
+    end: "producer",
+  },
+  {
+    name: "send packed, wrapping",
+    capacity: 128,
+    before: NEAR_END,
+    waits: "waitersData",
+    operation: sendingPacked(9, 24, 16, 8, 60),
     end: "producer",
   },
   { name: "stamp", capacity: 128, before: [sending(8)], operation: stamping, end: "producer" },
@@ -299,6 +350,31 @@ const CASES: RingCase[] = [
     end: "consumer",
   },
   {
+    name: "release each of a stretch",
+    capacity: 1024,
+    before: [sending(9), sending(24), sending(3), sending(8), receiving],
+    waits: "waitersRoom",
+    operation: releasingStretch,
+    end: "consumer",
+  },
+  {
+    name: "release each of a stretch up to the end",
+    capacity: 512,
+    before: [
+      sending(440),
+      sending(8),
+      sending(8),
+      receiving,
+      receiving,
+      releasing,
+      sending(8),
+      sending(24),
+      receiving,
+    ],
+    operation: releasingStretch,
+    end: "consumer",
+  },
+  {
     name: "release",
     capacity: 1024,
     before: [sending(9), sending(24), receiving],
@@ -341,11 +417,34 @@ function* prepare(one: RingCase, view: DataView): Script<Stream> {
   const producer = yield* attachProducer(ring);
   const consumer = yield* attachConsumer(ring);
   assert.ok(producer && consumer);
-  const stream = { producer, consumer, sent: 0, begun: 0, received: 0, released: 0 };
+  const stream = {
+    producer,
+    consumer,
+    sent: 0,
+    begun: 0,
+    received: 0,
+    released: 0,
+    unsure: new Set<number>(),
+    open: true,
+  };
   for (const step of one.before) yield* step(stream, view);
   // The end that the operation does not need is closed, without releasing what is held back.
   yield* call(one.end === "producer" ? "ringCloseConsumer" : "ringCloseProducer", ring.ring);
   return stream;
+}
+
+/** The end whose call was cut off goes on: nothing is lost or comes twice, and what it did not finish never happened or did. */
+function* goOnItself(view: DataView, stream: Stream, end: RingCase["end"]): Script {
+  if (end === "consumer") {
+    const payload = yield* receive(view, stream.consumer);
+    if (payload) assert.equal(numberOf(payload), ++stream.received, "order of a consumer that goes on");
+    yield* release(view, stream.consumer);
+    stream.released = stream.received;
+    return;
+  }
+  for (let number = stream.sent + 1; number <= stream.begun; number++) stream.unsure.add(number);
+  stream.sent = stream.begun;
+  yield* sending(16)(stream, view);
 }
 
 /** Gets both ends, takes everything there is, sends one more and takes that. `exact`: nobody died within an operation. */
@@ -360,26 +459,29 @@ function* carryOn(view: DataView, stream: Stream, by: number, slots: number[], e
   for (let payload = yield* receive(view, consumer); payload; payload = yield* receive(view, consumer)) {
     const number = numberOf(payload);
     if (before === undefined) {
-      assert.ok(number > stream.released && number <= stream.received + 1, `got ${number} first`);
+      const inOrder = number <= stream.received + 1 || follows(stream, stream.received, number);
+      assert.ok(number > stream.released && inOrder, `got ${number} first`);
       const again = stream.received + 1 - number;
       assert.ok(again <= RING_HELD_RECORDS_MAX, `${again} come again`);
       if (exact) assert.equal(released, number - 1, "released");
-    } else assert.equal(number, before + 1, "order");
+    } else assert.ok(follows(stream, before, number), `${number} came behind ${before}`);
     assert.ok(number <= stream.begun, `got ${number}, which nobody sent`);
     before = number;
     stream.received = Math.max(stream.received, number);
   }
   assert.ok(
-    stream.received >= stream.sent,
+    stream.received >= stream.sent || follows(stream, stream.received, stream.sent + 1),
     `${stream.sent} were sent, the last to come is ${stream.received}`,
   );
-  [stream.sent, stream.begun] = [stream.received, stream.received + 1];
+  const last = Math.max(stream.received, stream.sent);
+  for (let number = stream.received + 1; number <= last; number++) stream.unsure.add(number);
+  [stream.sent, stream.begun] = [last, last + 1];
   assert.ok(yield* send(producer, payloadOf(stream.begun, 9 + by)), "full, though everything was taken");
   stream.sent = stream.begun;
-  const last = yield* receive(view, consumer);
-  assert.equal(last && numberOf(last), stream.sent);
+  const latest = yield* receive(view, consumer);
+  assert.equal(latest && numberOf(latest), stream.sent);
   stream.received = stream.sent;
-  yield* closeConsumer(consumer);
+  yield* closeConsumer(view, consumer);
   stream.released = stream.received;
   yield* closeProducer(producer);
 }
@@ -388,7 +490,12 @@ function ringCase(one: RingCase, fill: Fill): CrashCase {
   let prepared: Stream;
   let stream: Stream;
   let left: Stream;
-  /** The user closes the end whose call threw. */
+  /** The user goes on with the end whose call threw, and closes it. */
+  function* goOnAndClose(lane: CrashLane): Script {
+    if (stream.open && !CLOSING.has(one.operation)) yield* goOnItself(lane.view, stream, one.end);
+    stream.open = false;
+    yield* closeBoth();
+  }
   function* closeBoth(): Script {
     yield* call("ringCloseProducer", prepared.producer.ring);
     yield* call("ringCloseConsumer", prepared.producer.ring);
@@ -397,6 +504,7 @@ function ringCase(one: RingCase, fill: Fill): CrashCase {
     ...from,
     producer: { ...from.producer },
     consumer: { ...from.consumer },
+    unsure: new Set(from.unsure),
   });
   return {
     name: one.name,
@@ -415,7 +523,7 @@ function ringCase(one: RingCase, fill: Fill): CrashCase {
       if (by === 1) stream = copy(left);
       return carryOn(lane.view, stream, by, slotsOf(dead), finished && by === 1);
     },
-    livesOn: { next: closeBoth, settle: closeBoth },
+    livesOn: { next: goOnAndClose, settle: closeBoth },
   };
 }
 

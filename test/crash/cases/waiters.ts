@@ -204,7 +204,7 @@ function ends(how: "closed" | "died"): EndCase["before"] {
       const consumer = lane.play(2, attachConsumer(ring));
       if (how === "died" || !producer || !consumer) return;
       lane.play(2, closeProducer(producer));
-      lane.play(2, closeConsumer(consumer));
+      lane.play(2, closeConsumer(lane.view, consumer));
     });
   };
 }

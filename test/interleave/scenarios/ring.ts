@@ -25,6 +25,7 @@ import {
   release,
   send,
   sendMany,
+  sendPacked,
 } from "../../lib/hosts/ring.js";
 import { ringWish, waitFor } from "../../lib/hosts/segment.js";
 import { attempt, type Script } from "../../lib/script.js";
@@ -63,7 +64,7 @@ export function prepareRing(world: World, capacity: number, lengths: number[] = 
     assert.ok(world.play(0, send(producer, payloadOf(index + 1, length))), "full");
     assert.ok(world.play(1, receive(view, consumer)), "empty");
   });
-  if (lengths.length > 0) world.play(1, release(consumer));
+  if (lengths.length > 0) world.play(1, release(view, consumer));
   if (claimed > 0) world.play(0, makeRoom(producer, claimed));
   return { producer, consumer, before: lengths.length };
 }
@@ -85,6 +86,14 @@ function* sendTogether({ producer, before }: Ends, lengths: number[]): Script {
   });
 }
 
+function* sendSlabs({ producer, before }: Ends, lengths: number[]): Script {
+  let payloads = lengths.map((length, index) => payloadOf(before + index + 1, length));
+  yield* attempt(function* () {
+    payloads = payloads.slice(yield* sendPacked(producer, payloads));
+    return payloads.length === 0 || undefined;
+  });
+}
+
 function* receiveAll({ consumer, before }: Ends, count: number, view: DataView): Script {
   for (let number = before + 1; number <= before + count; number++) {
     const payload = yield* attempt(() => receive(view, consumer));
@@ -95,7 +104,7 @@ function* receiveAll({ consumer, before }: Ends, count: number, view: DataView):
 function* receiveReleasing({ consumer, before }: Ends, count: number, view: DataView): Script {
   for (let number = before + 1; number <= before + count; number++) {
     assert.equal(numberOf(yield* attempt(() => receive(view, consumer))), number, "order");
-    yield* release(consumer);
+    yield* release(view, consumer);
   }
 }
 
@@ -106,6 +115,17 @@ function* receiveInStretches({ consumer, before }: Ends, count: number, view: Da
   while (last < before + count) {
     yield* attempt(function* () {
       return (yield* receiveStretch(view, consumer, handle)) || undefined;
+    });
+  }
+}
+
+/** Takes what is there in stretches, and releases each record at once without asking for the next. */
+function* releaseInStretches({ consumer, before }: Ends, count: number, view: DataView): Script {
+  let last = before;
+  const handle = (payload: Uint8Array): void => assert.equal(numberOf(payload), ++last, "order");
+  while (last < before + count) {
+    yield* attempt(function* () {
+      return (yield* receiveStretch(view, consumer, handle, true)) || undefined;
     });
   }
 }
@@ -150,8 +170,10 @@ const SCENARIOS: RingScenario[] = [
   },
   { name: "over old records", capacity: 128, before: [...NEAR_END, ...NEAR_END], lengths: [16, 24, 30] },
   { name: "many together", capacity: 128, before: NEAR_END, lengths: [9, 24, 8, 30], producer: sendTogether },
+  { name: "a slab", capacity: 128, before: NEAR_END, lengths: [9, 24, 8, 30], producer: sendSlabs },
   { name: "released at once", capacity: 1024, lengths: [9, 8], consumer: receiveReleasing },
   { name: "in stretches", capacity: 512, lengths: [8, 1, 9], consumer: receiveInStretches },
+  { name: "in stretches, each released", capacity: 512, lengths: [8, 1, 9], consumer: releaseInStretches },
   {
     name: "in a stretch up to padding",
     capacity: 512,
@@ -209,7 +231,7 @@ function streaming(one: RingScenario, preemptions: number, delays = 0): Explored
       ];
     },
     after: (world) => {
-      world.play(1, closeConsumer(consumer));
+      world.play(1, closeConsumer(world.arena.view, consumer));
       const total = ends.before + one.lengths.length;
       const bytes = [...(one.before ?? []), ...one.lengths].reduce((sum, length) => sum + length, 0);
       const word = (offset: number): number =>

@@ -1,13 +1,16 @@
 /** What hosts do with a ring, as scripts. What a host keeps to itself are fields of a plain object per end. */
 import {
   FLAG_EMPTY,
+  FLAG_FULL,
   FLAG_WAKE,
   RECORD_ALIGNMENT,
   RECORD_DATA,
   RECORD_HEADER_BYTES,
+  RESULT_FLAGS,
+  RING_CURSOR_OFFSET,
   WAITERS_SUMMARY_OFFSET,
 } from "../../../protocol/layout.js";
-import { call, read, type Script, variable, write } from "../script.js";
+import { call, read, type Script, write } from "../script.js";
 import { CoreError, notify, type ObjectWish, offsetOf, openObject, overcome } from "./segment.js";
 
 export interface Ring {
@@ -29,6 +32,9 @@ export interface ConsumerEnd extends Ring {
   /** Bytes and number of the records that were taken from `at` on, of which the core was not told. */
   advance: number;
   records: number;
+  /** A call has begun, and the low half of the cursor before that. */
+  asking: boolean;
+  position: number;
 }
 
 export function recordBytes(length: number): number {
@@ -67,7 +73,14 @@ export function* attachProducer(ring: Ring, dead: readonly number[] = []): Scrip
 export function* attachConsumer(ring: Ring, dead: readonly number[] = []): Script<ConsumerEnd | undefined> {
   const at = yield* overcome(dead, () => call("ringAttachConsumer", ring.ring, ring.capacity));
   if (at === undefined) return undefined;
-  const end = { ...ring, at: offsetOf("ringAttachConsumer", at), advance: 0, records: 0 };
+  const end = {
+    ...ring,
+    at: offsetOf("ringAttachConsumer", at),
+    advance: 0,
+    records: 0,
+    asking: false,
+    position: 0,
+  };
   yield* call("ownerKept");
   return end;
 }
@@ -75,45 +88,50 @@ export function* attachConsumer(ring: Ring, dead: readonly number[] = []): Scrip
 /** Makes sure of room for the payload; false when the ring is full. */
 export function* makeRoom(end: ProducerEnd, length: number): Script<boolean> {
   if (recordBytes(length) <= end.room) return true;
-  const at = (yield* call("ringClaim", end.ring, end.capacity, end.at, length)) >>> 0;
-  if (at !== 0) offsetOf("ringClaim", at);
-  end.at = (yield* variable("claimed")) >>> 0;
-  end.room = (yield* variable("room")) >>> 0;
-  if (at === 0 && (yield* call("waitersAny", end.waitersData)) !== 0) yield* notify(end.waitersData);
-  return at !== 0;
+  end.room = 0;
+  const claimed = offsetOf("ringClaim", yield* call("ringClaim", end.ring, end.capacity, length));
+  end.at = claimed & ~RESULT_FLAGS;
+  if (claimed & FLAG_WAKE) yield* notify(end.waitersData);
+  if (claimed & FLAG_FULL) return false;
+  end.room = (yield* call("ringRoom", end.ring, end.capacity, end.at)) >>> 0;
+  return true;
 }
 
 /** Sends one record; false when the ring is full. */
 export function* send(end: ProducerEnd, payload: Uint8Array): Script<boolean> {
   if (!(yield* makeRoom(end, payload.length))) return false;
   yield* write(end.at + RECORD_HEADER_BYTES, payload);
-  const result = offsetOf("ringCommit", yield* call("ringCommit", end.ring, end.at, payload.length));
-  end.room -= (result & ~FLAG_WAKE) - end.at;
+  const { at, room } = end;
+  end.room = 0;
+  const result = offsetOf("ringCommit", yield* call("ringCommit", end.ring, at, payload.length));
   end.at = result & ~FLAG_WAKE;
+  end.room = room - (end.at - at);
   if (result & FLAG_WAKE) yield* notify(end.waitersData);
   return true;
 }
 
 /** Sends records together; the number of those that had room. */
 export function* sendMany(end: ProducerEnd, payloads: Uint8Array[]): Script<number> {
-  let [begin, staged, bytes, sent] = [end.at, 0, 0, 0];
+  let [at, staged, bytes, sent] = [end.at, 0, 0, 0];
   function* publish(): Script {
     if (staged === 0) return;
-    const result = yield* call("ringPublish", end.ring, end.at - begin, staged, bytes);
+    const [length, room] = [at - end.at, end.room];
+    end.room = 0;
+    const result = yield* call("ringPublish", end.ring, length, staged, bytes);
     if (result >>> 0 > FLAG_WAKE) throw new CoreError("ringPublish", result);
+    end.at = at;
+    end.room = room - length;
     staged = bytes = 0;
     if (result & FLAG_WAKE) yield* notify(end.waitersData);
   }
   for (const payload of payloads) {
-    if (recordBytes(payload.length) > end.room) {
+    if (recordBytes(payload.length) > end.room - (at - end.at)) {
       yield* publish();
       if (!(yield* makeRoom(end, payload.length))) break;
-      begin = end.at;
+      at = end.at;
     }
-    yield* write(end.at + RECORD_HEADER_BYTES, payload);
-    const next = (yield* call("ringStage", end.at, payload.length)) >>> 0;
-    end.room -= next - end.at;
-    end.at = next;
+    yield* write(at + RECORD_HEADER_BYTES, payload);
+    at = (yield* call("ringStage", at, payload.length)) >>> 0;
     staged++;
     sent++;
     bytes += payload.length;
@@ -122,12 +140,62 @@ export function* sendMany(end: ProducerEnd, payloads: Uint8Array[]): Script<numb
   return sent;
 }
 
+/** The same as one slab, or as several when the room ends; the number of those that had room. */
+export function* sendPacked(end: ProducerEnd, payloads: Uint8Array[]): Script<number> {
+  let sent = 0;
+  while (sent < payloads.length) {
+    const stretch: Uint8Array[] = [];
+    let bytes = 0;
+    for (const payload of payloads.slice(sent)) {
+      if (bytes + recordBytes(payload.length) > end.room) break;
+      bytes += recordBytes(payload.length);
+      stretch.push(payload);
+    }
+    if (stretch.length === 0) {
+      if (!(yield* makeRoom(end, (payloads[sent] as Uint8Array).length))) break;
+      continue;
+    }
+    const slab = Buffer.concat(stretch);
+    const lengths = Uint32Array.from(stretch, ({ length }) => length);
+    const { at, room } = end;
+    yield* write((yield* call("scratch")) >>> 0, new Uint8Array(lengths.buffer));
+    yield* write(at + bytes - slab.length, slab);
+    end.room = 0;
+    const result = yield* call("ringSpread", end.ring, at, bytes, slab.length, stretch.length);
+    if (result >>> 0 > FLAG_WAKE) throw new CoreError("ringSpread", result);
+    end.at = at + bytes;
+    end.room = room - bytes;
+    sent += stretch.length;
+    if (result & FLAG_WAKE) yield* notify(end.waitersData);
+  }
+  return sent;
+}
+
+function position(view: DataView, { ring }: ConsumerEnd): number {
+  return view.getUint32(ring + RING_CURSOR_OFFSET, true);
+}
+
+/** The core has counted what was taken. */
+function told(end: ConsumerEnd, at: number): void {
+  end.advance = end.records = 0;
+  end.at = at;
+  end.asking = false;
+}
+
+/** Before each call that counts. The call before was cut off when it has begun and has not ended. */
+function* ask(view: DataView, end: ConsumerEnd): Script {
+  if (end.asking && position(view, end) !== end.position)
+    told(end, (yield* call("ringResume", end.ring, end.capacity)) >>> 0);
+  end.position = position(view, end);
+  end.asking = true;
+}
+
 /** Tells the core of what was taken; the payload bytes of the next record, or `undefined` when there is none now. */
 function* next(view: DataView, end: ConsumerEnd): Script<number | undefined> {
+  yield* ask(view, end);
   const received = yield* call("ringReceive", end.ring, end.capacity, end.at, end.advance, end.records);
   const result = offsetOf("ringReceive", received);
-  end.advance = end.records = 0;
-  end.at = result & ~(FLAG_WAKE | FLAG_EMPTY);
+  told(end, result & ~RESULT_FLAGS);
   if (result & FLAG_WAKE) yield* notify(end.waitersRoom);
   return result & FLAG_EMPTY ? undefined : view.getUint32(end.at, true);
 }
@@ -144,36 +212,42 @@ export function* receive(view: DataView, end: ConsumerEnd): Script<Uint8Array | 
 
 /**
  * Hands over copies of the records that are there, as far as the host may go on by itself; how many. The core is told of
- * them with the next call.
+ * them with the next call, or each is released, and the host goes on all the same.
  */
 export function* receiveStretch(
   view: DataView,
   end: ConsumerEnd,
   handle: (payload: Uint8Array) => void,
+  releasing = false,
 ): Script<number> {
   let length = yield* next(view, end);
   if (length === undefined) return 0;
-  const ready = (yield* call("ringReady", end.ring, end.capacity, end.at)) >>> 0;
+  const to = end.at + ((yield* call("ringReady", end.ring, end.capacity, end.at)) >>> 0);
   const records = yield* call("ringReadyRecords", end.ring);
+  let taken = 0;
   do {
     handle(yield* read(end.at + end.advance + RECORD_HEADER_BYTES, length));
     end.advance += recordBytes(length);
     end.records++;
-    if (end.records === records || end.advance >= ready) break;
+    taken++;
+    const at = end.at + end.advance;
+    if (releasing) yield* release(view, end);
+    // Released up to the end of the data, it goes on at their begin, which is not in the stretch.
+    if (taken === records || at >= to || end.at + end.advance !== at) break;
     if (view.getUint32(end.waitersRoom + WAITERS_SUMMARY_OFFSET, true) !== 0) break;
     const header = new DataView((yield* read(end.at + end.advance, RECORD_HEADER_BYTES)).buffer);
     length = header.getUint32(0, true);
     if (header.getUint32(4, true) !== RECORD_DATA) break;
-  } while (recordBytes(length) <= ready - end.advance);
-  return end.records;
+  } while (recordBytes(length) <= to - end.at - end.advance);
+  return taken;
 }
 
 /** Counts what was received last as consumed, and lets the producer have its room at once. */
-export function* release(end: ConsumerEnd): Script {
+export function* release(view: DataView, end: ConsumerEnd): Script {
+  yield* ask(view, end);
   const released = yield* call("ringRelease", end.ring, end.capacity, end.at, end.advance, end.records);
   const result = offsetOf("ringRelease", released);
-  end.advance = end.records = 0;
-  end.at = result & ~FLAG_WAKE;
+  told(end, result & ~FLAG_WAKE);
   if (result & FLAG_WAKE) yield* notify(end.waitersRoom);
 }
 
@@ -188,8 +262,8 @@ export function* abandonProducer(end: ProducerEnd): Script {
   yield* notify(end.waitersEnds);
 }
 
-export function* closeConsumer(end: ConsumerEnd): Script {
-  yield* release(end);
+export function* closeConsumer(view: DataView, end: ConsumerEnd): Script {
+  yield* release(view, end);
   if (yield* call("ringCloseConsumer", end.ring)) yield* notify(end.waitersRoom);
   yield* notify(end.waitersEnds);
 }

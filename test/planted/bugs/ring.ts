@@ -6,7 +6,9 @@ const consumer = inSource("ts/ring/consumer.ts");
 const cursor = inSource("ts/ring/cursor.ts");
 const end = inSource("ts/ring/end.ts");
 const errors = inSource("ts/ring/errors.ts");
+const head = inSource("ts/ring/head.ts");
 const holders = inSource("ts/ring/holders.ts");
+const packed = inSource("ts/ring/packed.ts");
 const producer = inSource("ts/ring/producer.ts");
 const hostStreams = inSource("ts/host/streams.ts");
 const owner = inSource("assembly/owner.ts");
@@ -62,6 +64,60 @@ export const BUGS: Bug[] = [
     "",
     "ts/ring/acknowledge",
   ),
+  cursor(
+    "a receive that was cut off counts what was taken twice",
+    "if (this.#asking && position !== this.#position)",
+    "if (this.#asking && position < 0)",
+    "ts/ring/cut-off",
+  ),
+  cursor(
+    "the stretch goes on behind the end of the data",
+    "if (at === to) this.#end = end;",
+    "this.#end = end;",
+    "ts/ring/stretches",
+  ),
+  cursor(
+    "a producer that waits for room waits for all of a stretch",
+    " || u32[this.#waiting] !== 0",
+    "",
+    "ts/ring/stretches",
+  ),
+  head(
+    "a send that was cut off leaves an offset that is too small",
+    "const room = this.#room;\n    this.#room = 0;\n    const next",
+    "const room = this.#room;\n    const next",
+    "ts/ring/cut-off",
+  ),
+  head(
+    "a batch that was cut off leaves an offset that is too small",
+    "const room = this.#room;\n    this.#room = 0;\n    const result",
+    "const room = this.#room;\n    const result",
+    "ts/ring/cut-off",
+  ),
+  packed(
+    "lengths may add up to more than the slab",
+    "if (sum <= slab.length) return lengths;",
+    "if (sum >= 0) return lengths;",
+    "ts/ring/packed",
+  ),
+  head(
+    "a batch is sent in part although an element behind is wrong",
+    "this.checkMany(payloads, index);",
+    "",
+    "ts/ring/stretches",
+  ),
+  head(
+    "a slab that is sent in part goes on at its begin",
+    "slab.subarray(from, from + payloadBytes)",
+    "slab.subarray(0, payloadBytes)",
+    "ts/ring/packed",
+  ),
+  cursor(
+    "records of a slab are acknowledged one by one, and so too soon",
+    "this.#step() || ((packed === 0 || !this.#each) && this.#ask(false))",
+    "this.#step() || this.#ask(false)",
+    "ts/ring/packed",
+  ),
   end(
     "those who wait for an end are not woken",
     "if (attachment.core.waitersAny(ends)) attachment.notify(ends);",
@@ -76,8 +132,8 @@ export const BUGS: Bug[] = [
   ),
   producer(
     "an end whose giving back was cut off stays held",
-    "    this.#part.giving = how;\n    this.#stamp.ended = true;",
-    "    this.#stamp.ended = true;\n    how(this.attachment, this.#ring);",
+    "    this.#part.giving = how;\n    this.#head.stamp.ended = true;",
+    "    this.#head.stamp.ended = true;\n    how(this.attachment, this.#ring);",
     "processes/cut-off-steps",
   ),
   end(
@@ -94,13 +150,13 @@ export const BUGS: Bug[] = [
   ),
   producer(
     "a try overtakes a send that waits",
-    "return this.#queue.length === 0 ? this.#append(payload) : this.#comesLater(payload.length);",
-    "return this.#append(payload);",
+    "return this.#queue.length === 0 ? this.#head.append(payload) : this.#comesLater(payload.length);",
+    "return this.#head.append(payload);",
     "ts/ring/forms",
   ),
   producer(
     "a claim that waited does not hold back what comes after it",
-    'if (queue && this.#state === "claimed") return NOT_YET;',
+    'if (queue && this.#head.state === "claimed") return NOT_YET;',
     "",
     "ts/ring/forms",
   ),
@@ -138,7 +194,7 @@ export const BUGS: Bug[] = [
   ),
   cursor(
     "a batch believes the length of a record",
-    "if (length > end - at - RECORD_HEADER_BYTES || ",
+    "if (length > this.#end - at - RECORD_HEADER_BYTES || ",
     "if (",
     "failures/scribble",
   ),
@@ -170,8 +226,8 @@ export const BUGS: Bug[] = [
   record("a released record is read", "if (!this.valid) throw", "if (!this) throw", "ts/ring/ring"),
   record(
     "the last bytes of a short record are not copied",
-    "for (let i = whole * 4; i < length; i++) target[i]",
-    "for (let i = whole * 4; i < length - 1; i++) target[i]",
+    "for (let i = whole * 4; i < length; i++) target[at + i]",
+    "for (let i = whole * 4; i < length - 1; i++) target[at + i]",
     "ts/ring/",
   ),
   ring("lastSentAt is in other units", "new Date(sentNs / 1e6)", "new Date(sentNs / 1e3)", "ts/ring/stats"),

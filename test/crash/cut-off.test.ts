@@ -5,9 +5,12 @@
  */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { CrashCase } from "../lib/crash.js";
 import { crashLane } from "../lib/shipped.js";
+import { adoptCases, GROWN_BYTES } from "./cases/adopt.js";
 import { crashCases } from "./cases/all.js";
 import { cutOffInside, INSIDE } from "./cases/cut-off.js";
+import { SHRINKING_BYTES, shrinkCases } from "./cases/shrink.js";
 
 const lane = crashLane();
 let points = 0;
@@ -19,6 +22,23 @@ for (const one of crashCases.filter(({ livesOn }) => livesOn)) {
     assert.is(outcome.failure, undefined, outcome.failure);
     assert.ok(outcome.points > 1);
   });
+}
+
+/** Their participants close the object and begin again with another instance; the same one does no harm either. */
+const files: [bytes: number, cases: CrashCase[], names: RegExp][] = [
+  [GROWN_BYTES, adoptCases, /as large, fresh/],
+  [SHRINKING_BYTES, shrinkCases, /(used up to the new fence|one died allocating), fresh/],
+];
+
+for (const [bytes, cases, names] of files) {
+  const grown = crashLane(bytes);
+  for (const one of cases.filter(({ name }) => names.test(name))) {
+    test(`a file is whole after a call that is cut off at any write: ${one.name}`, () => {
+      const outcome = grown.runCutOff({ ...one, livesOn: {} });
+      assert.is(outcome.failure, undefined, outcome.failure);
+      assert.ok(outcome.points > 10);
+    });
+  }
 }
 
 for (const one of INSIDE) {
@@ -35,7 +55,7 @@ test("calls were cut off at the writes of the core", () => {
   const sites = lane.arena.sites.filter((site) => site.writes);
   const cut = sites.length - lane.missed.length;
   console.log(`${points} points, cut off at ${cut} of ${sites.length} write sites`);
-  // The rest creates, adopts and shrinks (a participant that is cut off there closes the segment), or is only a hint.
+  // The rest adopts and shrinks, in lanes of its own, or is only a hint.
   assert.ok(cut > 220, lane.missed.join("\n"));
 });
 

@@ -138,6 +138,20 @@ for (const { bug, site, how, noticedBy } of PLANTED) {
   });
 }
 
+test("noticed in a creation that is cut off and begun again: a segment is READY before its size is written", () => {
+  const one = caseOf("create, or be cut off and begin again, fresh memory");
+  const planted = sites.totalSize(lane);
+  lane.mutation = { site: planted, how: "late" };
+  let failure: string | undefined;
+  try {
+    failure = lane.runCutOff(one).failure;
+  } catch (error) {
+    failure = (error as Error).message;
+  }
+  lane.mutation = undefined;
+  assert.type(failure, "string");
+});
+
 test("noticed: an invariant that does not hold, and at which write it broke", () => {
   const one = caseOf("send into an empty ring, fresh memory");
   const broken: CrashCase = {

@@ -26,7 +26,7 @@ import {
   STATE_BROKEN,
   STATE_READY,
 } from "../../../protocol/layout.js";
-import type { CrashCase } from "../../lib/crash.js";
+import type { CrashCase, LivingOn } from "../../lib/crash.js";
 import {
   createSegment,
   joinSegment,
@@ -75,9 +75,10 @@ const OLD: Fill = {
 };
 
 /** `unusable`: what validation says until the old magic is gone; from then on it says INITIALIZING. */
-function creation(fill: Fill, unusable: number): CrashCase {
+function creation(fill: Fill, unusable: number, livesOn?: LivingOn): CrashCase {
   return {
-    name: `create, ${fill.name}`,
+    name: `${livesOn ? "create, or be cut off and begin again" : "create"}, ${fill.name}`,
+    ...(livesOn && { livesOn }),
     before: (lane) => fill.fill(lane.arena.segment),
     operation: () => createSegment(SLOTS[0]),
     *goOn({ view }, by, dead, finished) {
@@ -86,14 +87,16 @@ function creation(fill: Fill, unusable: number): CrashCase {
         SLOTS[by] as number,
         magic === 0 ? [INITIALIZING] : [INITIALIZING, unusable],
       );
-      const complete = finished || (by === 2 && !dead.includes(1));
+      // Where a creation is also cut off, nobody else need have completed it.
+      const complete = finished || (!livesOn && by === 2 && !dead.includes(1));
       assert.ok(!(created && complete), "a finished segment was made again");
       yield* livesIn(view, SLOTS[by] as number);
       for (const counter of [HEADER_DROPS_OFFSET, HEADER_STALE_OFFSET, HEADER_REFUSALS_OFFSET]) {
         assert.equal(view.getUint32(counter, true), 0, `counter at ${counter}`);
       }
       assert.equal(view.getBigUint64(HEADER_GENERATION_OFFSET, true), 1n, "generation");
-      for (const time of [HEADER_CREATED_NS_OFFSET, HEADER_HEARTBEAT_NS_OFFSET]) {
+      const times = [HEADER_CREATED_NS_OFFSET, ...(livesOn ? [] : [HEADER_HEARTBEAT_NS_OFFSET])];
+      for (const time of times) {
         assert.equal(view.getBigUint64(time, true), BigInt(NOW_NS), `the time at ${time}`);
       }
       const creator = view.getUint32(HEADER_CREATOR_PID_OFFSET, true);
@@ -177,6 +180,7 @@ export const headerCases: CrashCase[] = [
   creation(FILLS[0] as Fill, INITIALIZING),
   creation(GARBAGE, BAD_MAGIC),
   creation(OLD, VERSION_MISMATCH),
+  creation(FILLS[0] as Fill, INITIALIZING, {}),
   beating(),
   harmless("count a drop", () => call("countDrop"), HEADER_DROPS_OFFSET, 1),
   harmless("mark stale", () => call("markStale"), HEADER_STALE_OFFSET, 1),

@@ -34,6 +34,7 @@ function joining(history: (typeof HISTORIES)[number], fill: Fill): CrashCase {
       populate(lane, fill);
       history[1](lane);
     },
+    livesOn: {},
     operation: () => joinSegment(LOST_SLOT),
     *goOn({ view }, by, dead, finished) {
       const recoveries = view.getUint32(HEADER_RECOVERIES_OFFSET, true);
@@ -80,6 +81,7 @@ function leavingLast(fill: Fill): CrashCase {
       lane.play(1, leaveSegment());
       lane.play(2, leaveSegment());
     },
+    livesOn: {},
     operation: () => leaveSegment(),
     *goOn({ view }, by, dead, finished) {
       if (finished && by === 1)

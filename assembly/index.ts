@@ -115,6 +115,7 @@ export {
   signalValue,
   signalWaiters,
 } from "./signal";
+export { turnLeave, turnPass } from "./turn";
 export {
   waitersAny,
   waitersArm,
@@ -129,5 +130,6 @@ export {
   transactionEnd,
   transactionNote,
   writeLockRelease,
+  writeLockState,
   writeLockTake,
 } from "./write-lock";

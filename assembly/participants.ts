@@ -57,10 +57,12 @@ import {
   SLOT_LIVE,
   SUSPECT_GONE,
   SUSPECT_NONE,
+  WAITERS_WORDS_OFFSET,
+  WRITE_LOCK_WAITERS_OFFSET,
 } from "../protocol/layout";
 import { participants, self, selfSlot, setSelf, suspect } from "./instance";
 import { liveWord, nextGeneration, slotOf, stateOf, tokenOf, withState } from "./token";
-import { add32, load32, load64, store32, store64, swap64 } from "./word";
+import { add32, and32, load32, load64, store32, store64, swap64 } from "./word";
 
 /**
  * The word that `watchSlot` has read, and its slot: only this word may be marked dead. The slot inside the word may be damaged.
@@ -136,6 +138,8 @@ export function join(slot: u32, pid: u32, runtime: u32, nowNs: f64): void {
   store<u64>(at + PARTICIPANT_HEARTBEAT_NS_OFFSET, u64(nowNs));
   store64(at + PARTICIPANT_WORD_OFFSET, liveWord(token)); // pairs with the load in isLive
   setSelf(slot, token);
+  // A bit that a dead owner has left would get turns of the write lock that nobody uses.
+  and32(WRITE_LOCK_WAITERS_OFFSET + WAITERS_WORDS_OFFSET + ((slot >>> 5) << 2), ~(1 << (slot & 31)));
 }
 
 /**

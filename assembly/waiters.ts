@@ -93,7 +93,7 @@ export function waitersUnblock(): void {
 
 /** Takes back an arm. False when a notifier has taken it already: a call that was not answered by a look is to be passed on. */
 export function waitersDisarm(set: usize): bool {
-  return takeBit(set, selfSlot);
+  return waitersTakeBit(set, selfSlot);
 }
 
 export function waitersAny(set: usize): bool {
@@ -111,12 +111,13 @@ export function waitersArmed(set: usize): bool {
 }
 
 /** Clears a bit; whether it was set, and nobody else has cleared it. */
-function takeBit(set: usize, slot: u32): bool {
+export function waitersTakeBit(set: usize, slot: u32): bool {
   const bit: u32 = 1 << (slot & 31);
   return (and32(wordAt(set, slot), ~bit) & bit) != 0;
 }
 
-function ring(slot: u32): usize {
+/** Adds 1 to the doorbell of a slot, and returns the doorbell's offset for the host to wake its owner. */
+export function waitersRing(slot: u32): usize {
   const bell = bellOf(slot);
   add32(bell, 1); // pairs with the shim's load of the doorbell before it sleeps
   return bell;
@@ -126,7 +127,7 @@ function ring(slot: u32): usize {
  * Clears the summary bit of a word that was seen empty. True when somebody armed in that word just then: the summary bit stands
  * again, but other notifiers did not see it for a moment, so all of that word must be rung.
  */
-function hides(set: usize, word: u32): bool {
+export function waitersHides(set: usize, word: u32): bool {
   and32(set + WAITERS_SUMMARY_OFFSET, ~(1 << word));
   if (load32(set + WAITERS_WORDS_OFFSET + (word << 2)) == 0) return false;
   or32(set + WAITERS_SUMMARY_OFFSET, 1 << word);
@@ -151,7 +152,7 @@ export function waitersTake(set: usize, from: u32): usize {
     let bits = load32(at);
     let hidden = false;
     if (bits == 0) {
-      if (!hides(set, word)) continue;
+      if (!waitersHides(set, word)) continue;
       bits = load32(at);
       hidden = true;
     }
@@ -159,16 +160,16 @@ export function waitersTake(set: usize, from: u32): usize {
     if (below > 0 && !hidden) bits &= below < 32 ? u32(-1) << below : 0;
     if (bits == 0) continue;
     const slot = (word << 5) | ctz(bits);
-    takeBit(set, slot);
-    return ring(slot);
+    waitersTakeBit(set, slot);
+    return waitersRing(slot);
   }
   return 0;
 }
 
 /**
  * Calls one: rings it and returns the offset of its doorbell, for the host to wake it; 0 when nobody waits; RESULT_CALL_ALL when
- * the host must ring the whole set, because others may have overlooked somebody (see `hides`). It begins after the one that was
- * called last, so that everybody has a turn. Who is known to be dead is passed over.
+ * the host must ring the whole set, because others may have overlooked somebody (see `waitersHides`). It begins after the one
+ * that was called last, so that everybody has a turn. Who is known to be dead is passed over.
  */
 export function waitersCall(set: usize): usize {
   const words = participants >>> 5;
@@ -184,7 +185,7 @@ export function waitersCall(set: usize): usize {
     let bits = below;
     if (turn < words) {
       bits = load32(set + WAITERS_WORDS_OFFSET + (word << 2));
-      if (bits == 0 && hides(set, word)) return RESULT_CALL_ALL;
+      if (bits == 0 && waitersHides(set, word)) return RESULT_CALL_ALL;
     }
     if (turn == 0) {
       below = bits & ~above;
@@ -192,9 +193,9 @@ export function waitersCall(set: usize): usize {
     }
     for (; bits != 0; bits &= bits - 1) {
       const slot = (word << 5) | ctz(bits);
-      if (!takeBit(set, slot) || !isSlotLive(slot)) continue; // another notifier has called it
+      if (!waitersTakeBit(set, slot) || !isSlotLive(slot)) continue; // another notifier has called it
       store32(set + WAITERS_NEXT_OFFSET, slot + 1); // pairs with the load above
-      return ring(slot);
+      return waitersRing(slot);
     }
   }
   return 0;
@@ -202,5 +203,5 @@ export function waitersCall(set: usize): usize {
 
 /** Calls the one in this slot, if it is armed: only that one can take what there is. As `waitersCall`. */
 export function waitersCallOnly(set: usize, slot: u32): usize {
-  return slot < participants && takeBit(set, slot) ? ring(slot) : 0;
+  return slot < participants && waitersTakeBit(set, slot) ? waitersRing(slot) : 0;
 }

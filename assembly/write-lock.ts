@@ -11,7 +11,7 @@
  *     the journal
  *  2. change words, noting their old values in the journal
  *  3. commit: empty the journal
- *  4. release: the lock becomes 0
+ *  4. release: the lock becomes 0. Whoever has waited for it for a while gets the turn: see `turn.ts`
  *
  * A transaction is the same with the host's own writes in step 2: `transactionBegin` takes, and all functions that would take
  * and release find that we hold the write lock, and keep it until `transactionEnd`.
@@ -55,6 +55,7 @@ import {
   journalRollBackTo,
 } from "./journal";
 import { isLive, selfCheck } from "./participants";
+import { turnAllows, turnGive, turnRing, turnTaken } from "./turn";
 import { load32, load64, store32, swap64 } from "./word";
 
 /** We hold the write lock until the end of a transaction. */
@@ -78,6 +79,7 @@ export function takeWriteLock(): u32 {
   const owner = load64(SEGMENT_LOCK_OFFSET);
   setSuspect(owner);
   if (owner != 0 && owner != self && isLive(owner)) return BUSY;
+  if (!turnAllows()) return BUSY;
   holding = true;
   if (!swap64(SEGMENT_LOCK_OFFSET, owner, self)) {
     setSuspect(load64(SEGMENT_LOCK_OFFSET));
@@ -86,6 +88,7 @@ export function takeWriteLock(): u32 {
   // Removed before the CAS: what the lock names counts as dead, and the next one takes the write lock over.
   const removed = selfCheck();
   if (removed != 0) return removed;
+  turnTaken();
   recover();
   return 0;
 }
@@ -135,8 +138,15 @@ export function releaseWriteLock(keep: bool): void {
   if (load64(SEGMENT_LOCK_OFFSET) != self) return; // we were removed, and somebody else has taken over
   if (!keep) undo();
   journalCommit();
+  release();
+}
+
+/** Gives the lock back. If somebody has waited for it for a while, that one is next. */
+function release(): void {
+  turnGive();
   swap64(SEGMENT_LOCK_OFFSET, self, 0); // pairs with the load in takeWriteLock
   holding = false;
+  turnRing();
 }
 
 /** Ends a change of ours that was cut off; not a transaction that runs. Called where no other call of the core can be running. */
@@ -144,7 +154,7 @@ export function settleWriteLock(): void {
   if (!holding || keeping) return;
   if (selfCheck() == 0 && load64(SEGMENT_LOCK_OFFSET) == self) {
     recover();
-    swap64(SEGMENT_LOCK_OFFSET, self, 0); // pairs with the load in takeWriteLock
+    release();
   }
   holding = false;
 }
@@ -159,6 +169,14 @@ export function repair(): u32 {
 /** For a host that reads for a while what must not change meanwhile, in calls that take no lock. As `takeWriteLock`. */
 export function writeLockTake(): u32 {
   return outsideTransaction() != 0 ? BUSY : takeWriteLock();
+}
+
+/** Whether somebody else is in the way of whoever wants the write lock now: BUSY (the suspect is set), else 0. Takes nothing. */
+export function writeLockState(): u32 {
+  const owner = load64(SEGMENT_LOCK_OFFSET);
+  setSuspect(owner);
+  if (owner != 0 && owner != self && isLive(owner)) return BUSY;
+  return turnAllows() ? 0 : BUSY;
 }
 
 /** Ends that. */

@@ -2,11 +2,11 @@
  * The layout of a segment. No other file defines it: asc and tsc compile this file, and the tables in `docs/protocol.md` and the
  * fingerprint are generated from it. All offsets are in bytes, all words are little-endian.
  *
- *     0        128         256              512         2432                     payload_offset              total_size
- *     +--------+-----------+----------------+-----------+--------------+---------+-----------+---------------+
- *     | header | write     | waiters of the | lists of  | participants | journal | directory | heap: objects |
- *     |        | lock      | directory      | the heap  | P x 512      |         | E x 128   | and blocks    |
- *     +--------+-----------+----------------+-----------+--------------+---------+-----------+---------------+
+ *     0        128      256              512        2432             2688           payload_offset        total_size
+ *     +--------+--------+----------------+----------+----------------+--------------+---------+-----------+-------+
+ *     | header | write  | waiters of the | lists of | waiters of the | participants | journal | directory | heap  |
+ *     |        | lock   | directory      | the heap | write lock     | P x 512      |         | E x 128   |       |
+ *     +--------+--------+----------------+----------+----------------+--------------+---------+-----------+-------+
  */
 
 // --- header: field for field what a C compiler makes of the struct in docs/protocol.md ---------------------------
@@ -91,6 +91,10 @@ export const SEGMENT_LOCK_OFFSET = 128;
 export const DIRECTORY_COUNT_OFFSET = SEGMENT_LOCK_OFFSET + 8;
 /** u32: the next value of the count. If it is the count plus 1, an entry is committed and not yet published. */
 export const DIRECTORY_NEXT_OFFSET = DIRECTORY_COUNT_OFFSET + 4;
+/** u64: token of the participant that has the write lock next, or 0; see assembly/turn.ts */
+export const WRITE_LOCK_TURN_OFFSET = DIRECTORY_NEXT_OFFSET + 4;
+/** u32: how often the write lock was taken; wraps */
+export const WRITE_LOCK_GRANTS_OFFSET = WRITE_LOCK_TURN_OFFSET + 8;
 /** A set of waiters (see WAITERS_…): the participants that wait for a new object. */
 export const DIRECTORY_WAITERS_OFFSET = 256;
 
@@ -128,6 +132,8 @@ export const HEAP_COLUMNS = 16;
 /** u32 per class: offset of the first free block of the list, or 0 */
 export const HEAP_HEADS_OFFSET = HEAP_COLUMNS_OFFSET + 4 * HEAP_ROWS;
 export const HEAP_END_OFFSET = HEAP_HEADS_OFFSET + 4 * HEAP_ROWS * HEAP_COLUMNS;
+/** A set of waiters: who has waited for the write lock for a while. */
+export const WRITE_LOCK_WAITERS_OFFSET = 2432;
 
 /** What `heapLook` returns instead of `changes`: somebody is changing the heap. */
 export const HEAP_CHANGING = 0xffffffff;
@@ -180,7 +186,7 @@ export const JOURNAL_ENTRY_BYTES = 8;
 // --- participants ----------------------------------------------------------------------------------------------------
 
 /** Where the slots of participants begin. */
-export const PARTICIPANTS_OFFSET = 2432;
+export const PARTICIPANTS_OFFSET = 2688;
 /** Bytes of one slot. */
 export const PARTICIPANT_BYTES = 512;
 /** u64: token of the owner, with its state: SLOT_… */
@@ -410,6 +416,8 @@ export const NEXT_ENTER = 5;
 export const ANSWER_VERSION_OFFSET = 0;
 /** u64: entry of the object that `objectOpen` has found or made */
 export const ANSWER_ENTRY_OFFSET = ANSWER_VERSION_OFFSET + 8;
+/** u32: doorbell of the participant that has the write lock next, for the host to wake it and to store 0; 0: nobody */
+export const ANSWER_WAKE_OFFSET = ANSWER_ENTRY_OFFSET + 8;
 
 // --- owner words: which participant holds an end of an object ------------------------------------------------------------
 

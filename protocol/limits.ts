@@ -62,6 +62,8 @@ export const LATEST_BYTES_MAX = 0x10000000;
 /** Largest value of a counter, and -COUNTER_MAX the smallest: 2^53 - 1, exact in every host. */
 export const COUNTER_MAX = 0x1fffffffffffff;
 
+/** How long a free write lock waits for the participant whose turn it is. Milliseconds. */
+export const TURN_MS = 10;
 /** The longest sleep before a waiter checks again, and checks whether its peer is alive. Milliseconds. */
 export const RECHECK_MS = 100;
 /** A participant whose heartbeat is older counts as stalled (never as dead). Milliseconds. */

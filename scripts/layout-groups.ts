@@ -9,7 +9,7 @@ const words = (text: string): string[] => text.trim().split(/\s+/);
 /** What places or interprets bytes that every participant uses, whatever objects it knows: the fingerprint covers these. */
 const common = words(`
   MAGIC ABI HEADER STATE SIZE SEGMENT DIRECTORY WAITERS HEAP BLOCK JOURNAL PARTS PARTICIPANT PARTICIPANTS SLOT TOKEN SHORT_TOKEN
-  ENTRY KERNEL_LOCK
+  ENTRY KERNEL_LOCK WRITE_LOCK
 `);
 /** What one kind of object consists of: its OBJECT_VERSION_… stands for it. */
 const kinds = words("RING RECORD OWNER LATEST LOCK SIGNAL SEMAPHORE EVENT");

@@ -41,6 +41,8 @@ export interface Core {
   doorbell(slot: number): number;
   blockedBell(slot: number): number;
 
+  turnPass(nowMs: number): number;
+  turnLeave(): void;
   waitersAny(set: number): number;
   waitersArm(set: number): void;
   waitersBlock(set: number): void;
@@ -97,6 +99,7 @@ export interface Core {
   readonly heapCheckOffset: WebAssembly.Global;
   writeLockTake(): number;
   writeLockRelease(): void;
+  writeLockState(): number;
   transactionBegin(): number;
   transactionNote(offset: number, bytes: number): number;
   transactionEnd(keep: number): number;

@@ -20,10 +20,12 @@ export {
 export {
   hostedAllocate,
   hostedFree,
+  hostedOpen,
   hostedSetLayout,
   hostedSetRoot,
   hostedTransactionBegin,
   hostedTransactionEnd,
+  hostedWriteLockRelease,
   hostedWriteLockTake,
 } from "./memory";
 export {
@@ -40,13 +42,7 @@ export {
   recordLength,
   room,
 } from "./ring";
-export {
-  hostedEnter,
-  hostedEnterReadOnly,
-  hostedLeave,
-  hostedNotify,
-  hostedOpen,
-} from "./session";
+export { hostedEnter, hostedEnterReadOnly, hostedLeave, hostedNotify } from "./session";
 export {
   hostedCounterAdd,
   hostedEventSet,

@@ -15,11 +15,26 @@
  * If a participant dies, or is cut off: see `write-lock.ts`.
  */
 import { BUSY, CORRUPT, EVICTED, OWNER_DIED } from "../../protocol/errors";
-import { LOCK_OWNER_DIED, RESULT_ERRORS } from "../../protocol/layout";
+import {
+  DIRECTORY_WAITERS_OFFSET,
+  FLAG_WAKE,
+  LOCK_OWNER_DIED,
+  RESULT_ERRORS,
+  RESULT_OFFSETS,
+  WRITE_LOCK_WAITERS_OFFSET,
+} from "../../protocol/layout";
 import { WRITE_LOCK_TIMEOUT_MS } from "../../protocol/limits";
+import { objectOpen } from "../directory";
 import { heapAllocate, heapFree, heapSetLayout, heapSetRoot } from "../memory";
 import { selfCheck } from "../participants";
-import { outsideTransaction, transactionBegin, transactionEnd, writeLockTake } from "../write-lock";
+import { turnLeave, turnPass } from "../turn";
+import {
+  outsideTransaction,
+  transactionBegin,
+  transactionEnd,
+  writeLockRelease,
+  writeLockTake,
+} from "../write-lock";
 import {
   acquireJournaled,
   hostedLockNest,
@@ -28,11 +43,9 @@ import {
   lockHeld,
   releaseUnrepaired,
 } from "./lock";
-import { gaveUp, suspectGone } from "./session";
-import { sysNow, sysSleep } from "./system";
-
-/** Pause between two attempts. Milliseconds. */
-const ATTEMPT_MS: f64 = 0.5;
+import { gaveUp, hostedNotify, passOn, retryTurnsMax, suspectGone } from "./session";
+import { sysNow } from "./system";
+import { OVER, RECHECK, waitBegin, waitEnd, waitNext } from "./wait";
 
 const ALLOCATE: u32 = 0;
 const FREE: u32 = 1;
@@ -40,53 +53,84 @@ const SET_LAYOUT: u32 = 2;
 const SET_ROOT: u32 = 3;
 const TAKE: u32 = 4;
 const BEGIN: u32 = 5;
+const OPEN: u32 = 6;
 
-function attempt(what: u32, a: u32, b: u32, c: u32): u32 {
+function attempt(what: u32, a: u32, b: u32, c: u32, d: u32): u32 {
   if (what == ALLOCATE) return heapAllocate(a, b, c != 0);
   if (what == FREE) return heapFree(a);
   if (what == SET_LAYOUT) return heapSetLayout(a, b);
   if (what == SET_ROOT) return heapSetRoot(a);
+  if (what == OPEN) return objectOpen(a, b, c, d);
   return what == TAKE ? writeLockTake() : transactionBegin();
 }
 
-/** Calls it again and again while a live participant has the write lock. BUSY when that one had it all the time. */
-function withWriteLock(what: u32, a: u32, b: u32, c: u32, patienceMs: f64): u32 {
-  let result = attempt(what, a, b, c);
+/** Tries it, and again as long as those in the way turn out to be dead. */
+function attemptPastDead(what: u32, a: u32, b: u32, c: u32, d: u32): u32 {
+  let result = attempt(what, a, b, c, d);
+  for (let turn: u32 = 0; result == BUSY && turn < retryTurnsMax() && suspectGone(); turn++) {
+    result = attempt(what, a, b, c, d);
+  }
+  passOn();
+  return result;
+}
+
+/** Waits while living participants have the write lock, until it is our turn (`turn.ts`). BUSY when the time is over. */
+function withWriteLock(what: u32, a: u32, b: u32, c: u32, d: u32, patienceMs: f64): u32 {
+  let result = attemptPastDead(what, a, b, c, d);
   if (result != BUSY) return result;
-  const end = sysNow() + patienceMs;
+  waitBegin(WRITE_LOCK_WAITERS_OFFSET, patienceMs);
   while (result == BUSY) {
-    if (!suspectGone()) {
-      if (!(sysNow() < end)) return BUSY;
-      sysSleep(ATTEMPT_MS);
-    }
-    result = attempt(what, a, b, c);
+    const next = waitNext();
+    if (next == OVER) break;
+    if (next == RECHECK || turnPass(sysNow())) result = attemptPastDead(what, a, b, c, d);
+    else result = attempt(what, a, b, c, d);
+    passOn();
+  }
+  waitEnd();
+  if (result == BUSY) {
+    turnLeave();
+    passOn();
   }
   return result;
 }
 
+/** As `objectOpen`: past the dead, waiting for the living, and those who wait for objects are woken. The offset, or an error. */
+export function hostedOpen(type: u32, nameBytes: u32, first: u32, second: u32): u32 {
+  const result = withWriteLock(OPEN, type, nameBytes, first, second, f64(WRITE_LOCK_TIMEOUT_MS));
+  if (result < u32(RESULT_OFFSETS) || (result & FLAG_WAKE) == 0) return result;
+  hostedNotify(DIRECTORY_WAITERS_OFFSET);
+  return result & ~FLAG_WAKE;
+}
+
 /** As `heapAllocate`. */
 export function hostedAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
-  return withWriteLock(ALLOCATE, bytes, alignment, u32(zero), f64(WRITE_LOCK_TIMEOUT_MS));
+  return withWriteLock(ALLOCATE, bytes, alignment, u32(zero), 0, f64(WRITE_LOCK_TIMEOUT_MS));
 }
 
 /** As `heapFree`. */
 export function hostedFree(offset: u32): u32 {
-  return withWriteLock(FREE, offset, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
+  return withWriteLock(FREE, offset, 0, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
 }
 
 /** As `heapSetLayout`. */
 export function hostedSetLayout(offset: u32, hash: u32): u32 {
-  return withWriteLock(SET_LAYOUT, offset, hash, 0, f64(WRITE_LOCK_TIMEOUT_MS));
+  return withWriteLock(SET_LAYOUT, offset, hash, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
 }
 
 /** As `heapSetRoot`. */
 export function hostedSetRoot(offset: u32): u32 {
-  return withWriteLock(SET_ROOT, offset, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
+  return withWriteLock(SET_ROOT, offset, 0, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
 }
 
-/** As `writeLockTake`, to walk over blocks; ended by `writeLockRelease`. BUSY at once inside of a transaction. */
+/** As `writeLockTake`, to walk over blocks; ended by `hostedWriteLockRelease`. BUSY at once inside of a transaction. */
 export function hostedWriteLockTake(): u32 {
-  return outsideTransaction() != 0 ? BUSY : withWriteLock(TAKE, 0, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
+  return outsideTransaction() != 0 ? BUSY : withWriteLock(TAKE, 0, 0, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
+}
+
+/** Ends that. */
+export function hostedWriteLockRelease(): void {
+  writeLockRelease();
+  passOn();
 }
 
 /**
@@ -106,7 +150,7 @@ export function hostedTransactionBegin(lock: usize, held: u32, timeoutMs: f64): 
     return OWNER_DIED;
   }
   const left = timeoutMs == Infinity ? f64(WRITE_LOCK_TIMEOUT_MS) : begin + timeoutMs - sysNow();
-  const result = withWriteLock(BEGIN, 0, 0, 0, left);
+  const result = withWriteLock(BEGIN, 0, 0, 0, 0, left);
   if (result == 0) return 0;
   hostedLockRelease(lock, lockHeld, false);
   return result == BUSY && timeoutMs != Infinity ? gaveUp(timeoutMs) : result;
@@ -115,6 +159,7 @@ export function hostedTransactionBegin(lock: usize, held: u32, timeoutMs: f64): 
 /** Ends it, and gives the lock back. 0 when it has the fate that `keep` asks for; EVICTED, CORRUPT: it never happened. */
 export function hostedTransactionEnd(lock: usize, held: u32, keep: bool): u32 {
   const stays = transactionEnd(keep);
+  passOn();
   const released = hostedLockRelease(lock, held, false);
   if (stays == keep) return released;
   return selfCheck() != 0 ? EVICTED : CORRUPT;

@@ -21,23 +21,20 @@
  */
 import { BUSY, TIMED_OUT, TOO_MANY_PARTICIPANTS } from "../../protocol/errors";
 import {
-  DIRECTORY_WAITERS_OFFSET,
-  FLAG_WAKE,
+  ANSWER_WAKE_OFFSET,
   KERNEL_LOCK_CREATION,
   KERNEL_LOCK_PARTICIPANTS,
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANTS_OFFSET,
   RESULT_CALL_ALL,
-  RESULT_OFFSETS,
   SUSPECT_GONE,
   SUSPECT_NONE,
 } from "../../protocol/layout";
-import { LEAVE_TIMEOUT_MS, WRITE_LOCK_TIMEOUT_MS } from "../../protocol/limits";
-import { objectOpen } from "../directory";
+import { LEAVE_TIMEOUT_MS } from "../../protocol/limits";
 import { participants, selfSlot } from "../instance";
 import { beat } from "../left-over";
-import { join, leave, markDead, slotToTry, suspectSlot } from "../participants";
+import { answers, join, leave, markDead, slotToTry, suspectSlot } from "../participants";
 import { validate } from "../segment";
 import { waitersTake } from "../waiters";
 import { sysHeld, sysLock, sysNow, sysSleep, sysWake, sysWall } from "./system";
@@ -99,6 +96,15 @@ export function suspectGone(): bool {
   return true;
 }
 
+/** Wakes the participant to which a call has given the turn of the write lock; see `turn.ts`. */
+export function passOn(): void {
+  const at = answers() + ANSWER_WAKE_OFFSET;
+  const bell = load<u32>(at);
+  if (bell == 0) return;
+  store<u32>(at, 0);
+  sysWake(bell);
+}
+
 /** What a call gives that has found nothing in its time. A time below 0 says that it only tries. */
 export function gaveUp(timeoutMs: f64): u32 {
   return timeoutMs < 0 ? BUSY : TIMED_OUT;
@@ -122,20 +128,4 @@ export function wakeCalled(set: usize, bell: usize): bool {
   if (bell == RESULT_CALL_ALL) hostedNotify(set);
   else if (bell != 0) sysWake(u32(bell));
   return bell > usize(RESULT_CALL_ALL);
-}
-
-/** As `objectOpen`: past the dead, waiting for the living, and those who wait for objects are woken. The offset, or an error. */
-export function hostedOpen(type: u32, nameBytes: u32, first: u32, second: u32): u32 {
-  const end = sysNow() + f64(WRITE_LOCK_TIMEOUT_MS);
-  let result = objectOpen(type, nameBytes, first, second);
-  while (result == BUSY) {
-    if (!suspectGone()) {
-      if (sysNow() >= end) return BUSY;
-      sysSleep(ATTEMPT_MS);
-    }
-    result = objectOpen(type, nameBytes, first, second);
-  }
-  if (result < u32(RESULT_OFFSETS) || (result & FLAG_WAKE) == 0) return result;
-  hostedNotify(DIRECTORY_WAITERS_OFFSET);
-  return result & ~FLAG_WAKE;
 }

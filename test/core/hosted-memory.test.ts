@@ -49,11 +49,11 @@ test("each waits for a living one that has the write lock, and for a dead one no
     assert.is(one.hostedWriteLockTake(), 0);
     assert.is(call(other, block), BUSY);
     assert.ok(world.nowMs >= 5000);
-    world.asleep = () => one.writeLockRelease();
+    world.asleep = () => one.hostedWriteLockRelease();
     const result = call(other, block) >>> 0;
     assert.ok(result === 0 || result >= RESULT_OFFSETS, `${result}`);
     world.asleep = () => {};
-    other.writeLockRelease();
+    other.hostedWriteLockRelease();
     const { sleeps } = world;
     assert.is(one.hostedWriteLockTake(), 0);
     world.kill(1);
@@ -61,6 +61,26 @@ test("each waits for a living one that has the write lock, and for a dead one no
     assert.ok(again === 0 || again >= RESULT_OFFSETS, `${again}`);
     assert.is(world.sleeps, sleeps);
   }
+});
+
+test("who waits for the write lock is served in turn, and who gives up passes its turn on", () => {
+  const { world, one, other } = hosts();
+  assert.is(one.hostedWriteLockTake(), 0);
+  let tries = 0;
+  // Before the other one has slept, the first releases the lock and wants it again at once.
+  world.asleep = () => {
+    if (tries++ > 0) return;
+    one.hostedWriteLockRelease();
+    assert.is(one.writeLockTake(), BUSY, "taken out of turn");
+  };
+  assert.is(other.hostedWriteLockTake(), 0);
+  world.asleep = () => {};
+  other.hostedWriteLockRelease();
+  assert.is(one.writeLockTake(), 0);
+  assert.is(other.hostedWriteLockTake(), BUSY);
+  one.hostedWriteLockRelease();
+  assert.is(one.writeLockTake(), 0, "the other one has given up");
+  one.hostedWriteLockRelease();
 });
 
 test("a transaction stays whole, or never happened, and gives its lock back", () => {
@@ -123,7 +143,7 @@ test("a transaction that cannot begin in its time holds nothing", () => {
   assert.is(other.hostedTransactionBegin(lock, 0, Number.POSITIVE_INFINITY), BUSY);
   assert.is(heldBy(other), 0);
   assert.is(other.lockState(lock) >>> 16, 0);
-  world.asleep = () => one.writeLockRelease();
+  world.asleep = () => one.hostedWriteLockRelease();
   assert.is(other.hostedTransactionBegin(lock, 0, 20), 0);
 });
 

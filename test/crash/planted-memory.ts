@@ -12,9 +12,12 @@ import {
   OBJECT_LOCK,
   OBJECT_SEMAPHORE,
   PARTICIPANT_BYTES,
+  PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANTS_OFFSET,
   SEGMENT_LOCK_OFFSET,
   SIGNAL_VALUE_OFFSET,
+  WRITE_LOCK_TURN_OFFSET,
+  WRITE_LOCK_WAITERS_OFFSET,
 } from "../../protocol/layout.js";
 import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import type { CrashLane } from "../lib/crash.js";
@@ -95,6 +98,31 @@ export function givenBack(lane: CrashLane): number {
 export function right(lane: CrashLane): number {
   populate(lane, FILLS[0] as Fill);
   return lane.sitesWriting(SEGMENT_LOCK_OFFSET, 0, allocate({ bytes: 64 }))[0] as number;
+}
+
+/** Somebody waits for the write lock, and a change releases it: the write to that address. */
+function releasing(lane: CrashLane, address: number): number {
+  populate(lane, FILLS[0] as Fill);
+  lane.play(1, call("waitersArm", WRITE_LOCK_WAITERS_OFFSET));
+  return lane.siteWriting(address, 0, repair([]));
+}
+
+/** The compare-exchange that gives a waiter the turn of the write lock. */
+export function turnGiven(lane: CrashLane): number {
+  return releasing(lane, WRITE_LOCK_TURN_OFFSET);
+}
+
+/** The addition to the doorbell of the one whose turn it is. */
+export function turnRung(lane: CrashLane): number {
+  return releasing(lane, PARTICIPANTS_OFFSET + SLOTS[1] * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET);
+}
+
+/** The compare-exchange that ends a turn that was used. */
+export function turnUsed(lane: CrashLane): number {
+  populate(lane, FILLS[0] as Fill);
+  lane.play(0, call("waitersArm", WRITE_LOCK_WAITERS_OFFSET));
+  lane.play(1, repair([]));
+  return lane.siteWriting(WRITE_LOCK_TURN_OFFSET, 0, repair([]));
 }
 
 function lockOf(lane: CrashLane): number {

@@ -26,6 +26,18 @@ interface Planted {
 
 const PLANTED: Planted[] = [
   {
+    bug: "who waits for the write lock gets no turn",
+    site: memory.turnGiven,
+    how: "drop",
+    noticedBy: "turn, one waits",
+  },
+  {
+    bug: "a turn that was used stands",
+    site: memory.turnUsed,
+    how: "drop",
+    noticedBy: "turn, it is our turn, and the set is known to be empty",
+  },
+  {
     bug: "a record is published before its header",
     site: sites.recordHeader,
     how: "late",

@@ -124,6 +124,12 @@ const PLANTED: Planted[] = [
     noticedBy: "heap, a transaction of one who dies x take and give back",
   },
   {
+    bug: "whose turn it is, is not rung",
+    site: memory.turnRung,
+    how: "drop",
+    noticedBy: "turn, two change twice, who waits sleeps",
+  },
+  {
     bug: "a free lock is taken by load and store",
     site: memory.takenAtOnce,
     how: "split",

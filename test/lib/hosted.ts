@@ -76,6 +76,7 @@ export interface Hosted extends Core {
   hostedSetLayout(offset: number, hash: number): number;
   hostedSetRoot(offset: number): number;
   hostedWriteLockTake(): number;
+  hostedWriteLockRelease(): void;
   hostedTransactionBegin(lock: number, held: number, timeoutMs: number): number;
   hostedTransactionEnd(lock: number, held: number, keep: number): number;
 }

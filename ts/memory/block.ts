@@ -244,6 +244,7 @@ export class Block {
     if (freeLater(attachment, this)) return;
     let result = attachment.core.heapFree(this.offset) >>> 0;
     if (result === BUSY) result = this.#freeLater();
+    else attachment.passOn();
     if (result !== 0) this.#freeFailed(result);
   }
 

@@ -148,6 +148,7 @@ export class Heap {
     const zeroed = flag("zero", zero, true) ? 1 : 0;
     let offset = attachment.core.heapAllocate(length, alignment, zeroed) >>> 0;
     if (offset === BUSY) offset = this.#allocateLater(length, alignment, zeroed);
+    else attachment.passOn();
     if (!isError(offset)) {
       return new Block(this.#lease, offset, length, generationAt(attachment, offset));
     }

@@ -81,6 +81,7 @@ class Transaction<T> implements RunningTransaction {
     if (attachment.transaction !== this) return false;
     const stays = !attachment.closed && attachment.core.transactionEnd(keep ? 1 : 0) !== 0;
     attachment.transaction = undefined;
+    if (!attachment.closed) attachment.passOn();
     return stays;
   }
 
@@ -146,6 +147,7 @@ export function tryTransaction<T>(
   body: () => T,
 ): T | undefined {
   checkBegin(attachment, body);
+  if (attachment.changes.length > 0) return undefined;
   const held = lock.tryTransact(attachment);
   if (!held) return undefined;
   const running = new Transaction(attachment, held, body);

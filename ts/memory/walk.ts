@@ -70,6 +70,7 @@ export function withHeapStill<T>(attachment: Attachment, what: string, look: () 
     return look();
   } finally {
     core.writeLockRelease();
+    attachment.passOn();
   }
 }
 

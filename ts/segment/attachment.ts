@@ -1,4 +1,5 @@
 import {
+  ANSWER_WAKE_OFFSET,
   KERNEL_LOCK_PARTICIPANTS,
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
@@ -19,6 +20,8 @@ import { copierInto } from "../host/copy.js";
 import { offExit, onExit } from "../host/process.js";
 import { native, type Region } from "../host/region.js";
 import { clearTimer, nowNs, setInterval, type Timer } from "../host/runtime.js";
+import type { QueuedWait } from "../wait/condition.js";
+import { Queue } from "../wait/queue.js";
 import { takeSlot } from "./life/join.js";
 import { leaveSegment } from "./life/leave.js";
 import { stateOf } from "./token.js";
@@ -135,6 +138,8 @@ export class Attachment {
   scratch = 0;
   /** Offset of what the core answers this opener besides a result. */
   #answers = 0;
+  /** Index in `u32` of the doorbell that the core has rung for the write lock, and that is to be woken; see `passOn`. */
+  #turn = 0;
   /**
    * Counts the uses of the scratch bytes. Code that fills them and then calls a function of the user compares this count before
    * it relies on them, because that function may have used them too.
@@ -144,6 +149,8 @@ export class Attachment {
   readonly parts = new Set<Closable>();
   /** The sets of waiters in which promises of this opener wait. */
   readonly sleepers = new Set<number>();
+  /** Changes of the heap or the directory that wait with a promise for the write lock, in the order of their calls. */
+  readonly changes = new Queue<QueuedWait>();
   slot = -1;
   /** Index in `u32` of the word of the slot. */
   #ownWord = 0;
@@ -193,6 +200,7 @@ export class Attachment {
     this.blockedBell = this.core.blockedBell(this.slot) >>> 0;
     this.scratch = this.core.scratch() >>> 0;
     this.#answers = this.core.answers() >>> 0;
+    this.#turn = (this.#answers + ANSWER_WAKE_OFFSET) >>> 2;
     this.leaveAtExit();
   }
 
@@ -211,7 +219,20 @@ export class Attachment {
   }
 
   beat(now = nowNs()): void {
-    if (this.slot >= 0 && !this.closed) this.core.beat(now);
+    if (this.slot < 0 || this.closed) return;
+    this.core.beat(now);
+    this.passOn();
+  }
+
+  /**
+   * Wakes the participant to which a call of the core has given the turn of the write lock, see `assembly/turn.ts`. Called after
+   * each call that may have released it.
+   */
+  passOn(): void {
+    const bell = this.u32[this.#turn] as number;
+    if (bell === 0) return;
+    this.u32[this.#turn] = 0;
+    native.wake(this.region.object, bell);
   }
 
   /** Nothing of this opener is on the stack: what looks as if it were under way was cut off. */

@@ -10,6 +10,7 @@ import { participantCases } from "./participants.js";
 import { ringCases } from "./ring.js";
 import { signalCases } from "./signal.js";
 import { transactionCases } from "./transaction.js";
+import { turnCases } from "./turn.js";
 import { waiterCases } from "./waiters.js";
 
 export const crashCases: CrashCase[] = [
@@ -20,6 +21,7 @@ export const crashCases: CrashCase[] = [
   ...latestCases,
   ...heapCases,
   ...transactionCases,
+  ...turnCases,
   ...lockCases,
   ...signalCases,
   ...directoryCases,

@@ -7,6 +7,7 @@ import { lockScenarios } from "./lock.js";
 import { ringScenarios } from "./ring.js";
 import { ringEndScenarios } from "./ring-ends.js";
 import { signalScenarios } from "./signal.js";
+import { turnScenarios } from "./turn.js";
 
 /** Rings and values bring theirs along; of the heap and the directory only these are few enough to be run every time. */
 const LATE = ["insert x walk", "the same name twice", "one waits for an object"];
@@ -22,6 +23,7 @@ export const scenarios: Explored[] = [
   ...lockScenarios,
   ...heapScenarios,
   ...directoryScenarios,
+  ...turnScenarios,
   ...latestScenarios,
   ...ringScenarios,
   ...ringEndScenarios,

@@ -139,6 +139,24 @@ export const BUGS: Bug[] = [
     "Infinity ? WRITE_LOCK_TIMEOUT_MS / 100 :",
     "ts/memory/transaction.test",
   ),
+  writeLock(
+    "who is told that it is its turn is not woken",
+    "if (!attachment.closed) attachment.passOn();\n  }\n}",
+    "}\n}",
+    "ts/memory/turns",
+  ),
+  writeLock(
+    "a thread that waits for the write lock tries all the time",
+    "const TRIES_MS = 1;",
+    "const TRIES_MS = 5000;",
+    "ts/memory/turns",
+  ),
+  writeLock(
+    "changes of one opener that wait stand in no queue",
+    "change.queue = attachment.changes;",
+    "",
+    "ts/memory/turns",
+  ),
   arrays("floats are read as integers", "f32: Float32Array,", "f32: Int32Array,", "ts/memory/typed"),
   codecs(
     "a typed array that cannot hold the elements is filled",

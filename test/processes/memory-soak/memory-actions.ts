@@ -131,6 +131,28 @@ export function transactUntil(name: string, lock: string): void {
   });
 }
 
+/** Runs transactions of so many milliseconds, one right after the other, until "end" is counted. Counts them as they begin. */
+export function transactAgainAndAgain(name: string, lock: string, milliseconds: number): void {
+  const segment = opened(name);
+  const end = segment.counter("end");
+  const begun = segment.counter("transactions");
+  const theirs = segment.lock(lock);
+  while (end.value === 0) {
+    segment.transactionSync(theirs, () => {
+      begun.add(1);
+      const begin = performance.now();
+      while (performance.now() - begin < milliseconds);
+    });
+  }
+}
+
+/** As `allocateOnce`; how often the thread fell asleep meanwhile. */
+export function allocateAndCountSleeps(name: string): number {
+  const before = process.resourceUsage().voluntaryContextSwitches;
+  allocateOnce(name);
+  return process.resourceUsage().voluntaryContextSwitches - before;
+}
+
 /** Changes the heap, and counts "waiting" before: whoever is in a transaction keeps it waiting. */
 export function allocateOnce(name: string): void {
   const segment = opened(name);

@@ -39,7 +39,7 @@ export function leaveSegment(attachment: Attachment, abandoned: boolean): void {
     if (abandoned && part.abandon) part.abandon();
     else part.close();
   }
-  core.beat(nowNs());
+  attachment.beat(nowNs());
   const locked = lockToLeave(region, attachment.afterLeave ? LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS);
   core.leave(locked ? 1 : 0);
   region.touch();

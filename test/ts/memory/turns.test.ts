@@ -1,0 +1,132 @@
+/** Who waits for the write lock gets it: beside those who change the segment all the time, and in the order of the calls. */
+import { type Lock, MiB, Segment } from "isthmus";
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import { Agent } from "../../lib/processes.js";
+import { rejected } from "../../lib/refusals.js";
+import { presentRuntimes, type Runtime } from "../../lib/runtimes.js";
+import { segmentName } from "../../lib/segments.js";
+import { until, within } from "../../lib/watchdog.js";
+
+const ACTIONS = "processes/memory-soak/memory-actions.ts";
+/** Changes beside transactions that follow each other at once. */
+const CHANGES = 41;
+/**
+ * Transactions of the other process during one change: the one that runs, and more when this process does not come in its time.
+ * Without turns there are about a hundred.
+ */
+const TRANSACTIONS_MAX = 8;
+/** How long a thread is kept asleep, and how often it may look meanwhile; with a look every 0.5 ms there would be ten times as many. */
+const ASLEEP_MS = 500;
+const LOOKS_MAX = 100;
+
+function median(numbers: number[]): number {
+  return [...numbers].sort((one, other) => one - other)[numbers.length >>> 1] as number;
+}
+
+async function startAgents(segment: Segment, count: number): Promise<Agent[]> {
+  const [runtime] = presentRuntimes() as [Runtime];
+  const agents = await Agent.startAll(new Array(count).fill(runtime), ACTIONS);
+  for (const agent of agents) await agent.call("open", segment.name);
+  return agents;
+}
+
+test("a change comes soon beside transactions that follow each other at once, whether it blocks or not", async () => {
+  using segment = Segment.create(segmentName("turns"), { bytes: MiB });
+  const lock = segment.lock("mine");
+  segment.lock("theirs");
+  const begun = segment.counter("transactions");
+  const end = segment.counter("end");
+  const [agent] = (await startAgents(segment, 1)) as [Agent];
+  const transacting = agent.call("transactAgainAndAgain", segment.name, "theirs", 1);
+  await until("transactions run", () => begun.value > 3);
+  const [blocking, awaiting]: [number[], number[]] = [[], []];
+  for (let i = 0; i < CHANGES; i++) {
+    const before = begun.value;
+    segment.heap.allocate(16).free();
+    blocking.push(begun.value - before);
+    const between = begun.value;
+    await within(
+      "a transaction",
+      segment.transaction(lock, () => {}),
+    );
+    awaiting.push(begun.value - between);
+  }
+  end.add(1);
+  await transacting;
+  await agent.end();
+  assert.ok(median(blocking) / 2 <= TRANSACTIONS_MAX, `blocking: ${blocking}`);
+  assert.ok(median(awaiting) <= TRANSACTIONS_MAX, `awaiting: ${awaiting}`);
+});
+
+test("a thread that waits for a long transaction sleeps", async () => {
+  using segment = Segment.create(segmentName("asleep"), { bytes: MiB });
+  segment.lock("theirs");
+  const waiting = segment.counter("waiting");
+  const event = segment.event("in transaction");
+  const [transacting, changing] = (await startAgents(segment, 2)) as [Agent, Agent];
+  const transaction = transacting.call("transactUntil", segment.name, "theirs");
+  await within("the transaction of the child", event.wait());
+  const looks = changing.call<number>("allocateAndCountSleeps", segment.name);
+  looks.catch(() => {}); // should it fail before it is awaited
+  await until("the other child changes the heap", () => waiting.value === 1);
+  const begin = performance.now();
+  await until("it has slept for a while", () => performance.now() - begin > ASLEEP_MS);
+  segment.counter("end").add(1);
+  await transaction;
+  const slept = await within("the change", looks);
+  for (const agent of [transacting, changing]) await agent.end();
+  assert.ok(slept > 0 && slept <= LOOKS_MAX, `it has looked ${slept} times`);
+});
+
+test("transactions of one opener come in the order of their calls, and one that gives up passes its turn on", async () => {
+  using segment = Segment.create(segmentName("order"), { bytes: MiB });
+  segment.lock("theirs");
+  const locks = [1, 2, 3, 4].map((number) => segment.lock(`lock ${number}`));
+  const event = segment.event("in transaction");
+  const [agent] = (await startAgents(segment, 1)) as [Agent];
+  const transaction = agent.call("transactUntil", segment.name, "theirs");
+  await within("the transaction of the child", event.wait());
+  const controller = new AbortController();
+  const order: number[] = [];
+  const run = (number: number, signal?: AbortSignal): Promise<void> =>
+    segment.transaction(locks[number - 1] as Lock, () => void order.push(number), signal && { signal });
+  const first = run(1, controller.signal);
+  const others = [2, 3, 4].map((number) => run(number));
+  controller.abort(new TypeError("enough"));
+  await rejected("TypeError", first, /enough/);
+  segment.counter("end").add(1);
+  await transaction;
+  await within("the others", Promise.all(others));
+  assert.equal(order, [2, 3, 4]);
+  await agent.end();
+});
+
+test("a change that waits is not overtaken by a try of its own opener", async () => {
+  using segment = Segment.create(segmentName("try"), { bytes: MiB });
+  const [mine, other] = [segment.lock("mine"), segment.lock("other")];
+  segment.lock("theirs");
+  const event = segment.event("in transaction");
+  const [agent] = (await startAgents(segment, 1)) as [Agent];
+  const transaction = agent.call("transactUntil", segment.name, "theirs");
+  await within("the transaction of the child", event.wait());
+  let done = false;
+  const waiting = segment.transaction(mine, () => {
+    done = true;
+  });
+  segment.counter("end").add(1);
+  while (!done) {
+    const tried = segment.tryTransaction(other, () => done);
+    assert.ok(tried !== false, "overtaken");
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await waiting;
+  await transaction;
+  assert.is(
+    segment.tryTransaction(other, () => "now"),
+    "now",
+  );
+  await agent.end();
+});
+
+test.run();

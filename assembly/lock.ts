@@ -305,6 +305,7 @@ export function lockReleaseExclusive(lock: usize): u32 {
   let left: u64 = waitersArmed(lockWaitersShared(lock)) ? LOCK_SHARED_FIRST : 0;
   if ((word & LOCK_OWNER_DIED) != 0) left = LOCK_BROKEN;
   swap64(lock + LOCK_WORD_OFFSET, word, left); // pairs with the loads in lockShared, lockExclusive
+  lockForgo(lock); // those for whom it is kept may have given up since, before they could see that
   return wakes(lock);
 }
 
@@ -365,6 +366,7 @@ export function lockSettle(lock: usize, held: u32, wants: bool): u32 {
     const present: u64 = held == 1 ? LOCK_SHARED_PRESENT : 0;
     const left = (word & LOCK_HELD) != 0 ? (word & LOCK_OWNER_DIED) | first : without(word);
     swap64(lock + LOCK_WORD_OFFSET, word, left | present); // pairs with the loads in lockShared, lockExclusive
+    lockForgo(lock);
   } else if (held == 1 || !marked) return 0;
   if (held == 0 && marked) clearShared(lock);
   return wakes(lock);

@@ -57,7 +57,7 @@ import { COUNTER_MAX } from "../protocol/limits";
 import { self, setSuspect, waitersBytes } from "./instance";
 import { isLive, selfCheck } from "./participants";
 import { slotOf } from "./token";
-import { waitersAny, waitersCall, waitersCallOnly } from "./waiters";
+import { waitersAny, waitersCall, waitersCallOnly, waitersDisarm } from "./waiters";
 import { compareExchange64, exchange64, load32, load64, or32, store32, swap32, swap64 } from "./word";
 
 /** A call gives up after its CAS has failed this often, which happens only if others change the word all the time. */
@@ -121,6 +121,7 @@ export function semaphoreClaim(signal: usize): u32 {
 /** Cancels our claim, if there is one. Returns 0, or FLAG_WAKE if others wait, which may take units now. */
 export function semaphoreUnclaim(signal: usize): u32 {
   if (load64(signal + SIGNAL_CLAIM_OFFSET) != self) return 0;
+  waitersDisarm(signalWaiters(signal)); // else the call for what is left could come to us, who are done
   swap64(signal + SIGNAL_CLAIM_OFFSET, self, 0); // pairs with the load in semaphoreTry
   return wakeFlag(signal);
 }

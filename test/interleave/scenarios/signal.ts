@@ -287,7 +287,7 @@ export const signalScenarios: Explored[] = [
   semaphoreSleepers(2, true, 3),
   semaphoreSleepers(2, false, 3),
   semaphoreGivesUp(true, 3),
-  semaphoreClaimed(3),
+  semaphoreClaimed(2),
   semaphoreCounts([2, 1], 2, 3),
   semaphoreCounts([2, 2], 3, 3),
   semaphoreCounts([2, 1, 1], 2, 2),

@@ -38,6 +38,7 @@
  */
 import { EVICTED } from "../protocol/errors";
 import {
+  ANSWER_WAKE_OFFSET,
   HEADER_CLEAN_OFFSET,
   HEADER_RECOVERIES_OFFSET,
   PARTICIPANT_ANSWERS_OFFSET,
@@ -138,6 +139,7 @@ export function join(slot: u32, pid: u32, runtime: u32, nowNs: f64): void {
   store<u64>(at + PARTICIPANT_HEARTBEAT_NS_OFFSET, u64(nowNs));
   store64(at + PARTICIPANT_WORD_OFFSET, liveWord(token)); // pairs with the load in isLive
   setSelf(slot, token);
+  store<u32>(at + PARTICIPANT_ANSWERS_OFFSET + ANSWER_WAKE_OFFSET, 0);
   // A bit that a dead owner has left would get turns of the write lock that nobody uses.
   and32(WRITE_LOCK_WAITERS_OFFSET + WAITERS_WORDS_OFFSET + ((slot >>> 5) << 2), ~(1 << (slot & 31)));
 }

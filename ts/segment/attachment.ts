@@ -232,7 +232,8 @@ export class Attachment {
     const bell = this.u32[this.#turn] as number;
     if (bell === 0) return;
     this.u32[this.#turn] = 0;
-    native.wake(this.region.object, bell);
+    // Other participants can write to that word, too.
+    if (bell % 4 === 0 && bell < this.bytes) native.wake(this.region.object, bell);
   }
 
   /** Nothing of this opener is on the stack: what looks as if it were under way was cut off. */

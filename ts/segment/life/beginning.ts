@@ -8,7 +8,7 @@
  */
 import { HEADER_BYTES } from "../../../protocol/layout.js";
 import { type Core, instantiate } from "../../core.js";
-import { newMemory, type Region } from "../../host/region.js";
+import { native, newMemory, type Region } from "../../host/region.js";
 
 let page: { bytes: Uint8Array; core: Core } | undefined;
 
@@ -19,6 +19,7 @@ export function firstBytes(region: Region): Uint8Array {
 
 /** Fails, where the core cannot be had, before anything was opened or made. */
 export function prepareToLook(): void {
+  native.now(); // loads the shim, which knows best what the runtime lacks
   coreOver(new Uint8Array(0));
 }
 

@@ -89,7 +89,7 @@ test("the core has the writes whose order matters", () => {
   has("heapSetRoot", "32 bits at +0, 32 bits at +4, 32 bits at +0, atomic 32");
   // The sums of a ring, then its head or tail.
   has("ringCommit", "64 bits at +8, 64 bits at +16, atomic 64");
-  has("ringRelease", "64 bits at +136, 64 bits at +152, 64 bits at +160, atomic 64");
+  has("ringRelease", "64 bits at +152, 64 bits at +136, atomic 64, 64 bits at +160");
   // What is told of a participant, then that it lives.
   has(
     "join",

@@ -4,22 +4,22 @@ import { ANSWER_WAKE_OFFSET, WRITE_LOCK_WAITERS_OFFSET } from "../../../protocol
 import { TURN_MS } from "../../../protocol/limits.js";
 import type { World } from "../../lib/explore.js";
 import { check, repair } from "../../lib/hosts/heap.js";
-import { call, type Script, sleep, wake, write } from "../../lib/script.js";
+import { call, read, type Script, sleep, wake, write } from "../../lib/script.js";
 import { type Explored, OBSERVER, populate, SLOTS } from "./ground.js";
 
 const SET = WRITE_LOCK_WAITERS_OFFSET;
 
 /** One change, if the lock is to be had; then whoever is next is woken. */
-function* change(world: World): Script<boolean> {
+function* change(): Script<boolean> {
   const done = yield* repair([]);
-  yield* passOn(world);
+  yield* passOn();
   return done;
 }
 
 /** What the host does after each call that may have given a turn. */
-function* passOn({ arena: { view } }: World): Script {
+function* passOn(): Script {
   const at = ((yield* call("answers")) >>> 0) + ANSWER_WAKE_OFFSET;
-  const bell = view.getUint32(at, true);
+  const [bell] = new Uint32Array((yield* read(at, 4)).slice().buffer) as unknown as [number];
   if (bell === 0) return;
   yield* write(at, new Uint8Array(4));
   yield* wake(bell);
@@ -29,10 +29,10 @@ function* passOn({ arena: { view } }: World): Script {
 function* changeAsleep(world: World, id: number, changes = 1): Script {
   const bell = (yield* call("doorbell", SLOTS[id] as number)) >>> 0;
   for (let done = 0; done < changes; done++) {
-    while (!(yield* change(world))) {
+    while (!(yield* change())) {
       const rung = world.arena.view.getUint32(bell, true);
       yield* call("waitersArm", SET);
-      if (yield* change(world)) break;
+      if (yield* change()) break;
       yield* sleep(bell, rung);
     }
     yield* call("waitersDisarm", SET);
@@ -40,24 +40,24 @@ function* changeAsleep(world: World, id: number, changes = 1): Script {
 }
 
 /** Waits for the lock, and gives up when it is woken: it was its turn, perhaps. */
-function* giveUp(world: World): Script {
+function* giveUp(): Script {
   yield* call("waitersArm", SET);
   yield* call("selfCheck");
   yield* call("turnLeave");
-  yield* passOn(world);
+  yield* passOn();
 }
 
 /** Comes late, again and again, and does not wait for those who do not use their turn. */
-function* passOver(world: World): Script {
+function* passOver(): Script {
   for (let now = 0; now < 4 * TURN_MS; now += TURN_MS) {
-    if (yield* change(world)) return;
+    if (yield* change()) return;
     yield* call("turnPass", now);
-    yield* passOn(world);
+    yield* passOn();
   }
 }
 
 function after(world: World): void {
-  world.play(OBSERVER, passOver(world));
+  world.play(OBSERVER, passOver());
   assert.ok(world.play(OBSERVER, repair([])), "a turn stands that nobody uses");
   world.play(OBSERVER, check());
 }
@@ -85,11 +85,11 @@ export const turnScenarios: Explored[] = [
   turnScenario({
     name: "two change, one gives up",
     preemptions: 2,
-    scripts: (world) => [changeAsleep(world, 0), changeAsleep(world, 1), giveUp(world)],
+    scripts: (world) => [changeAsleep(world, 0), changeAsleep(world, 1), giveUp()],
   }),
   turnScenario({
     name: "two change, one passes them over",
     preemptions: 1,
-    scripts: (world) => [changeAsleep(world, 0), changeAsleep(world, 1), passOver(world)],
+    scripts: (world) => [changeAsleep(world, 0), changeAsleep(world, 1), passOver()],
   }),
 ];

@@ -90,10 +90,10 @@ test("the core has the writes whose order matters", () => {
   // The sums of a ring, then its head or tail.
   has("ringCommit", "64 bits at +8, 64 bits at +16, atomic 64");
   has("ringRelease", "64 bits at +152, 64 bits at +136, atomic 64, 64 bits at +160");
-  // What is told of a participant, then that it lives.
+  // What is told of a participant, then that it lives; then what it forgets of the owner before.
   has(
     "join",
-    "atomic 32, atomic 32, 32 bits at +8, 32 bits at +12, 64 bits at +16, 64 bits at +24, atomic 64",
+    "atomic 32, atomic 32, 32 bits at +8, 32 bits at +12, 64 bits at +16, 64 bits at +24, atomic 64, 32 bits at +144, atomic 32",
   );
 });
 

@@ -94,13 +94,20 @@ function sameName(name: usize, nameBytes: u32): bool {
  * - BUSY (the suspect is set), also when it would be new and our own transaction runs; EVICTED
  * - SEGMENT_FULL when there is no room for its bytes, or for one more name; CORRUPT
  */
-export function objectOpen(type: u32, nameBytes: u32, first: u32, second: u32): u32 {
+export function objectOpen(
+  type: u32,
+  nameBytes: u32,
+  first: u32,
+  second: u32,
+  third: u32,
+  fourth: u32,
+): u32 {
   if (!isName(scratch(), nameBytes, type == OBJECT_LAYOUT)) return INVALID_NAME;
-  const result = entryFor(type, nameHash(scratch(), nameBytes), nameBytes, first, second);
+  const result = entryFor(type, nameHash(scratch(), nameBytes), nameBytes, first, second, third, fourth);
   if (result < u32(RESULT_OFFSETS)) return result;
   const entry = result & ~RESULT_FLAGS;
   store<u64>(answers() + ANSWER_ENTRY_OFFSET, entry);
-  const object = objectCheck(entry, type, first, second);
+  const object = objectCheck(entry, type, first, second, third, fourth);
   return object < u32(RESULT_OFFSETS) ? object : object | (result & RESULT_FLAGS);
 }
 
@@ -108,48 +115,73 @@ export function objectOpen(type: u32, nameBytes: u32, first: u32, second: u32): 
  * Compares a published entry with what its opener expects. Returns the offset of the object, OBJECT_MISMATCH, or CORRUPT. For
  * openers that can only read, and so find the entry by themselves.
  */
-export function objectCheck(entry: usize, type: u32, first: u32, second: u32): u32 {
+export function objectCheck(
+  entry: usize,
+  type: u32,
+  first: u32,
+  second: u32,
+  third: u32,
+  fourth: u32,
+): u32 {
   const version = objectVersion(type);
   if (load<u32>(entry + ENTRY_TYPE_OFFSET) != type) return OBJECT_MISMATCH;
   if (load<u32>(entry + ENTRY_VERSION_OFFSET) != version) return OBJECT_MISMATCH;
   if (load<u32>(entry + ENTRY_PARAMETERS_OFFSET) != first) return OBJECT_MISMATCH;
   if (load<u32>(entry + ENTRY_PARAMETERS_OFFSET + 4) != second) return OBJECT_MISMATCH;
+  if (load<u32>(entry + ENTRY_PARAMETERS_OFFSET + 8) != third) return OBJECT_MISMATCH;
+  if (load<u32>(entry + ENTRY_PARAMETERS_OFFSET + 12) != fourth) return OBJECT_MISMATCH;
   const hash = load<u32>(entry + ENTRY_PARAMETERS_HASH_OFFSET);
-  if (hash != parametersHash(type, version, first, second)) return CORRUPT;
+  if (hash != parametersHash(type, version, first, second, third, fourth)) return CORRUPT;
   const object = load<u32>(entry + ENTRY_OBJECT_OFFSET);
-  const bytes = objectBytes(type, first);
+  const bytes = objectBytes(type, first, second);
   if (object < u32(entry) || object % OBJECT_ALIGNMENT != 0 || u64(object) + bytes > u64(heapEnd))
     return CORRUPT;
   return load<u64>(entry + ENTRY_OBJECT_BYTES_OFFSET) == bytes ? object : CORRUPT;
 }
 
 /** The entry of that name: the existing one, or a new one, with FLAG_WAKE; or an error. */
-function entryFor(type: u32, hash: u32, nameBytes: u32, first: u32, second: u32): u32 {
+function entryFor(
+  type: u32,
+  hash: u32,
+  nameBytes: u32,
+  first: u32,
+  second: u32,
+  third: u32,
+  fourth: u32,
+): u32 {
   const existing = find(hash, nameBytes, directoryCount());
   if (existing != 0) return u32(existing);
-  if (objectBytes(type, first) == 0) return NOT_SUPPORTED;
+  if (objectBytes(type, first, second) == 0) return NOT_SUPPORTED;
   let failed = outsideTransaction();
   if (failed == 0) failed = takeWriteLock();
   if (failed != 0) return failed;
   heapChanging();
-  const result = insert(type, hash, nameBytes, first, second);
+  const result = insert(type, hash, nameBytes, first, second, third, fourth);
   if (result != CORRUPT) heapWhole();
   releaseWriteLock(result != CORRUPT);
   return result;
 }
 
 /** The same, with the write lock. */
-function insert(type: u32, hash: u32, nameBytes: u32, first: u32, second: u32): u32 {
+function insert(
+  type: u32,
+  hash: u32,
+  nameBytes: u32,
+  first: u32,
+  second: u32,
+  third: u32,
+  fourth: u32,
+): u32 {
   const count = load32(DIRECTORY_COUNT_OFFSET);
   if (count > directoryEntries) return CORRUPT;
   const existing = find(hash, nameBytes, count);
   if (existing != 0) return u32(existing);
   if (count == directoryEntries) return SEGMENT_FULL;
-  const bytes = objectBytes(type, first);
+  const bytes = objectBytes(type, first, second);
   if (bytes > u64(u32.MAX_VALUE)) return SEGMENT_FULL;
   const object = blockAllocate(u32(bytes), OBJECT_ALIGNMENT, 0);
   if (object < u32(RESULT_OFFSETS)) return object;
-  objectInitialise(type, object, first);
+  objectInitialise(type, object, first, second);
   const version = objectVersion(type);
   const entry = entryOffset(count);
   store<u32>(entry + ENTRY_TYPE_OFFSET, type);
@@ -158,10 +190,12 @@ function insert(type: u32, hash: u32, nameBytes: u32, first: u32, second: u32): 
   store<u32>(entry + ENTRY_NAME_BYTES_OFFSET, nameBytes);
   store<u64>(entry + ENTRY_OBJECT_BYTES_OFFSET, bytes);
   store<u32>(entry + ENTRY_OBJECT_OFFSET, object);
-  store<u32>(entry + ENTRY_PARAMETERS_HASH_OFFSET, parametersHash(type, version, first, second));
+  const parameters = parametersHash(type, version, first, second, third, fourth);
+  store<u32>(entry + ENTRY_PARAMETERS_HASH_OFFSET, parameters);
   store<u32>(entry + ENTRY_PARAMETERS_OFFSET, first);
   store<u32>(entry + ENTRY_PARAMETERS_OFFSET + 4, second);
-  store<u64>(entry + ENTRY_PARAMETERS_OFFSET + 8, 0);
+  store<u32>(entry + ENTRY_PARAMETERS_OFFSET + 8, third);
+  store<u32>(entry + ENTRY_PARAMETERS_OFFSET + 12, fourth);
   memory.copy(entry + ENTRY_NAME_OFFSET, scratch(), nameBytes);
   change(DIRECTORY_NEXT_OFFSET, count + 1);
   journalCommit();

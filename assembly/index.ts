@@ -71,6 +71,19 @@ export {
   watchSlot,
 } from "./participants";
 export {
+  queueCancel,
+  queueClaim,
+  queueDone,
+  queueGiveBack,
+  queueHeld,
+  queueLeave,
+  queueSend,
+  queueSettle,
+  queueTake,
+  queueWaiters,
+  queueWaitersRoom,
+} from "./queue";
+export {
   ringAbandonProducer,
   ringAttachConsumer,
   ringAttachProducer,

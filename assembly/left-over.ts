@@ -11,10 +11,11 @@
  *
  * | word                                  | remembered in              | settled by the next call, and by the heartbeat in |
  * | ------------------------------------- | -------------------------- | ------------------------------------------------- |
- * | segment lock, journal,                | `holding`, `keeping`       | `settleWriteLock`                                 |
+ * | write lock, journal,                  | `holding`, `keeping`       | `settleWriteLock`                                 |
  * | an entry that is not published        |                            |                                                   |
  * | writer of a latest value              | `writing`                  | `settleLatest`                                    |
  * | owner of an end of a ring             | `attaching`                | `settleOwner`                                     |
+ * | slot of a queue                       | `movingIn`, `moving`       | `settleQueue`                                     |
  * | word and shared bit of a lock         | by the host: its holds     | `lockSettle`, which the host calls                |
  * | claim of a semaphore                  | by the host: its waits     | `semaphoreUnclaim`, which the host calls          |
  * | slot, creation, adoption, shrinking   | by the host: the kernel    | closing the object, which ends this opener        |
@@ -33,6 +34,7 @@ import { selfSlot } from "./instance";
 import { settleLatest } from "./latest";
 import { settleOwner } from "./owner";
 import { selfCheck, slotOffset } from "./participants";
+import { settleQueue } from "./queue";
 import { store64 } from "./word";
 import { settleWriteLock } from "./write-lock";
 
@@ -42,6 +44,7 @@ export function beat(nowNs: f64): void {
   settleWriteLock();
   settleLatest();
   settleOwner();
+  settleQueue();
   store64(slotOffset(selfSlot) + PARTICIPANT_HEARTBEAT_NS_OFFSET, u64(nowNs));
   store64(HEADER_HEARTBEAT_NS_OFFSET, u64(nowNs));
 }

@@ -53,14 +53,21 @@ export function nameHash(at: usize, bytes: u32): u32 {
   return hash;
 }
 
-/** FNV-1a of type, version and the four parameters, of which the last two are 0, as little-endian words. */
-export function parametersHash(type: u32, version: u32, first: u32, second: u32): u32 {
+/** FNV-1a of type, version and the four parameters, as little-endian words. */
+export function parametersHash(
+  type: u32,
+  version: u32,
+  first: u32,
+  second: u32,
+  third: u32,
+  fourth: u32,
+): u32 {
   let hash = hashWord(FNV_BASIS, type);
   hash = hashWord(hash, version);
   hash = hashWord(hash, first);
   hash = hashWord(hash, second);
-  hash = hashWord(hash, 0);
-  return hashWord(hash, 0);
+  hash = hashWord(hash, third);
+  return hashWord(hash, fourth);
 }
 
 function hashWord(hash: u32, word: u32): u32 {

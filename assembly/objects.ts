@@ -5,6 +5,7 @@ import {
   OBJECT_LATEST,
   OBJECT_LAYOUT,
   OBJECT_LOCK,
+  OBJECT_QUEUE,
   OBJECT_RING,
   OBJECT_SEMAPHORE,
   OBJECT_VERSION_COUNTER,
@@ -12,21 +13,24 @@ import {
   OBJECT_VERSION_LATEST,
   OBJECT_VERSION_LAYOUT,
   OBJECT_VERSION_LOCK,
+  OBJECT_VERSION_QUEUE,
   OBJECT_VERSION_RING,
   OBJECT_VERSION_SEMAPHORE,
 } from "../protocol/layout";
 import { LAYOUT_TEXT_BYTES_MAX } from "../protocol/limits";
 import { latestBytes, latestInitialise } from "./latest";
 import { lockBytes, lockInitialise } from "./lock";
+import { queueBytes, queueInitialise } from "./queue";
 import { ringBytes, ringInitialise } from "./ring";
 import { signalBytes, signalInitialise } from "./signal";
 
-/** Bytes of an object of that type; 0 if there is no such type, or its first parameter is not allowed. */
-export function objectBytes(type: u32, first: u32): u64 {
+/** Bytes of an object of that type; 0 if there is no such type, or its first two parameters are not allowed. */
+export function objectBytes(type: u32, first: u32, second: u32): u64 {
   if (type == OBJECT_RING) return ringBytes(first);
   if (type == OBJECT_LATEST) return latestBytes(first);
   if (type == OBJECT_LOCK) return lockBytes();
   if (type == OBJECT_SEMAPHORE || type == OBJECT_EVENT || type == OBJECT_COUNTER) return signalBytes();
+  if (type == OBJECT_QUEUE) return queueBytes(first, second);
   if (type == OBJECT_LAYOUT) return first <= u32(LAYOUT_TEXT_BYTES_MAX) ? u64(first) : 0;
   return 0;
 }
@@ -39,13 +43,15 @@ export function objectVersion(type: u32): u32 {
   if (type == OBJECT_SEMAPHORE) return OBJECT_VERSION_SEMAPHORE;
   if (type == OBJECT_EVENT) return OBJECT_VERSION_EVENT;
   if (type == OBJECT_COUNTER) return OBJECT_VERSION_COUNTER;
+  if (type == OBJECT_QUEUE) return OBJECT_VERSION_QUEUE;
   return type == OBJECT_LAYOUT ? OBJECT_VERSION_LAYOUT : 0;
 }
 
-export function objectInitialise(type: u32, object: usize, first: u32): void {
+export function objectInitialise(type: u32, object: usize, first: u32, second: u32): void {
   if (type == OBJECT_RING) ringInitialise(object);
   else if (type == OBJECT_LATEST) latestInitialise(object, first);
   else if (type == OBJECT_LOCK) lockInitialise(object);
+  else if (type == OBJECT_QUEUE) queueInitialise(object, first, second);
   else if (type == OBJECT_LAYOUT) memory.fill(object, 0, first);
   else signalInitialise(object, type == OBJECT_COUNTER ? 0 : first);
 }

@@ -62,7 +62,7 @@ import {
   WRITE_LOCK_WAITERS_OFFSET,
 } from "../protocol/layout";
 import { participants, self, selfSlot, setSelf, suspect } from "./instance";
-import { liveWord, nextGeneration, slotOf, stateOf, tokenOf, withState } from "./token";
+import { liveWord, nextGeneration, numberedToken, numberOf, slotOf, stateOf, tokenOf, withState } from "./token";
 import { add32, and32, load32, load64, store32, store64, swap64 } from "./word";
 
 /**
@@ -117,6 +117,14 @@ export function isLive(owner: u64): bool {
   return load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET) == liveWord(owner);
 }
 
+/** As `isLive`, for the short token of a participant. */
+export function isShortLive(short: u32): bool {
+  const slot = numberOf(short);
+  if (slot >= participants) return false;
+  const word = load64(slotOffset(slot) + PARTICIPANT_WORD_OFFSET);
+  return stateOf(word) == SLOT_LIVE && numberedToken(word, slot) == short;
+}
+
 /** Returns 0, or EVICTED if this participant was evicted. Every writing operation begins with this check. */
 export function selfCheck(): u32 {
   return load64(slotOffset(selfSlot) + PARTICIPANT_WORD_OFFSET) == liveWord(self) ? 0 : EVICTED;
@@ -129,7 +137,6 @@ export function selfCheck(): u32 {
 export function join(slot: u32, pid: u32, runtime: u32, nowNs: f64): void {
   const at = slotOffset(slot);
   const old = load64(at + PARTICIPANT_WORD_OFFSET);
-  if (stateOf(old) == SLOT_LIVE) add32(HEADER_RECOVERIES_OFFSET, 1);
   const token = tokenOf(nextGeneration(old), slot);
   store32(HEADER_CLEAN_OFFSET, 0);
   store32(at + PARTICIPANT_BLOCKED_OFFSET, 0); // pairs with the load in bellOf
@@ -139,6 +146,8 @@ export function join(slot: u32, pid: u32, runtime: u32, nowNs: f64): void {
   store<u64>(at + PARTICIPANT_HEARTBEAT_NS_OFFSET, u64(nowNs));
   store64(at + PARTICIPANT_WORD_OFFSET, liveWord(token)); // pairs with the load in isLive
   setSelf(slot, token);
+  // After the word: whoever sees the count sees that the old owner is gone.
+  if (stateOf(old) == SLOT_LIVE) add32(HEADER_RECOVERIES_OFFSET, 1); // pairs with the load in queueSettle
   store<u32>(at + PARTICIPANT_ANSWERS_OFFSET + ANSWER_WAKE_OFFSET, 0);
   // A bit that a dead owner has left would get turns of the write lock that nobody uses.
   and32(WRITE_LOCK_WAITERS_OFFSET + WAITERS_WORDS_OFFSET + ((slot >>> 5) << 2), ~(1 << (slot & 31)));

@@ -35,6 +35,10 @@ export function store64(offset: usize, value: u64): void {
   atomic.store<u64>(offset, value);
 }
 
+export function add64(offset: usize, value: u64): u64 {
+  return atomic.add<u64>(offset, value);
+}
+
 /** Replaces `expected` by `value`; true when it did. */
 export function swap64(offset: usize, expected: u64, value: u64): bool {
   return atomic.cmpxchg<u64>(offset, expected, value) == expected;

@@ -304,6 +304,8 @@ export const OBJECT_EVENT = 5;
 export const OBJECT_COUNTER = 6;
 /** Parameters: bytes of the text, hash of the layout that it describes. The object is the text, in UTF-8; users do not see it. */
 export const OBJECT_LAYOUT = 7;
+/** Parameters: capacity in messages, bytes of the largest message, hash of the layout or 0, QUEUE_REDELIVER or QUEUE_DROP. */
+export const OBJECT_QUEUE = 8;
 
 /**
  * A ring. A change of the layout of a kind of object, or of the meaning of a word of it, increments its version. An object of
@@ -322,6 +324,8 @@ export const OBJECT_VERSION_EVENT = 1;
 export const OBJECT_VERSION_COUNTER = 1;
 /** A description of a layout. */
 export const OBJECT_VERSION_LAYOUT = 1;
+/** A queue. */
+export const OBJECT_VERSION_QUEUE = 1;
 
 // --- ring ------------------------------------------------------------------------------------------------------------
 
@@ -367,6 +371,78 @@ export const RECORD_DATA = 0x44415441;
 /** Kind: fills the bytes before the end of the ring; the consumer skips it. */
 export const RECORD_PADDING = 0x50414444;
 
+// --- queue -----------------------------------------------------------------------------------------------------------
+
+/** A list (of messages that were sent) begins here, and another one (of messages that were returned) behind it. */
+export const QUEUE_LISTS_OFFSET = 0;
+/** Bytes of the words of one list. Its cells lie elsewhere. */
+export const QUEUE_LIST_BYTES = 256;
+/** u64, in a list: position of the first message */
+export const QUEUE_HEAD_OFFSET = 0;
+/** u64, in a list: position behind the last message */
+export const QUEUE_TAIL_OFFSET = 128;
+/** u64: messages that were returned because the participant that had taken them died */
+export const QUEUE_REDELIVERED_OFFSET = 512;
+/** u64: messages that were dropped because the participant that had taken them died */
+export const QUEUE_DROPPED_OFFSET = QUEUE_REDELIVERED_OFFSET + 8;
+/** u64: messages that were not sent because the participant that wrote them died */
+export const QUEUE_UNSENT_OFFSET = QUEUE_DROPPED_OFFSET + 8;
+/** u32: value of the header's count of recoveries when the claims of the dead were last settled */
+export const QUEUE_SETTLED_OFFSET = QUEUE_UNSENT_OFFSET + 8;
+/** u32: word of the bitmap in which a free slot was found last; a hint */
+export const QUEUE_HINT_OFFSET = 640;
+/**
+ * Two sets of waiters begin here: for messages, and for room. Then a u32 per participant: its short token if it may own slots, or
+ * 0. Then the bitmap: a u32 for each 32 slots, in which a bit is set if the slot is free. Then the cells of both lists, u64 each,
+ * and the slots.
+ */
+export const QUEUE_WAITERS_OFFSET = 768;
+
+/** A list has at least this many cells. */
+export const QUEUE_CELLS_MIN = 64;
+/** u64: a cell: the lap of its list in which it was filled begins at this bit … */
+export const CELL_LAP_SHIFT = 42;
+/** … the number of the slot at this one … */
+export const CELL_SLOT_SHIFT = 22;
+/** … and below it are the low bits of the use of that slot. */
+export const CELL_USE_MASK = 0x3fffff;
+/** Mask of the lap, after the shift. */
+export const CELL_LAP_MASK = 0x3fffff;
+/** Mask of the number of the slot, after the shift. */
+export const CELL_SLOT_MASK = 0xfffff;
+
+/** u64, at the begin of a slot: short token of its owner, number of its use, state. */
+export const MESSAGE_WORD_OFFSET = 0;
+/** u32: payload bytes */
+export const MESSAGE_LENGTH_OFFSET = MESSAGE_WORD_OFFSET + 8;
+/** u32: how often the message was taken */
+export const MESSAGE_DELIVERIES_OFFSET = MESSAGE_LENGTH_OFFSET + 4;
+/** Bytes of the header of a slot; the payload follows. */
+export const MESSAGE_HEADER_BYTES = 16;
+/** Slots begin at multiples of this. */
+export const MESSAGE_ALIGNMENT = 64;
+/** The short token of the owner begins at this bit of the word of a slot … */
+export const MESSAGE_OWNER_SHIFT = 32;
+/** … the number of the use at this one, and below it is the state. */
+export const MESSAGE_USE_SHIFT = 3;
+/** Mask of the state. */
+export const MESSAGE_STATE_MASK = 7;
+/** State: the slot is free. */
+export const MESSAGE_FREE = 0;
+/** State: the owner writes it; or it was sent, if the list of sent messages has it. */
+export const MESSAGE_SENDING = 1;
+/** State: the owner has taken it. */
+export const MESSAGE_TAKEN = 2;
+/** State: the owner returns it; or it was returned, if the list of returned messages has it. */
+export const MESSAGE_RETURNING = 3;
+/** State: one of the lists has it, and its owner has died. */
+export const MESSAGE_LISTED = 4;
+
+/** If a participant dies, the messages that it had taken are returned. */
+export const QUEUE_REDELIVER = 0;
+/** If a participant dies, the messages that it had taken are dropped. */
+export const QUEUE_DROP = 1;
+
 // --- results: what the functions of the core return ------------------------------------------------------------------------
 
 /** A result below this is a set of flags; 0 means success, with nothing to report. */
@@ -383,6 +459,10 @@ export const FLAG_EMPTY = 2;
 export const RESULT_CALL_ALL = 1;
 /** Flag of `ringClaim`: there is no room now. */
 export const FLAG_FULL = 2;
+/** Flag of functions of a queue: a participant has died since claims were settled; call `queueSettle`. */
+export const FLAG_DEATHS = 4;
+/** Flag of functions of a queue: the caller must wake those that wait for room. */
+export const FLAG_WAKE_ROOM = 2;
 /** Flag of `ringReceive`: more complete records follow the one that it has found. */
 export const FLAG_MORE = 4;
 /** Flag of functions of a lock: the caller must wake those that wait for shared mode. */

@@ -50,6 +50,11 @@ export const RING_HELD_RECORDS_MAX = 64;
 /** … or when it holds back capacity >> this many bytes. */
 export const RING_HELD_SHIFT = 3;
 
+/** Messages of the largest queue. */
+export const QUEUE_CAPACITY_MAX = 0x100000;
+/** Bytes of the largest message of a queue. */
+export const QUEUE_MESSAGE_BYTES_MAX = 0x10000000;
+
 /** The core copies values of up to this many bytes, word by word: with plain stores into a slot, with atomic loads from it. */
 export const LATEST_SMALL_BYTES_MAX = 256;
 /** Slots of a value that the core copies. */

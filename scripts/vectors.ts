@@ -182,18 +182,19 @@ const REFUSED = [
   "ff",
 ];
 
-function parameters(type: number, version: number, first: number, second: number) {
-  const words = new Uint32Array([type, version, first, second, 0, 0]);
-  return { type, version, first, second, hash: fnv1a(new Uint8Array(words.buffer)) };
+function parameters(type: number, version: number, first = 0, second = 0, third = 0, fourth = 0) {
+  const words = [first, second, third, fourth];
+  return { type, version, words, hash: fnv1a(new Uint8Array(new Uint32Array([type, version, ...words]).buffer)) };
 }
 
 const PARAMETERS = [
-  parameters(layout.OBJECT_RING, layout.OBJECT_VERSION_RING, 4096, 0),
+  parameters(layout.OBJECT_RING, layout.OBJECT_VERSION_RING, 4096),
   parameters(layout.OBJECT_LATEST, layout.OBJECT_VERSION_LATEST, 64, 0xdeadbeef),
-  parameters(layout.OBJECT_LOCK, layout.OBJECT_VERSION_LOCK, 0, 0),
-  parameters(layout.OBJECT_SEMAPHORE, layout.OBJECT_VERSION_SEMAPHORE, 3, 0),
-  parameters(layout.OBJECT_EVENT, layout.OBJECT_VERSION_EVENT, 1, 0),
-  parameters(layout.OBJECT_COUNTER, layout.OBJECT_VERSION_COUNTER, 0, 0),
+  parameters(layout.OBJECT_LOCK, layout.OBJECT_VERSION_LOCK),
+  parameters(layout.OBJECT_SEMAPHORE, layout.OBJECT_VERSION_SEMAPHORE, 3),
+  parameters(layout.OBJECT_EVENT, layout.OBJECT_VERSION_EVENT, 1),
+  parameters(layout.OBJECT_COUNTER, layout.OBJECT_VERSION_COUNTER),
+  parameters(layout.OBJECT_QUEUE, layout.OBJECT_VERSION_QUEUE, 100, 256, 0xdeadbeef, layout.QUEUE_DROP),
 ];
 
 /** The header of a segment of one page, right after its creation. */

@@ -1,6 +1,9 @@
 import { RESULT_ERRORS, RESULT_FLAGS, RESULT_OFFSETS } from "../protocol/layout.js";
 import { coreModule } from "./host/runtime.js";
 
+/** The four parameters of an object, as its entry has them; those that a type does not have are 0. */
+export type ObjectParameters = readonly [number, number, number, number];
+
 /** The exports of `core.wasm`. The modules of `assembly/` document each function. Offsets are returned as i32. */
 export interface Core {
   create(
@@ -25,8 +28,8 @@ export interface Core {
   countDrop(): void;
   directoryOffset(): number;
   directoryCount(): number;
-  objectOpen(type: number, nameBytes: number, first: number, second: number): number;
-  objectCheck(entry: number, type: number, first: number, second: number): number;
+  objectOpen(type: number, nameBytes: number, ...parameters: ObjectParameters): number;
+  objectCheck(entry: number, type: number, ...parameters: ObjectParameters): number;
   scratch(): number;
   answers(): number;
 

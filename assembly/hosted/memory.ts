@@ -55,35 +55,44 @@ const TAKE: u32 = 4;
 const BEGIN: u32 = 5;
 const OPEN: u32 = 6;
 
-function attempt(what: u32, a: u32, b: u32, c: u32, d: u32): u32 {
+function attempt(what: u32, a: u32, b: u32, c: u32, d: u32, e: u32, f: u32): u32 {
   if (what == ALLOCATE) return heapAllocate(a, b, c != 0);
   if (what == FREE) return heapFree(a);
   if (what == SET_LAYOUT) return heapSetLayout(a, b);
   if (what == SET_ROOT) return heapSetRoot(a);
-  if (what == OPEN) return objectOpen(a, b, c, d);
+  if (what == OPEN) return objectOpen(a, b, c, d, e, f);
   return what == TAKE ? writeLockTake() : transactionBegin();
 }
 
 /** Tries it, and again as long as those in the way turn out to be dead. */
-function attemptPastDead(what: u32, a: u32, b: u32, c: u32, d: u32): u32 {
-  let result = attempt(what, a, b, c, d);
+function attemptPastDead(what: u32, a: u32, b: u32, c: u32, d: u32, e: u32, f: u32): u32 {
+  let result = attempt(what, a, b, c, d, e, f);
   for (let turn: u32 = 0; result == BUSY && turn < retryTurnsMax() && suspectGone(); turn++) {
-    result = attempt(what, a, b, c, d);
+    result = attempt(what, a, b, c, d, e, f);
   }
   passOn();
   return result;
 }
 
 /** Waits while living participants have the write lock, until it is our turn (`turn.ts`). BUSY when the time is over. */
-function withWriteLock(what: u32, a: u32, b: u32, c: u32, d: u32, patienceMs: f64): u32 {
-  let result = attemptPastDead(what, a, b, c, d);
+function withWriteLock(
+  what: u32,
+  patienceMs: f64,
+  a: u32 = 0,
+  b: u32 = 0,
+  c: u32 = 0,
+  d: u32 = 0,
+  e: u32 = 0,
+  f: u32 = 0,
+): u32 {
+  let result = attemptPastDead(what, a, b, c, d, e, f);
   if (result != BUSY) return result;
   waitBegin(WRITE_LOCK_WAITERS_OFFSET, patienceMs);
   while (result == BUSY) {
     const next = waitNext();
     if (next == OVER) break;
-    if (next == RECHECK || turnPass(sysNow())) result = attemptPastDead(what, a, b, c, d);
-    else result = attempt(what, a, b, c, d);
+    if (next == RECHECK || turnPass(sysNow())) result = attemptPastDead(what, a, b, c, d, e, f);
+    else result = attempt(what, a, b, c, d, e, f);
     passOn();
   }
   waitEnd();
@@ -95,8 +104,15 @@ function withWriteLock(what: u32, a: u32, b: u32, c: u32, d: u32, patienceMs: f6
 }
 
 /** As `objectOpen`: past the dead, waiting for the living, and those who wait for objects are woken. The offset, or an error. */
-export function hostedOpen(type: u32, nameBytes: u32, first: u32, second: u32): u32 {
-  const result = withWriteLock(OPEN, type, nameBytes, first, second, f64(WRITE_LOCK_TIMEOUT_MS));
+export function hostedOpen(
+  type: u32,
+  nameBytes: u32,
+  first: u32,
+  second: u32,
+  third: u32,
+  fourth: u32,
+): u32 {
+  const result = withWriteLock(OPEN, f64(WRITE_LOCK_TIMEOUT_MS), type, nameBytes, first, second, third, fourth);
   if (result < u32(RESULT_OFFSETS) || (result & FLAG_WAKE) == 0) return result;
   hostedNotify(DIRECTORY_WAITERS_OFFSET);
   return result & ~FLAG_WAKE;
@@ -104,27 +120,27 @@ export function hostedOpen(type: u32, nameBytes: u32, first: u32, second: u32): 
 
 /** As `heapAllocate`. */
 export function hostedAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
-  return withWriteLock(ALLOCATE, bytes, alignment, u32(zero), 0, f64(WRITE_LOCK_TIMEOUT_MS));
+  return withWriteLock(ALLOCATE, f64(WRITE_LOCK_TIMEOUT_MS), bytes, alignment, u32(zero));
 }
 
 /** As `heapFree`. */
 export function hostedFree(offset: u32): u32 {
-  return withWriteLock(FREE, offset, 0, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
+  return withWriteLock(FREE, f64(WRITE_LOCK_TIMEOUT_MS), offset);
 }
 
 /** As `heapSetLayout`. */
 export function hostedSetLayout(offset: u32, hash: u32): u32 {
-  return withWriteLock(SET_LAYOUT, offset, hash, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
+  return withWriteLock(SET_LAYOUT, f64(WRITE_LOCK_TIMEOUT_MS), offset, hash);
 }
 
 /** As `heapSetRoot`. */
 export function hostedSetRoot(offset: u32): u32 {
-  return withWriteLock(SET_ROOT, offset, 0, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
+  return withWriteLock(SET_ROOT, f64(WRITE_LOCK_TIMEOUT_MS), offset);
 }
 
 /** As `writeLockTake`, to walk over blocks; ended by `hostedWriteLockRelease`. BUSY at once inside of a transaction. */
 export function hostedWriteLockTake(): u32 {
-  return outsideTransaction() != 0 ? BUSY : withWriteLock(TAKE, 0, 0, 0, 0, f64(WRITE_LOCK_TIMEOUT_MS));
+  return outsideTransaction() != 0 ? BUSY : withWriteLock(TAKE, f64(WRITE_LOCK_TIMEOUT_MS));
 }
 
 /** Ends that. */
@@ -150,7 +166,7 @@ export function hostedTransactionBegin(lock: usize, held: u32, timeoutMs: f64): 
     return OWNER_DIED;
   }
   const left = timeoutMs == Infinity ? f64(WRITE_LOCK_TIMEOUT_MS) : begin + timeoutMs - sysNow();
-  const result = withWriteLock(BEGIN, 0, 0, 0, 0, left);
+  const result = withWriteLock(BEGIN, left);
   if (result == 0) return 0;
   hostedLockRelease(lock, lockHeld, false);
   return result == BUSY && timeoutMs != Infinity ? gaveUp(timeoutMs) : result;

@@ -16,7 +16,7 @@ const { core, segment } = directCore(1 << 20);
 /** What the core says of the name; the object of it is found or made. */
 function open(name: Uint8Array, type = OBJECT_COUNTER, first = 0): number {
   segment.set(name, core.scratch() >>> 0);
-  return core.objectOpen(type, name.length, first, 0) >>> 0;
+  return core.objectOpen(type, name.length, first, 0, 0, 0) >>> 0;
 }
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
@@ -32,7 +32,7 @@ test("a name has 1 to 80 bytes", () => {
   assert.is(open(bytes()), INVALID_NAME);
   assert.ok(isTaken(utf8("n".repeat(80))));
   assert.is(open(utf8("n".repeat(81))), INVALID_NAME);
-  assert.is(core.objectOpen(OBJECT_COUNTER, 0xffffffff, 0, 0), INVALID_NAME);
+  assert.is(core.objectOpen(OBJECT_COUNTER, 0xffffffff, 0, 0, 0, 0), INVALID_NAME);
 });
 
 test("NUL is in no name, but at the start of a description's, and only there", () => {
@@ -72,7 +72,7 @@ test("a name is well-formed UTF-8, as the runtime's own decoder says", () => {
   let taken = 0;
   for (const name of candidates()) {
     tiny.segment.set(name, tiny.core.scratch() >>> 0);
-    const result = tiny.core.objectOpen(OBJECT_COUNTER, name.length, 0, 0) >>> 0;
+    const result = tiny.core.objectOpen(OBJECT_COUNTER, name.length, 0, 0, 0, 0) >>> 0;
     assert.is(result !== INVALID_NAME, isText(name), `${[...name]}: ${result}`);
     if (result !== INVALID_NAME) taken++;
   }

@@ -21,9 +21,9 @@ import { root } from "../lib/paths.js";
 const vectors = JSON.parse(readFileSync(join(root, "protocol/vectors.json"), "utf8"));
 const { core, segment, view } = directCore(1 << 20);
 
-function open(name: Uint8Array, type: number, first: number, second: number): number {
+function open(name: Uint8Array, type: number, first = 0, second = 0, third = 0, fourth = 0): number {
   segment.set(name, core.scratch() >>> 0);
-  return core.objectOpen(type, name.length, first, second) >>> 0;
+  return core.objectOpen(type, name.length, first, second, third, fourth) >>> 0;
 }
 
 /** A word of the entry of the object that was opened last. */
@@ -35,16 +35,16 @@ function word(offset: number): number {
 test("names have the hash of the vectors, or are refused", () => {
   for (const { name, bytes, hash } of vectors.names) {
     assert.is(Buffer.from(name).toString("hex"), bytes);
-    assert.ok(open(Buffer.from(bytes, "hex"), OBJECT_COUNTER, 0, 0) >= RESULT_OFFSETS, name);
+    assert.ok(open(Buffer.from(bytes, "hex"), OBJECT_COUNTER) >= RESULT_OFFSETS, name);
     assert.is(word(ENTRY_NAME_HASH_OFFSET), hash, name);
   }
   for (const bytes of vectors.refusedNames)
-    assert.is(open(Buffer.from(bytes, "hex"), OBJECT_COUNTER, 0, 0), INVALID_NAME, bytes);
+    assert.is(open(Buffer.from(bytes, "hex"), OBJECT_COUNTER), INVALID_NAME, bytes);
 });
 
 test("parameters have the hash of the vectors", () => {
-  for (const { type, version, first, second, hash } of vectors.parameters) {
-    assert.ok(open(Buffer.from(`object ${type}`), type, first, second) >= RESULT_OFFSETS);
+  for (const { type, version, words, hash } of vectors.parameters) {
+    assert.ok(open(Buffer.from(`object ${type}`), type, ...(words as [number, number, number, number])) >= RESULT_OFFSETS);
     assert.is(word(ENTRY_VERSION_OFFSET), version);
     assert.is(word(ENTRY_PARAMETERS_HASH_OFFSET), hash);
   }

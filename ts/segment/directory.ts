@@ -27,7 +27,7 @@ import {
 } from "../../protocol/layout.js";
 import { OBJECT_NAME_BYTES_MAX } from "../../protocol/limits.js";
 import { text } from "../arguments.js";
-import { flagsOf, isError, offsetOf } from "../core.js";
+import { flagsOf, isError, type ObjectParameters, offsetOf } from "../core.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
 import { withWriteLock } from "../memory/write-lock.js";
@@ -201,8 +201,9 @@ export function openObject(
 ): OpenedObject {
   attachment.check(false);
   const bytes = nameBytes(name);
-  const [first = 0, second = 0] = Object.values(parameters);
-  const wanted = { name, type, parameters, layout, bytes, first, second };
+  const [first = 0, second = 0, third = 0, fourth = 0] = Object.values(parameters);
+  const words = [first, second, third, fourth] as const;
+  const wanted = { name, type, parameters, layout, bytes, words };
   const opened = attachment.readOnly ? openKnown(attachment, wanted) : openOrMake(attachment, wanted);
   if (layout) keepDescription(attachment, layout);
   return opened;
@@ -215,13 +216,12 @@ interface Wanted {
   layout: Described | undefined;
   /** Of the name. */
   bytes: Uint8Array;
-  first: number;
-  second: number;
+  words: ObjectParameters;
 }
 
 /** For read-only openers, which have no bytes in which they could pass the name to the core. */
 function openKnown(attachment: Attachment, wanted: Wanted): OpenedObject {
-  const { name, type, first, second } = wanted;
+  const { name, type, words } = wanted;
   const entry = entryOf(attachment, name);
   if (entry === undefined) {
     throw new IsthmusError(
@@ -229,20 +229,20 @@ function openKnown(attachment: Attachment, wanted: Wanted): OpenedObject {
       `segment "${attachment.name}" has no object "${name}"; a writer must make it first`,
     );
   }
-  const result = attachment.core.objectCheck(entry, type, first, second);
+  const result = attachment.core.objectCheck(entry, type, ...words);
   if (isError(result)) throw openFailed(attachment, wanted, result, entry);
   return opened(attachment, result, entry);
 }
 
 function openOrMake(attachment: Attachment, wanted: Wanted): OpenedObject {
-  const { name, type, bytes, first, second } = wanted;
+  const { name, type, bytes, words } = wanted;
   if (attachment.transaction) {
     throw new IsthmusError("BUSY", `open or make object "${name}" before the transaction, not inside`);
   }
   const result = withWriteLock(attachment, "the directory", () => {
     attachment.scratchUses++;
     attachment.u8.set(bytes, attachment.scratch);
-    return attachment.core.objectOpen(type, bytes.length, first, second);
+    return attachment.core.objectOpen(type, bytes.length, ...words);
   });
   const entry = attachment.answered(ANSWER_ENTRY_OFFSET);
   if (isError(result)) throw openFailed(attachment, wanted, result, entry);

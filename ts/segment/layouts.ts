@@ -55,7 +55,7 @@ function insert(attachment: Attachment, hash: number, text: Uint8Array): void {
   attachment.scratchUses++;
   attachment.u8.set(encoder.encode(name), attachment.scratch);
   // Makes one attempt. If another process has the write lock, a description is not worth waiting.
-  const result = core.objectOpen(OBJECT_LAYOUT, name.length, text.length, hash);
+  const result = core.objectOpen(OBJECT_LAYOUT, name.length, text.length, hash, 0, 0);
   if (isError(result)) return;
   const offset = offsetOf(result);
   if (offset + text.length <= attachment.bytes && attachment.u8[offset] === 0)

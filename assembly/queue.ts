@@ -1,0 +1,685 @@
+/**
+ * Queue: any number of producers send messages, and each message is taken by one consumer. Lock-free.
+ *
+ *     object:  0      256        512      640    768       768+2W     + 4P     + S/8    + 8N   + 8N
+ *              +------+----------+--------+------+---------+----------+--------+--------+--------+-------+
+ *              | list | list     | counts | hint | 2 sets  | members  | bitmap | cells  | cells  | slots |
+ *              | sent | returned |        |      | waiters |          |        | sent   | return |       |
+ *              +------+----------+--------+------+---------+----------+--------+--------+--------+-------+
+ *
+ *     S slots of messages; P participants; N cells per list: the next power of two from S + P on.
+ *
+ *     63                      32 31                             3 2       0
+ *     +-------------------------+--------------------------------+---------+
+ *     | short token of owner    | number of the use of this slot | state   |    word of a slot
+ *     +-------------------------+--------------------------------+---------+
+ *     63                 42 41              22 21                          0
+ *     +--------------------+------------------+----------------------------+
+ *     | lap, low 22 bits   | number of a slot | use of that slot, low bits |    cell
+ *     +--------------------+------------------+----------------------------+
+ *
+ * A message lies in a slot. A list says in which order messages are taken: position p is cell p mod N, and a cell is filled if it
+ * has the lap of its position, p / N + 1. Positions only grow. The word of the slot says at every instant to whom it belongs:
+ *
+ *     FREE --> SENDING --> (in the list "sent") --> TAKEN --> FREE
+ *                                                   |  ^
+ *                                                   v  |
+ *                              RETURNING --> (in the list "returned")
+ *
+ * Whatever is in a list needs nothing more from its sender. So a participant that is stopped in the middle of a call keeps its
+ * slot, and nobody waits for it.
+ *
+ * | word         | written by                                                            | read by                     |
+ * | ------------ | --------------------------------------------------------------------- | --------------------------- |
+ * | word of slot | CAS by who claims it, takes it, frees it, returns it; by who settles  | all                         |
+ * |              | what a dead owner has left                                            |                             |
+ * | payload      | the owner, in SENDING                                                 | the owner, in TAKEN         |
+ * | cell         | CAS by who sends or returns: **this store puts it into the list**     | who takes; who settles      |
+ * | tail         | CAS to one more: who has filled the cell, or sees it filled           | who sends or returns        |
+ * | head         | CAS to one more: who has taken the message, or sees it taken          | who takes, who fills cells  |
+ * | bitmap       | AND by who claims, OR by who frees; a hint: the word of the slot      | who claims                  |
+ * |              | decides                                                               |                             |
+ * | members      | each participant its own, before its first claim; CAS to 0 by who     | who settles                 |
+ * |              | has settled what a dead one has left                                  |                             |
+ *
+ * To send:                                              To take:
+ *  1. find a bit of the bitmap, clear it                 1. the list "returned" first, then "sent"
+ *  2. CAS the word: FREE -> SENDING, ours, next use      2. load the head and its cell; another lap: the list is empty
+ *  3. the host writes the payload                        3. CAS the word: (in the list) -> TAKEN, ours
+ *  4. CAS the cell at the tail: sent                     4. CAS the head to one more
+ *  5. CAS the tail to one more                           5. the host reads the payload
+ *  6. anyone waiting for messages? then call one         6. CAS the word -> FREE; set its bit of the bitmap
+ *                                                        7. anyone waiting for room? then call one
+ *
+ * To return a message: CAS the word, TAKEN -> RETURNING, next use; then as 4 to 6, with the list "returned".
+ *
+ * A cell counts if the slot still has that use, and was not taken. A slot is in one cell at most that counts, so there are more
+ * cells than are needed. Cells that do not count are passed over: by the head, and then by the tail. If there were so many that
+ * step 4 found no cell (each takes a participant that was stopped before step 4, while others settled), it fails for now.
+ *
+ * If a participant dies:
+ *
+ * | after step     | state                                        | repair                                                 |
+ * | -------------- | -------------------------------------------- | ------------------------------------------------------ |
+ * | send 1         | a free slot without its bit                  | `settle` sets it                                       |
+ * | send 2, 3      | SENDING, and not in the list                 | `settle` frees it: it was not sent                     |
+ * | send 4, 5      | SENDING, and in the list                     | none: it is taken like any other. `settle` makes it    |
+ * |                |                                              | LISTED. Others move the tail on                        |
+ * | take 3, 4, 5   | TAKEN; the head points to it, or beyond      | others move the head on. `settle` returns it, or drops |
+ * |                |                                              | it, as the queue was made                              |
+ * | take 6         | a free slot without its bit                  | `settle` sets it                                       |
+ * | return         | RETURNING, and not in the list               | `settle` returns it                                    |
+ * | send 5, take 6 | nobody was called                            | none: a sleeper looks again within RECHECK_MS          |
+ *
+ * `settle` looks at members whose tokens are not live. It runs when one that waits looks again, and when a function finds that
+ * the header counts more recoveries than at the last time. A false bit of the bitmap is harmless: the CAS of step 2 fails.
+ * Several participants may settle at the same time: each step is one CAS from the state that was seen. A slot belongs to the dead
+ * owner until it is free or in a list, and the owner stays a member until all is settled. So it does not matter if they die, too.
+ *
+ * To settle, one must know whether a slot in SENDING is in a list. Its owner is dead, so no cell gets it any more. One look through
+ * the cells in use makes all those that are there LISTED. What is still SENDING after that is in no cell.
+ *
+ * If a call is cut off and its participant lives on (see `left-over.ts`): the private variable `moving` names the slot that a
+ * function was moving. The next call or the heartbeat settles it. What the host owns between two calls is its own to settle:
+ * it cancels what it has claimed, and returns what it has taken.
+ *
+ * The numbers of uses have 22 bits in a cell, and laps too. A participant that stops between two loads of one call, and goes on
+ * when the slot was used exactly 4 million times, would be mistaken. The CAS of the whole word makes that rarer still.
+ *
+ * Source of the idea: Michael and Scott, "Simple, fast, and practical non-blocking and blocking concurrent queue algorithms",
+ * 1996, for helping the tail on; Nikolaev's SCQ, 2019, for lists of the numbers of slots.
+ */
+import { BUSY, CORRUPT, TOO_LARGE } from "../protocol/errors";
+import {
+  CELL_LAP_MASK,
+  CELL_LAP_SHIFT,
+  CELL_SLOT_MASK,
+  CELL_SLOT_SHIFT,
+  CELL_USE_MASK,
+  FLAG_DEATHS,
+  FLAG_EMPTY,
+  FLAG_FULL,
+  FLAG_WAKE,
+  FLAG_WAKE_ROOM,
+  HEADER_RECOVERIES_OFFSET,
+  MESSAGE_ALIGNMENT,
+  MESSAGE_DELIVERIES_OFFSET,
+  MESSAGE_FREE,
+  MESSAGE_HEADER_BYTES,
+  MESSAGE_LENGTH_OFFSET,
+  MESSAGE_LISTED,
+  MESSAGE_OWNER_SHIFT,
+  MESSAGE_RETURNING,
+  MESSAGE_SENDING,
+  MESSAGE_STATE_MASK,
+  MESSAGE_TAKEN,
+  MESSAGE_USE_SHIFT,
+  QUEUE_CELLS_MIN,
+  QUEUE_DROP,
+  QUEUE_DROPPED_OFFSET,
+  QUEUE_HEAD_OFFSET,
+  QUEUE_HINT_OFFSET,
+  QUEUE_LIST_BYTES,
+  QUEUE_REDELIVERED_OFFSET,
+  QUEUE_SETTLED_OFFSET,
+  QUEUE_TAIL_OFFSET,
+  QUEUE_UNSENT_OFFSET,
+  QUEUE_WAITERS_OFFSET,
+  RESULT_ERRORS,
+} from "../protocol/layout";
+import { QUEUE_CAPACITY_MAX, QUEUE_MESSAGE_BYTES_MAX } from "../protocol/limits";
+import { alignObject, participants, self, selfSlot, waitersBytes } from "./instance";
+import { isShortLive, selfCheck } from "./participants";
+import { numberedToken } from "./token";
+import { waitersAny } from "./waiters";
+import { add64, and32, load32, load64, or32, store32, swap32, swap64 } from "./word";
+
+/** A function gives up after it has lost this many races, and returns BUSY. Each lost race is progress of another participant. */
+const TURNS_MAX = 1024;
+/** What functions of this file return instead of the number of a slot, besides errors. */
+const NONE: u32 = u32.MAX_VALUE;
+/** Another participant has changed the word of the slot before us. */
+const RESULT_LOST: u32 = 1;
+
+const SENT: u32 = 0;
+const RETURNED: u32 = 1;
+
+/** The queue that the functions below work on, and what follows from its parameters. */
+let queue: usize = 0;
+let capacity: u32 = 0;
+let slotBytes: u32 = 0;
+let cellsShift: u32 = 0;
+let bitmap: usize = 0;
+let cells: usize = 0;
+let slots: usize = 0;
+let stride: u32 = 0;
+
+/** The slot that a function is moving, its queue, and whether that function takes it; `movingIn` is 0 when nothing is moving. */
+let movingIn: usize = 0;
+let movingCapacity: u32 = 0;
+let movingBytes: u32 = 0;
+let moving: u32 = 0;
+let takes: bool = false;
+
+// --- where things are ----------------------------------------------------------------------------------------------------
+
+function strideOf(messageBytes: u32): u32 {
+  return (MESSAGE_HEADER_BYTES + messageBytes + (MESSAGE_ALIGNMENT - 1)) & ~(MESSAGE_ALIGNMENT - 1);
+}
+
+/** Power of two: cells of a list. There is one for each message, and one for a cell of each participant that does not count. */
+function shiftOf(count: u32): u32 {
+  return 32 - clz(max(u32(QUEUE_CELLS_MIN), count + participants) - 1);
+}
+
+function membersOf(at: usize): usize {
+  return at + QUEUE_WAITERS_OFFSET + 2 * waitersBytes();
+}
+
+function bitmapOf(at: usize): usize {
+  return membersOf(at) + usize(alignObject(u64(participants) << 2));
+}
+
+function cellsOf(at: usize, count: u32): usize {
+  return bitmapOf(at) + usize(alignObject((u64(count) + 31) >>> 5 << 2));
+}
+
+function slotsOf(at: usize, count: u32): usize {
+  return cellsOf(at, count) + (usize(16) << shiftOf(count));
+}
+
+/** Bytes of the object; 0 when a parameter is not allowed. */
+export function queueBytes(count: u32, messageBytes: u32): u64 {
+  if (count == 0 || count > u32(QUEUE_CAPACITY_MAX)) return 0;
+  if (messageBytes == 0 || messageBytes > u32(QUEUE_MESSAGE_BYTES_MAX)) return 0;
+  return u64(slotsOf(0, count)) + u64(count) * strideOf(messageBytes);
+}
+
+export function queueInitialise(at: usize, count: u32, messageBytes: u32): void {
+  const first = slotsOf(at, count);
+  memory.fill(at, 0, first - at);
+  const step = strideOf(messageBytes);
+  for (let slot: u32 = 0; slot < count; slot++) {
+    memory.fill(first + usize(slot) * step, 0, MESSAGE_HEADER_BYTES);
+    const word = bitmapOf(at) + (slot >>> 5 << 2);
+    store<u32>(word, load<u32>(word) | (1 << (slot & 31)));
+  }
+}
+
+function select(at: usize, count: u32, messageBytes: u32): void {
+  if (at == queue && count == capacity && messageBytes == slotBytes) return;
+  queue = at;
+  capacity = count;
+  slotBytes = messageBytes;
+  cellsShift = shiftOf(count);
+  bitmap = bitmapOf(at);
+  cells = cellsOf(at, count);
+  slots = slotsOf(at, count);
+  stride = strideOf(messageBytes);
+}
+
+function slotAt(slot: u32): usize {
+  return slots + usize(slot) * stride;
+}
+
+/** The number of the slot at an offset that the host got from this file; NONE if there is none at this offset. */
+function slotNumber(at: usize): u32 {
+  const distance = at - slots;
+  const slot = u32(distance / stride);
+  return at >= slots && slot < capacity && distance % stride == 0 ? slot : NONE;
+}
+
+function listAt(list: u32): usize {
+  return queue + list * QUEUE_LIST_BYTES;
+}
+
+function cellAt(list: u32, position: u64): usize {
+  const index = u32(position) & ((1 << cellsShift) - 1);
+  return cells + (usize(list) << (cellsShift + 3)) + (usize(index) << 3);
+}
+
+/** The set of participants that wait for messages. */
+export function queueWaiters(at: usize): usize {
+  return at + QUEUE_WAITERS_OFFSET;
+}
+
+/** The set of participants that wait for room. */
+export function queueWaitersRoom(at: usize): usize {
+  return at + QUEUE_WAITERS_OFFSET + waitersBytes();
+}
+
+// --- words ---------------------------------------------------------------------------------------------------------------
+
+function ours(): u32 {
+  return numberedToken(self, selfSlot);
+}
+
+function ownerIn(word: u64): u32 {
+  return u32(word >> MESSAGE_OWNER_SHIFT);
+}
+
+function stateIn(word: u64): u32 {
+  return u32(word) & MESSAGE_STATE_MASK;
+}
+
+/** The word of a slot with another owner and state: of the same use, or of the next one. */
+function wordWith(word: u64, owner: u32, state: u32, next: bool): u64 {
+  const use = (u32(word) & ~MESSAGE_STATE_MASK) + (u32(next) << MESSAGE_USE_SHIFT);
+  return (u64(owner) << MESSAGE_OWNER_SHIFT) | use | state;
+}
+
+/** What the low bits of a cell have if it counts for the slot with this word. */
+function cellUse(word: u64): u64 {
+  return u64((u32(word) >>> MESSAGE_USE_SHIFT) & CELL_USE_MASK);
+}
+
+function isListable(state: u32): bool {
+  return state == MESSAGE_SENDING || state == MESSAGE_RETURNING || state == MESSAGE_LISTED;
+}
+
+/** The number of the slot in a cell; NONE if it is damaged. */
+function slotIn(cell: u64): u32 {
+  const slot = u32(cell >> CELL_SLOT_SHIFT) & CELL_SLOT_MASK;
+  return slot < capacity ? slot : NONE;
+}
+
+/** The lap of a position, as a filled cell has it. */
+function lapOf(position: u64): u64 {
+  return ((position >> cellsShift) + 1) & CELL_LAP_MASK;
+}
+
+/** Whether a cell counts for the slot with this word: nobody has taken the message yet. */
+function counts(cell: u64, word: u64): bool {
+  return isListable(stateIn(word)) && cellUse(word) == (cell & CELL_USE_MASK);
+}
+
+// --- the two lists ---------------------------------------------------------------------------------------------------------
+
+/** Puts the slot, which has this word, at the end of a list. 0; CORRUPT; or BUSY, and it is not in the list. */
+function put(list: u32, slot: u32, word: u64): u32 {
+  const tailAt = listAt(list) + QUEUE_TAIL_OFFSET;
+  for (let turn = 0; turn < TURNS_MAX; turn++) {
+    const tail = load64(tailAt);
+    const at = cellAt(list, tail);
+    const cell = load64(at);
+    const lap = lapOf(tail);
+    if (cell >> CELL_LAP_SHIFT == lap) {
+      swap64(tailAt, tail, tail + 1); // pairs with the load above: its sender did not get this far
+      continue;
+    }
+    if (cell >> CELL_LAP_SHIFT != ((lap - 1) & CELL_LAP_MASK)) {
+      if (load64(tailAt) == tail) return CORRUPT;
+      continue;
+    }
+    // What the cell had a lap ago must be behind the head, so that nobody looks for it there.
+    const before = tail - (u64(1) << cellsShift);
+    if (tail >> cellsShift != 0 && load64(listAt(list) + QUEUE_HEAD_OFFSET) <= before) {
+      if (!passOver(list, before)) return BUSY;
+      continue;
+    }
+    const filled = (lap << CELL_LAP_SHIFT) | (u64(slot) << CELL_SLOT_SHIFT) | cellUse(word);
+    if (!swap64(at, cell, filled)) continue; // pairs with the load in takeFrom
+    swap64(tailAt, tail, tail + 1); // pairs with the load above
+    return 0;
+  }
+  return BUSY;
+}
+
+/** Moves the head on to behind a position whose message was taken. False when the message is still there. */
+function passOver(list: u32, position: u64): bool {
+  const headAt = listAt(list) + QUEUE_HEAD_OFFSET;
+  const head = load64(headAt);
+  if (head > position) return true;
+  if (head < position) return false;
+  const cell = load64(cellAt(list, position));
+  const slot = slotIn(cell);
+  if (slot == NONE || counts(cell, load64(slotAt(slot)))) return load64(headAt) != head;
+  swap64(headAt, head, head + 1); // pairs with the load in takeFrom
+  return true;
+}
+
+/** Takes the first message of a list. The number of its slot; NONE if the list is empty; BUSY, CORRUPT with `failed` set. */
+function takeFrom(list: u32): u32 {
+  const headAt = listAt(list) + QUEUE_HEAD_OFFSET;
+  for (let turn = 0; turn < TURNS_MAX; turn++) {
+    const head = load64(headAt);
+    const cell = load64(cellAt(list, head));
+    const lap = lapOf(head);
+    if (cell >> CELL_LAP_SHIFT != lap) {
+      if (cell >> CELL_LAP_SHIFT == ((lap - 1) & CELL_LAP_MASK)) return NONE;
+      if (load64(headAt) == head) return fail(CORRUPT);
+      continue;
+    }
+    const slot = slotIn(cell);
+    if (slot == NONE) {
+      if (load64(headAt) == head) return fail(CORRUPT);
+      continue;
+    }
+    const word = load64(slotAt(slot));
+    if (counts(cell, word)) {
+      moves(slot, true);
+      const taken = swap64(slotAt(slot), word, wordWith(word, ours(), MESSAGE_TAKEN, false)); // pairs with the loads of words
+      if (!taken) {
+        movingIn = 0;
+        continue;
+      }
+      swap64(headAt, head, head + 1); // pairs with the load above
+      return slot;
+    }
+    swap64(headAt, head, head + 1); // pairs with the load above: who has taken it did not get this far
+  }
+  return fail(BUSY);
+}
+
+/** The error with which `takeFrom` has returned NONE, or 0. */
+let failed: u32 = 0;
+
+function fail(error: u32): u32 {
+  failed = error;
+  return NONE;
+}
+
+/** Whether a list has the slot with this word, which is not taken. */
+function isListed(list: u32, slot: u32, word: u64): bool {
+  const wanted = (u64(slot) << CELL_SLOT_SHIFT) | cellUse(word);
+  const head = load64(listAt(list) + QUEUE_HEAD_OFFSET);
+  for (let position = head; position < head + (u64(1) << cellsShift); position++) {
+    const cell = load64(cellAt(list, position));
+    if (cell >> CELL_LAP_SHIFT != lapOf(position)) return false;
+    if ((cell & ((u64(1) << CELL_LAP_SHIFT) - 1)) == wanted) return true;
+  }
+  return false;
+}
+
+/** Makes LISTED what a list has of an owner that is dead. */
+function markListed(list: u32, owner: u32): void {
+  const head = load64(listAt(list) + QUEUE_HEAD_OFFSET);
+  for (let position = head; position < head + (u64(1) << cellsShift); position++) {
+    const cell = load64(cellAt(list, position));
+    if (cell >> CELL_LAP_SHIFT != lapOf(position)) return;
+    const slot = slotIn(cell);
+    if (slot == NONE) return;
+    const word = load64(slotAt(slot));
+    if (ownerIn(word) != owner || !counts(cell, word)) continue;
+    swap64(slotAt(slot), word, wordWith(word, 0, MESSAGE_LISTED, false)); // pairs with the loads of words
+  }
+}
+
+// --- free slots ------------------------------------------------------------------------------------------------------------
+
+function setFree(slot: u32): void {
+  or32(bitmap + (slot >>> 5 << 2), 1 << (slot & 31)); // pairs with the load in claimSlot
+}
+
+/** Sets the bit of a free slot that has none. */
+function restoreBit(slot: u32): void {
+  if ((load32(bitmap + (slot >>> 5 << 2)) & (1 << (slot & 31))) == 0) setFree(slot);
+}
+
+/** Frees a slot if it has this word. Whether it did. */
+function free(slot: u32, word: u64): bool {
+  moves(slot, false);
+  const freed = swap64(slotAt(slot), word, wordWith(word, 0, MESSAGE_FREE, false)); // pairs with the load in claimSlot
+  if (freed) setFree(slot);
+  movingIn = 0;
+  return freed;
+}
+
+/** Claims a free slot: SENDING, ours. NONE when there is none. */
+function claimSlot(): u32 {
+  const words = (capacity + 31) >>> 5;
+  const start = load<u32>(queue + QUEUE_HINT_OFFSET) % words;
+  for (let step: u32 = 0; step < words; step++) {
+    const index = (start + step) % words;
+    const at = bitmap + (index << 2);
+    for (let bits = load32(at); bits != 0; ) {
+      // Participants begin at different bits, so that they meet less often.
+      const above = bits & (u32(-1) << (selfSlot & 31));
+      const bit: u32 = 1 << ctz(above != 0 ? above : bits);
+      bits ^= bit;
+      const slot = (index << 5) | ctz(bit);
+      if (slot >= capacity) continue;
+      moves(slot, false);
+      if ((and32(at, ~bit) & bit) == 0) continue; // another participant was faster
+      const word = load64(slotAt(slot));
+      if (stateIn(word) != MESSAGE_FREE) continue;
+      if (!swap64(slotAt(slot), word, wordWith(word, ours(), MESSAGE_SENDING, true))) continue; // pairs with the load above
+      if (step != 0) store<u32>(queue + QUEUE_HINT_OFFSET, index);
+      return slot;
+    }
+  }
+  movingIn = 0;
+  return NONE;
+}
+
+// --- what the dead have left, and what was cut off ---------------------------------------------------------------------------
+
+function moves(slot: u32, taking: bool): void {
+  moving = slot;
+  takes = taking;
+  movingCapacity = capacity;
+  movingBytes = slotBytes;
+  movingIn = queue;
+}
+
+/** Settles the call of this participant that was cut off, if one was. */
+export function settleQueue(): void {
+  if (movingIn == 0) return;
+  select(movingIn, movingCapacity, movingBytes);
+  const word = load64(slotAt(moving));
+  const state = stateIn(word);
+  if (state == MESSAGE_FREE) restoreBit(moving);
+  else if (ownerIn(word) == ours()) settleOwn(word, state);
+  movingIn = 0;
+}
+
+function settleOwn(word: u64, state: u32): void {
+  if (state == MESSAGE_SENDING && !isListed(SENT, moving, word)) free(moving, word);
+  else if (state == MESSAGE_RETURNING && !isListed(RETURNED, moving, word)) put(RETURNED, moving, word);
+  else if (state == MESSAGE_TAKEN && takes) putBack(moving, word, ours());
+}
+
+/**
+ * Returns a message that has this word; it belongs to that owner until it is in the list. 0; BUSY; CORRUPT; or RESULT_LOST when
+ * somebody else has changed the word.
+ */
+function putBack(slot: u32, word: u64, owner: u32): u32 {
+  const next = wordWith(word, owner, MESSAGE_RETURNING, true);
+  if (!swap64(slotAt(slot), word, next)) return RESULT_LOST; // pairs with the loads of words
+  return put(RETURNED, slot, next);
+}
+
+/** Settles what an owner has left that is dead, or that is about to leave. FLAG_WAKE, FLAG_WAKE_ROOM; or BUSY, CORRUPT. */
+function settleOwner(owner: u32, drops: bool): u32 {
+  markListed(SENT, owner);
+  markListed(RETURNED, owner);
+  let flags: u32 = 0;
+  for (let slot: u32 = 0; slot < capacity; slot++) {
+    const word = load64(slotAt(slot));
+    const state = stateIn(word);
+    if (state == MESSAGE_FREE) restoreBit(slot);
+    if (state == MESSAGE_FREE || ownerIn(word) != owner) continue;
+    if (state == MESSAGE_SENDING || (state == MESSAGE_TAKEN && drops)) {
+      if (!free(slot, word)) continue;
+      add64(queue + (state == MESSAGE_SENDING ? QUEUE_UNSENT_OFFSET : QUEUE_DROPPED_OFFSET), 1);
+      flags |= FLAG_WAKE_ROOM;
+    } else if (state == MESSAGE_TAKEN || state == MESSAGE_RETURNING) {
+      const result = putBack(slot, word, owner);
+      if (result == RESULT_LOST) continue;
+      if (result != 0) return result;
+      if (owner != ours() && state == MESSAGE_TAKEN) add64(queue + QUEUE_REDELIVERED_OFFSET, 1);
+      flags |= FLAG_WAKE;
+    }
+  }
+  return flags;
+}
+
+/** FLAG_DEATHS when a participant was found dead since claims were settled. */
+function deaths(): u32 {
+  return load32(HEADER_RECOVERIES_OFFSET) != load32(queue + QUEUE_SETTLED_OFFSET) ? FLAG_DEATHS : 0;
+}
+
+/** Begins a call: settles one of ours that was cut off, and looks at this queue. 0 or EVICTED. */
+function enter(at: usize, count: u32, messageBytes: u32): u32 {
+  const removed = selfCheck();
+  if (removed != 0) return removed;
+  settleQueue();
+  select(at, count, messageBytes);
+  return 0;
+}
+
+/** Says that we may own slots. False while the word still names who had our slot of the participants before: settle that first. */
+function becomeMember(): bool {
+  const member = membersOf(queue) + (selfSlot << 2);
+  const known = load32(member);
+  return known == ours() || (known == 0 && swap32(member, 0, ours())); // pairs with the load in queueSettle
+}
+
+/**
+ * Settles what the dead have left: what they had taken is returned, or dropped as the queue was made. Returns FLAG_WAKE when
+ * all that wait for messages must be woken, FLAG_WAKE_ROOM when all that wait for room must; or BUSY: call it again; CORRUPT;
+ * EVICTED.
+ */
+export function queueSettle(at: usize, count: u32, messageBytes: u32, policy: u32): u32 {
+  const removed = enter(at, count, messageBytes);
+  if (removed != 0) return removed;
+  const recoveries = load32(HEADER_RECOVERIES_OFFSET);
+  let flags: u32 = 0;
+  for (let index: u32 = 0; index < participants; index++) {
+    const member = membersOf(queue) + (index << 2);
+    const token = load32(member);
+    if (token == 0 || isShortLive(token)) continue;
+    const result = settleOwner(token, policy == QUEUE_DROP);
+    if (result >= u32(RESULT_ERRORS)) return result;
+    flags |= result;
+    swap32(member, token, 0); // pairs with the load in becomeMember
+  }
+  store32(queue + QUEUE_SETTLED_OFFSET, recoveries); // pairs with the load in deaths
+  return flags;
+}
+
+/** Returns what this participant has taken, and what it has claimed, before it leaves. As `queueSettle`. */
+export function queueLeave(at: usize, count: u32, messageBytes: u32): u32 {
+  const removed = enter(at, count, messageBytes);
+  if (removed != 0) return removed;
+  const member = membersOf(queue) + (selfSlot << 2);
+  if (load32(member) != ours()) return 0;
+  const result = settleOwner(ours(), false);
+  if (result < u32(RESULT_ERRORS)) store32(member, 0); // pairs with the load in becomeMember
+  return result;
+}
+
+// --- producers -------------------------------------------------------------------------------------------------------------
+
+/**
+ * Claims a slot. Returns its offset (the payload follows the header); FLAG_FULL when there is none now, with FLAG_DEATHS when
+ * `queueSettle` may find one; or EVICTED.
+ */
+export function queueClaim(at: usize, count: u32, messageBytes: u32): u32 {
+  const removed = enter(at, count, messageBytes);
+  if (removed != 0) return removed;
+  if (!becomeMember()) return FLAG_FULL | FLAG_DEATHS;
+  const slot = claimSlot();
+  movingIn = 0;
+  return slot == NONE ? FLAG_FULL | deaths() : u32(slotAt(slot));
+}
+
+/** The word of a slot that we own in this state; 0 if there is no such slot. */
+function own(offset: usize, state: u32): u64 {
+  if (slotNumber(offset) == NONE) return 0;
+  const word = load64(offset);
+  return ownerIn(word) == ours() && stateIn(word) == state ? word : 0;
+}
+
+/**
+ * Sends the message whose payload of `length` bytes stands in the slot at `offset`. Returns 0, or FLAG_WAKE: one that waits for
+ * messages must be called; or EVICTED, TOO_LARGE, CORRUPT; or BUSY: call it again, or cancel it.
+ */
+export function queueSend(at: usize, count: u32, messageBytes: u32, offset: usize, length: u32): u32 {
+  const removed = enter(at, count, messageBytes);
+  if (removed != 0) return removed;
+  if (length > messageBytes) return TOO_LARGE;
+  const word = own(offset, MESSAGE_SENDING);
+  if (word == 0) return CORRUPT;
+  store<u32>(offset + MESSAGE_LENGTH_OFFSET, length);
+  store<u32>(offset + MESSAGE_DELIVERIES_OFFSET, 0);
+  const slot = slotNumber(offset);
+  moves(slot, false);
+  const result = put(SENT, slot, word);
+  movingIn = 0;
+  if (result != 0) return result;
+  return waitersAny(queueWaiters(queue)) ? FLAG_WAKE : 0;
+}
+
+/** Frees a slot that we have claimed, unless it was sent. 0, FLAG_WAKE_ROOM: one that waits for room must be called; EVICTED. */
+export function queueCancel(at: usize, count: u32, messageBytes: u32, offset: usize): u32 {
+  const removed = enter(at, count, messageBytes);
+  if (removed != 0) return removed;
+  const word = own(offset, MESSAGE_SENDING);
+  if (word == 0 || isListed(SENT, slotNumber(offset), word)) return 0;
+  free(slotNumber(offset), word);
+  return waitersAny(queueWaitersRoom(queue)) ? FLAG_WAKE_ROOM : 0;
+}
+
+// --- consumers -------------------------------------------------------------------------------------------------------------
+
+/**
+ * Takes the next message. Returns the offset of its slot; FLAG_EMPTY when there is none, with FLAG_DEATHS when `queueSettle` must
+ * be called first; or EVICTED, CORRUPT; or BUSY: call it again. The host keeps the low half of the word of the slot, which says
+ * which message it is.
+ */
+export function queueTake(at: usize, count: u32, messageBytes: u32): u32 {
+  const removed = enter(at, count, messageBytes);
+  if (removed != 0) return removed;
+  const died = becomeMember() ? deaths() : u32(FLAG_DEATHS);
+  if (died != 0) return FLAG_EMPTY | died;
+  failed = 0;
+  let slot = takeFrom(RETURNED);
+  if (slot == NONE && failed == 0) slot = takeFrom(SENT);
+  if (slot == NONE) return failed != 0 ? failed : u32(FLAG_EMPTY);
+  const taken = slotAt(slot);
+  store<u32>(taken + MESSAGE_DELIVERIES_OFFSET, load<u32>(taken + MESSAGE_DELIVERIES_OFFSET) + 1);
+  movingIn = 0;
+  return u32(taken);
+}
+
+/** The word of a message that we have taken, if it is still that one; else 0. */
+function ownTaken(offset: usize, held: u32): u64 {
+  const word = own(offset, MESSAGE_TAKEN);
+  return u32(word) == held ? word : 0;
+}
+
+/**
+ * Frees the slot of a message that was taken. `held`: the low half of the word of the slot since then. 0, or FLAG_WAKE_ROOM: one
+ * that waits for room must be called; or EVICTED, CORRUPT.
+ */
+export function queueDone(at: usize, count: u32, messageBytes: u32, offset: usize, held: u32): u32 {
+  const removed = enter(at, count, messageBytes);
+  if (removed != 0) return removed;
+  const word = ownTaken(offset, held);
+  if (word == 0 || !free(slotNumber(offset), word)) return CORRUPT;
+  return waitersAny(queueWaitersRoom(queue)) ? FLAG_WAKE_ROOM : 0;
+}
+
+/** Returns a message that was taken: it is the next one, behind others that were returned. 0, FLAG_WAKE; EVICTED, CORRUPT. */
+export function queueGiveBack(at: usize, count: u32, messageBytes: u32, offset: usize, held: u32): u32 {
+  const removed = enter(at, count, messageBytes);
+  if (removed != 0) return removed;
+  const word = ownTaken(offset, held);
+  if (word == 0) return CORRUPT;
+  moves(slotNumber(offset), false);
+  // BUSY: it stays ours, in RETURNING, and the next call of ours settles it.
+  const result = putBack(slotNumber(offset), word, ours());
+  if (result != BUSY) movingIn = 0;
+  if (result == CORRUPT || result == RESULT_LOST) return CORRUPT;
+  return waitersAny(queueWaiters(queue)) ? FLAG_WAKE : 0;
+}
+
+/** The offset of the next slot, from that number on, whose message was taken and is not done; 0 if there is none. */
+export function queueHeld(at: usize, count: u32, messageBytes: u32, from: u32): u32 {
+  select(at, count, messageBytes);
+  for (let slot = from; slot < count; slot++) {
+    if (stateIn(load64(slotAt(slot))) == MESSAGE_TAKEN) return u32(slotAt(slot));
+  }
+  return 0;
+}

@@ -29,7 +29,7 @@ import {
   waitSync,
 } from "../wait/wait.js";
 import { checkHandle, RingCursor } from "./cursor.js";
-import { EndPart, type RingGeometry, ringCloseConsumer, takeEnd } from "./end.js";
+import { checkOtherEnd, EndPart, type RingGeometry, ringCloseConsumer, takeEnd } from "./end.js";
 import { consumerUnusable, producerDied, receivesWait } from "./errors.js";
 import { lengthsInto, slabInto } from "./packed.js";
 import type { FieldsOf } from "./payload.js";
@@ -270,7 +270,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    *
    * @param options how long to wait
    * @returns as `peek`
-   * @throws {IsthmusError} BUSY while another call of this consumer waits; otherwise as `peek`
+   * @throws {IsthmusError} BUSY while another call of this consumer waits; DEADLOCK as `receiveSync`; otherwise as `peek`
    */
   peekSync(options?: WaitSyncOptions): RingRecord<F> | undefined {
     return this.#waitSync(() => this.#peek(), undefined, waitingSync(options));
@@ -295,7 +295,8 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    *
    * @param options how long to wait
    * @returns as `receive`
-   * @throws {IsthmusError} BUSY while another call of this consumer waits; otherwise as `receive`
+   * @throws {IsthmusError} BUSY while another call of this consumer waits; DEADLOCK when it would wait without a `timeoutMs` and
+   *   this thread holds the producer's end, too; otherwise as `receive`
    */
   receiveSync(options?: WaitSyncOptions): T | undefined {
     return this.#waitSync(() => this.#take(), undefined, waitingSync(options));
@@ -323,7 +324,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    * @param options how long to wait
    * @returns as `receiveInto`
    * @throws {TypeError | RangeError} as `tryReceiveInto`
-   * @throws {IsthmusError} BUSY while another call of this consumer waits; otherwise as `receive`
+   * @throws {IsthmusError} BUSY while another call of this consumer waits; DEADLOCK as `receiveSync`; otherwise as `receive`
    */
   receiveIntoSync(target: Uint8Array, options?: WaitSyncOptions): number | undefined {
     this.#cursor.record.aim(target);
@@ -372,6 +373,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
         if (this.#endWasDeath) throw producerDied(this.#geometry);
         return atEnd;
       },
+      checkBlocking: () => checkOtherEnd(this.#lease.attachment, "producer", this.#geometry),
       recheck: () => {
         if (this.#core.ringProducerState(this.#ring) === END_LIVE) this.#lease.attachment.markSuspectDead();
       },
@@ -396,6 +398,10 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   /**
    * Calls a function for every record that is there now, in place. It releases the records in batches, or one by one if the
    * consumer acknowledges each.
+   *
+   * Inside the function, all other calls that would take a record of this consumer get BUSY. `close`, of the consumer or of the
+   * segment, ends the drain: the current record counts as handled here, but it is not acknowledged, so it is the first record of
+   * the next consumer.
    *
    * @param handle gets a record that is valid during the call; if it throws, that record stays in the ring
    * @param given at most how many records
@@ -460,7 +466,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    * @returns as `drain`
    * @throws {TypeError} as `tryDrain`
    * @throws what the function throws
-   * @throws {IsthmusError} BUSY while another call of this consumer waits; otherwise as `receive`
+   * @throws {IsthmusError} BUSY while another call of this consumer waits; DEADLOCK as `receiveSync`; otherwise as `receive`
    */
   drainSync(handle: (record: RingRecord<F>) => void, given?: DrainSyncOptions): number {
     checkHandle(handle);
@@ -468,7 +474,9 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     const limit = limitOf(given ?? {});
     if (limit === 0) this.#usable();
     if (limit === 0) return 0;
-    return this.#waitSync(() => this.#drain(handle, limit) || undefined, 0, how);
+    // The function runs when the thread does not block any more: it may block itself, or end what is waited for.
+    const some = this.#waitSync(() => this.#cursor.next() || undefined, false, how);
+    return some ? this.#drain(handle, limit) : 0;
   }
 
   /**
@@ -518,7 +526,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    * @param options how long to wait
    * @returns as `drainInto`
    * @throws {TypeError | RangeError} as `tryDrainInto`
-   * @throws {IsthmusError} BUSY while another call of this consumer waits; otherwise as `receive`
+   * @throws {IsthmusError} BUSY while another call of this consumer waits; DEADLOCK as `receiveSync`; otherwise as `receive`
    */
   drainIntoSync(slab: Uint8Array, lengths: Uint32Array, options?: WaitSyncOptions): number {
     const into = slabInto(slab);

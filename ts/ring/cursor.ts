@@ -231,6 +231,7 @@ export class RingCursor {
     const u32 = this.#u32;
     const { record } = this;
     const waiting = this.#waiting;
+    const slotWord = this.#slotWord;
     const end = this.#end;
     const before = this.#records;
     const count = Math.min(most, this.#most - before);
@@ -247,6 +248,7 @@ export class RingCursor {
       this.#records = before + walked;
       // As in `#step`, whose fields are variables here.
       if (walked >= count || at >= end || u32[waiting] !== 0) return walked;
+      if (stateOf(u32[slotWord]) !== SLOT_LIVE) return walked;
       length = u32[at >>> 2];
       if (length > end - at - RECORD_HEADER_BYTES || u32[(at >>> 2) + 1] !== RECORD_DATA) return walked;
       if (this.#valueBytes !== 0 && length !== this.#valueBytes) return walked;

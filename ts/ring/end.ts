@@ -100,6 +100,7 @@ export function endAwaited<T>(
       if (isError(at)) throw attachFailed(end, geometry, at, ringAdvice(at));
       return make(at);
     },
+    checkBlocking: () => checkOtherEnd(attachment, end, geometry),
     recheck: () => {
       const { ring } = geometry;
       const state = end === "producer" ? core.ringProducerState(ring) : core.ringConsumerState(ring);
@@ -108,18 +109,34 @@ export function endAwaited<T>(
   };
 }
 
+/** The slot of the live participant that holds an end; undefined when no live one does. */
+function holderOf({ core, u32 }: Attachment, end: EndName, { ring }: RingGeometry): number | undefined {
+  const state = end === "producer" ? core.ringProducerState(ring) : core.ringConsumerState(ring);
+  if (state !== END_LIVE) return undefined;
+  const at = ring + (end === "producer" ? RING_PRODUCER_OFFSET : RING_CONSUMER_OFFSET);
+  return slotOf(u32[at >>> 2]);
+}
+
 /**
  * Throws if a blocked thread would wait for an end that its own opener holds, because a blocked thread could not give it back.
  */
-export function checkOwnEnd(attachment: Attachment, end: EndName, { ring, name }: RingGeometry): void {
-  const state =
-    end === "producer" ? attachment.core.ringProducerState(ring) : attachment.core.ringConsumerState(ring);
-  if (state !== END_LIVE) return;
-  const at = ring + (end === "producer" ? RING_PRODUCER_OFFSET : RING_CONSUMER_OFFSET);
-  if (slotOf(attachment.u32[at >>> 2]) !== attachment.slot) return;
+export function checkOwnEnd(attachment: Attachment, end: EndName, geometry: RingGeometry): void {
+  if (holderOf(attachment, end, geometry) !== attachment.slot) return;
   throw new IsthmusError(
     "DEADLOCK",
-    `this opener itself holds the ${end}'s end of ring "${name}"; close it first, or wait with the form that does not block`,
+    `this opener itself holds the ${end}'s end of ring "${geometry.name}"; close it first, or wait with the form that ` +
+      "does not block",
+  );
+}
+
+/** Throws if only this thread could do what a call waits for that blocks it: the thread itself holds that end. */
+export function checkOtherEnd(attachment: Attachment, end: EndName, geometry: RingGeometry): void {
+  const holder = holderOf(attachment, end, geometry);
+  if (holder === undefined || !attachment.isOfThisThread(holder)) return;
+  throw new IsthmusError(
+    "DEADLOCK",
+    `this thread would wait for itself: it also holds the ${end}'s end of ring "${geometry.name}"; wait with the form ` +
+      "that does not block, or give a timeoutMs",
   );
 }
 

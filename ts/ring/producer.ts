@@ -31,7 +31,14 @@ import {
   waitSync,
 } from "../wait/wait.js";
 import { Claim } from "./claim.js";
-import { EndPart, type RingGeometry, ringAbandonProducer, ringCloseProducer, takeEnd } from "./end.js";
+import {
+  checkOtherEnd,
+  EndPart,
+  type RingGeometry,
+  ringAbandonProducer,
+  ringCloseProducer,
+  takeEnd,
+} from "./end.js";
 import { checkFits, consumerDied, producerUnusable, sendFailed, sendsWait, sentInPart } from "./errors.js";
 import { RingHead } from "./head.js";
 import { isLengths, lengthsOf } from "./packed.js";
@@ -190,7 +197,8 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
    *
    * @param bytes the payload, as for `trySend`
    * @param options how long to wait
-   * @throws {IsthmusError} BUSY while another call of this producer waits; otherwise as `send`
+   * @throws {IsthmusError} BUSY while another call of this producer waits; DEADLOCK when it would wait without a `timeoutMs` and
+   *   this thread holds the consumer's end, too; otherwise as `send`
    */
   sendSync(bytes: T, options?: WaitSyncOptions): void {
     const payload = this.#payload(bytes);
@@ -226,6 +234,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
         if (value === NOT_YET) this.#checkConsumer();
         return value;
       },
+      checkBlocking: () => checkOtherEnd(this.attachment, "consumer", this.#geometry),
       recheck: () => {
         if (this.#core.ringConsumerState(this.#ring) === END_LIVE) this.attachment.markSuspectDead();
       },
@@ -294,7 +303,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
    *
    * @param arrayOfBytes the payloads, each as for `trySend`
    * @param options how long to wait, and an object that receives the number sent
-   * @throws {IsthmusError} BUSY while another call of this producer waits; otherwise as `sendMany`
+   * @throws {IsthmusError} BUSY while another call of this producer waits; DEADLOCK as `sendSync`; otherwise as `sendMany`
    */
   sendManySync(arrayOfBytes: readonly T[], options?: SendManySyncOptions): void {
     const payloads = this.#payloads(arrayOfBytes);
@@ -386,7 +395,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
    * @param lengths as for `trySendPacked`
    * @param options how long to wait, and an object that says how many were sent
    * @throws {TypeError | RangeError} when the arguments are no such arrays; nothing is sent
-   * @throws {IsthmusError} BUSY while another call of this producer waits; otherwise as `sendMany`
+   * @throws {IsthmusError} BUSY while another call of this producer waits; DEADLOCK as `sendSync`; otherwise as `sendMany`
    */
   sendPackedSync(
     slab: Uint8Array,
@@ -473,7 +482,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
    * @param options how long to wait
    * @returns the claim
    * @throws {TypeError | RangeError} when the length is no such number
-   * @throws {IsthmusError} BUSY while another call of this producer waits; otherwise as `send`
+   * @throws {IsthmusError} BUSY while another call of this producer waits; DEADLOCK as `sendSync`; otherwise as `send`
    */
   claimSync(length?: number, options?: WaitSyncOptions): Claim<F> {
     const bytes = this.#claimBytes(length);

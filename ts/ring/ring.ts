@@ -167,7 +167,8 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
    *
    * @param options how long to wait
    * @returns the end, as `producer`
-   * @throws {IsthmusError} DEADLOCK when this opener itself holds the end; otherwise as `waitForProducer`
+   * @throws {IsthmusError} DEADLOCK when this opener itself holds the end, or, without a `timeoutMs`, another
+   *   opener of this thread does; otherwise as `waitForProducer`
    */
   waitForProducerSync(options?: WaitSyncOptions): Producer<SentOf<T, F>, F> {
     const how = waitingSync(options);
@@ -219,7 +220,8 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
    *
    * @param given when records are acknowledged, and how long to wait
    * @returns the end, as `consumer`
-   * @throws {IsthmusError} DEADLOCK when this opener itself holds the end; otherwise as `waitForConsumer`
+   * @throws {IsthmusError} DEADLOCK when this opener itself holds the end, or, without a `timeoutMs`, another
+   *   opener of this thread does; otherwise as `waitForConsumer`
    */
   waitForConsumerSync(given?: ConsumerOptions & WaitSyncOptions): Consumer<T, F> {
     const how = waitingSync(given, ["acknowledge"]);

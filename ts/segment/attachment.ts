@@ -362,6 +362,15 @@ export class Attachment {
     }
   }
 
+  /** Whether the participant in a slot is this opener, or another one of this thread: a blocked thread would wait for itself. */
+  isOfThisThread(slot: number): boolean {
+    if (slot === this.slot) return true;
+    for (const other of open) {
+      if (other.slot === slot && this.#isSame(other)) return true;
+    }
+    return false;
+  }
+
   /** Whether another attachment maps the same memory. */
   #isSame(other: Attachment): boolean {
     return other.bytes === this.bytes && !other.evicted && other.liesUnder(this.u8.buffer);

@@ -51,6 +51,7 @@ function block<T>(attachment: Attachment, condition: Condition<T>, timeoutMs: nu
   let value = condition.attempt();
   if (value !== NOT_YET) return value;
   if (timeoutMs === 0) throw timedOut(condition.what, timeoutMs);
+  if (timeoutMs === Infinity) condition.checkBlocking?.();
   value = spin(condition);
   if (value !== NOT_YET) return value;
   return attachment.readOnly ? poll(condition, timeoutMs) : sleep(attachment, condition, timeoutMs);

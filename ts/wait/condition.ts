@@ -33,6 +33,11 @@ export interface Condition<T> {
    * sleeps without arming, because no notifier wakes it. The code that removes the obstacle calls `lookAtFirst`.
    */
   blocked?(): boolean;
+  /**
+   * Throws DEADLOCK when nobody but the calling thread could change anything. Called before the thread blocks without a timeout,
+   * after an attempt that gave nothing.
+   */
+  checkBlocking?(): void;
   /** Asks the kernel whether the peer has died. Called every RECHECK_MS. */
   recheck(): void;
   /** A number that changes with the object. While it stays the same, every attempt gives the same result. */

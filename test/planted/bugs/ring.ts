@@ -52,6 +52,30 @@ export const BUGS: Bug[] = [
     "this.#ends",
     "ts/ring/loops",
   ),
+  consumer(
+    "a thread that holds both ends blocks for a record for ever",
+    'checkBlocking: () => checkOtherEnd(this.#lease.attachment, "producer", this.#geometry),',
+    "",
+    "ts/ring/drain-calls",
+  ),
+  consumer(
+    "the function of a drain runs while its thread counts as blocked",
+    "const some = this.#waitSync(() => this.#cursor.next() || undefined, false, how);",
+    "const some = this.#waitSync(() => this.#drain(handle, limit) || undefined, false, how);",
+    "ts/wait/ends",
+  ),
+  cursor(
+    "a participant that was removed inside drain is handed all of the stretch",
+    "if (stateOf(u32[slotWord]) !== SLOT_LIVE) return walked;",
+    "",
+    "ts/ring/drain-calls",
+  ),
+  cursor(
+    "a consumer that is closed inside drain goes on",
+    "if (this.closed) return walked;",
+    "",
+    "ts/ring/drain-calls",
+  ),
   cursor(
     "a large record counts as consumed when it is received, also when each is acknowledged",
     "each ? Number.POSITIVE_INFINITY : geometry",
@@ -138,8 +162,8 @@ export const BUGS: Bug[] = [
   ),
   end(
     "an opener waits for its own end",
-    "if (slotOf(attachment.u32[at >>> 2]) !== attachment.slot) return;",
-    "if (at > 0) return;",
+    "if (holderOf(attachment, end, geometry) !== attachment.slot) return;",
+    "if (attachment.slot >= 0) return;",
     "ts/ring/waiting-ends",
   ),
   holders(

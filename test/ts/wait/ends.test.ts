@@ -77,6 +77,22 @@ test("a wait that blocks and ends with an error leaves no bit", async () => {
   segment.unlink();
 });
 
+test("a function of a drain that blocks, after the drain has blocked itself, leaves no bit", async () => {
+  using segment = Segment.create(segmentName("armed"), { bytes: MiB });
+  const child = await Agent.start(node, ACTIONS);
+  await child.call("open", segment.name);
+  const producer = segment.ring("r", { bytes: 4 * KiB }).producer();
+  const waiters = objectOffset(segment.name, "r") + RING_WAITERS_OFFSET + WAITERS_WORDS_OFFSET;
+  const armed = (): boolean => peek32(segment.name, waiters) !== 0;
+  const draining = child.call("drainSync", segment.name);
+  await until("the child sleeps", armed);
+  producer.trySend(new Uint8Array(1));
+  assert.is(await within("the drain", draining), "TIMED_OUT");
+  assert.not(armed(), "armed for nobody");
+  await child.end();
+  segment.unlink();
+});
+
 test("closing the segment ends a wait in each state: awake, asleep, queued, due for the next turn", async () => {
   const states: Record<string, (segment: Segment) => Promise<void>> = {
     awake: async () => {},

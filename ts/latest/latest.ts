@@ -11,9 +11,8 @@ import { checkMade, type Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
 import type { Codec } from "../struct/codecs.js";
 import { type Fields, type Struct, type StructInput, type StructValue, structOf } from "../struct/struct.js";
-import { Queue } from "../wait/queue.js";
 import { retryFor } from "../wait/retry.js";
-import { type Condition, NOT_YET, type QueuedWait, wait, waitSync } from "../wait/wait.js";
+import { type Condition, NOT_YET, wait, waitSync } from "../wait/wait.js";
 import { type ClaimedSlot, LatestClaim, settleClaim } from "./claim.js";
 import { LatestValues } from "./values.js";
 
@@ -73,8 +72,6 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   /** How often the private buffer `#own` was filled. */
   #copies = 0;
   #seen = 0;
-  /** Calls of `next` that wait. Each value goes to the first of them. */
-  readonly #queue = new Queue<QueuedWait>();
 
   /** @internal */
   constructor(lease: Lease, name: string, layout: Struct<F>) {
@@ -393,15 +390,15 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     return this.#lease.attachment.core.latestVersion(this.#offset);
   }
 
-  /** Waits for a value with another version than `seen` returns. */
-  #newer(seen: () => number): Condition<StructValue<F>> {
+  /** Waits for a value with another version than the caller has seen. */
+  #newer(seen: number): Condition<StructValue<F>> {
     const { attachment } = this.#lease;
     return {
       what: `waiting for a value of "${this.name}"`,
       waiters: attachment.core.latestWaiters(this.#offset) >>> 0,
       version: () => attachment.core.latestVersion(this.#offset),
       attempt: () => {
-        if (attachment.core.latestVersion(this.#offset) === seen()) return NOT_YET;
+        if (attachment.core.latestVersion(this.#offset) === seen) return NOT_YET;
         return this.read() ?? NOT_YET;
       },
       recheck: () => {},
@@ -409,7 +406,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   /**
-   * Reads the newest value, if this object has not returned it before.
+   * Reads the newest value, if this object has not returned it before, by whatever call or loop.
    *
    * @returns undefined when there is no newer one
    * @throws {IsthmusError} as `read`
@@ -419,7 +416,9 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   /**
-   * Waits for a value that this object has not returned before, and reads the newest one. Values in between are skipped.
+   * Waits for a value that this object had not returned when the call was made, and reads the newest one. Values in between are
+   * skipped. Each waiting call gets the newest value, also if several calls of one object wait: they do not take values from each
+   * other. Tasks that each need every newer value use a loop each, see `values`, or an object each.
    *
    * @param options how long to wait, and a signal that ends it
    * @returns the value
@@ -429,9 +428,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   async next(options?: WaitOptions): Promise<StructValue<F>> {
     const how = waiting(options);
     this.#lease.attachment.check(false);
-    const condition = this.#newer(() => this.#seen);
-    condition.queue = this.#queue;
-    return wait(this.#lease.attachment, condition, how);
+    return wait(this.#lease.attachment, this.#newer(this.#seen), how);
   }
 
   /**
@@ -444,11 +441,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   nextSync(options?: WaitSyncOptions): StructValue<F> {
     const how = waitingSync(options);
     this.#lease.attachment.check(false);
-    return waitSync(
-      this.#lease.attachment,
-      this.#newer(() => this.#seen),
-      how,
-    );
+    return waitSync(this.#lease.attachment, this.#newer(this.#seen), how);
   }
 
   /**
@@ -463,7 +456,7 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
     const how = waiting(options);
     let given = 0;
     const newer = (): Condition<StructValue<F>> => {
-      const condition = this.#newer(() => given);
+      const condition = this.#newer(given);
       const { attempt } = condition;
       condition.attempt = () => {
         const value = attempt();

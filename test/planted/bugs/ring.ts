@@ -262,6 +262,12 @@ export const BUGS: Bug[] = [
     "ts/ring/ring",
   ),
   latest(
+    "a call of next misses the value that another one was given",
+    "=== seen) return NOT_YET",
+    "=== this.#seen) return NOT_YET",
+    "ts/latest/values",
+  ),
+  latest(
     "a reader that gives up leaves its pin",
     "}\n    core.latestValidate(this.#offset, this.#pin);",
     "}\n    void core;",

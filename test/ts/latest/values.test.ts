@@ -111,4 +111,71 @@ test("calls of next in advance are answered in their order, one value each", asy
   segment.close();
 });
 
+/** Lets what waits fall asleep. */
+async function asleep(): Promise<void> {
+  for (let turn = 0; turn < 64; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+for (const state of ["awake", "asleep"]) {
+  test(`calls of next that wait, ${state}, of one object or of two, beside a loop, each get the newest value`, async () => {
+    const { segment, latest, writer } = opened();
+    const other = segment.latest("latest", Frame);
+    writer.write({ id: 1 });
+    assert.equal(latest.read(), { id: 1 });
+    const looped: number[] = [];
+    const loop = (async () => {
+      for await (const { id } of latest) {
+        looped.push(id);
+        if (id === 3) return;
+      }
+    })();
+    assert.equal(await within("a value that this object has not read", other.next()), { id: 1 });
+    const waiting = [latest.next(), latest.next({ timeoutMs: 1e6 }), other.next(), latest.next()];
+    if (state === "asleep") await asleep();
+    for (const id of [2, 3]) writer.write({ id });
+    // A call that was made before goes on to count from what had been read then.
+    assert.equal(latest.read(), { id: 3 });
+    assert.equal(await within("all", Promise.all(waiting)), Array(4).fill({ id: 3 }));
+    await within("the loop", loop);
+    assert.equal(looped.at(-1), 3);
+    const later = latest.next();
+    await asleep();
+    writer.write({ id: 4 });
+    assert.equal(await within("a later call", later), { id: 4 });
+    segment.close();
+  });
+}
+
+test("one call of next that gives up, or waits longer, leaves the others what they wait for", async () => {
+  const { segment, latest, writer } = opened();
+  const controller = new AbortController();
+  const aborted = latest.next(controller).catch((error) => error);
+  const timed = codeWithin(latest.next({ timeoutMs: 1 }));
+  const waiting = latest.next();
+  controller.abort("enough");
+  assert.is(await within("the abort", aborted), "enough");
+  assert.is(await timed, "TIMED_OUT");
+  writer.write({ id: 1 });
+  assert.equal(await within("the value", waiting), { id: 1 });
+  segment.close();
+});
+
+test("a loop whose body waits for the next value gets each newer value once in the loop", async () => {
+  const { segment, latest, writer } = opened();
+  writer.write({ id: 1 });
+  const seen: string[] = [];
+  const loop = (async () => {
+    for await (const { id } of latest) {
+      seen.push(`loop ${id}`);
+      if (id === 2) return;
+      seen.push(`next ${(await latest.next()).id}`);
+    }
+  })();
+  while (seen.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  writer.write({ id: 2 });
+  await within("the loop", loop);
+  assert.equal(seen, ["loop 1", "next 2", "loop 2"]);
+  segment.close();
+});
+
 test.run();

@@ -1,10 +1,13 @@
 /** doctor: what it finds here, and what it says of systems that are not here. */
-import { join } from "node:path";
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { MemoryLimit } from "../../ts/host/limits.js";
 import { compiled, root } from "../lib/paths.js";
+import { finished, start } from "../lib/processes.js";
+import { temporaryDirectory } from "../lib/segments.js";
 import { canHaveOwnSharedMemory, isthmus, jsonOf, shell, withOwnSharedMemory } from "./command-line.js";
 
 interface Finding {
@@ -317,6 +320,49 @@ test("doctor says which native part is used, and from where", async () => {
     finding(wrong, "native part").found,
     /ISTHMUS_PREBUILDS names \/nowhere, but there is no file/,
   );
+});
+
+/** What doctor of a package that lies elsewhere says about the native part; `arrange` puts files into that package. */
+async function nativePartOf(arrange: (shim: (folder: string) => string) => void): Promise<Finding> {
+  const place = temporaryDirectory();
+  cpSync(join(root, "dist"), join(place, "dist"), { recursive: true });
+  cpSync(join(root, "package.json"), join(place, "package.json"));
+  symlinkSync(join(root, "node_modules"), join(place, "node_modules"));
+  const here = `${process.platform}-${process.arch}`;
+  arrange((folder) => {
+    const file = join(place, folder.replace("HERE", here), "isthmus.node");
+    mkdirSync(dirname(file), { recursive: true });
+    cpSync(join(root, "prebuilds", here, "isthmus.node"), file);
+    return file;
+  });
+  const main = join(place, "dist/ts/cli/main.js");
+  const report = jsonOf<Report>(
+    await finished(start(process.execPath, [main, "doctor", "--json"]), "doctor"),
+  );
+  assert.is(report.healthy, true); // it works, wherever the native part comes from
+  return finding(report, "native part");
+}
+
+test("doctor says that the native part is the copy in the JavaScript, and why", async () => {
+  const missing = await nativePartOf(() => {});
+  assert.is(missing.status, "ok");
+  assert.match(
+    missing.found,
+    /^the copy in the JavaScript for linux-\w+, because there is no file \S+\/prebuilds\/linux-\w+\/isthmus\.node$/,
+  );
+  const damaged = await nativePartOf((shim) => writeFileSync(shim("prebuilds/HERE"), "not a program"));
+  assert.match(
+    damaged.found,
+    /^the copy in the JavaScript for linux-\w+, because \S+isthmus\.node cannot be loaded: it is damaged, or for another system/,
+  );
+});
+
+test("doctor says that the native part was built from its source", async () => {
+  let file = "";
+  const built = await nativePartOf((shim) => {
+    file = shim("build/Release");
+  });
+  assert.equal([built.status, built.found], ["ok", `${file}, which was built from its source`]);
 });
 
 test.run();

@@ -147,6 +147,18 @@ export const BUGS: Bug[] = [
     "shims/loader",
   ),
   native(
+    "doctor does not say that the native part was built from its source",
+    "if (built) origin = `${file}, which was built from its source`;",
+    "",
+    "cli/doctor",
+  ),
+  native(
+    "doctor does not say why the copy in the JavaScript is used",
+    ', because ${attempts.failures.join("; ") || "no file goes with it"}`',
+    "`",
+    "cli/doctor",
+  ),
+  native(
     "only the copy that loads a shim looks at its number",
     "const shim = shared(file, () => load(file));\n      const other = otherRelease(shim);",
     "const shim = shared(file, () => load(file));\n      const other = undefined;",

@@ -35,6 +35,12 @@ const BATCH: Record<string, number> = {
   tryPeek: DONE,
   drain: DONE,
   tryDrain: DONE,
+  drainSync: DONE,
+  peekSync: DONE,
+  receiveIntoSync: 0,
+  drainInto: 0,
+  tryDrainInto: 0,
+  records: 0,
 };
 
 for (const [way, first] of Object.entries(BATCH)) {
@@ -44,7 +50,16 @@ for (const [way, first] of Object.entries(BATCH)) {
   });
 }
 
-for (const [way, batch] of Object.entries({ loop: 0, drain: 0, peek: DONE - 1 })) {
+for (const [way, batch] of Object.entries({
+  loop: 0,
+  records: 0,
+  drain: 0,
+  drainSync: 0,
+  peek: DONE - 1,
+  "stream, read": 0,
+  "stream, loop": 0,
+  "stream, pipe": 0,
+})) {
   test(`killed while record ${DONE - 1} is at work in a ${way}: that one comes first when each is acknowledged`, async () => {
     assert.is(await firstAfter("dieAtWork", way, "batch"), batch);
     assert.is(await firstAfter("dieAtWork", way, "each"), DONE - 1);

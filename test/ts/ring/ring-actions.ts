@@ -1,5 +1,6 @@
 /** What children of the tests of rings do. */
 import process from "node:process";
+import { type ReadableStream, WritableStream } from "node:stream/web";
 import { type Consumer, MiB, type Producer, type Ring, Segment } from "isthmus";
 import { collect } from "../../lib/garbage.js";
 import { until } from "../../lib/watchdog.js";
@@ -21,6 +22,12 @@ const ways: Record<string, (consumer: Consumer) => Promise<unknown>> = {
   tryPeek: async (c) => c.tryPeek()?.release(),
   drain: (c) => c.drain(() => {}, { limit: 1 }),
   tryDrain: async (c) => c.tryDrain(() => {}, { limit: 1 }),
+  drainSync: async (c) => c.drainSync(() => {}, { limit: 1 }),
+  peekSync: async (c) => c.peekSync()?.release(),
+  receiveIntoSync: async (c) => c.receiveIntoSync(new Uint8Array(64)),
+  drainInto: (c) => c.drainInto(new Uint8Array(64), new Uint32Array(1)),
+  tryDrainInto: async (c) => c.tryDrainInto(new Uint8Array(64), new Uint32Array(1)),
+  records: (c) => c.records().next(),
   loop: async (c) => {
     for await (const _ of c) return;
   },
@@ -38,25 +45,55 @@ export async function takeAndDie(
   process.kill(process.pid, "SIGKILL");
 }
 
-/** The same in one loop, and in the body of a drain: killed while the last record is at work. */
+/** Ways to work on one record after the other. */
+const works: Record<string, (ring: Ring, acknowledge: "batch" | "each", work: () => void) => Promise<void>> =
+  {
+    loop: async (ring, acknowledge, work) => {
+      for await (const _ of ring.consumer({ acknowledge })) work();
+    },
+    records: async (ring, acknowledge, work) => {
+      for await (const _ of ring.consumer({ acknowledge }).records({ timeoutMs: 1e6 })) work();
+    },
+    drain: async (ring, acknowledge, work) => {
+      await ring.consumer({ acknowledge }).drain(work);
+    },
+    drainSync: async (ring, acknowledge, work) => {
+      ring.consumer({ acknowledge }).drainSync(work);
+    },
+    peek: async (ring, acknowledge, work) => {
+      const taking = ring.consumer({ acknowledge });
+      for (let record = await taking.peek(); record; record = await taking.peek()) {
+        work();
+        record.release();
+      }
+    },
+    "stream, read": async (ring, acknowledge, work) => {
+      const reader = (ring.readable({ acknowledge }) as ReadableStream<Uint8Array>).getReader();
+      for (;;) {
+        await reader.read();
+        work();
+      }
+    },
+    "stream, loop": async (ring, acknowledge, work) => {
+      for await (const _ of ring.readable({ acknowledge }) as ReadableStream<Uint8Array>) work();
+    },
+    "stream, pipe": async (ring, acknowledge, work) => {
+      const target = new WritableStream({ write: work });
+      await (ring.readable({ acknowledge }) as ReadableStream<Uint8Array>).pipeTo(target);
+    },
+  };
+
+/** The same in one loop, in the body of a drain, or through a stream: killed while the last record is at work. */
 export async function dieAtWork(
   name: string,
-  way: "loop" | "drain" | "peek",
+  way: string,
   acknowledge: "batch" | "each",
   count: number,
 ): Promise<void> {
-  const taking = Segment.open(name).ring("jobs", RING).consumer({ acknowledge });
   let done = 0;
-  const work = (): void => {
+  await works[way](Segment.open(name).ring("jobs", RING), acknowledge, () => {
     if (++done === count) process.kill(process.pid, "SIGKILL");
-  };
-  if (way === "loop") for await (const _ of taking) work();
-  else if (way === "drain") await taking.drain(work);
-  else
-    for (let record = await taking.peek(); record; record = await taking.peek()) {
-      work();
-      record.release();
-    }
+  });
 }
 
 export function open(name: string): void {

@@ -76,7 +76,8 @@ export function acknowledgesEach(value: unknown): boolean {
  * The receiving end of a ring, made by `ring.consumer()`. One participant holds it at a time.
  *
  * Calls that wait are served in their order. While one waits, the forms with "try" find nothing. When the producer closes its
- * end or dies, every waiting call and every loop learns of it, after the last record.
+ * end or dies, every waiting call and every loop learns of it, after the last record, unless another producer has taken the end
+ * by then.
  *
  * @example
  * ```ts

@@ -52,6 +52,25 @@ test("a wait for an end that was aborted takes nothing", async () => {
   ring.producer().close();
 });
 
+test("a standby that takes the end before the consumer has looked continues the stream: nobody is told of an end", async () => {
+  for (const end of ["closed", "aborted"]) {
+    using segment = Segment.createAnonymous({ bytes: 65536 * 2 });
+    const ring = segment.ring("r", { bytes: 4096 });
+    const consumer = ring.consumer();
+    const writer = ring.writable().getWriter();
+    writer.closed.catch(() => {});
+    await writer.write(Uint8Array.of(1));
+    const standby = ring.waitForProducer();
+    await within("the end", end === "closed" ? writer.close() : writer.abort("enough"));
+    const producer = await within("the standby", standby);
+    producer.trySend(Uint8Array.of(2));
+    producer.close();
+    const seen: unknown[] = [];
+    for await (const [byte] of consumer) seen.push(byte);
+    assert.equal(seen, [1, 2]); // and the end of the second producer is told
+  }
+});
+
 test("waiting without end for an end that this very opener holds is DEADLOCK where the thread would block", () => {
   using segment = Segment.createAnonymous({ bytes: 65536 * 2 });
   const ring = segment.ring("r", { bytes: 4096 });

@@ -8,6 +8,7 @@ import {
   PARTICIPANTS_OFFSET,
   RECORD_DATA,
   RECORD_HEADER_BYTES,
+  RING_CACHED_HEAD_OFFSET,
   RING_CURSOR_OFFSET,
   SLOT_LIVE,
   WAITERS_SUMMARY_OFFSET,
@@ -21,6 +22,7 @@ import { checkSynchronous, refusePromise } from "../synchronous.js";
 import type { RingGeometry } from "./end.js";
 import { recordBytes } from "./end.js";
 import { recordMismatch, ringAdvice } from "./errors.js";
+import { Pace } from "./pace.js";
 import { copyWords, type HandedRecord, RecordAtHand, WORD_COPY_BYTES_MAX } from "./record.js";
 
 const WHY_AT_ONCE =
@@ -65,6 +67,8 @@ export class RingCursor {
   readonly #waiting: number;
   /** Index of the low half of the core's cursor. */
   readonly #cursorWord: number;
+  /** Index of the low half of the head as the core has last seen it: when all before it was taken, it looks again. */
+  readonly #cachedHeadWord: number;
   /** Index of the word of our slot: what it says, an operator may change. */
   readonly #slotWord: number;
   /** A record larger than this is released as soon as it is taken. */
@@ -73,6 +77,7 @@ export class RingCursor {
   readonly #valueBytes: number;
   /** Whether each record is acknowledged separately. */
   readonly #each: boolean;
+  readonly #pace: Pace;
   /** Offset of the first record that the core has not been told of. */
   #at: number;
   /** Bytes of the records that were taken since, counted from there; and their number. */
@@ -103,6 +108,8 @@ export class RingCursor {
     this.#waitersRoom = core.ringWaitersRoom(ring) >>> 0;
     this.#waiting = (this.#waitersRoom + WAITERS_SUMMARY_OFFSET) >>> 2;
     this.#cursorWord = (ring + RING_CURSOR_OFFSET) >>> 2;
+    this.#cachedHeadWord = (ring + RING_CACHED_HEAD_OFFSET) >>> 2;
+    this.#pace = new Pace(this.#u32[this.#cursorWord]);
     const slot = PARTICIPANTS_OFFSET + attachment.slot * PARTICIPANT_BYTES;
     this.#slotWord = (slot + PARTICIPANT_WORD_OFFSET) >>> 2;
     this.#heldMax = each ? Number.POSITIVE_INFINITY : geometry.capacity >>> RING_HELD_SHIFT;
@@ -139,6 +146,9 @@ export class RingCursor {
     if (this.#each && this.#advance > 0) this.release();
     this.#begin();
     this.#end = 0;
+    const next = (this.#position + this.#advance) >>> 0;
+    const looks = this.#u32[this.#cachedHeadWord] === next;
+    if (looks) this.#pace.look(next);
     const core = this.#core;
     const ring = this.#ring;
     const capacity = this.#capacity;
@@ -148,7 +158,11 @@ export class RingCursor {
     const flags = flagsOf(result);
     this.#told(at);
     if (flags & FLAG_WAKE) this.#attachment.notify(this.#waitersRoom);
-    if (flags & FLAG_EMPTY) return false;
+    if (flags & FLAG_EMPTY) {
+      this.#pace.missed();
+      return false;
+    }
+    if (looks) this.#pace.found((flags & FLAG_MORE) !== 0);
     // The core has checked this length, but a hostile peer may have changed it since. The view must stay inside the ring.
     const length = this.#u32[at >>> 2];
     if (length > this.#geometry.end - at - RECORD_HEADER_BYTES) throw this.#failed(CORRUPT);

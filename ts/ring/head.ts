@@ -13,6 +13,10 @@ import { type RingGeometry, recordBytes } from "./end.js";
 import { checkFits, elementSent, producerUnusable, sendFailed } from "./errors.js";
 import { Stamp } from "./send-time.js";
 
+/** Bytes of a cache line, and the free bytes behind a record whose lines are fetched together. */
+const LINE_BYTES = 64;
+const FETCH_BYTES = 512;
+
 /** Their lengths go through the scratch. */
 const STRETCH_RECORDS_MAX = PARTICIPANT_SCRATCH_BYTES / 4;
 
@@ -39,6 +43,8 @@ export class RingHead {
   /** Offset of the next record, and contiguous bytes that are known to be free there. */
   #at: number;
   #room = 0;
+  /** The lines before this offset were fetched. */
+  #fetched = 0;
 
   /** @param at offset of the next record */
   constructor(attachment: Attachment, geometry: RingGeometry, at: number) {
@@ -113,9 +119,24 @@ export class RingHead {
     const to = offsetOf(next);
     this.#at = to;
     this.#room = room - (to - at);
+    const left = this.#fetched - to;
+    if (left < 2 * LINE_BYTES || left > FETCH_BYTES)
+      this.#fetch(left < 0 || left > FETCH_BYTES ? to : this.#fetched);
     const stamp = this.stamp;
     if (--stamp.records <= 0) stamp.write();
     if (flagsOf(next) & FLAG_WAKE) this.#attachment.notify(this.#waitersData);
+  }
+
+  /**
+   * Writes to the lines of the free bytes from an offset on. The consumer's core has them from the last time around, and each
+   * publish waits until those of its record have come from there. Here, those of several records come at the same time.
+   */
+  #fetch(from: number): void {
+    const at = this.#at;
+    const end = at + Math.min(FETCH_BYTES, this.#room);
+    let line = from + LINE_BYTES - 1 - ((from + LINE_BYTES - 1) % LINE_BYTES);
+    for (; line < end; line += LINE_BYTES) this.#u32[line >>> 2] = 0;
+    this.#fetched = line;
   }
 
   /**

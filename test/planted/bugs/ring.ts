@@ -8,6 +8,7 @@ const end = inSource("ts/ring/end.ts");
 const errors = inSource("ts/ring/errors.ts");
 const head = inSource("ts/ring/head.ts");
 const holders = inSource("ts/ring/holders.ts");
+const pace = inSource("ts/ring/pace.ts");
 const packed = inSource("ts/ring/packed.ts");
 const producer = inSource("ts/ring/producer.ts");
 const hostStreams = inSource("ts/host/streams.ts");
@@ -105,6 +106,19 @@ export const BUGS: Bug[] = [
     " || u32[this.#waiting] !== 0",
     "",
     "ts/ring/stretches",
+  ),
+  head(
+    "the lines of the next records are fetched although there is no room",
+    "Math.min(FETCH_BYTES, this.#room)",
+    "FETCH_BYTES",
+    "ts/ring/pace",
+  ),
+  pace("the pauses go on although they bring one record each", "else this.#stream--;", "", "ts/ring/pace"),
+  pace(
+    "the pauses of a stream go on after its end",
+    "if (++this.#looks > LOOKS_MAX) this.#stream = 0;",
+    "this.#looks++;",
+    "ts/ring/pace",
   ),
   head(
     "a send that was cut off leaves an offset that is too small",

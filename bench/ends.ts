@@ -72,13 +72,18 @@ function endProcess(pid: number | undefined): void {
   }
 }
 
-/** Sockets, databases and shared memory of peers, which are called as this run is. */
+/** Sockets, databases and shared memory of peers, which are called as this run is; also segments that nobody could unlink. */
 function removeLeftOvers(folder: string, unique: string): void {
   if (!existsSync(folder)) return;
   for (const name of readdirSync(folder)) {
-    if (name === unique || name.startsWith(`${unique}-`) || name.startsWith(`${unique}.`))
-      rmSync(join(folder, name), { recursive: true, force: true });
+    if (isLeftOver(name, unique)) rmSync(join(folder, name), { recursive: true, force: true });
   }
+}
+
+/** Whether a file belongs to the run of that name. Segments of Isthmus have a prefix in the file system. */
+export function isLeftOver(file: string, unique: string): boolean {
+  const name = file.replace(/^isthmus\./, "");
+  return name === unique || name.startsWith(`${unique}-`) || name.startsWith(`${unique}.`);
 }
 
 async function unlinkSegment(name: string): Promise<void> {

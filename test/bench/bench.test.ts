@@ -8,6 +8,7 @@ import * as assert from "uvu/assert";
 import type { Plan, Sample } from "../../bench/contest.js";
 import { DISTURBED_CODE, Disturbed } from "../../bench/disturbed.js";
 import { tablesOf, withTables } from "../../bench/documents.js";
+import { isLeftOver } from "../../bench/ends.js";
 import { compilerVersion, runNative } from "../../bench/native.js";
 import { benchSources } from "../../bench/place.js";
 import { chartSvg } from "../../bench/plot.js";
@@ -286,6 +287,21 @@ test("a row that does not exist is refused with the names of those that do", asy
   const { code, stderr } = await bench(["--only", "nothing"]);
   assert.is(code, 1);
   assert.match(stderr, /nothing.*spsc-64.*open/);
+});
+
+test("what a run leaves behind is known by its name, whoever made it; other runs have other names", () => {
+  const unique = "bench-12-3";
+  const names = [unique, `${unique}.socket`, `${unique}-lock`, `isthmus.${unique}`, `isthmus.${unique}-b`];
+  for (const name of names) assert.ok(isLeftOver(name, unique), name);
+  const others = [
+    "bench-12-30",
+    "isthmus.bench-12-30",
+    "isthmus.bench-112-3",
+    "bench-12",
+    `x${unique}`,
+    `other.${unique}`,
+  ];
+  for (const name of others) assert.not(isLeftOver(name, unique), name);
 });
 
 test.run();

@@ -140,6 +140,12 @@ export const BUGS: Bug[] = [
     "ts/memory/transaction.test",
   ),
   writeLock(
+    "many short changes are taken for one that does not end",
+    "changes === 0\n",
+    "changes >= 0\n",
+    "ts/memory/turns",
+  ),
+  writeLock(
     "who is told that it is its turn is not woken",
     "if (!attachment.closed) attachment.passOn();\n  }\n}",
     "}\n}",

@@ -2,8 +2,12 @@
 import { type Lock, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { WRITE_LOCK_GRANTS_OFFSET } from "../../../protocol/layout.js";
+import { RECHECK_MS, WRITE_LOCK_TIMEOUT_MS } from "../../../protocol/limits.js";
+import { internal } from "../../lib/internals.js";
+import { peek32, poke32 } from "../../lib/poke.js";
 import { Agent } from "../../lib/processes.js";
-import { rejected } from "../../lib/refusals.js";
+import { refused, rejected } from "../../lib/refusals.js";
 import { presentRuntimes, type Runtime } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
 import { until, within } from "../../lib/watchdog.js";
@@ -127,6 +131,53 @@ test("a change that waits is not overtaken by a try of its own opener", async ()
     "now",
   );
   await agent.end();
+});
+
+/** Blocks in vain while the clock goes on by sleeping; `others` says what happens while it sleeps. */
+function inPlayedTime(block: () => void, others: () => void): number {
+  const { native } = internal<typeof import("../../../ts/host/region.js")>("host/region");
+  const { now, wait } = native;
+  let [sleptMs, sleeps] = [0, 0];
+  native.now = () => now() + sleptMs;
+  native.wait = (_object, _offset, _expected, milliseconds) => {
+    sleptMs += milliseconds;
+    sleeps++;
+    others();
+    return false as never;
+  };
+  try {
+    block();
+  } finally {
+    Object.assign(native, { now, wait });
+  }
+  return sleeps;
+}
+
+test("a change that was kept out all the time says by whom: by one that does not end, or by many that followed each other", () => {
+  using segment = Segment.create(segmentName("kept-out"), { bytes: MiB });
+  using other = Segment.open(segment.name);
+  const lock = segment.lock("l");
+  const limit = `${WRITE_LOCK_TIMEOUT_MS} ms`;
+  const grants = (): number => peek32(segment.name, WRITE_LOCK_GRANTS_OFFSET);
+  const refusedBy = (text: string, others: () => void): void => {
+    segment.transactionSync(lock, () => {
+      const block = () => refused("BUSY", () => other.heap.allocate(8), new RegExp(text));
+      assert.ok(inPlayedTime(block, others) >= WRITE_LOCK_TIMEOUT_MS / RECHECK_MS);
+    });
+  };
+  refusedBy(
+    `process ${process.pid} has been changing the segment for ${limit}; it may be stopped, or in a long transaction`,
+    () => {},
+  );
+  let changes = 0;
+  refusedBy(
+    `others have changed the segment 7 times in ${limit}; now process ${process.pid} does. Shorten transactions`,
+    () => {
+      if (++changes <= 7) poke32(segment.name, WRITE_LOCK_GRANTS_OFFSET, grants() + 1);
+    },
+  );
+  other.heap.allocate(8).free();
+  segment.unlink();
 });
 
 test.run();

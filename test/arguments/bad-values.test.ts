@@ -333,13 +333,13 @@ function faultsOf(row: Row, { names }: Place, error: unknown, before: Buffer, af
   return [...faults, `byte ${changed} has changed (${String(error)})`];
 }
 
-/** Ends what still waits for a segment, which no closing ends. */
-function endWaitFor(name: unknown, pending: Promise<unknown> | undefined): void {
-  const made = Segment.create(name as string, { bytes: 64 * KiB, temporary: true });
-  void pending?.then((found) => {
-    (found as Segment).close();
-    made.close();
-  });
+/** Ends what still waits for a segment, which no closing ends. It may refuse the segment: one of another owner was asked for. */
+async function endWaitFor(name: unknown, pending: Promise<unknown>): Promise<void> {
+  using _made = Segment.create(name as string, { bytes: 64 * KiB, temporary: true });
+  await pending.then(
+    (found) => (found as Segment).close(),
+    () => {},
+  );
 }
 
 /** Calls that look at segments of other programs, or remove names: they find none. */
@@ -364,7 +364,7 @@ async function tryPlace(row: Row, place: Place): Promise<string[]> {
       faults.push(...found.map((fault) => `${place.text}, ${shownValue(bad)}: ${fault}`));
     }
     if (value instanceof Segment) value.close();
-    if (pending && method === "waitFor") endWaitFor(args[0], pending);
+    if (pending && method === "waitFor") await endWaitFor(args[0], pending);
     if (error !== undefined || (owner === "Segment" && !pending)) continue;
     world.segment.close();
     world = makeWorld();

@@ -6,14 +6,13 @@ import * as assert from "uvu/assert";
 import { asCompiled, testFiles } from "../../scripts/test-files.js";
 import { compiled, root } from "../lib/paths.js";
 import { finished, start } from "../lib/processes.js";
-import type { Bug } from "./bug.js";
+import { type Bug, named, occurrences } from "./bug.js";
 import { BUGS, WITHOUT_BUGS } from "./bugs/all.js";
-import { occurrences } from "./tree.js";
 
 const LANE_MS = 180_000;
 
 function sources(): string[] {
-  const all = ["ts", "shims"].flatMap((folder) =>
+  const all = ["ts", "shims", "assembly/hosted"].flatMap((folder) =>
     (readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }) as string[]).map(
       (file) => `${folder}/${file}`,
     ),
@@ -47,10 +46,11 @@ test("each source has a bug, or a reason why it has none", () => {
   );
 });
 
-test("the tests that a bug names exist", () => {
+test("the files of the tests that a bug names exist", () => {
   const directory = compiled("");
   const missing = BUGS.flatMap(({ name, tests }) =>
     tests
+      .map((entry) => named(entry).part)
       .filter((part) => testFiles(directory, ".test.js", [asCompiled(part)]).length === 0)
       .map((part) => `${name}: ${part}`),
   );
@@ -65,6 +65,13 @@ test("the lane fails for a bug that survives, for one that is not in its source,
     { ...sound, name: "gone", find: "no such text", replace: "" },
     { ...sound, name: "broken", find: "export ", replace: "export export " },
     { ...sound, name: "noticed", find: "return hash;", replace: "throw new Error(String(hash));" },
+    {
+      ...sound,
+      name: "without a test",
+      find: "export ",
+      replace: " export ",
+      tests: ["ts/struct/names > no such title"],
+    },
   ];
   mkdirSync(folder, { recursive: true });
   try {
@@ -72,10 +79,15 @@ test("the lane fails for a bug that survives, for one that is not in its source,
     writeFileSync(list, `export const BUGS = ${JSON.stringify(bugs)};`);
     const lane = start(process.execPath, [compiled("planted/planted.ts"), `--list=${list}`]);
     const { code, stdout, stderr } = await finished(lane, "the lane", LANE_MS);
-    for (const line of ["harmless: survived", "gone: its text is 0 times", "broken: cannot be built"])
+    for (const line of [
+      "harmless: survived",
+      "gone: its text is 0 times",
+      "broken: cannot be built",
+      "without a test: not tried",
+    ])
       assert.match(stdout, `✘ ${line}`);
     assert.match(stdout, /^✔ noticed/m, stdout + stderr);
-    assert.match(stdout, /^1 passed, 3 failed$/m);
+    assert.match(stdout, /^1 passed, 5 failed$/m);
     assert.is(code, 1);
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -19,12 +19,17 @@ const bindingState = inSource("shims/binding_state.cc");
 const bindingWait = inSource("shims/binding_wait.cc");
 
 export const BUGS: Bug[] = [
-  failure("a full disk is a failure of the system", "case ENOSPC:\n", "", "failures/lifetime"),
+  failure(
+    "a full disk is a failure of the system",
+    "case ENOSPC:\n",
+    "",
+    "failures/lifetime > memory is taken at creation",
+  ),
   file(
     "a symbolic link is followed",
     "flags | O_NOFOLLOW | O_NONBLOCK",
     "flags | O_NONBLOCK",
-    "arguments/files",
+    "arguments/files > a directory, a link or a device",
   ),
   file(
     "a file on overlayfs looks like any other",
@@ -36,7 +41,8 @@ export const BUGS: Bug[] = [
     "a handle leads to any object",
     "facts.inode == wanted->inode) {",
     "facts.inode != 0) {",
-    "arguments/files",
+    "arguments/files > a handle that means nothing",
+    "failures/system-limits > a handle that leads to something else",
   ),
   handle(
     "a handle of more than 64 bits is taken",

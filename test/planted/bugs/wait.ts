@@ -38,14 +38,13 @@ export const BUGS: Bug[] = [
     "a blocked thread sleeps on the bell that its event loop watches",
     "native.wait(region.object, blockedBell, bell, milliseconds)",
     "native.wait(region.object, attachment.doorbell, bell, milliseconds)",
-    "processes/wakeups/wakeups.test",
     "processes/wakeups/counted",
   ),
   group(
     "promises that were called while their thread blocked sleep on",
     "if (group.asleep && group.wasNotified) lookSoon(group);",
     "void lookSoon;",
-    "processes/wakeups/counted",
+    "processes/wakeups/counted > a promise is served that was called",
   ),
   pending(
     "an aborted wait keeps the call that it got",
@@ -87,7 +86,7 @@ export const BUGS: Bug[] = [
     "the next of a queue is never looked at",
     "void resolved.then(lookNow);",
     "void resolved.then(() => void lookNow);",
-    "ts/wait/many",
+    "ts/wait/many > each of a queue is served after a few looks",
   ),
   pause(
     "a signal that is aborted does not end the pause",
@@ -114,13 +113,13 @@ export const BUGS: Bug[] = [
     "a heap that is busy is tried once",
     "if (now - begin >= timeoutMs) return undefined;",
     "if (now - begin >= 0) return undefined;",
-    "ts/memory/transaction.test",
+    "ts/segment/opening > openers wait for one that creates",
   ),
   turn(
     "no call is ever due for a turn",
     "due = now - sinceMs >= TURN_MS;",
     "due = now - sinceMs >= 1e9;",
-    "ts/wait/turn",
+    "ts/wait/turn > node ",
   ),
   leaving(
     "a loop goes on when the signal of its caller is aborted",
@@ -133,19 +132,19 @@ export const BUGS: Bug[] = [
     "each callback counts as a turn",
     "if (++immediates >= immediatesPerTurn) turned();",
     "turned();",
-    "ts/wait/turn",
+    "ts/wait/turn > node ",
   ),
   turn(
     "what waits for nothing takes no turn",
     "if (turnIsDue()) await nextTurn();\n  return value;",
     "return value;",
-    "ts/wait/turn",
+    "ts/wait/turn > node ",
   ),
   turn(
     "what is refused takes no turn",
     "if (turnIsDue()) await nextTurn();\n  throw error;",
     "throw error;",
-    "ts/wait/turn",
+    "ts/wait/turn > node ",
   ),
   wait(
     "a signal that was aborted before is not looked at",
@@ -157,7 +156,6 @@ export const BUGS: Bug[] = [
     "a wait overtakes those that wait already",
     "if (!condition.queue?.length && (",
     "if ((",
-    "ts/wait/many",
     "ts/wait/pending",
   ),
 ];

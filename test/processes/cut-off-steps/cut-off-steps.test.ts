@@ -7,37 +7,52 @@ import { node } from "../../lib/runtimes.js";
 import { scenes as calls } from "./cut-off-calls.js";
 import { scenes } from "./cut-off-steps.js";
 
+interface Played {
+  problems: string[];
+  plays: number;
+}
+
+/** The process in which calls are cut off, one for all scenes of a way: what one leaves is in the way of the next. */
+let agent: Agent | undefined;
+let playsFor = "";
+
+async function playing(actions: string, way: string): Promise<Agent> {
+  if (agent && playsFor === actions + way) return agent;
+  await agent?.end();
+  agent = await Agent.start(node, `processes/cut-off-steps/${actions}.ts`);
+  playsFor = actions + way;
+  return agent;
+}
+
 for (const way of ["stopped", "full"] as const) {
-  test(`${way} in front of any step`, async () => {
-    const agent = await Agent.start(node, "processes/cut-off-steps/cut-off-steps.ts");
-    for (const [kind, scene] of scenes) {
-      const { problems, plays } = await agent.call<{ problems: string[]; plays: number }>(
+  for (const [kind, scene] of scenes) {
+    test(`${way} in front of any step: ${kind}, ${scene}`, async () => {
+      const { problems, plays } = await (await playing("cut-off-steps", way)).call<Played>(
         "playScene",
         kind,
         scene,
         way,
       );
       assert.equal(problems, []);
-      assert.ok(plays >= 6, `${scene}: ${plays} plays`);
-    }
-    await agent.end();
-  });
+      assert.ok(plays >= 6, `${plays} plays`);
+    });
+  }
 }
 
 for (const way of ["stopped", "full"] as const) {
-  test(`${way} before or after any call of the core, what was given back is free`, async () => {
-    const agent = await Agent.start(node, "processes/cut-off-steps/cut-off-calls.ts");
-    for (const what of Object.keys(calls)) {
-      const { problems, plays } = await agent.call<{ problems: string[]; plays: number }>(
+  for (const what of Object.keys(calls)) {
+    test(`${way} before or after any call of the core, what was given back is free: ${what}`, async () => {
+      const { problems, plays } = await (await playing("cut-off-calls", way)).call<Played>(
         "playCalls",
         what,
         way,
       );
       assert.equal(problems, []);
-      assert.ok(plays >= 2, `${what}: ${plays} plays`);
-    }
-    await agent.end();
-  });
+      assert.ok(plays >= 2, `${plays} plays`);
+    });
+  }
 }
+
+test.after(() => agent?.end());
 
 test.run();

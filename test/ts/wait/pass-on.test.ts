@@ -13,7 +13,7 @@ import {
 } from "../../../protocol/layout.js";
 import { objectOffset, peek32 } from "../../lib/poke.js";
 import { segmentName } from "../../lib/segments.js";
-import { pause, until, within } from "../../lib/watchdog.js";
+import { until, within } from "../../lib/watchdog.js";
 
 const LIMIT = { timeoutMs: 1_000_000 };
 
@@ -73,21 +73,31 @@ for (const { name, set, wait } of CASES) {
   }
 }
 
-test("a wait that gives up without having been called wakes nobody", async () => {
+test("a wait that gives up without having been called wakes nobody, though what another one was called for is there", async () => {
   using segment = Segment.create(segmentName("pass-on"), { bytes: MiB });
-  segment.semaphore("semaphore", { initial: 0 });
+  const released = segment.semaphore("semaphore", { initial: 0 });
   using first = Segment.open(segment.name);
   using second = Segment.open(segment.name);
+  using third = Segment.open(segment.name);
   const [semaphore] = CASES as [Case];
-  const set = semaphore.set(segment.name);
+  const armed = (): number => peek32(segment.name, semaphore.set(segment.name) + WAITERS_WORDS_OFFSET);
   const [leaving, staying] = [new AbortController(), new AbortController()];
-  const waits = [semaphore.wait(first, leaving.signal), semaphore.wait(second, staying.signal)];
-  for (const wait of waits) wait.catch(() => {});
-  await until("both sleep", () => peek32(segment.name, set + WAITERS_WORDS_OFFSET) === 0b110);
+  const waits: Promise<unknown>[] = [];
+  // The first one to sleep is the one that is called.
+  for (const [opened, { signal }, bits] of [
+    [first, staying, 0b0010],
+    [second, staying, 0b0110],
+    [third, leaving, 0b1110],
+  ] as const) {
+    waits.push(semaphore.wait(opened, signal).catch(() => {}));
+    await until("one more sleeps", () => armed() === bits);
+  }
+  released.release();
+  assert.is(armed(), 0b1100, "not the first one was called, or not it alone");
   leaving.abort(new Error("given up"));
-  await pause(0);
-  assert.is(peek32(segment.name, set + WAITERS_WORDS_OFFSET), 0b100, "the other one was called");
+  assert.is(armed(), 0b0100, "the second one was called, too");
   staying.abort(new Error("given up"));
+  await within("the waits", Promise.all(waits));
 });
 
 test.run();

@@ -67,8 +67,7 @@ export class Claim<F extends Fields = never> {
   get bytes(): Uint8Array {
     this.#check();
     if (this.#bytes) return this.#bytes;
-    this.#attachment.rawBytesGiven = true;
-    this.#bytes = this.#attachment.u8.subarray(this.#from, this.#from + this.#length);
+    this.#bytes = this.#attachment.giveBytes(this.#from, this.#length);
     return this.#bytes;
   }
 

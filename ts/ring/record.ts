@@ -112,8 +112,7 @@ export class RecordAtHand {
 
   /** The payload in place. */
   get bytes(): Uint8Array {
-    this.attachment.rawBytesGiven = true;
-    return this.#u8.subarray(this.#from, this.#from + this.#length);
+    return this.attachment.giveBytes(this.#from, this.#length);
   }
 
   /** A copy in new memory. */

@@ -126,6 +126,7 @@ export class Attachment {
   readonly u32: Uint32Array;
   readonly i32: Int32Array;
   readonly view: DataView;
+  readonly #buffer: ArrayBufferLike;
   /** Copies bytes to an offset of the segment. The caller has checked that they fit. */
   readonly copyIn: (source: Uint8Array, at: number) => void;
   /** Offset of this participant's doorbell; 0 for a read-only opener, which is not a participant. */
@@ -182,6 +183,7 @@ export class Attachment {
     this.readOnly = region.readOnly;
     const memory = region.map(bytes);
     this.core = instantiate(memory, region.readOnly);
+    this.#buffer = memory.buffer;
     this.u8 = new Uint8Array(memory.buffer);
     this.u32 = new Uint32Array(memory.buffer);
     this.i32 = new Int32Array(memory.buffer);
@@ -415,6 +417,12 @@ export class Attachment {
       );
     }
     if (writing && this.evicted) throw this.removed();
+  }
+
+  /** Bytes of the segment, for the user. A constructor takes half as long as `subarray` in V8. */
+  giveBytes(offset: number, length: number): Uint8Array {
+    this.rawBytesGiven = true;
+    return new Uint8Array(this.#buffer, offset, length);
   }
 
   removed(): IsthmusError {

@@ -116,7 +116,7 @@ export const BUGS: Bug[] = [
   pace("the pauses go on although they bring one record each", "else this.#stream--;", "", "ts/ring/pace"),
   pace(
     "the pauses of a stream go on after its end",
-    "if (++this.#looks > LOOKS_MAX) this.#stream = 0;",
+    "if (++this.#looks > LOOKS_MAX) this.#stream = Math.min(this.#stream, 0);",
     "this.#looks++;",
     "ts/ring/pace",
   ),

@@ -96,6 +96,24 @@ for (const tool of tools) trial(tool);
 const reason = await noDenoCompile();
 trial(denoCompile, unless(reason, test));
 
+if (reason !== undefined) {
+  // Deno itself takes the place of its program: the result does not run the script, but has everything that is embedded.
+  test("deno compile embeds the package: its JavaScript, with the core, and the native part", async () => {
+    const folder = project("deno compile embeds");
+    process.env.DENORT_BIN = deno.command;
+    try {
+      await denoCompile.whole(folder);
+    } finally {
+      delete process.env.DENORT_BIN;
+    }
+    const embedded = readFileSync(join(folder, "out/app"));
+    const here = `prebuilds/${process.platform}-${process.arch}/isthmus.node`;
+    for (const file of [here, "dist/ts/host/embedded-core.cjs", "dist/ts/index.cjs"])
+      assert.ok(embedded.includes(readFileSync(join(installed, "isthmus", file))), file);
+    rmSync(folder, { recursive: true });
+  });
+}
+
 test("the table of the documentation says what came out", () => {
   const rows = [...table].map(([tool, { whole, external }]) => `| ${tool} | ${whole} | ${external} |`);
   const text = [

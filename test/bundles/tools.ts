@@ -252,7 +252,11 @@ const bunCompile: Tool = {
 export const denoCompile: Tool = {
   name: "deno compile",
   async whole(app) {
-    await succeeds(deno.command, ["compile", "--allow-all", "--output", "out/app", "app.mjs"], app);
+    await succeeds(
+      deno.command,
+      ["compile", "--no-check", "--allow-all", "--output", "out/app", "app.mjs"],
+      app,
+    );
     return made(app, { "the program": (folder) => [join(folder, "app")] });
   },
 };

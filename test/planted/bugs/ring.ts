@@ -113,7 +113,12 @@ export const BUGS: Bug[] = [
     "FETCH_BYTES",
     "ts/ring/pace",
   ),
-  pace("the pauses go on although they bring one record each", "else this.#stream--;", "", "ts/ring/pace"),
+  pace(
+    "the pauses go on although they bring one record each",
+    "this.#stream = -this.#doubt;",
+    "this.#stream = STREAM;",
+    "ts/ring/pace",
+  ),
   pace(
     "the pauses of a stream go on after its end",
     "if (++this.#looks > LOOKS_MAX) this.#stream = Math.min(this.#stream, 0);",

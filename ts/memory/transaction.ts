@@ -1,5 +1,6 @@
 import { BUSY, TOO_LARGE } from "../../protocol/errors.js";
-import type { Waiting } from "../arguments.js";
+import { type Waiting, wrongType } from "../arguments.js";
+import { isBranded } from "../brand.js";
 import { failure, IsthmusError } from "../errors.js";
 import { monotonicMs } from "../host/runtime.js";
 import { soon } from "../host/under-way.js";
@@ -138,6 +139,12 @@ export interface TransactionLock {
   tryTransact(attachment: Attachment): Closable | undefined;
   transact(attachment: Attachment, how: Waiting): Promise<Closable>;
   transactSync(attachment: Attachment, how: Waiting): Closable;
+}
+
+/** The argument of the user as such a source. */
+export function transactionLock(lock: unknown): TransactionLock {
+  if (isBranded(lock, "Lock") || isBranded(lock, "Held")) return lock as unknown as TransactionLock;
+  throw wrongType("lock", "a lock of this segment, or a hold of one", lock);
 }
 
 /** Runs the transaction if the lock and the write lock are free now; otherwise returns undefined. */

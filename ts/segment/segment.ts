@@ -1,31 +1,15 @@
-import {
-  DIRECTORY_WAITERS_OFFSET,
-  HEADER_GENERATION_OFFSET,
-  PARTICIPANT_BYTES,
-  PARTICIPANTS_OFFSET,
-} from "../../protocol/layout.js";
-import {
-  flag,
-  objectOf,
-  options,
-  type WaitOptions,
-  type WaitSyncOptions,
-  waiting,
-  waitingSync,
-  wrongType,
-} from "../arguments.js";
-import { isBranded } from "../brand.js";
+import { options, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
 import { disposable } from "../disposal.js";
-import { attempt, failure } from "../errors.js";
+import { attempt } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { native } from "../host/region.js";
 import { settleAll } from "../host/under-way.js";
 import { Latest } from "../latest/latest.js";
 import type { Block } from "../memory/block.js";
 import { Heap } from "../memory/heap.js";
-import { type TransactionLock, transaction, transactionSync, tryTransaction } from "../memory/transaction.js";
+import { rootOf, setRoot } from "../memory/root.js";
+import { transaction, transactionLock, transactionSync, tryTransaction } from "../memory/transaction.js";
 import type { StructView } from "../memory/view.js";
-import { withWriteLock } from "../memory/write-lock.js";
 import type { ReceivedOf } from "../ring/payload.js";
 import { Ring, type RingOptions } from "../ring/ring.js";
 import type { Fields, Struct } from "../struct/struct.js";
@@ -33,65 +17,54 @@ import { Counter } from "../sync/counter.js";
 import { type EventOptions, SharedEvent } from "../sync/event.js";
 import { type Held, Lock } from "../sync/lock.js";
 import { Semaphore, type SemaphoreOptions } from "../sync/semaphore.js";
-import { NOT_YET, wait } from "../wait/wait.js";
+import { wait } from "../wait/wait.js";
 import { type Attachment, checkMade, Lease } from "./attachment.js";
-import { findObject, listObjects, nameBytes, type ObjectInfo } from "./directory.js";
+import { listObjects, nameBytes, type ObjectInfo } from "./directory.js";
 import {
+  generationOf,
   headerOf,
+  isStale,
   type Participant,
   participantsOf,
   type SegmentHeader,
   type SegmentState,
   stateOf,
 } from "./header.js";
-import { fileLocation } from "./life/file.js";
+import { KnownSegments } from "./known.js";
 import { removeLocked } from "./life/kernel-locks.js";
-import { type Creation, type Location, type Mode, openLocation } from "./life/open.js";
+import type { Location } from "./life/open.js";
 import { pruneSegments, unlinkSegment } from "./life/remove.js";
-import { replace } from "./life/replace.js";
-import { openWhenReady } from "./life/wait-for.js";
 import { listSegments, type SegmentInfo } from "./list.js";
-import { anonymousLocation, handleLocation, namedLocation, openStagedRegion } from "./location.js";
+import { objectAwaited } from "./object-awaited.js";
+import {
+  create,
+  createAnonymous,
+  type Opened,
+  open,
+  openAwaited,
+  openFile,
+  openHandle,
+  openOrCreate,
+} from "./opening.js";
 import {
   type Access,
   type CreateOptions,
-  creationOf,
   type FileOptions,
   type FileUrl,
-  fileCreationOf,
-  isReadOnly,
   type ListOptions,
   namespaceOf,
   type OpenOptions,
-  ownerOf,
   type PruneOptions,
   pruningOf,
   segmentName,
   selectionOf,
 } from "./options.js";
-import { SoftReference } from "./soft-reference.js";
 
-/** The options of each call that opens a segment. */
 const NAMESPACE_OPTIONS = ["namespace"];
 const LIST_OPTIONS = ["prefix", "namespace"];
 const PRUNE_OPTIONS = ["prefix", "olderThanMs", "dryRun", "namespace"];
-const OPEN_OPTIONS = ["access", "namespace", "owner"];
-const CREATE_OPTIONS = ["bytes", "mode", "replace", "participants", "namespace", "temporary"];
-const OPEN_OR_CREATE_OPTIONS = CREATE_OPTIONS.filter((name) => name !== "replace");
-const FILE_OPTIONS = ["bytes", "access", "mode", "participants"];
-const ANONYMOUS_OPTIONS = ["bytes", "participants"];
-const HANDLE_OPTIONS = ["access"];
 
-/** An open segment, found by the buffer that lies over it. */
-interface Known {
-  attachment: Attachment;
-  location: Location;
-  lease: SoftReference<Lease>;
-  segment: SoftReference<Segment>;
-}
-
-/** The open segments, by their buffers. The references are soft, so that a segment that the program has dropped can be closed. */
-const known = new WeakMap<ArrayBufferLike, Known>();
+const known = new KnownSegments<Segment>();
 
 /**
  * Memory that processes share under a name. Every process that opens it sees the same bytes. docs/protocol.md describes the
@@ -122,13 +95,7 @@ export class Segment {
     checkMade(lease, "Segment", "Segment.create, open, openOrCreate, openFile or createAnonymous");
     this.#lease = lease;
     this.#location = location;
-    const { attachment } = lease;
-    const found = { attachment, location, lease: new SoftReference(lease), segment: new SoftReference(this) };
-    known.set(attachment.u8.buffer, found);
-    attachment.onClosed = () => {
-      found.lease.clear();
-      found.segment.clear();
-    };
+    known.add(lease, location, this);
   }
 
   #facts(): object {
@@ -166,18 +133,11 @@ export class Segment {
    * ```
    */
   static create(name: string, given: CreateOptions): Segment {
-    options("options", objectOf("options", given), CREATE_OPTIONS);
-    const creation = creationOf(given);
-    const namespace = namespaceOf(given);
-    const location = namedLocation(name, namespace, false);
-    const attachment = flag("replace", given.replace, false)
-      ? replace(location, () => openStagedRegion(location, namespace, creation), creation)
-      : openLocation(location, "create", creation);
-    return Segment.#of(attachment, location);
+    return Segment.#of(create(name, given));
   }
 
   /** Makes the object for a new attachment. */
-  static #of(attachment: Attachment, location: Location): Segment {
+  static #of({ attachment, location }: Opened): Segment {
     const segment = new Segment(new Lease(attachment), location);
     attachment.region.ends();
     return segment;
@@ -205,9 +165,7 @@ export class Segment {
    * ```
    */
   static open(name: string, given?: OpenOptions): Segment {
-    options("options", given, OPEN_OPTIONS);
-    const location = namedLocation(name, namespaceOf(given), isReadOnly(given), ownerOf(given));
-    return Segment.#openLocation(location, "open", undefined);
+    return Segment.#of(open(name, given));
   }
 
   /**
@@ -229,13 +187,7 @@ export class Segment {
    * ```
    */
   static openOrCreate(name: string, given: Omit<CreateOptions, "replace">): Segment {
-    options("options", objectOf("options", given), OPEN_OR_CREATE_OPTIONS);
-    const creation = creationOf(given);
-    return Segment.#openLocation(namedLocation(name, namespaceOf(given), false), "openOrCreate", creation);
-  }
-
-  static #openLocation(location: Location, mode: Mode, creation: Creation | undefined): Segment {
-    return Segment.#of(openLocation(location, mode, creation), location);
+    return Segment.#of(openOrCreate(name, given));
   }
 
   /**
@@ -265,12 +217,7 @@ export class Segment {
    * ```
    */
   static openFile(path: string | FileUrl, given?: FileOptions): Segment {
-    const wish = options<FileOptions>("options", given, FILE_OPTIONS);
-    const readOnly = isReadOnly(wish);
-    const location = fileLocation(path, readOnly);
-    const wanted = fileCreationOf(wish);
-    const creation = readOnly ? undefined : wanted;
-    return Segment.#openLocation(location, creation ? "openOrCreate" : "open", creation);
+    return Segment.#of(openFile(path, given));
   }
 
   /**
@@ -294,9 +241,7 @@ export class Segment {
    * ```
    */
   static async waitFor(name: string, given?: OpenOptions & WaitOptions): Promise<Segment> {
-    const how = waiting(given, OPEN_OPTIONS);
-    const location = namedLocation(name, namespaceOf(given), isReadOnly(given), ownerOf(given));
-    return openWhenReady(location, how, (attachment) => Segment.#of(attachment, location));
+    return openAwaited(name, given, (opened) => Segment.#of(opened));
   }
 
   /**
@@ -316,8 +261,7 @@ export class Segment {
    * ```
    */
   static createAnonymous(given: Pick<CreateOptions, "bytes" | "participants">): Segment {
-    options("options", objectOf("options", given), ANONYMOUS_OPTIONS);
-    return Segment.#openLocation(anonymousLocation(), "create", creationOf(given));
+    return Segment.#of(createAnonymous(given));
   }
 
   /**
@@ -340,8 +284,7 @@ export class Segment {
    * ```
    */
   static fromHandle(handle: string, given?: Pick<OpenOptions, "access">): Segment {
-    options("options", given, HANDLE_OPTIONS);
-    return Segment.#openLocation(handleLocation(handle, isReadOnly(given)), "open", undefined);
+    return Segment.#of(openHandle(handle, given));
   }
 
   /**
@@ -421,16 +364,7 @@ export class Segment {
    * ```
    */
   static containing(viewOrBlock: Block | StructView<Fields> | ArrayBufferView): Segment | undefined {
-    const shared =
-      isBranded(viewOrBlock, "Block") ||
-      isBranded(viewOrBlock, "StructView") ||
-      ArrayBuffer.isView(viewOrBlock);
-    if (!shared) throw wrongType("viewOrBlock", "a block, a view of one, or a typed array", viewOrBlock);
-    const found = known.get(viewOrBlock.buffer);
-    if (!found || found.attachment.closed) return undefined;
-    return (
-      found.segment.deref() ?? new Segment(found.lease.deref() ?? new Lease(found.attachment), found.location)
-    );
+    return known.containing(viewOrBlock, (lease, location) => new Segment(lease, location));
   }
 
   /** Its name; for a segment in a file, the absolute path; empty for an anonymous segment. Never throws. */
@@ -454,7 +388,7 @@ export class Segment {
    */
   get generation(): number {
     this.#attachment.check(false);
-    return Number(this.#attachment.view.getBigUint64(HEADER_GENERATION_OFFSET, true));
+    return generationOf(this.#attachment.view);
   }
 
   /**
@@ -465,12 +399,8 @@ export class Segment {
    * @throws {IsthmusError} CLOSED after `close`; SYSTEM
    */
   get stale(): boolean {
-    const attachment = this.#attachment;
-    attachment.check(false);
-    if (attachment.core.isStale() !== 0 || !attachment.region.info().linked) return true;
-    // The header and the slots: every writer that joins increments the generation of a slot.
-    const slots: number = attachment.core.participants.value;
-    return attachment.region.isLeftBehind(PARTICIPANTS_OFFSET + slots * PARTICIPANT_BYTES);
+    this.#attachment.check(false);
+    return isStale(this.#attachment);
   }
 
   /** Whether it is in use. @throws {IsthmusError} CLOSED after `close` */
@@ -621,23 +551,11 @@ export class Segment {
    *   BUSY when another process had the heap for 5 s; TOO_LARGE in a transaction that changes too much; EVICTED
    */
   get root(): Block | undefined {
-    this.#attachment.check(false);
-    const offset = this.#attachment.core.heapRoot() >>> 0;
-    return offset === 0 ? undefined : this.heap.blockAt(offset);
+    return rootOf(this.#attachment, this.heap);
   }
 
   set root(block: Block | undefined) {
-    if (block !== undefined && !isBranded(block, "Block"))
-      throw wrongType("root", "a block or undefined", block);
-    const attachment = this.#attachment;
-    attachment.check(true);
-    block?.check(false);
-    if (block !== undefined && !attachment.liesUnder(block.buffer))
-      throw new TypeError(`root must be a block of segment "${this.name}", got one of another segment`);
-    const result = withWriteLock(attachment, "setting the root", () =>
-      attachment.core.heapSetRoot(block?.offset ?? 0),
-    );
-    if (result !== 0) throw failure(result, "the root must be a block in use of this segment");
+    setRoot(this.#attachment, block);
   }
 
   /**
@@ -721,16 +639,8 @@ export class Segment {
   async waitForObject(name: string, given?: WaitOptions): Promise<ObjectInfo> {
     nameBytes(name);
     const how = waiting(given);
-    const attachment = this.#attachment;
-    attachment.check(false);
-    const condition = {
-      what: `waiting for object ${JSON.stringify(name)}`,
-      waiters: DIRECTORY_WAITERS_OFFSET,
-      // The condition uses the lease, which keeps the segment open while a call waits.
-      attempt: () => findObject(this.#attachment, name) ?? NOT_YET,
-      recheck: () => {},
-    };
-    return wait(attachment, condition, how);
+    this.#attachment.check(false);
+    return wait(this.#attachment, objectAwaited(this.#lease, name), how);
   }
 
   /**
@@ -755,9 +665,4 @@ export class Segment {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-function transactionLock(lock: unknown): TransactionLock {
-  if (isBranded(lock, "Lock") || isBranded(lock, "Held")) return lock as Lock | Held;
-  throw wrongType("lock", "a lock of this segment, or a hold of one", lock);
 }

@@ -11,6 +11,7 @@ const transaction = inSource("ts/memory/transaction.ts");
 const synchronous = inSource("ts/synchronous.ts");
 const view = inSource("ts/memory/view.ts");
 const walk = inSource("ts/memory/walk.ts");
+const root = inSource("ts/memory/root.ts");
 const writeLock = inSource("ts/memory/write-lock.ts");
 const arrays = inSource("ts/struct/arrays.ts");
 const codecs = inSource("ts/struct/codecs.ts");
@@ -130,6 +131,13 @@ export const BUGS: Bug[] = [
     "if (core.heapLook() >>> 0 !== changes) continue;",
     "",
     "ts/memory/blocks",
+  ),
+  root(
+    "a block that is not in use becomes the root, and nobody is told that it does not",
+    'if (result !== 0) throw failure(result, "the root must be a block in use of this segment");',
+    "void failure;",
+    "ts/memory/root",
+    "ts/memory/heap.test",
   ),
   writeLock(
     "the write lock is waited for 50 ms",

@@ -19,6 +19,9 @@ const open = inSource("ts/segment/life/open.ts");
 const options = inSource("ts/segment/options.ts");
 const remove = inSource("ts/segment/life/remove.ts");
 const replace = inSource("ts/segment/life/replace.ts");
+const knownSegments = inSource("ts/segment/known.ts");
+const objectAwaited = inSource("ts/segment/object-awaited.ts");
+const opening = inSource("ts/segment/opening.ts");
 const segment = inSource("ts/segment/segment.ts");
 const softReference = inSource("ts/segment/soft-reference.ts");
 const temporary = inSource("ts/segment/life/temporary.ts");
@@ -300,7 +303,26 @@ export const BUGS: Bug[] = [
     "ts/segment/replace",
   ),
   coreOpening("the generation stays", "f64(generation + 1) : 1", "f64(generation) : 1", "core/opening"),
-  segment(
+  opening(
+    "a file that is opened for reading is created",
+    "const creation = readOnly ? undefined : wanted;",
+    "const creation = wanted;",
+    "ts/segment/file.test",
+  ),
+  opening(
+    "a segment that is waited for is taken from whomever",
+    "namedLocation(name, namespaceOf(given), isReadOnly(given), ownerOf(given))",
+    'namedLocation(name, namespaceOf(given), isReadOnly(given), "any")',
+    "ts/segment/",
+  ),
+  objectAwaited(
+    "an object that appears wakes nobody who waits for it",
+    "waiters: DIRECTORY_WAITERS_OFFSET,",
+    "waiters: DIRECTORY_WAITERS_OFFSET + 4096,",
+    "processes/wakeups/wakeups.test",
+  ),
+  segment("a segment can be used after close", "this.#attachment.close();", "", "ts/segment/segment"),
+  knownSegments(
     "a segment of other bytes is found by a view",
     "if (!found || found.attachment.closed) return undefined;",
     "if (!found) return undefined;",

@@ -94,14 +94,7 @@ function sameName(name: usize, nameBytes: u32): bool {
  * - BUSY (the suspect is set), also when it would be new and our own transaction runs; EVICTED
  * - SEGMENT_FULL when there is no room for its bytes, or for one more name; CORRUPT
  */
-export function objectOpen(
-  type: u32,
-  nameBytes: u32,
-  first: u32,
-  second: u32,
-  third: u32,
-  fourth: u32,
-): u32 {
+export function objectOpen(type: u32, nameBytes: u32, first: u32, second: u32, third: u32, fourth: u32): u32 {
   if (!isName(scratch(), nameBytes, type == OBJECT_LAYOUT)) return INVALID_NAME;
   const result = entryFor(type, nameHash(scratch(), nameBytes), nameBytes, first, second, third, fourth);
   if (result < u32(RESULT_OFFSETS)) return result;
@@ -115,14 +108,7 @@ export function objectOpen(
  * Compares a published entry with what its opener expects. Returns the offset of the object, OBJECT_MISMATCH, or CORRUPT. For
  * openers that can only read, and so find the entry by themselves.
  */
-export function objectCheck(
-  entry: usize,
-  type: u32,
-  first: u32,
-  second: u32,
-  third: u32,
-  fourth: u32,
-): u32 {
+export function objectCheck(entry: usize, type: u32, first: u32, second: u32, third: u32, fourth: u32): u32 {
   const version = objectVersion(type);
   if (load<u32>(entry + ENTRY_TYPE_OFFSET) != type) return OBJECT_MISMATCH;
   if (load<u32>(entry + ENTRY_VERSION_OFFSET) != version) return OBJECT_MISMATCH;
@@ -163,15 +149,7 @@ function entryFor(
 }
 
 /** The same, with the write lock. */
-function insert(
-  type: u32,
-  hash: u32,
-  nameBytes: u32,
-  first: u32,
-  second: u32,
-  third: u32,
-  fourth: u32,
-): u32 {
+function insert(type: u32, hash: u32, nameBytes: u32, first: u32, second: u32, third: u32, fourth: u32): u32 {
   const count = load32(DIRECTORY_COUNT_OFFSET);
   if (count > directoryEntries) return CORRUPT;
   const existing = find(hash, nameBytes, count);

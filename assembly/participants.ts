@@ -62,7 +62,16 @@ import {
   WRITE_LOCK_WAITERS_OFFSET,
 } from "../protocol/layout";
 import { participants, self, selfSlot, setSelf, suspect } from "./instance";
-import { liveWord, nextGeneration, numberedToken, numberOf, slotOf, stateOf, tokenOf, withState } from "./token";
+import {
+  liveWord,
+  nextGeneration,
+  numberedToken,
+  numberOf,
+  slotOf,
+  stateOf,
+  tokenOf,
+  withState,
+} from "./token";
 import { add32, and32, load32, load64, store32, store64, swap64 } from "./word";
 
 /**

@@ -181,7 +181,7 @@ function bitmapOf(at: usize): usize {
 }
 
 function cellsOf(at: usize, count: u32): usize {
-  return bitmapOf(at) + usize(alignObject((u64(count) + 31) >>> 5 << 2));
+  return bitmapOf(at) + usize(alignObject(((u64(count) + 31) >>> 5) << 2));
 }
 
 function slotsOf(at: usize, count: u32): usize {
@@ -201,7 +201,7 @@ export function queueInitialise(at: usize, count: u32, messageBytes: u32): void 
   const step = strideOf(messageBytes);
   for (let slot: u32 = 0; slot < count; slot++) {
     memory.fill(first + usize(slot) * step, 0, MESSAGE_HEADER_BYTES);
-    const word = bitmapOf(at) + (slot >>> 5 << 2);
+    const word = bitmapOf(at) + ((slot >>> 5) << 2);
     store<u32>(word, load<u32>(word) | (1 << (slot & 31)));
   }
 }
@@ -313,29 +313,13 @@ function put(list: u32, slot: u32, word: u64): u32 {
     }
     // What the cell had a lap ago must be behind the head, so that nobody looks for it there.
     const before = tail - (u64(1) << cellsShift);
-    if (tail >> cellsShift != 0 && load64(listAt(list) + QUEUE_HEAD_OFFSET) <= before) {
-      if (!passOver(list, before)) return BUSY;
-      continue;
-    }
+    if (tail >> cellsShift != 0 && load64(listAt(list) + QUEUE_HEAD_OFFSET) <= before) return BUSY;
     const filled = (lap << CELL_LAP_SHIFT) | (u64(slot) << CELL_SLOT_SHIFT) | cellUse(word);
     if (!swap64(at, cell, filled)) continue; // pairs with the load in takeFrom
     swap64(tailAt, tail, tail + 1); // pairs with the load above
     return 0;
   }
   return BUSY;
-}
-
-/** Moves the head on to behind a position whose message was taken. False when the message is still there. */
-function passOver(list: u32, position: u64): bool {
-  const headAt = listAt(list) + QUEUE_HEAD_OFFSET;
-  const head = load64(headAt);
-  if (head > position) return true;
-  if (head < position) return false;
-  const cell = load64(cellAt(list, position));
-  const slot = slotIn(cell);
-  if (slot == NONE || counts(cell, load64(slotAt(slot)))) return load64(headAt) != head;
-  swap64(headAt, head, head + 1); // pairs with the load in takeFrom
-  return true;
 }
 
 /** Takes the first message of a list. The number of its slot; NONE if the list is empty; BUSY, CORRUPT with `failed` set. */
@@ -408,12 +392,12 @@ function markListed(list: u32, owner: u32): void {
 // --- free slots ------------------------------------------------------------------------------------------------------------
 
 function setFree(slot: u32): void {
-  or32(bitmap + (slot >>> 5 << 2), 1 << (slot & 31)); // pairs with the load in claimSlot
+  or32(bitmap + ((slot >>> 5) << 2), 1 << (slot & 31)); // pairs with the load in claimSlot
 }
 
 /** Sets the bit of a free slot that has none. */
 function restoreBit(slot: u32): void {
-  if ((load32(bitmap + (slot >>> 5 << 2)) & (1 << (slot & 31))) == 0) setFree(slot);
+  if ((load32(bitmap + ((slot >>> 5) << 2)) & (1 << (slot & 31))) == 0) setFree(slot);
 }
 
 /** Frees a slot if it has this word. Whether it did. */
@@ -467,26 +451,32 @@ export function settleQueue(): void {
   if (movingIn == 0) return;
   select(movingIn, movingCapacity, movingBytes);
   const word = load64(slotAt(moving));
-  const state = stateIn(word);
-  if (state == MESSAGE_FREE) restoreBit(moving);
-  else if (ownerIn(word) == ours()) settleOwn(word, state);
+  if (stateIn(word) == MESSAGE_FREE) restoreBit(moving);
+  else if (ownerIn(word) == ours() && settleOwn(word) == BUSY) return;
   movingIn = 0;
 }
 
-function settleOwn(word: u64, state: u32): void {
+function settleOwn(word: u64): u32 {
+  const state = stateIn(word);
   if (state == MESSAGE_SENDING && !isListed(SENT, moving, word)) free(moving, word);
-  else if (state == MESSAGE_RETURNING && !isListed(RETURNED, moving, word)) put(RETURNED, moving, word);
-  else if (state == MESSAGE_TAKEN && takes) putBack(moving, word, ours());
+  else if (state == MESSAGE_RETURNING && !isListed(RETURNED, moving, word))
+    return put(RETURNED, moving, word);
+  else if (state == MESSAGE_TAKEN && takes) return putBack(moving, word, ours());
+  return 0;
 }
 
 /**
- * Returns a message that has this word; it belongs to that owner until it is in the list. 0; BUSY; CORRUPT; or RESULT_LOST when
- * somebody else has changed the word.
+ * Returns a message that has this word; it belongs to that owner until it is in the list. 0; CORRUPT; BUSY: if it is ours, the
+ * next call of ours tries again; or RESULT_LOST when somebody else has changed the word.
  */
 function putBack(slot: u32, word: u64, owner: u32): u32 {
+  const isOurs = owner == ours();
+  if (isOurs && movingIn == 0) moves(slot, false); // else it is being settled
   const next = wordWith(word, owner, MESSAGE_RETURNING, true);
-  if (!swap64(slotAt(slot), word, next)) return RESULT_LOST; // pairs with the loads of words
-  return put(RETURNED, slot, next);
+  // The swap pairs with the loads of words.
+  const result = swap64(slotAt(slot), word, next) ? put(RETURNED, slot, next) : RESULT_LOST;
+  if (isOurs && result != BUSY) movingIn = 0;
+  return result;
 }
 
 /** Settles what an owner has left that is dead, or that is about to leave. FLAG_WAKE, FLAG_WAKE_ROOM; or BUSY, CORRUPT. */
@@ -519,11 +509,12 @@ function deaths(): u32 {
   return load32(HEADER_RECOVERIES_OFFSET) != load32(queue + QUEUE_SETTLED_OFFSET) ? FLAG_DEATHS : 0;
 }
 
-/** Begins a call: settles one of ours that was cut off, and looks at this queue. 0 or EVICTED. */
+/** Begins a call: settles one of ours that was cut off, and looks at this queue. 0; EVICTED; BUSY: call it again. */
 function enter(at: usize, count: u32, messageBytes: u32): u32 {
   const removed = selfCheck();
   if (removed != 0) return removed;
   settleQueue();
+  if (movingIn != 0) return BUSY;
   select(at, count, messageBytes);
   return 0;
 }
@@ -667,10 +658,8 @@ export function queueGiveBack(at: usize, count: u32, messageBytes: u32, offset: 
   if (removed != 0) return removed;
   const word = ownTaken(offset, held);
   if (word == 0) return CORRUPT;
-  moves(slotNumber(offset), false);
   // BUSY: it stays ours, in RETURNING, and the next call of ours settles it.
   const result = putBack(slotNumber(offset), word, ours());
-  if (result != BUSY) movingIn = 0;
   if (result == CORRUPT || result == RESULT_LOST) return CORRUPT;
   return waitersAny(queueWaiters(queue)) ? FLAG_WAKE : 0;
 }

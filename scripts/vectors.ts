@@ -184,7 +184,12 @@ const REFUSED = [
 
 function parameters(type: number, version: number, first = 0, second = 0, third = 0, fourth = 0) {
   const words = [first, second, third, fourth];
-  return { type, version, words, hash: fnv1a(new Uint8Array(new Uint32Array([type, version, ...words]).buffer)) };
+  return {
+    type,
+    version,
+    words,
+    hash: fnv1a(new Uint8Array(new Uint32Array([type, version, ...words]).buffer)),
+  };
 }
 
 const PARAMETERS = [

@@ -104,15 +104,17 @@ function withWriteLock(
 }
 
 /** As `objectOpen`: past the dead, waiting for the living, and those who wait for objects are woken. The offset, or an error. */
-export function hostedOpen(
-  type: u32,
-  nameBytes: u32,
-  first: u32,
-  second: u32,
-  third: u32,
-  fourth: u32,
-): u32 {
-  const result = withWriteLock(OPEN, f64(WRITE_LOCK_TIMEOUT_MS), type, nameBytes, first, second, third, fourth);
+export function hostedOpen(type: u32, nameBytes: u32, first: u32, second: u32, third: u32, fourth: u32): u32 {
+  const result = withWriteLock(
+    OPEN,
+    f64(WRITE_LOCK_TIMEOUT_MS),
+    type,
+    nameBytes,
+    first,
+    second,
+    third,
+    fourth,
+  );
   if (result < u32(RESULT_OFFSETS) || (result & FLAG_WAKE) == 0) return result;
   hostedNotify(DIRECTORY_WAITERS_OFFSET);
   return result & ~FLAG_WAKE;

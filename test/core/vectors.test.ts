@@ -44,7 +44,10 @@ test("names have the hash of the vectors, or are refused", () => {
 
 test("parameters have the hash of the vectors", () => {
   for (const { type, version, words, hash } of vectors.parameters) {
-    assert.ok(open(Buffer.from(`object ${type}`), type, ...(words as [number, number, number, number])) >= RESULT_OFFSETS);
+    assert.ok(
+      open(Buffer.from(`object ${type}`), type, ...(words as [number, number, number, number])) >=
+        RESULT_OFFSETS,
+    );
     assert.is(word(ENTRY_VERSION_OFFSET), version);
     assert.is(word(ENTRY_PARAMETERS_HASH_OFFSET), hash);
   }

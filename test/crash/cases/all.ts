@@ -7,6 +7,7 @@ import { heapCases } from "./heap.js";
 import { latestCases } from "./latest.js";
 import { lockCases } from "./lock.js";
 import { participantCases } from "./participants.js";
+import { queueCases } from "./queue.js";
 import { ringCases } from "./ring.js";
 import { signalCases } from "./signal.js";
 import { transactionCases } from "./transaction.js";
@@ -18,6 +19,7 @@ export const crashCases: CrashCase[] = [
   ...headerCases,
   ...participantCases,
   ...ringCases,
+  ...queueCases,
   ...latestCases,
   ...heapCases,
   ...transactionCases,

@@ -12,6 +12,7 @@ import {
   OBJECT_LATEST,
   OBJECT_LAYOUT,
   OBJECT_LOCK,
+  OBJECT_QUEUE,
   OBJECT_RING,
   OBJECT_SEMAPHORE,
 } from "../../../protocol/layout.js";
@@ -19,6 +20,7 @@ import { PARTICIPANTS_MIN } from "../../../protocol/limits.js";
 import type { CrashCase, CrashLane } from "../../lib/crash.js";
 import { check, repair } from "../../lib/hosts/heap.js";
 import { openLatest, readLatest, writeLatest } from "../../lib/hosts/latest.js";
+import { queueWish } from "../../lib/hosts/queue.js";
 import {
   attachConsumer,
   attachProducer,
@@ -36,11 +38,12 @@ import {
   notify,
   type ObjectWish,
   openObject,
+  parametersOf,
   ringWish,
-  SECOND_PARAMETER,
 } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
 import { type Fill, onEachFill, populate, scribbleJournal, slotsOf, someoneDied } from "./ground.js";
+import { useQueue } from "./queue.js";
 
 /** A new ring carries a record, whatever was in its memory before. */
 export function* useRing(view: DataView, wish: ObjectWish, dead: number[]): Script {
@@ -89,6 +92,7 @@ function* useLayout(view: DataView, wish: ObjectWish, dead: number[]): Script {
 function use(view: DataView, wish: ObjectWish, dead: number[]): Script {
   if (wish.type === OBJECT_RING) return useRing(view, wish, dead);
   if (wish.type === OBJECT_LATEST) return useLatest(view, wish, dead);
+  if (wish.type === OBJECT_QUEUE) return useQueue(view, wish, dead);
   if (wish.type === OBJECT_LAYOUT) return useLayout(view, wish, dead);
   return wish.type === OBJECT_LOCK ? useLock(view, wish, dead) : useSignal(view, wish, dead);
 }
@@ -117,8 +121,9 @@ const BEFORE: Before[] = [
   { name: "lock of a dead one", make: diedInserting },
 ];
 
-const WISHES = [
+const WISHES: ObjectWish[] = [
   ringWish("ring wanted", 256),
+  queueWish(3, 24),
   latestWish("small wanted", 16),
   latestWish("large wanted", 512),
   { type: OBJECT_LOCK, name: "lock wanted", first: 0 },
@@ -137,9 +142,9 @@ function* isDescribed(view: DataView, object: number, wish: ObjectWish): Script 
   assert.ok(entry !== undefined, "no entry");
   assert.equal(view.getUint32(entry + ENTRY_TYPE_OFFSET, true), wish.type, "type");
   const parameters = [0, 4, 8, 12].map((at) => view.getUint32(entry + ENTRY_PARAMETERS_OFFSET + at, true));
-  assert.deepEqual(parameters, [wish.first, SECOND_PARAMETER, 0, 0], "parameters");
+  assert.deepEqual(parameters, parametersOf(wish), "parameters");
   assert.equal(
-    yield* call("objectCheck", entry, wish.type, wish.first, SECOND_PARAMETER),
+    yield* call("objectCheck", entry, wish.type, ...parametersOf(wish)),
     object,
     "its opener takes it for damaged",
   );

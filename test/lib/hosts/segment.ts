@@ -148,6 +148,10 @@ export interface ObjectWish {
   name: string;
   /** Capacity of a ring, bytes of a value. */
   first: number;
+  /** The other parameters; the second one is SECOND_PARAMETER if there is none. */
+  second?: number;
+  third?: number;
+  fourth?: number;
 }
 
 export function ringWish(name: string, capacity: number): ObjectWish {
@@ -161,12 +165,21 @@ export function latestWish(name: string, valueBytes: number): ObjectWish {
 /** What the second parameter of every object is. */
 export const SECOND_PARAMETER = 7;
 
+export function parametersOf({
+  first,
+  second = SECOND_PARAMETER,
+  third = 0,
+  fourth = 0,
+}: ObjectWish): number[] {
+  return [first, second, third, fourth];
+}
+
 /** One call of objectOpen: the offset of the object, perhaps with FLAG_WAKE, or an error. */
 export function* insertOnce(wish: ObjectWish): Script<number> {
   const name = Buffer.from(wish.name);
   const scratch = (yield* call("scratch")) >>> 0;
   yield* write(scratch, name);
-  return yield* call("objectOpen", wish.type, name.length, wish.first, SECOND_PARAMETER);
+  return yield* call("objectOpen", wish.type, name.length, ...parametersOf(wish));
 }
 
 /** Finds or makes the object, past the dead; `undefined` while a live participant has the directory locked. */

@@ -6,6 +6,7 @@ import { call, write } from "../lib/script.js";
 import { crashLane } from "../lib/shipped.js";
 import { crashCases } from "./cases/all.js";
 import * as memory from "./planted-memory.js";
+import * as queue from "./planted-queue.js";
 import * as sites from "./planted-sites.js";
 
 const lane = crashLane();
@@ -25,6 +26,42 @@ interface Planted {
 }
 
 const PLANTED: Planted[] = [
+  {
+    bug: "a message is not put into the list",
+    site: queue.queueCell,
+    how: "drop",
+    noticedBy: "queue: send, fresh memory",
+  },
+  {
+    bug: "a message is in the list before its length",
+    site: queue.messageLength,
+    how: "late",
+    noticedBy: "queue: send in a later lap, fresh memory",
+  },
+  {
+    bug: "a participant owns slots and is no member",
+    site: queue.queueMember,
+    how: "drop",
+    noticedBy: "queue: take, fresh memory",
+  },
+  {
+    bug: "a message is taken and stays in its list",
+    site: queue.messageTaken,
+    how: "drop",
+    noticedBy: "queue: take and finish, fresh memory",
+  },
+  {
+    bug: "a slot is free and has no bit",
+    site: queue.slotFree,
+    how: "drop",
+    noticedBy: "queue: take and finish, fresh memory",
+  },
+  {
+    bug: "a message is given back under its old use",
+    site: queue.messageReturning,
+    how: "drop",
+    noticedBy: "queue: take and give back, fresh memory",
+  },
   {
     bug: "who waits for the write lock gets no turn",
     site: memory.turnGiven,

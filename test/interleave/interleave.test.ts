@@ -6,7 +6,7 @@ import { sha256 } from "../lib/shape.js";
 import { shippedCore, world } from "../lib/shipped.js";
 import { scenarios } from "./scenarios/all.js";
 
-const explored = world(3);
+const explored = world(4);
 /** Runs by chance of each scenario. */
 const WANDERINGS = 100;
 let total = 0;

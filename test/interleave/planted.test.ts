@@ -2,6 +2,7 @@ import { strict } from "node:assert";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as memory from "../crash/planted-memory.js";
+import * as queue from "../crash/planted-queue.js";
 import * as sites from "../crash/planted-sites.js";
 import type { CrashLane } from "../lib/crash.js";
 import { beginLatest, type LatestValue, openLatest, readInPlace } from "../lib/hosts/latest.js";
@@ -21,10 +22,11 @@ import { exhaust, explore, type Scenario } from "../lib/search.js";
 import { crashLane, world } from "../lib/shipped.js";
 import { scenarios } from "./scenarios/all.js";
 import { type Explored, OBSERVER, populate, SLOTS } from "./scenarios/ground.js";
+import { messageIsNotPassedOn } from "./scenarios/queue.js";
 import { NEAR_END_OF_512, prepareRing } from "./scenarios/ring.js";
 import { nothingIsPassedOn } from "./scenarios/signal.js";
 
-const explored = world(3);
+const explored = world(4);
 const finder = crashLane();
 
 function scenarioOf(name: string): Explored {
@@ -44,6 +46,24 @@ interface Planted {
 }
 
 const PLANTED: Planted[] = [
+  {
+    bug: "two take one message",
+    site: queue.messageTaken,
+    how: "split",
+    noticedBy: "queue of 1, one sends two, two take one each",
+  },
+  {
+    bug: "two send into one cell",
+    site: queue.queueCell,
+    how: "split",
+    noticedBy: "queue of 2, two send two each, one takes them",
+  },
+  {
+    bug: "a slot is free, and who claims at the same time does not see its bit",
+    site: queue.slotFree,
+    how: "split",
+    noticedBy: "queue of 2, two send, two take",
+  },
   {
     bug: "a record is published before its header",
     site: sites.recordHeader,
@@ -245,6 +265,12 @@ function noticedInScript(bug: string, scenario: Omit<Scenario, "name">, message:
 noticedInScript(
   "a wait that gives up after it was called, and passes nothing on",
   nothingIsPassedOn,
+  /stuck/,
+);
+
+noticedInScript(
+  "a wait for a message that gives up after it was called, and passes nothing on",
+  messageIsNotPassedOn,
   /stuck/,
 );
 

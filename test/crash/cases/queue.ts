@@ -4,16 +4,13 @@
  */
 import { strict as assert } from "node:assert";
 import {
-  OBJECT_ALIGNMENT,
   QUEUE_DROP,
   QUEUE_DROPPED_OFFSET,
   QUEUE_HEAD_OFFSET,
   QUEUE_REDELIVER,
   QUEUE_TAIL_OFFSET,
   QUEUE_UNSENT_OFFSET,
-  QUEUE_WAITERS_OFFSET,
 } from "../../../protocol/layout.js";
-import { PARTICIPANTS_MIN } from "../../../protocol/limits.js";
 import { type CrashCase, type CrashLane, VICTIM } from "../../lib/crash.js";
 import {
   cancel,
@@ -34,6 +31,7 @@ import {
 import { numberOf, payloadOf } from "../../lib/hosts/ring.js";
 import { markDead, type ObjectWish } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
+import { BITMAP, cellOf, MESSAGES } from "../planted-queue.js";
 import { type Fill, onEachFill, populate, slotsOf, someoneDied } from "./ground.js";
 
 const CAPACITY = 3;
@@ -49,6 +47,7 @@ type Step = (queue: Queue, lane: CrashLane, owned?: Owned) => Script<unknown>;
 interface QueueCase {
   name: string;
   policy?: number;
+  capacity?: number;
   before: Step[];
   /** What somebody did who is dead, in a slot of its own. */
   died?: (queue: Queue, lane: CrashLane) => void;
@@ -63,16 +62,6 @@ interface QueueCase {
   or: number[][];
   /** What the operation leaves behind for a participant that lives on, whose host settles it. */
   kept?: boolean;
-}
-
-/** Where the parts of the queue are in this lane. */
-const BITMAP = QUEUE_WAITERS_OFFSET + 2 * OBJECT_ALIGNMENT + 4 * PARTICIPANTS_MIN;
-const CELLS = BITMAP + OBJECT_ALIGNMENT;
-const CELLS_OF_A_LIST = 128;
-const SLOTS_OFFSET = CELLS + 2 * 8 * CELLS_OF_A_LIST;
-
-function cellOf({ queue }: Queue, position: number, list = 0): number {
-  return queue + CELLS + 8 * (list * CELLS_OF_A_LIST + position);
 }
 
 const sending =
@@ -129,6 +118,9 @@ function laps(): Step[] {
 /** Sends two and takes the first, which lies in a slot of its own then. */
 const TWO = [sending(1), sending(2, SLOT_BYTES)];
 
+/** More slots than a word of the bitmap has bits. */
+const MANY = 40;
+
 const CASES: QueueCase[] = [
   { name: "send, the first", before: [], operation: sending(1), after: [1], or: [[]] },
   { name: "send", before: TWO, operation: sending(3), after: [1, 2, 3], or: [[1, 2]] },
@@ -182,6 +174,14 @@ const CASES: QueueCase[] = [
     after: [2],
     or: [[1, 2]],
     kept: true,
+  },
+  {
+    name: "send when the first word of the bitmap has no bit left",
+    capacity: MANY,
+    before: Array.from({ length: 32 }, (_, index) => sending(index % 8, 8)),
+    operation: sending(8),
+    after: [...Array.from({ length: 32 }, (_, index) => index % 8), 8],
+    or: [Array.from({ length: 32 }, (_, index) => index % 8)],
   },
   {
     name: "settle what one has left that died when it had taken",
@@ -270,14 +270,14 @@ function* useAll(queue: Queue, view: DataView): Script {
     if (!job) break;
     yield* done(queue, job);
   }
-  for (let number = 0; number < CAPACITY; number++) {
+  for (let number = 0; number < queue.capacity; number++) {
     assert.ok(
       yield* send(queue, payloadOf(number, SLOT_BYTES)),
-      `only ${number} of ${CAPACITY} slots are there`,
+      `only ${number} of ${queue.capacity} slots are there`,
     );
   }
   assert.equal(yield* send(queue, payloadOf(9, 9)), false, "there are more slots than there were");
-  for (let number = 0; number < CAPACITY; number++) {
+  for (let number = 0; number < queue.capacity; number++) {
     const job = yield* take(view, queue);
     assert.ok(job, "a message is lost");
     assert.equal(numberOf(job.payload), number);
@@ -288,7 +288,7 @@ function* useAll(queue: Queue, view: DataView): Script {
 /** The heartbeat, or the next call, after a call of the victim that was cut off before it wrote to an address. */
 function settlingOwn(): QueueCase[] {
   const cuts: [name: string, at: Where, step: Step, after: number[]][] = [
-    ["claiming", (queue) => queue.queue + SLOTS_OFFSET, sending(3), [1, 2]],
+    ["claiming", (queue) => queue.queue + MESSAGES, sending(3), [1, 2]],
     ["sending", (queue) => cellOf(queue, 2), sending(3), [1, 2]],
     ["sending, which had happened", (queue) => queue.queue + QUEUE_TAIL_OFFSET, sending(3), [1, 2, 3]],
     ["taking", (queue) => queue.queue + QUEUE_HEAD_OFFSET, takingIt, [1, 2]],
@@ -339,7 +339,7 @@ function queueCase(one: QueueCase, fill: Fill): CrashCase {
     name: `queue: ${one.name}`,
     before: (lane) => {
       populate(lane, fill);
-      queue = lane.play(1, openQueue(lane.view, queueWish(CAPACITY, SLOT_BYTES, policy)));
+      queue = lane.play(1, openQueue(lane.view, queueWish(one.capacity ?? CAPACITY, SLOT_BYTES, policy)));
       for (const step of one.before) lane.play(1, step(queue, lane));
       if (one.died) someoneDied(lane, LOST_SLOT, () => one.died?.(queue, lane));
       one.cutOff?.(queue, lane);

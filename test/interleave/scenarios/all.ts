@@ -4,6 +4,7 @@ import { type Explored, late } from "./ground.js";
 import { heapScenarios } from "./heap.js";
 import { latestScenarios } from "./latest.js";
 import { lockScenarios } from "./lock.js";
+import { queueScenarios } from "./queue.js";
 import { ringScenarios } from "./ring.js";
 import { ringEndScenarios } from "./ring-ends.js";
 import { signalScenarios } from "./signal.js";
@@ -24,6 +25,7 @@ export const scenarios: Explored[] = [
   ...heapScenarios,
   ...directoryScenarios,
   ...turnScenarios,
+  ...queueScenarios,
   ...latestScenarios,
   ...ringScenarios,
   ...ringEndScenarios,

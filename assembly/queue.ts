@@ -102,23 +102,18 @@ import {
   FLAG_WAKE,
   FLAG_WAKE_ROOM,
   HEADER_RECOVERIES_OFFSET,
-  MESSAGE_ALIGNMENT,
   MESSAGE_DELIVERIES_OFFSET,
   MESSAGE_FREE,
   MESSAGE_HEADER_BYTES,
   MESSAGE_LENGTH_OFFSET,
   MESSAGE_LISTED,
-  MESSAGE_OWNER_SHIFT,
   MESSAGE_RETURNING,
   MESSAGE_SENDING,
-  MESSAGE_STATE_MASK,
   MESSAGE_TAKEN,
   MESSAGE_USE_SHIFT,
-  QUEUE_CELLS_MIN,
   QUEUE_DROP,
   QUEUE_DROPPED_OFFSET,
   QUEUE_HEAD_OFFSET,
-  QUEUE_HINT_OFFSET,
   QUEUE_LIST_BYTES,
   QUEUE_REDELIVERED_OFFSET,
   QUEUE_SETTLED_OFFSET,
@@ -128,64 +123,55 @@ import {
   RESULT_ERRORS,
 } from "../protocol/layout";
 import { QUEUE_CAPACITY_MAX, QUEUE_MESSAGE_BYTES_MAX } from "../protocol/limits";
-import { alignObject, participants, self, selfSlot, waitersBytes } from "./instance";
+import { participants, selfSlot, waitersBytes } from "./instance";
 import { isShortLive, selfCheck } from "./participants";
-import { numberedToken } from "./token";
+import {
+  bitmapOf,
+  capacity,
+  cells,
+  cellsShift,
+  claimSlot,
+  free,
+  membersOf,
+  moved,
+  moves,
+  moving,
+  movingBytes,
+  movingCapacity,
+  movingIn,
+  NONE,
+  ours,
+  ownerIn,
+  queue,
+  restoreBit,
+  select,
+  slotAt,
+  slotNumber,
+  slotsOf,
+  stateIn,
+  strideOf,
+  takes,
+  wordWith,
+} from "./queue-slots";
 import { waitersAny } from "./waiters";
-import { add64, and32, load32, load64, or32, store32, swap32, swap64 } from "./word";
+import { add64, load32, load64, store32, swap32, swap64 } from "./word";
 
 /** A function gives up after it has lost this many races, and returns BUSY. Each lost race is progress of another participant. */
 const TURNS_MAX = 1024;
-/** What functions of this file return instead of the number of a slot, besides errors. */
-const NONE: u32 = u32.MAX_VALUE;
 /** Another participant has changed the word of the slot before us. */
 const RESULT_LOST: u32 = 1;
 
 const SENT: u32 = 0;
 const RETURNED: u32 = 1;
 
-/** The queue that the functions below work on, and what follows from its parameters. */
-let queue: usize = 0;
-let capacity: u32 = 0;
-let slotBytes: u32 = 0;
-let cellsShift: u32 = 0;
-let bitmap: usize = 0;
-let cells: usize = 0;
-let slots: usize = 0;
-let stride: u32 = 0;
-
-/** The slot that a function is moving, its queue, and whether that function takes it; `movingIn` is 0 when nothing is moving. */
-let movingIn: usize = 0;
-let movingCapacity: u32 = 0;
-let movingBytes: u32 = 0;
-let moving: u32 = 0;
-let takes: bool = false;
-
-// --- where things are ----------------------------------------------------------------------------------------------------
-
-function strideOf(messageBytes: u32): u32 {
-  return (MESSAGE_HEADER_BYTES + messageBytes + (MESSAGE_ALIGNMENT - 1)) & ~(MESSAGE_ALIGNMENT - 1);
+/** The set of participants that wait for messages. */
+export function queueWaiters(at: usize): usize {
+  return at + QUEUE_WAITERS_OFFSET;
 }
 
-/** Power of two: cells of a list. There is one for each message, and one for a cell of each participant that does not count. */
-function shiftOf(count: u32): u32 {
-  return 32 - clz(max(u32(QUEUE_CELLS_MIN), count + participants) - 1);
-}
-
-function membersOf(at: usize): usize {
-  return at + QUEUE_WAITERS_OFFSET + 2 * waitersBytes();
-}
-
-function bitmapOf(at: usize): usize {
-  return membersOf(at) + usize(alignObject(u64(participants) << 2));
-}
-
-function cellsOf(at: usize, count: u32): usize {
-  return bitmapOf(at) + usize(alignObject(((u64(count) + 31) >>> 5) << 2));
-}
-
-function slotsOf(at: usize, count: u32): usize {
-  return cellsOf(at, count) + (usize(16) << shiftOf(count));
+/** The set of participants that wait for room. */
+export function queueWaitersRoom(at: usize): usize {
+  return at + QUEUE_WAITERS_OFFSET + waitersBytes();
 }
 
 /** Bytes of the object; 0 when a parameter is not allowed. */
@@ -206,28 +192,7 @@ export function queueInitialise(at: usize, count: u32, messageBytes: u32): void 
   }
 }
 
-function select(at: usize, count: u32, messageBytes: u32): void {
-  if (at == queue && count == capacity && messageBytes == slotBytes) return;
-  queue = at;
-  capacity = count;
-  slotBytes = messageBytes;
-  cellsShift = shiftOf(count);
-  bitmap = bitmapOf(at);
-  cells = cellsOf(at, count);
-  slots = slotsOf(at, count);
-  stride = strideOf(messageBytes);
-}
-
-function slotAt(slot: u32): usize {
-  return slots + usize(slot) * stride;
-}
-
-/** The number of the slot at an offset that the host got from this file; NONE if there is none at this offset. */
-function slotNumber(at: usize): u32 {
-  const distance = at - slots;
-  const slot = u32(distance / stride);
-  return at >= slots && slot < capacity && distance % stride == 0 ? slot : NONE;
-}
+// --- the two lists ---------------------------------------------------------------------------------------------------------
 
 function listAt(list: u32): usize {
   return queue + list * QUEUE_LIST_BYTES;
@@ -236,36 +201,6 @@ function listAt(list: u32): usize {
 function cellAt(list: u32, position: u64): usize {
   const index = u32(position) & ((1 << cellsShift) - 1);
   return cells + (usize(list) << (cellsShift + 3)) + (usize(index) << 3);
-}
-
-/** The set of participants that wait for messages. */
-export function queueWaiters(at: usize): usize {
-  return at + QUEUE_WAITERS_OFFSET;
-}
-
-/** The set of participants that wait for room. */
-export function queueWaitersRoom(at: usize): usize {
-  return at + QUEUE_WAITERS_OFFSET + waitersBytes();
-}
-
-// --- words ---------------------------------------------------------------------------------------------------------------
-
-function ours(): u32 {
-  return numberedToken(self, selfSlot);
-}
-
-function ownerIn(word: u64): u32 {
-  return u32(word >> MESSAGE_OWNER_SHIFT);
-}
-
-function stateIn(word: u64): u32 {
-  return u32(word) & MESSAGE_STATE_MASK;
-}
-
-/** The word of a slot with another owner and state: of the same use, or of the next one. */
-function wordWith(word: u64, owner: u32, state: u32, next: bool): u64 {
-  const use = (u32(word) & ~MESSAGE_STATE_MASK) + (u32(next) << MESSAGE_USE_SHIFT);
-  return (u64(owner) << MESSAGE_OWNER_SHIFT) | use | state;
 }
 
 /** What the low bits of a cell have if it counts for the slot with this word. */
@@ -292,8 +227,6 @@ function lapOf(position: u64): u64 {
 function counts(cell: u64, word: u64): bool {
   return isListable(stateIn(word)) && cellUse(word) == (cell & CELL_USE_MASK);
 }
-
-// --- the two lists ---------------------------------------------------------------------------------------------------------
 
 /** Puts the slot, which has this word, at the end of a list. 0; CORRUPT; or BUSY, and it is not in the list. */
 function put(list: u32, slot: u32, word: u64): u32 {
@@ -344,7 +277,7 @@ function takeFrom(list: u32): u32 {
       moves(slot, true);
       const taken = swap64(slotAt(slot), word, wordWith(word, ours(), MESSAGE_TAKEN, false)); // pairs with the loads of words
       if (!taken) {
-        movingIn = 0;
+        moved();
         continue;
       }
       swap64(headAt, head, head + 1); // pairs with the load above
@@ -389,62 +322,7 @@ function markListed(list: u32, owner: u32): void {
   }
 }
 
-// --- free slots ------------------------------------------------------------------------------------------------------------
-
-function setFree(slot: u32): void {
-  or32(bitmap + ((slot >>> 5) << 2), 1 << (slot & 31)); // pairs with the load in claimSlot
-}
-
-/** Sets the bit of a free slot that has none. */
-function restoreBit(slot: u32): void {
-  if ((load32(bitmap + ((slot >>> 5) << 2)) & (1 << (slot & 31))) == 0) setFree(slot);
-}
-
-/** Frees a slot if it has this word. Whether it did. */
-function free(slot: u32, word: u64): bool {
-  moves(slot, false);
-  const freed = swap64(slotAt(slot), word, wordWith(word, 0, MESSAGE_FREE, false)); // pairs with the load in claimSlot
-  if (freed) setFree(slot);
-  movingIn = 0;
-  return freed;
-}
-
-/** Claims a free slot: SENDING, ours. NONE when there is none. */
-function claimSlot(): u32 {
-  const words = (capacity + 31) >>> 5;
-  const start = load<u32>(queue + QUEUE_HINT_OFFSET) % words;
-  for (let step: u32 = 0; step < words; step++) {
-    const index = (start + step) % words;
-    const at = bitmap + (index << 2);
-    for (let bits = load32(at); bits != 0; ) {
-      // Participants begin at different bits, so that they meet less often.
-      const above = bits & (u32(-1) << (selfSlot & 31));
-      const bit: u32 = 1 << ctz(above != 0 ? above : bits);
-      bits ^= bit;
-      const slot = (index << 5) | ctz(bit);
-      if (slot >= capacity) continue;
-      moves(slot, false);
-      if ((and32(at, ~bit) & bit) == 0) continue; // another participant was faster
-      const word = load64(slotAt(slot));
-      if (stateIn(word) != MESSAGE_FREE) continue;
-      if (!swap64(slotAt(slot), word, wordWith(word, ours(), MESSAGE_SENDING, true))) continue; // pairs with the load above
-      if (step != 0) store<u32>(queue + QUEUE_HINT_OFFSET, index);
-      return slot;
-    }
-  }
-  movingIn = 0;
-  return NONE;
-}
-
 // --- what the dead have left, and what was cut off ---------------------------------------------------------------------------
-
-function moves(slot: u32, taking: bool): void {
-  moving = slot;
-  takes = taking;
-  movingCapacity = capacity;
-  movingBytes = slotBytes;
-  movingIn = queue;
-}
 
 /** Settles the call of this participant that was cut off, if one was. */
 export function settleQueue(): void {
@@ -453,7 +331,7 @@ export function settleQueue(): void {
   const word = load64(slotAt(moving));
   if (stateIn(word) == MESSAGE_FREE) restoreBit(moving);
   else if (ownerIn(word) == ours() && settleOwn(word) == BUSY) return;
-  movingIn = 0;
+  moved();
 }
 
 function settleOwn(word: u64): u32 {
@@ -475,7 +353,7 @@ function putBack(slot: u32, word: u64, owner: u32): u32 {
   const next = wordWith(word, owner, MESSAGE_RETURNING, true);
   // The swap pairs with the loads of words.
   const result = swap64(slotAt(slot), word, next) ? put(RETURNED, slot, next) : RESULT_LOST;
-  if (isOurs && result != BUSY) movingIn = 0;
+  if (isOurs && result != BUSY) moved();
   return result;
 }
 
@@ -571,7 +449,7 @@ export function queueClaim(at: usize, count: u32, messageBytes: u32): u32 {
   if (removed != 0) return removed;
   if (!becomeMember()) return FLAG_FULL | FLAG_DEATHS;
   const slot = claimSlot();
-  movingIn = 0;
+  moved();
   return slot == NONE ? FLAG_FULL | deaths() : u32(slotAt(slot));
 }
 
@@ -597,7 +475,7 @@ export function queueSend(at: usize, count: u32, messageBytes: u32, offset: usiz
   const slot = slotNumber(offset);
   moves(slot, false);
   const result = put(SENT, slot, word);
-  movingIn = 0;
+  moved();
   if (result != 0) return result;
   return waitersAny(queueWaiters(queue)) ? FLAG_WAKE : 0;
 }
@@ -630,7 +508,7 @@ export function queueTake(at: usize, count: u32, messageBytes: u32): u32 {
   if (slot == NONE) return failed != 0 ? failed : u32(FLAG_EMPTY);
   const taken = slotAt(slot);
   store<u32>(taken + MESSAGE_DELIVERIES_OFFSET, load<u32>(taken + MESSAGE_DELIVERIES_OFFSET) + 1);
-  movingIn = 0;
+  moved();
   return u32(taken);
 }
 

@@ -76,8 +76,8 @@
  * Several participants may settle at the same time: each step is one CAS from the state that was seen. A slot belongs to the dead
  * owner until it is free or in a list, and the owner stays a member until all is settled. So it does not matter if they die, too.
  *
- * To settle, one must know whether a slot in SENDING is in a list. Its owner is dead, so no cell gets it any more. One look through
- * the cells in use makes all those that are there LISTED. What is still SENDING after that is in no cell.
+ * To settle, one must know whether a slot in SENDING is in a list. Its owner is dead, so no cell gets it any more. One look
+ * through the cells in use makes all those that are there LISTED. What is still SENDING after that is in no cell.
  *
  * If a call is cut off and its participant lives on (see `left-over.ts`): the private variable `moving` names the slot that a
  * function was moving. The next call or the heartbeat settles it. What the host owns between two calls is its own to settle:
@@ -397,7 +397,7 @@ function enter(at: usize, count: u32, messageBytes: u32): u32 {
   return 0;
 }
 
-/** Says that we may own slots. False while the word still names who had our slot of the participants before: settle that first. */
+/** Says that we may own slots. False while the word still names who had our place among the participants: settle that first. */
 function becomeMember(): bool {
   const member = membersOf(queue) + (selfSlot << 2);
   const known = load32(member);

@@ -66,6 +66,7 @@ export {
   markDead,
   scratch,
   selfCheck,
+  slotAfter,
   slotToTry,
   suspectSlot,
   watchSlot,

@@ -27,6 +27,12 @@
  *  4. If it is not, the host calls `markDead`: the remembered word becomes DEAD. An owner takes the kernel lock before it
  *     writes LIVE, and writes FREE before it releases the lock. So the remembered owner is dead. Then the host retries.
  *
+ * Some things that a dead owner has left are in nobody's way: a message of a queue that it had taken. Nobody meets its token, so
+ * somebody must look for it. Each participant watches the one behind it, with every heartbeat: the host calls `slotAfter` with
+ * its own slot and continues with step 3. If that one is dead or stalled, it goes on with the slot behind that one, until one is
+ * alive and sends heartbeats, or until it is back at its own. So every participant is watched by one that is alive, and as a
+ * rule each of them asks the kernel once.
+ *
  * From then on, every rule of the core checks whether the word of the slot is still LIVE with this generation.
  *
  * If a participant dies: during join, before the word is LIVE: the old word stays, its owner is dead or has left, and the
@@ -207,6 +213,19 @@ export function watchSlot(slot: u32): bool {
   if (stateOf(watched) == SLOT_LIVE) return true;
   watched = 0;
   return false;
+}
+
+/**
+ * The next slot behind that one whose word is LIVE, with its word remembered as by `watchSlot`. Behind the last slot comes the
+ * first one. SUSPECT_NONE when there is none before our own.
+ */
+export function slotAfter(slot: u32): u32 {
+  for (let step: u32 = 1; step <= participants; step++) {
+    const next = (slot + step) % participants;
+    if (next == selfSlot) return SUSPECT_NONE;
+    if (watchSlot(next)) return next;
+  }
+  return SUSPECT_NONE;
 }
 
 /** Marks the remembered owner dead. The caller has found its kernel lock free after `watchSlot`. */

@@ -427,13 +427,16 @@ export function queueSettle(at: usize, count: u32, messageBytes: u32, policy: u3
   return flags;
 }
 
-/** Returns what this participant has taken, and what it has claimed, before it leaves. As `queueSettle`. */
-export function queueLeave(at: usize, count: u32, messageBytes: u32): u32 {
+/**
+ * Returns what this participant has taken, and frees what it has claimed, before it leaves. With QUEUE_DROP it drops what it has
+ * taken: its environment ends in the middle of the work, which is the same as a death. Otherwise as `queueSettle`.
+ */
+export function queueLeave(at: usize, count: u32, messageBytes: u32, policy: u32): u32 {
   const removed = enter(at, count, messageBytes);
   if (removed != 0) return removed;
   const member = membersOf(queue) + (selfSlot << 2);
   if (load32(member) != ours()) return 0;
-  const result = settleOwner(ours(), false);
+  const result = settleOwner(ours(), policy == QUEUE_DROP);
   if (result < u32(RESULT_ERRORS)) store32(member, 0); // pairs with the load in becomeMember
   return result;
 }

@@ -36,6 +36,7 @@ export interface Core {
   join(slot: number, pid: number, runtime: number, nowNs: number): void;
   leave(alone: number): void;
   selfCheck(): number;
+  slotAfter(slot: number): number;
   slotToTry(turn: number): number;
   suspectSlot(): number;
   watchSlot(slot: number): number;
@@ -136,6 +137,18 @@ export interface Core {
   counterAdd(signal: number, amount: number): number;
   counterExchange(signal: number, value: number): number;
   counterCompareExchange(signal: number, expected: number, value: number): number;
+
+  queueWaiters(queue: number): number;
+  queueWaitersRoom(queue: number): number;
+  queueClaim(queue: number, capacity: number, slotBytes: number): number;
+  queueSend(queue: number, capacity: number, slotBytes: number, at: number, length: number): number;
+  queueCancel(queue: number, capacity: number, slotBytes: number, at: number): number;
+  queueTake(queue: number, capacity: number, slotBytes: number): number;
+  queueDone(queue: number, capacity: number, slotBytes: number, at: number, held: number): number;
+  queueGiveBack(queue: number, capacity: number, slotBytes: number, at: number, held: number): number;
+  queueSettle(queue: number, capacity: number, slotBytes: number, policy: number): number;
+  queueLeave(queue: number, capacity: number, slotBytes: number, policy: number): number;
+  queueHeld(queue: number, capacity: number, slotBytes: number, from: number): number;
 
   latestWaiters(latest: number): number;
   latestBegin(latest: number, valueBytes: number): number;

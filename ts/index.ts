@@ -9,6 +9,10 @@ export type { Latest } from "./latest/latest.js";
 export type { Block, ViewConstructor } from "./memory/block.js";
 export type { AllocateOptions, Heap, HeapCheck, HeapStats } from "./memory/heap.js";
 export type { StructView } from "./memory/view.js";
+export type { Job } from "./queue/job.js";
+export type { OnConsumerDeath, QueueOptions } from "./queue/parameters.js";
+export type { Queue } from "./queue/queue.js";
+export type { QueueHolder, QueueStats } from "./queue/stats.js";
 export type { Claim } from "./ring/claim.js";
 export type {
   Consumer,

@@ -44,7 +44,10 @@ const given: Record<string, unknown[]> = {
   receiveIntoSync: [bytes, soon],
   receiveSync: [soon],
   ring: ["ring", { bytes: 4096 }],
+  queue: ["queue", { capacity: 8, slotBytes: 8 }],
   semaphore: ["semaphore", { initial: 1 }],
+  take: [soon],
+  takeSync: [soon],
   request: ["shared", () => {}, soon],
   "Semaphore.acquire": [soon],
   "Semaphore.acquireSync": [soon],
@@ -86,7 +89,9 @@ const ENDING = new Set([
   "[Symbol.asyncDispose]",
   "end",
   "unlink",
+  "done",
   "free",
+  "giveBack",
   "release",
   "commit",
   "abort",
@@ -107,6 +112,7 @@ function readable(segment: Segment): Objects {
   return {
     Segment: segment,
     Ring: segment.ring("ring", { bytes: 4096 }),
+    Queue: segment.queue("queue", { capacity: 8, slotBytes: 8 }),
     Latest: segment.latest("latest", Pair),
     Lock: segment.lock("lock"),
     Semaphore: segment.semaphore("semaphore", { initial: 1 }),
@@ -123,6 +129,8 @@ function all(segment: Segment): Objects {
   const producer = segment.ring("ring", { bytes: 4096 }).producer();
   const consumer = segment.ring("ring", { bytes: 4096 }).consumer();
   producer.trySend(bytes);
+  const queue = segment.queue("queue", { capacity: 8, slotBytes: 8 });
+  queue.trySendMany([bytes, bytes]);
   return {
     ...readable(segment),
     Producer: producer,
@@ -130,6 +138,7 @@ function all(segment: Segment): Objects {
     Claim: producer.tryClaim(8) as object,
     RingRecord: consumer.tryPeek() as object,
     LatestClaim: segment.latest("latest", Pair).claim(),
+    Job: queue.takeSync(),
     Held: segment.lock("lock").acquireSync("shared"),
   };
 }

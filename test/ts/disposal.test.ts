@@ -47,10 +47,15 @@ test("whatever holds something is ended by a using block", async () => {
   dispose(ring.consumer());
   dispose(lock.acquireSync());
   dispose(lock.acquireSync());
+  const queue = segment.queue("queue", { capacity: 4, slotBytes: 8 });
+  queue.trySend(new Uint8Array(1));
+  const job = queue.tryTake() as object;
+  dispose(job);
+  assert.is(queue.tryReceive()?.length, 1, "the job was given back");
   const latest = segment.latest("latest", struct({ n: "u32" }));
   dispose(latest.claim());
   latest.write({ n: 1 });
-  for (const one of [segment, producer, consumer, claim, record, loop]) assert.not("undefined" in one);
+  for (const one of [segment, producer, consumer, claim, record, loop, job]) assert.not("undefined" in one);
   dispose(segment);
   assert.throws(
     () => segment.lock("lock"),

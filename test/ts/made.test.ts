@@ -13,6 +13,8 @@ test("new of a class whose objects are made by a function names the function", (
   const latest = segment.latest("latest", layout);
   const lock = segment.lock("lock");
   const block = segment.heap.allocate(8);
+  const queue = segment.queue("q", { capacity: 4, slotBytes: 8 });
+  queue.trySend(new Uint8Array(1));
   using held = lock.acquireSync("exclusive");
   const made: [object, RegExp][] = [
     [segment, /^Segment cannot .* call Segment\.create, /],
@@ -21,6 +23,8 @@ test("new of a class whose objects are made by a function names the function", (
     [consumer, /^Consumer .* ring\.consumer/],
     [producer.tryClaim(8) as object, /^Claim .* producer\.claim/],
     [consumer.tryPeek() as object, /^RingRecord .* consumer\.peek/],
+    [queue, /^Queue cannot .* segment\.queue\(name/],
+    [queue.tryTake() as object, /^Job .* queue\.take/],
     [latest, /^Latest .* segment\.latest/],
     [latest.claim(), /^LatestClaim .* latest\.claim/],
     [lock, /^Lock .* segment\.lock/],

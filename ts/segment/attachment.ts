@@ -22,6 +22,7 @@ import { native, type Region } from "../host/region.js";
 import { clearTimer, nowNs, setInterval, type Timer } from "../host/runtime.js";
 import type { QueuedWait } from "../wait/condition.js";
 import { Queue } from "../wait/queue.js";
+import { watchOthers } from "./death-watch.js";
 import { takeSlot } from "./life/join.js";
 import { leaveSegment } from "./life/leave.js";
 import { stateOf } from "./token.js";
@@ -64,6 +65,8 @@ export interface Closable {
    * of this opener is on the stack.
    */
   settleLeftOver?(): void;
+  /** Settles what participants that are dead have left in this object. Called with the heartbeat. */
+  settleDeaths?(): void;
 }
 
 /** A transaction that has begun and has not ended. */
@@ -87,11 +90,14 @@ let heart: Timer | undefined;
 
 /**
  * Writes this thread's heartbeat into all segments that it has open. The core, which is not running now, settles with it what a
- * call that was cut off has left.
+ * call that was cut off has left. Then each of them looks after other participants.
  */
 export function beatAll(): void {
   const now = nowNs();
-  for (const attachment of open) attachment.beat(now);
+  for (const attachment of open) {
+    attachment.beat(now);
+    attachment.watchDeaths();
+  }
 }
 
 /** The heartbeat of the timer: no code of this environment that uses a segment is on the stack. */
@@ -224,6 +230,17 @@ export class Attachment {
     if (this.slot < 0 || this.closed) return;
     this.core.beat(now);
     this.passOn();
+  }
+
+  /** Finds out whether others have died, and settles what they have left. If the system refuses, it is done next time. */
+  watchDeaths(): void {
+    if (this.slot < 0 || this.closed || this.evicted) return;
+    try {
+      watchOthers(this);
+      for (const part of this.parts) part.settleDeaths?.();
+    } catch (error) {
+      if (!(error instanceof IsthmusError)) throw error;
+    }
   }
 
   /**

@@ -16,14 +16,17 @@ import {
   OBJECT_LATEST,
   OBJECT_LAYOUT,
   OBJECT_LOCK,
+  OBJECT_QUEUE,
   OBJECT_RING,
   OBJECT_SEMAPHORE,
   OBJECT_VERSION_COUNTER,
   OBJECT_VERSION_EVENT,
   OBJECT_VERSION_LATEST,
   OBJECT_VERSION_LOCK,
+  OBJECT_VERSION_QUEUE,
   OBJECT_VERSION_RING,
   OBJECT_VERSION_SEMAPHORE,
+  QUEUE_DROP,
 } from "../../protocol/layout.js";
 import { OBJECT_NAME_BYTES_MAX } from "../../protocol/limits.js";
 import { text } from "../arguments.js";
@@ -31,6 +34,7 @@ import { flagsOf, isError, type ObjectParameters, offsetOf } from "../core.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
 import { withWriteLock } from "../memory/write-lock.js";
+import { type QueueStats, queueStats } from "../queue/stats.js";
 import { type EndHolder, endHolders } from "../ring/holders.js";
 import { type LockInfo, lockInfo, signalNow } from "../sync/lock-info.js";
 import type { Attachment } from "./attachment.js";
@@ -46,8 +50,9 @@ export interface ObjectInfo {
   bytes: number;
   /**
    * The parameters of its creation; none when another release has created it with another version of the layout: `bytes`, and
-   * `layout` (a hash) if it has one, for a ring; `bytes` and `layout` for a latest value; `initial` for a semaphore; `signaled`
-   * (0 or 1) for an event.
+   * `layout` (a hash) if it has one, for a ring; `capacity`, `slotBytes`, `layout` if it has one, and `onConsumerDeath` (0:
+   * redeliver, 1: drop) for a queue; `bytes` and `layout` for a latest value; `initial` for a semaphore; `signaled` (0 or 1) for
+   * an event.
    */
   parameters: Record<string, number>;
   /** For a latest value: how many values were written so far. */
@@ -60,6 +65,8 @@ export interface ObjectInfo {
   producer?: EndHolder;
   /** For a ring: the participant that holds the consumer's end; absent when there is none. */
   consumer?: EndHolder;
+  /** For a queue: its counters, and who has taken messages; absent when its entry is damaged. */
+  queue?: QueueStats;
 }
 
 /** @internal */
@@ -70,7 +77,7 @@ export interface OpenedObject {
 }
 
 /** Types of named objects. */
-export type ObjectTypeName = "ring" | "latest" | "lock" | "semaphore" | "event" | "counter";
+export type ObjectTypeName = "ring" | "queue" | "latest" | "lock" | "semaphore" | "event" | "counter";
 
 interface ObjectType {
   name: ObjectTypeName;
@@ -82,6 +89,14 @@ interface ObjectType {
 
 const types = new Map<number, ObjectType>([
   [OBJECT_RING, { name: "ring", version: OBJECT_VERSION_RING, parameters: ["bytes", "layout"] }],
+  [
+    OBJECT_QUEUE,
+    {
+      name: "queue",
+      version: OBJECT_VERSION_QUEUE,
+      parameters: ["capacity", "slotBytes", "layout", "onConsumerDeath"],
+    },
+  ],
   [OBJECT_LATEST, { name: "latest", version: OBJECT_VERSION_LATEST, parameters: ["bytes", "layout"] }],
   [OBJECT_LOCK, { name: "lock", version: OBJECT_VERSION_LOCK, parameters: [] }],
   [OBJECT_SEMAPHORE, { name: "semaphore", version: OBJECT_VERSION_SEMAPHORE, parameters: ["initial"] }],
@@ -130,7 +145,7 @@ function describe(attachment: Attachment, entry: number): ObjectInfo {
   const parameters: Record<string, number> = {};
   type?.parameters.forEach((name, index) => {
     const value = attachment.u32[(entry + ENTRY_PARAMETERS_OFFSET + 4 * index) >>> 2];
-    if (type.name !== "ring" || name !== "layout" || value !== 0) parameters[name] = value;
+    if (type.name === "latest" || name !== "layout" || value !== 0) parameters[name] = value;
   });
   return {
     name: entryName(attachment, entry),
@@ -146,13 +161,14 @@ function live(
   attachment: Attachment,
   type: ObjectTypeName | undefined,
   entry: number,
-): Pick<ObjectInfo, "version" | "value" | "lock" | "producer" | "consumer"> {
+): Pick<ObjectInfo, "version" | "value" | "lock" | "producer" | "consumer" | "queue"> {
   const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
   if (type === undefined) return {};
   if (type === "ring") {
     const { producer, consumer } = endHolders(attachment, offset);
     return { ...(producer && { producer }), ...(consumer && { consumer }) };
   }
+  if (type === "queue") return queueNow(attachment, entry);
   if (type === "latest") return { version: valuesOf(attachment, entry) };
   if (type === "lock") {
     const lock = lockInfo(attachment, offset);
@@ -167,6 +183,17 @@ function valuesOf(attachment: Attachment, entry: number): number {
   const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
   if (offset % 8 !== 0 || offset > attachment.bytes - 8) return 0;
   return attachment.core.latestVersion(offset);
+}
+
+/** The state of a queue; empty when the entry is damaged. */
+function queueNow(attachment: Attachment, entry: number): Pick<ObjectInfo, "queue"> {
+  const { core, u32, view } = attachment;
+  const words = [0, 1, 2, 3].map((index) => u32[(entry + ENTRY_PARAMETERS_OFFSET + 4 * index) >>> 2]);
+  const [capacity, slotBytes] = words as [number, number];
+  const queue = core.objectCheck(entry, OBJECT_QUEUE, ...(words as unknown as ObjectParameters)) >>> 0;
+  if (isError(queue)) return {};
+  const bytes = Number(view.getBigUint64(entry + ENTRY_OBJECT_BYTES_OFFSET, true));
+  return { queue: queueStats(attachment, { queue, bytes, capacity, slotBytes }) };
 }
 
 /** @internal All objects of a segment, in the order of their creation. Takes no lock. */
@@ -291,6 +318,7 @@ function withArticle(type: string | undefined): string {
 
 /** A parameter in the form in which the user gives it. */
 function shown(key: string, value: number): string {
+  if (key === "onConsumerDeath") return `${key} "${value === QUEUE_DROP ? "drop" : "redeliver"}"`;
   if (key === "signaled") return `${key} ${value === 1}`;
   return key === "layout" && value === 0 ? "no layout" : `${key} ${value}`;
 }

@@ -10,6 +10,8 @@ import { Heap } from "../memory/heap.js";
 import { rootOf, setRoot } from "../memory/root.js";
 import { transaction, transactionLock, transactionSync, tryTransaction } from "../memory/transaction.js";
 import type { StructView } from "../memory/view.js";
+import type { QueueOptions } from "../queue/parameters.js";
+import { Queue } from "../queue/queue.js";
 import type { ReceivedOf } from "../ring/payload.js";
 import { Ring, type RingOptions } from "../ring/ring.js";
 import type { Fields, Struct } from "../struct/struct.js";
@@ -477,6 +479,19 @@ export class Segment {
    */
   ring<F extends Fields = never>(name: string, given?: RingOptions<F>): Ring<ReceivedOf<F>, F> {
     return new Ring(this.#lease, name, given);
+  }
+
+  /**
+   * Opens the queue of that name, or creates it. Without `capacity` and `slotBytes` it only opens: it has the parameters of its
+   * creation. `segment.waitForObject(name)` waits until another process has created it.
+   *
+   * @param name 1 to 80 bytes in UTF-8, without NUL
+   * @param given how many messages it holds and how large they are, their layout, and what happens to those whose taker dies
+   * @returns the queue
+   * @throws as `ring`
+   */
+  queue<F extends Fields = never>(name: string, given?: QueueOptions<F>): Queue<ReceivedOf<F>, F> {
+    return new Queue(this.#lease, name, given);
   }
 
   /**

@@ -4,6 +4,7 @@ import { BUGS as CLI } from "./cli.js";
 import { BUGS as FACE } from "./face.js";
 import { BUGS as HOSTED } from "./hosted.js";
 import { BUGS as MEMORY } from "./memory.js";
+import { BUGS as QUEUE } from "./queue.js";
 import { BUGS as RING } from "./ring.js";
 import { BUGS as SEGMENT } from "./segment.js";
 import { BUGS as SHIMS } from "./shims.js";
@@ -15,6 +16,7 @@ export const BUGS: Bug[] = [
   ...SEGMENT,
   ...FACE,
   ...RING,
+  ...QUEUE,
   ...MEMORY,
   ...SYNC,
   ...CLI,

@@ -13,6 +13,9 @@ const semaphore = segment.semaphore("slots", { initial: 3 });
 const event = segment.event("go");
 const counter = segment.counter("hits");
 const latest = segment.latest("pose", Pose);
+const queue = segment.queue("jobs", { capacity: 4, slotBytes: 8 });
+queue.trySendMany([new Uint8Array(3), new Uint8Array(3)]);
+const job = queue.tryTake();
 const block = segment.heap.tryAllocate(Pose.bytes);
 const view = block?.view(Pose);
 producer.trySend(new Uint8Array(5));
@@ -37,6 +40,8 @@ const all: Record<string, unknown> = {
     event,
     counter,
     latest,
+    queue,
+    job,
     block,
     view,
   },

@@ -16,6 +16,8 @@ const shown: Record<string, RegExp> = {
   claim: /^claim: Claim \{ ?byteLength: 12/,
   lock: /^lock: Lock \{.*"state".*"exclusive"/,
   held: /^held: Held \{.*"state".*"exclusive"/,
+  queue: /^queue: Queue \{.*"jobs".*capacity: 4.*slotBytes: 8.*queued: 1.*taken: 1/,
+  job: /^job: Job \{.*byteLength: 3.*deliveries: 1/,
   semaphore: /^semaphore: Semaphore \{.*"slots".*value: 3/,
   event: /^event: SharedEvent \{.*"go".*isSignaled: false/,
   counter: /^counter: Counter \{.*"hits".*value: 41/,

@@ -8,6 +8,7 @@ import {
   PARTICIPANT_BYTES,
   PARTICIPANT_DOORBELL_OFFSET,
   PARTICIPANTS_OFFSET,
+  QUEUE_WAITERS_OFFSET,
   SIGNAL_WAITERS_OFFSET,
   WAITERS_WORDS_OFFSET,
 } from "../../../protocol/layout.js";
@@ -22,6 +23,8 @@ interface Case {
   name: string;
   set(name: string): number;
   wait(opened: Segment, signal: AbortSignal): Promise<{ release(): void } | undefined>;
+  /** Gives what one of them can take. Default: the lock is released. */
+  give?(segment: Segment): void;
 }
 
 const CASES: Case[] = [
@@ -32,6 +35,25 @@ const CASES: Case[] = [
       await opened.semaphore("semaphore", { initial: 0 }).acquire({ ...LIMIT, signal });
       return undefined;
     },
+    give: (segment) => segment.semaphore("semaphore", { initial: 0 }).release(),
+  },
+  {
+    name: "a message of a queue",
+    set: (name) => objectOffset(name, "queue") + QUEUE_WAITERS_OFFSET,
+    wait: async (opened, signal) => {
+      await opened.queue("queue").receive({ ...LIMIT, signal });
+      return undefined;
+    },
+    give: (segment) => void segment.queue("queue").trySend(new Uint8Array(1)),
+  },
+  {
+    name: "room in a queue",
+    set: (name) => objectOffset(name, "full") + QUEUE_WAITERS_OFFSET + OBJECT_ALIGNMENT,
+    wait: async (opened, signal) => {
+      await opened.queue("full").send(new Uint8Array(1), { ...LIMIT, signal });
+      return undefined;
+    },
+    give: (segment) => void segment.queue("full").tryReceive(),
   },
   {
     name: "a lock",
@@ -40,11 +62,13 @@ const CASES: Case[] = [
   },
 ];
 
-for (const { name, set, wait } of CASES) {
+for (const { name, set, wait, give } of CASES) {
   for (const how of ["its signal is aborted", "its segment is closed"]) {
     test(`the first of two that wait for ${name} is called, and ${how}: the second one is called`, async () => {
       using segment = Segment.create(segmentName("pass-on"), { bytes: MiB });
-      const semaphore = segment.semaphore("semaphore", { initial: 0 });
+      segment.semaphore("semaphore", { initial: 0 });
+      segment.queue("queue", { capacity: 1, slotBytes: 8 });
+      segment.queue("full", { capacity: 1, slotBytes: 8 }).trySend(new Uint8Array(1));
       const held = segment.lock("lock").acquireSync("exclusive");
       using first = Segment.open(segment.name);
       using second = Segment.open(segment.name);
@@ -61,7 +85,7 @@ for (const { name, set, wait } of CASES) {
       await until("both sleep", () => armed() === 0b110);
       // No turn of the event loop comes in between: the first one is called and does not look.
       const before = rings(2);
-      if (name === "a semaphore") semaphore.release();
+      if (give) give(segment);
       else held.release();
       assert.is(armed(), 0b100, "not the first one was called, or not it alone");
       if (how === "its signal is aborted") leaving.abort(new Error("given up"));

@@ -1,0 +1,98 @@
+/** Bugs in ts/queue, and in the death watch. */
+import { type Bug, inSource } from "../bug.js";
+
+const queue = inSource("ts/queue/queue.ts");
+const slots = inSource("ts/queue/slots.ts");
+const job = inSource("ts/queue/job.ts");
+const stats = inSource("ts/queue/stats.ts");
+const parameters = inSource("ts/queue/parameters.ts");
+const errors = inSource("ts/queue/errors.ts");
+const deathWatch = inSource("ts/segment/death-watch.ts");
+const participants = inSource("assembly/participants.ts");
+
+export const BUGS: Bug[] = [
+  queue(
+    "a task that waits is overtaken by tryTake",
+    "return this.#slots.takers.length === 0 ? this.#take() : undefined;",
+    "return this.#take();",
+    "ts/queue/queue",
+  ),
+  queue(
+    "a drain goes on for as long as messages come",
+    "const most = Math.min(limit, this.capacity);",
+    "const most = Math.min(limit, 100 * this.capacity);",
+    "ts/queue/queue",
+  ),
+  slots(
+    "one that waits and gives up does not pass its call on",
+    "this.attachment.call(this.data, count, () => this.#core.waitersCall(this.data));",
+    "if (count > 1) this.attachment.call(this.data, count, () => this.#core.waitersCall(this.data));",
+    "ts/wait/pass-on",
+  ),
+  slots(
+    "a message of any length is taken for one of the queue",
+    "if (length <= this.#slotBytes && (valueBytes === 0 || length === valueBytes)) return true;",
+    "if (length >= 0) return true;",
+    "ts/queue/damage",
+  ),
+  slots(
+    "what the dead have left is not settled for one that waits",
+    "watchOthers(this.attachment);\n    this.settle();",
+    "watchOthers(this.attachment);",
+    "ts/queue/deaths",
+  ),
+  slots(
+    "the claim of a call that was cut off is kept",
+    "if (this.#claimed !== 0) this.#cancel();",
+    "",
+    "ts/queue/cut-off",
+  ),
+  slots(
+    "a message is kept that was taken by a call that was cut off",
+    "if (this.#taken !== 0) this.#returnTaken(this.#taken);",
+    "",
+    "ts/queue/cut-off",
+  ),
+  job(
+    "a job can be done twice",
+    'slots.done(this.#at, this.#held);\n    this.#end("done");',
+    "slots.done(this.#at, this.#held);",
+    "ts/queue/queue",
+  ),
+  stats(
+    "messages that were given back are not counted",
+    "listed(0) + listed(1)",
+    "listed(0)",
+    "ts/queue/queue",
+  ),
+  parameters(
+    "a queue drops what its dead consumers had taken, although it was made to deliver it again",
+    '=== "drop" ? QUEUE_DROP : QUEUE_REDELIVER',
+    '=== "drop" ? QUEUE_REDELIVER : QUEUE_DROP',
+    "ts/queue/queue",
+  ),
+  errors(
+    "the error of a sendMany does not say how many were sent",
+    "return Object.assign(told, { sent });",
+    "return told;",
+    "ts/queue/queue",
+  ),
+  deathWatch(
+    "the participant behind a dead one is not asked about",
+    "if (!attachment.held(slot)) core.markDead();",
+    "if (!attachment.held(slot)) return void core.markDead();",
+    "ts/queue/deaths",
+  ),
+  deathWatch(
+    "nobody does the work of one that is stopped",
+    "else if (!isStalled(attachment, slot)) return;",
+    "else return;",
+    "ts/queue/deaths",
+  ),
+  participants(
+    "the last slot has no successor",
+    "const next = (slot + step) % participants;",
+    "const next = min(slot + step, participants - 1);",
+    "ts/queue/deaths",
+  ),
+];

@@ -7,7 +7,7 @@ import { copierTo, LARGE_BYTES_MIN } from "../host/copy.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { StructView } from "../memory/view.js";
 import type { ViewOf } from "../ring/payload.js";
-import type { Lease } from "../segment/attachment.js";
+import type { Attachment, Lease } from "../segment/attachment.js";
 import type { Fields, Struct } from "../struct/struct.js";
 import type { QueueSlots } from "./slots.js";
 
@@ -90,13 +90,7 @@ export class Job<F extends Fields = never> {
    */
   get bytes(): Uint8Array {
     this.#checkRead();
-    this.#lease.attachment.rawBytesGiven = true;
-    return this.#place();
-  }
-
-  #place(): Uint8Array {
-    const from = this.#at + MESSAGE_HEADER_BYTES;
-    return this.#lease.attachment.u8.subarray(from, from + this.#length);
+    return this.#lease.attachment.giveBytes(this.#at + MESSAGE_HEADER_BYTES, this.#length);
   }
 
   /** Bytes of the payload. Never throws. */
@@ -157,7 +151,7 @@ export class Job<F extends Fields = never> {
    */
   copy(): PrivateBytes {
     this.#checkRead();
-    return copyOf(this.#place());
+    return copyOf(this.#lease.attachment, this.#at + MESSAGE_HEADER_BYTES, this.#length);
   }
 
   /**
@@ -175,7 +169,8 @@ export class Job<F extends Fields = never> {
       const text = `target must have at least ${this.#length} bytes for this message, got ${bytes.length}`;
       throw new RangeError(text);
     }
-    bytes.set(this.#place());
+    const from = this.#at + MESSAGE_HEADER_BYTES;
+    bytes.set(this.#lease.attachment.u8.subarray(from, from + this.#length));
     return this.#length;
   }
 
@@ -236,10 +231,10 @@ export class Job<F extends Fields = never> {
   }
 }
 
-/** A copy of shared bytes in private memory. */
-export function copyOf(bytes: Uint8Array): PrivateBytes {
-  if (bytes.length < LARGE_BYTES_MIN) return bytes.slice();
-  const copy = new Uint8Array(bytes.length);
-  copierTo(copy)(bytes);
+/** A copy of bytes of the segment in private memory. */
+export function copyOf({ u8 }: Attachment, from: number, length: number): PrivateBytes {
+  if (length < LARGE_BYTES_MIN) return u8.slice(from, from + length);
+  const copy = new Uint8Array(length);
+  copierTo(copy)(u8.subarray(from, from + length));
   return copy;
 }

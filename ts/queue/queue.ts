@@ -332,10 +332,10 @@ export class Queue<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements 
   }
 
   #copied(from: number, length: number): unknown {
-    const shared = this.#lease.attachment.u8.subarray(from, from + length);
-    if (this.#struct === undefined) return copyOf(shared);
+    const { attachment } = this.#lease;
+    if (this.#struct === undefined) return copyOf(attachment, from, length);
     const own = this.#own as { bytes: Uint8Array; view: DataView };
-    own.bytes.set(shared);
+    own.bytes.set(attachment.u8.subarray(from, from + length));
     return this.#struct.codec.read(own.view, 0);
   }
 

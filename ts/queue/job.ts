@@ -13,8 +13,8 @@ import type { QueueSlots } from "./slots.js";
 
 /**
  * A message that was taken from a queue, made by `queue.take`, `queue.drain` and their other forms. It belongs to this process
- * until `done` or `giveBack`. If the process dies before, the queue delivers it again, or drops it, as it was made. An object that
- * is forgotten keeps its message until the segment is closed: use `using`, which gives it back unless it is done.
+ * until `done` or `giveBack`. If the process dies before, the queue delivers it again, or drops it, as it was made. A job that is
+ * forgotten keeps its message until the segment is closed: use `using`, which gives it back unless it is done.
  *
  * @example
  * ```ts

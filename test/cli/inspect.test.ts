@@ -2,19 +2,20 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type HeapCheck, type LockInfo, MiB, Segment } from "isthmus";
+import { type HeapCheck, type LockInfo, MiB, type QueueStats, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BLOCK_HEADER_BYTES, ENTRY_BYTES, ENTRY_OBJECT_OFFSET } from "../../protocol/layout.js";
 import { Agent } from "../lib/processes.js";
 import { node } from "../lib/runtimes.js";
 import { segmentName, segmentPath, temporaryDirectory } from "../lib/segments.js";
+import { until } from "../lib/watchdog.js";
 import { isthmus, jsonOf } from "./command-line.js";
 
 interface Inspected {
   name: string;
   heap: { bytes: number; free: number; used: number; blocks: number; root?: number; check: HeapCheck };
-  objects: { name: string; type: string; value?: number; lock?: LockInfo }[];
+  objects: { name: string; type: string; value?: number; lock?: LockInfo; queue?: QueueStats }[];
 }
 
 function objectsOf({ objects }: Inspected): Record<string, Inspected["objects"][number]> {
@@ -60,6 +61,28 @@ test("locks with their holders, semaphores, events and counters with what they h
   shared.release();
   const after = objectsOf(jsonOf<Inspected>(await isthmus(["inspect", name, "--json"])));
   assert.equal([after.exclusive?.lock?.state, after.shared?.lock?.state], ["free", "free"]);
+});
+
+test("a queue with its counters, and those that have taken messages, also when they died", async () => {
+  const name = segmentName("queue");
+  using segment = Segment.create(name, { bytes: MiB });
+  const options = { capacity: 8, slotBytes: 16, onConsumerDeath: "drop" } as const;
+  const queue = segment.queue("q", options);
+  const taker = await Agent.start(node, "ts/queue/queue-actions.ts");
+  await taker.call("open", name, undefined, options);
+  queue.trySendMany(Array.from({ length: 5 }, () => new Uint8Array(1)));
+  await taker.call("take", 2);
+  queue.tryReceive();
+  const { q } = objectsOf(jsonOf<Inspected>(await isthmus(["inspect", name, "--json"])));
+  assert.equal([q?.queue?.sent, q?.queue?.received, q?.queue?.queued, q?.queue?.taken], [5, 1, 2, 2]);
+  assert.equal(q?.queue?.holders, [{ slot: 1, pid: taker.pid, alive: true, self: false, taken: 2 }]);
+  const row =
+    /^q +queue .* capacity 8, slotBytes 16, onConsumerDeath drop +5 sent, 1 received, 2 of 8 queued, 2 taken: 2 by \d+$/m;
+  assert.match((await isthmus(["inspect", name])).stdout, row);
+  await taker.kill();
+  await until("the death is noticed", () => queue.stats.dropped === 2);
+  assert.match((await isthmus(["inspect", name])).stdout, /5 sent, 1 received, 2 of 8 queued, 2 dropped$/m);
+  Segment.unlink(name);
 });
 
 test("a segment in a file is found by the URL of the file, and by nothing else that looks like one", async () => {

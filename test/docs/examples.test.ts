@@ -5,6 +5,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { root } from "../lib/paths.js";
 import { presentRuntimes } from "../lib/runtimes.js";
+import { segmentName } from "../lib/segments.js";
 import {
   docCommentExamples,
   type Example,
@@ -55,6 +56,38 @@ function treeTable(): RegExp {
   );
 }
 
+/** What each of the three programs with pipes says at its end. */
+const PIPES = {
+  server: /^(\d+) sent\n$/,
+  middle: /^(\d+) passed on\n$/,
+  client: /^(\d+) received(?:, the last one "ITEM \d+")?\n$/,
+};
+
+/** Runs these programs at the same time, started in this order. Their numbers. */
+async function runPipes(name: string, ...programs: (keyof typeof PIPES)[]): Promise<number[]> {
+  const args = ["--name", name, "--messages", "300", "--silence", "3000"];
+  return Promise.all(
+    programs.map(async (program) => {
+      const file = join(root, `build/examples/${program}.js`);
+      const { code, stdout, stderr } = await runExample(file, program, args);
+      assert.is(code, 0, stderr);
+      assert.match(stdout, PIPES[program]);
+      return Number(PIPES[program].exec(stdout)?.[1]);
+    }),
+  );
+}
+
+test("server, middle and client run in any number, in any order of start, also one after the other", async () => {
+  const name = segmentName("pipes");
+  const [received, other, ...middle] = await runPipes(name, "client", "client", "middle", "middle", "server");
+  assert.is((received as number) + (other as number), 300);
+  assert.equal(middle[2], 300);
+  const apart = segmentName("pipes");
+  assert.equal(await runPipes(apart, "server", "server", "middle"), [300, 300, 600]);
+  assert.equal(await runPipes(apart, "client"), [600]);
+  for (const one of [name, apart]) Segment.unlink(one);
+});
+
 test("the programs in examples/ run and print what they promise", async () => {
   const promised: Record<string, [output: RegExp, ...args: string[]]> = {
     anonymous: [/^from\nthe\nchild\n$/],
@@ -76,10 +109,10 @@ test("the programs in examples/ run and print what they promise", async () => {
     tree: [treeTable(), ...["--keys", "300", "--searches", "2", "--workers", "1,2,4,8"]],
     "zero-copy": [/^200 frames of 262144 bytes, first bytes add up to 19900\n$/],
   };
-  const parts = ["children", "numbers", "runtimes", "shared-tree"]; // what a program imports
+  const parts = ["children", "numbers", "pipes", "runtimes", "shared-tree"]; // what a program imports
   assert.equal(
     filesOf("examples", ".ts").sort(),
-    [...Object.keys(promised), ...parts].sort().map((name) => `examples/${name}.ts`),
+    [...Object.keys(promised), ...Object.keys(PIPES), ...parts].sort().map((name) => `examples/${name}.ts`),
   );
   for (const [name, [output, ...args]] of Object.entries(promised)) {
     const { code, stdout, stderr } = await runExample(join(root, `build/examples/${name}.js`), name, args);

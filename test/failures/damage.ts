@@ -14,10 +14,14 @@ import {
   OBJECT_EVENT,
   OBJECT_LATEST,
   OBJECT_LOCK,
+  OBJECT_QUEUE,
   OBJECT_SEMAPHORE,
   PARTICIPANT_BYTES,
   PARTICIPANT_SCRATCH_OFFSET,
   PARTICIPANTS_OFFSET,
+  QUEUE_DROP,
+  QUEUE_REDELIVER,
+  QUEUE_WAITERS_OFFSET,
   RESULT_FLAGS,
   RESULT_OFFSETS,
   RING_WAITERS_OFFSET,
@@ -27,7 +31,7 @@ import {
 import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import type { Exports } from "../lib/arena.js";
 import { NOW_NS, openObject, ringWish } from "../lib/hosts/segment.js";
-import { type Script, variable, write } from "../lib/script.js";
+import { read, type Script, variable, write } from "../lib/script.js";
 import { SEGMENT_BYTES } from "../lib/shipped.js";
 
 export const SLOT = 5;
@@ -35,12 +39,20 @@ export const OTHER_SLOT = 33;
 export const CAPACITY = 256;
 const SMALL_BYTES = 16;
 const LARGE_BYTES = 512;
+const MESSAGES = 3;
+const MESSAGE_BYTES = 16;
+/** Of the queue: two words of lists, sets, members and bitmap; both lists of cells; the slots. */
+const QUEUE_HEAD_BYTES =
+  QUEUE_WAITERS_OFFSET + 2 * OBJECT_ALIGNMENT + 4 * PARTICIPANTS_MIN + OBJECT_ALIGNMENT;
+const CELLS_BYTES = 128 * 8;
+const SLOTS_BYTES = MESSAGES * 64;
 const NAME = "counter";
 
 export interface Ground {
   payload: number;
   heapEnd: number;
   ring: number;
+  queue: number;
   small: number;
   large: number;
   lock: number;
@@ -60,6 +72,9 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
   const object = (type: number, name: string, first: number): number =>
     play(openObject(view, { type, name, first }));
   const ring = play(openObject(view, ringWish("ring", CAPACITY)));
+  const queue = play(
+    openObject(view, { type: OBJECT_QUEUE, name: "queue", first: MESSAGES, second: MESSAGE_BYTES }),
+  );
   const small = object(OBJECT_LATEST, "small", SMALL_BYTES);
   const large = object(OBJECT_LATEST, "large", LARGE_BYTES);
   const lock = object(OBJECT_LOCK, "lock", 0);
@@ -74,9 +89,28 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
   core.ringClaim?.(ring, CAPACITY, 20);
   const produce = (core.ringCommit?.(ring, begin, 20) ?? 0) >>> 0;
   core.latestWrite?.(small, SMALL_BYTES);
+  for (let sent = 0; sent < 2; sent++) {
+    const slot = (core.queueClaim?.(queue, MESSAGES, MESSAGE_BYTES) ?? 0) >>> 0;
+    core.queueSend?.(queue, MESSAGES, MESSAGE_BYTES, slot, 9);
+  }
+  core.queueTake?.(queue, MESSAGES, MESSAGE_BYTES);
   const payload = play(variable("payload")) >>> 0;
   const heapEnd = play(variable("heapEnd")) >>> 0;
-  return { payload, heapEnd, ring, small, large, lock, semaphore, event, counter, blocks, produce, consume };
+  return {
+    payload,
+    heapEnd,
+    ring,
+    queue,
+    small,
+    large,
+    lock,
+    semaphore,
+    event,
+    counter,
+    blocks,
+    produce,
+    consume,
+  };
 }
 
 /** The areas with shared words: name, begin, bytes. */
@@ -93,6 +127,9 @@ export function areas(at: Ground): [name: string, from: number, bytes: number][]
     ["another slot", slot(OTHER_SLOT), PARTICIPANT_SCRATCH_OFFSET],
     ["the directory", at.payload, OBJECT_ALIGNMENT + 8 * ENTRY_BYTES],
     ["the ring", at.ring - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + RING_WAITERS_OFFSET + waiters + 64],
+    ["the queue", at.queue - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + QUEUE_HEAD_BYTES + 64],
+    ["the list of what was returned", at.queue + QUEUE_HEAD_BYTES + CELLS_BYTES, 64],
+    ["the slots", at.queue + QUEUE_HEAD_BYTES + 2 * CELLS_BYTES, SLOTS_BYTES],
     ["a small value", at.small - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + LATEST_WAITERS_OFFSET + 512],
     ["a large value", at.large, LATEST_WAITERS_OFFSET + 384 + 64],
     ["the lock", at.lock - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + LOCK_WAITERS_OFFSET + waiters + 256],
@@ -159,6 +196,24 @@ function useRing(call: Call, at: Ground, play: Play): void {
   for (const close of ["ringCloseProducer", "ringAbandonProducer", "ringCloseConsumer"]) call(close, at.ring);
   for (const attach of ["ringAttachProducer", "ringAttachConsumer"])
     inside(attach, call(attach, at.ring, CAPACITY), data, end);
+}
+
+function useQueue(call: Call, at: Ground, play: Play): void {
+  const parameters = [at.queue, MESSAGES, MESSAGE_BYTES] as const;
+  const first = at.queue + QUEUE_HEAD_BYTES + 2 * CELLS_BYTES;
+  const slot = (name: string): number =>
+    inside(name, call(name, ...parameters), first, first + SLOTS_BYTES - 64);
+  for (let turn = 0; turn < 3; turn++) {
+    const claimed = slot("queueClaim");
+    if (claimed >= RESULT_OFFSETS) call(turn === 0 ? "queueCancel" : "queueSend", ...parameters, claimed, 9);
+    const taken = slot("queueTake");
+    if (taken < RESULT_OFFSETS) continue;
+    const held = new DataView(play(read(taken, 4)).slice().buffer).getUint32(0, true);
+    call(turn === 1 ? "queueGiveBack" : "queueDone", ...parameters, taken, held);
+  }
+  for (let from = 0; from < MESSAGES; from++) call("queueHeld", ...parameters, from);
+  for (const policy of [QUEUE_REDELIVER, QUEUE_DROP]) call("queueSettle", ...parameters, policy);
+  call("queueLeave", ...parameters, QUEUE_REDELIVER);
 }
 
 function useLatest(call: Call, latest: number, bytes: number): void {
@@ -251,6 +306,7 @@ function useParticipants(call: Call): void {
   call("selfCheck");
   call("beat", NOW_NS);
   call("suspectSlot");
+  call("slotAfter", SLOT);
   for (const slot of [SLOT + 1, OTHER_SLOT]) if (call("watchSlot", slot)) call("markDead");
   call("isStale");
   call("countDrop");
@@ -268,6 +324,7 @@ export function useAll(call: Call, core: Exports, at: Ground, play: Play, first:
   const uses = [
     () => useHeap(call, at),
     () => useRing(call, at, play),
+    () => useQueue(call, at, play),
     () => useLatest(call, at.small, SMALL_BYTES),
     () => useLatest(call, at.large, LARGE_BYTES),
     () => useLock(call, at),
@@ -275,7 +332,12 @@ export function useAll(call: Call, core: Exports, at: Ground, play: Play, first:
     () => useDirectory(call, at, play),
     () => useParticipants(call),
     () => {
-      for (const set of [256, at.ring + RING_WAITERS_OFFSET, at.lock + LOCK_WAITERS_OFFSET]) {
+      for (const set of [
+        256,
+        at.ring + RING_WAITERS_OFFSET,
+        at.queue + QUEUE_WAITERS_OFFSET,
+        at.lock + LOCK_WAITERS_OFFSET,
+      ]) {
         call("waitersArm", set);
         call("waitersAny", set);
         ring(core, set);

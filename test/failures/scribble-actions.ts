@@ -6,6 +6,7 @@ import {
   KiB,
   type Latest,
   type Producer,
+  type Queue,
   type Ring,
   Segment,
   struct,
@@ -25,6 +26,7 @@ interface Scene {
   consumer: Consumer;
   small: Latest<typeof smallFields>;
   large: Latest<typeof largeFields>;
+  queue: Queue;
   /** Operations of the heap, locks and signals, which were opened before the damage. */
   more: (() => unknown)[];
 }
@@ -45,6 +47,7 @@ export function begin(name: string): void {
     consumer: ring.consumer(),
     small,
     large,
+    queue: segment.queue("queue", { capacity: 20, slotBytes: 100 }),
     more: memoryOperations(segment, onlooker),
   };
 }
@@ -53,7 +56,7 @@ const bytes = new Uint8Array(100).fill(1);
 
 /** Every operation there is; each is one attempt. */
 function operations(all: Scene, name: string): (() => unknown)[] {
-  const { segment, onlooker, ring, producer, consumer, small, large } = all;
+  const { segment, onlooker, ring, producer, consumer, small, large, queue } = all;
   return [
     () => producer.trySend(bytes),
     () => producer.sendSync(bytes, { timeoutMs: 5 }),
@@ -70,6 +73,23 @@ function operations(all: Scene, name: string): (() => unknown)[] {
       record?.release();
     },
     () => ring.stats,
+    () => queue.trySend(bytes),
+    () => queue.sendSync(bytes, { timeoutMs: 5 }),
+    () => queue.trySendMany([bytes, bytes]),
+    () => queue.sendMany([bytes, bytes], { timeoutMs: 5 }),
+    () => queue.tryReceive()?.fill(0),
+    () => queue.receiveSync({ timeoutMs: 5 }),
+    () => queue.receive({ timeoutMs: 5 }),
+    () => queue.tryDrain((job) => void job.bytes.fill(0), { limit: 10 }),
+    () => {
+      const job = queue.tryTake();
+      job?.bytes.fill(0);
+      if (Math.random() < 0.5) job?.giveBack();
+      else job?.done();
+    },
+    () => queue.stats,
+    () => onlooker.queue("queue").stats,
+    () => segment.queue("queue"),
     () => ring.producer(),
     () => segment.ring(`new${Math.floor(Math.random() * 20)}`, { bytes: 64 }),
     () => segment.ring("ring", { bytes: 4 * KiB }),

@@ -60,6 +60,8 @@ function targets(name: string): [from: number, bytes: number][] {
     [layout.DIRECTORY_WAITERS_OFFSET, 128],
     [layout.PARTICIPANTS_OFFSET, 3 * layout.PARTICIPANT_BYTES],
     [entryOffset(name, 0), 4 * layout.ENTRY_BYTES],
+    [objectOffset(name, "queue"), 4 * KiB], // its words, its lists and the first slots
+    [objectOffset(name, "queue") + layout.QUEUE_HEAD_OFFSET, 2 * layout.QUEUE_LIST_BYTES],
     [ring, layout.RING_WAITERS_OFFSET + 3 * 128],
     [ring, 32],
     [ring + layout.RING_TAIL_OFFSET, 40],
@@ -95,6 +97,7 @@ async function scribble(name: string, places: [number, number][], work: Promise<
 function prepare(): { name: string; segment: Segment; places: [number, number][] } {
   const segment = Segment.create(segmentName("scribble"), { bytes: MiB });
   segment.ring("ring", { bytes: 4 * KiB });
+  segment.queue("queue", { capacity: 20, slotBytes: 100 });
   segment.latest("small", struct({ number: "u32", text: "utf8:16" }));
   segment.latest("large", struct({ bytes: "bytes:5000" }));
   segment.lock("lock");

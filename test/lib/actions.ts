@@ -1,6 +1,15 @@
 /** What a child can be asked to do with a segment: the public API, by names that survive JSON. See `agent.ts`. */
 import process from "node:process";
-import { type Consumer, type Latest, type Producer, Segment, type Struct, struct } from "isthmus";
+import {
+  type Consumer,
+  type Job,
+  type Latest,
+  type Producer,
+  type Queue,
+  Segment,
+  type Struct,
+  struct,
+} from "isthmus";
 import { checkPayload, payload } from "./series.js";
 
 type OpenOptions = Parameters<typeof Segment.open>[1];
@@ -155,6 +164,39 @@ export function receiveSeriesSync(ring: string, from: number, count: number): nu
     checkPayload(i, bytes);
   }
   return count;
+}
+
+const queues = new Map<string, Queue>();
+const jobs: Job[] = [];
+
+export function openQueue(name: string, queue: string, capacity: number): void {
+  queues.set(queue, of(segments, name).queue(queue, { capacity, slotBytes: 300 }));
+}
+
+/** Sends the messages `from` … `from + count - 1` of the series. */
+export async function queueSeries(queue: string, from: number, count: number, way: string): Promise<void> {
+  const to = of(queues, queue);
+  for (let i = from; i < from + count; i++) {
+    if (way === "sendSync") to.sendSync(payload(i), LIMIT);
+    else if (!to.trySend(payload(i))) await to.send(payload(i), LIMIT);
+  }
+}
+
+/** Receives these messages, waiting for them, and checks every byte. */
+export async function receiveQueued(queue: string, from: number, count: number, way: string): Promise<void> {
+  const source = of(queues, queue);
+  for (let i = from; i < from + count; i++) {
+    const bytes = way === "receiveSync" ? source.receiveSync(LIMIT) : await source.receive(LIMIT);
+    checkPayload(i, bytes);
+  }
+}
+
+/** Takes the next message, which is number `index`, and keeps it. */
+export async function takeQueued(queue: string, index: number): Promise<number> {
+  const job = await of(queues, queue).take(LIMIT);
+  jobs.push(job);
+  checkPayload(index, job.copy());
+  return job.deliveries;
 }
 
 const latests = new Map<string, Latest<typeof SMALL>>();

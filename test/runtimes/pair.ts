@@ -79,6 +79,22 @@ const behaviours: Record<string, Behaviour> = {
       assert.is(await second.call("tryReceive", "full"), undefined);
     }
   },
+  "messages of a queue go both ways, with and without blocking": async ({ first, second, name }) => {
+    for (const one of [first, second]) await one.call("openQueue", name, "queue", 5);
+    for (const [from, to] of [
+      [first, second],
+      [second, first],
+    ] as const) {
+      for (const [send, receive] of [
+        ["send", "receive"],
+        ["sendSync", "receiveSync"],
+      ]) {
+        const received = to.call("receiveQueued", "queue", 0, RECORDS / 4, receive);
+        await from.call("queueSeries", "queue", 0, RECORDS / 4, send);
+        await received;
+      }
+    }
+  },
   "the newest value is seen whole": async ({ first, second, name }) => {
     const values = {
       small: { number: 7, text: "seven ✓", position: [1, 2.5, -3] },
@@ -132,6 +148,20 @@ async function consumerDies(first: Runtime, second: Runtime, send: string): Prom
   });
 }
 
+/** What the dead one has taken goes to the other one, which waits for it. */
+async function takerDies(first: Runtime, second: Runtime): Promise<void> {
+  await between(first, second, async (pair) => {
+    await pair.second.call("open", pair.name);
+    for (const one of [pair.first, pair.second]) await one.call("openQueue", pair.name, "dying", 5);
+    await pair.second.call("queueSeries", "dying", 7, 1, "send");
+    assert.is(await pair.first.call("takeQueued", "dying", 7), 1);
+    const taken = pair.second.call("takeQueued", "dying", 7);
+    await settle();
+    await pair.first.kill();
+    assert.is(await taken, 2);
+  });
+}
+
 async function between(first: Runtime, second: Runtime, act: (pair: Pair) => Promise<void>): Promise<void> {
   const name = segmentName("pair");
   const agents = await Agent.startAll([first, second], ACTIONS);
@@ -168,5 +198,6 @@ export function pairSuite(first: Runtime, second: Runtime): Test {
   test("the death of the consumer is noticed", () => consumerDies(first, second, "send"));
   test("the death of the consumer is noticed by a blocked thread", () =>
     consumerDies(first, second, "sendSync"));
+  test("what a dead consumer of a queue had taken comes to the other one", () => takerDies(first, second));
   return test;
 }

@@ -6,6 +6,7 @@ import {
   type LockInfo,
   type ObjectInfo,
   type Participant,
+  type QueueStats,
   type RingStats,
   Segment,
   type SegmentHeader,
@@ -153,9 +154,10 @@ function valueText(type: string, value: number): string {
 }
 
 function liveText(object: InspectedObject): string {
-  const { stats, problem, version, lock, value } = object;
+  const { stats, problem, version, lock, value, queue } = object;
   if (problem) return paint.red(safe(problem));
   if (lock) return lockText(lock);
+  if (queue) return queueText(queue);
   if (value !== undefined) return valueText(object.type, value);
   if (version !== undefined) return `${version} written`;
   if (!stats) return "";
@@ -165,9 +167,30 @@ function liveText(object: InspectedObject): string {
   return `${stats.sent} sent (${bytesText(stats.bytes)}), ${stats.received} received, ${filled} % full${last}${ends}`;
 }
 
+/** Losses only where there are any. */
+function queueText(queue: QueueStats): string {
+  const { sent, received, queued, taken, capacity, holders, redelivered, dropped, unsent } = queue;
+  const takers = holders.map(({ pid, alive, taken }) => {
+    const text = `${taken} by ${pid}`;
+    return alive ? text : paint.yellow(`${text} (dead)`);
+  });
+  const losses = Object.entries({ redelivered, dropped, unsent }).filter(([, count]) => count > 0);
+  return [
+    `${sent} sent, ${received} received, ${queued} of ${capacity} queued`,
+    ...(taken > 0 ? [`${taken} taken: ${takers.join(" and ")}`] : []),
+    ...losses.map(([what, count]) => `${count} ${what}`),
+  ].join(", ");
+}
+
 function endText(end: string, holder: { pid: number; alive: boolean } | undefined): string {
   if (!holder) return "";
   return `, ${end} ${holder.alive ? holder.pid : paint.yellow(`${holder.pid} (dead)`)}`;
+}
+
+function parameterText(key: string, value: number): string {
+  if (key === "layout") return value.toString(16);
+  if (key === "onConsumerDeath") return value === 0 ? "redeliver" : "drop";
+  return `${value}`;
 }
 
 function printObjects(objects: InspectedObject[]): void {
@@ -178,7 +201,7 @@ function printObjects(objects: InspectedObject[]): void {
   }
   const parameters = (object: ObjectInfo) =>
     Object.entries(object.parameters)
-      .map(([key, value]) => (key === "layout" ? `${key} ${value.toString(16)}` : `${key} ${value}`))
+      .map(([key, value]) => `${key} ${parameterText(key, value)}`)
       .join(", ");
   table(
     ["OBJECT", "TYPE", ">SIZE", "PARAMETERS", "LIVE"],

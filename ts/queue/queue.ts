@@ -38,8 +38,8 @@ const WHY_AT_ONCE =
  * Opened with `segment.queue(name, { capacity, slotBytes })`; messages are bytes, or values of a struct when it is made with a
  * `layout`. It outlives all who use it.
  *
- * `receive` takes a copy, and the message is gone: if the process is killed then, it is lost. `take` keeps the message in the queue
- * until the work is done: if the process is killed before that, another one gets it, or it is dropped and counted, as
+ * `receive` takes a copy, and the message is gone: if the process is killed then, it is lost. `take` keeps the message in the
+ * queue until the work is done: if the process is killed before that, another one gets it, or it is dropped and counted, as
  * `onConsumerDeath` says. Nobody ever waits for a process that was killed or stopped. docs/recovery.md says how soon.
  *
  * The async tasks of one environment are served in the order of their calls. While one waits, the forms with "try" find nothing,
@@ -430,7 +430,8 @@ export class Queue<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements 
    *
    * @param handle gets a job that is valid during the call, the same object each time; if it throws, that message is given back
    * @param given at most how many messages
-   * @returns number of messages handled; 0 when there is none now, or when tasks of this environment wait for one: they come first
+   * @returns number of messages handled; 0 when there is none now, or when tasks of this environment wait for one: they come
+   *   first
    * @throws {TypeError} when the function is async, a generator, or returns a promise; the message is given back then
    * @throws what the function throws
    * @throws {IsthmusError} as `tryReceive`

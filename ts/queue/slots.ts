@@ -1,6 +1,6 @@
 /**
- * The slots of a queue, as one opener of the segment uses them. `assembly/queue.ts` has the rules; this file calls the core, copies
- * payloads, and wakes those that wait.
+ * The slots of a queue, as one opener of the segment uses them. `assembly/queue.ts` has the rules; this file calls the core,
+ * copies payloads, and wakes those that wait.
  *
  * | the core answers | what happens                                                                              |
  * | ---------------- | ----------------------------------------------------------------------------------------- |

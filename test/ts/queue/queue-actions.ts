@@ -8,8 +8,8 @@ const jobs: Job[] = [];
 let waiting: Promise<number | undefined> | undefined;
 
 /** Creates the segment or opens it. Returns the slot of this participant. */
-export function open(name: string, bytes?: number, options?: QueueOptions): number {
-  segment = bytes === undefined ? Segment.open(name) : Segment.create(name, { bytes });
+export function open(name: string, bytes?: number | null, options?: QueueOptions): number {
+  segment = typeof bytes !== "number" ? Segment.open(name) : Segment.create(name, { bytes });
   queue = segment.queue<never>("q", options as QueueOptions);
   return segment.participants().find(({ self }) => self)?.slot as number;
 }

@@ -53,6 +53,7 @@ import { change, journalCommit } from "./journal";
 import { isName, nameHash, parametersHash } from "./name";
 import { objectBytes, objectInitialise, objectVersion } from "./objects";
 import { answers, scratch } from "./participants";
+import { turnWanted } from "./turn";
 import { waitersAny } from "./waiters";
 import { load32 } from "./word";
 import { outsideTransaction, publishEntry, releaseWriteLock, takeWriteLock } from "./write-lock";
@@ -135,6 +136,7 @@ function entryFor(
   third: u32,
   fourth: u32,
 ): u32 {
+  turnWanted();
   const existing = find(hash, nameBytes, directoryCount());
   if (existing != 0) return u32(existing);
   if (objectBytes(type, first, second) == 0) return NOT_SUPPORTED;

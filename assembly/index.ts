@@ -129,7 +129,7 @@ export {
   signalValue,
   signalWaiters,
 } from "./signal";
-export { turnLeave, turnPass } from "./turn";
+export { turnLeave, turnPass, turnServed } from "./turn";
 export {
   waitersAny,
   waitersArm,

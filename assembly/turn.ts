@@ -26,7 +26,9 @@
  *
  * Who sets its bit when the holder has looked at the set already may see the lock still held. So if no turn stands after 3, the
  * first that is in the set then is rung without one: the lock is free for all. Who gives up, and finds that its bit was cleared,
- * passes on what it was rung for.
+ * passes on what it was rung for. Who has had the lock passes on a turn that it was given afterwards, while its bit still stood;
+ * a ring without a turn it need not pass on: its own release came later than all that waited then. Who needs no lock any more
+ * leaves as who gives up.
  *
  * From 3 to 5 the lock is free, and only one may take it. Who has seen the same turn stand for TURN_MS gives it to the next
  * waiter. The one that was passed over enters the set again when it looks.
@@ -61,19 +63,24 @@ import { load32, load64, swap64 } from "./word";
 /** No slot. */
 const NONE: u32 = u32.MAX_VALUE;
 
-/** The turn that stood when we looked whether we may take the lock. */
-let stood: u64 = 0;
+/** The latest call that might take the lock has taken it. */
+let taken: bool = false;
 
 /** Somebody else's turn that stood in our way, when it began, and how often the lock had been taken then. */
 let seen: u64 = 0;
 let seenGrants: u32 = 0;
 let seenMs: f64 = 0;
 
+/** A call begins that takes the lock if it must. */
+export function turnWanted(): void {
+  taken = false;
+}
+
 /** Whether we may take the lock, if it is free: nobody who lives has the turn, or we do. Else the suspect is set. */
 export function turnAllows(): bool {
-  stood = load64(WRITE_LOCK_TURN_OFFSET);
-  if (!isOfAnother(stood)) return true;
-  setSuspect(stood);
+  const turn = load64(WRITE_LOCK_TURN_OFFSET);
+  if (!isOfAnother(turn)) return true;
+  setSuspect(turn);
   return false;
 }
 
@@ -81,10 +88,15 @@ function isOfAnother(turn: u64): bool {
   return turn != 0 && turn != self && isLive(turn);
 }
 
-/** We have taken the lock: a turn of our own, or of one who is dead, is over. */
+/**
+ * We have taken the lock: a turn of our own, or of a dead participant, is over. It is read again: since `turnAllows` another
+ * participant may have had the lock, and given the turn to us.
+ */
 export function turnTaken(): void {
+  taken = true;
   store<u32>(WRITE_LOCK_GRANTS_OFFSET, load<u32>(WRITE_LOCK_GRANTS_OFFSET) + 1);
-  if (stood != 0) swap64(WRITE_LOCK_TURN_OFFSET, stood, 0); // pairs with the load in turnAllows
+  const turn = load64(WRITE_LOCK_TURN_OFFSET);
+  if (turn != 0 && !isOfAnother(turn)) swap64(WRITE_LOCK_TURN_OFFSET, turn, 0); // pairs with the load in turnAllows
 }
 
 /** We are about to release the lock: if somebody waits, it is that one's turn then. Usually nobody does. */
@@ -130,6 +142,16 @@ export function turnLeave(): void {
   const picked = !waitersDisarm(WRITE_LOCK_WAITERS_OFFSET);
   if (load64(WRITE_LOCK_TURN_OFFSET) == self) pass(self);
   else if (picked) ringNext();
+}
+
+/**
+ * We have got what we waited for, and our bit is not set any more. If another holder has given us the turn after our release, it
+ * goes to the next. If we needed no lock after all (somebody else has made the object that we wanted), we have not handed it
+ * over, and leave as in `turnLeave`.
+ */
+export function turnServed(): void {
+  if (!taken) turnLeave();
+  else if (load64(WRITE_LOCK_TURN_OFFSET) == self) pass(self);
 }
 
 /** A turn that is not used goes to the next waiter. */

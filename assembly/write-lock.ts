@@ -55,7 +55,7 @@ import {
   journalRollBackTo,
 } from "./journal";
 import { isLive, selfCheck } from "./participants";
-import { turnAllows, turnGive, turnRing, turnTaken } from "./turn";
+import { turnAllows, turnGive, turnRing, turnTaken, turnWanted } from "./turn";
 import { load32, load64, store32, swap64 } from "./word";
 
 /** We hold the write lock until the end of a transaction. */
@@ -70,6 +70,7 @@ let holding: bool = false;
 
 /** 0, BUSY (the suspect is set), or EVICTED. */
 export function takeWriteLock(): u32 {
+  turnWanted();
   const failed = selfCheck();
   if (failed != 0) return failed;
   if (keeping) {

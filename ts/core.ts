@@ -47,6 +47,7 @@ export interface Core {
 
   turnPass(nowMs: number): number;
   turnLeave(): void;
+  turnServed(): void;
   waitersAny(set: number): number;
   waitersArm(set: number): void;
   waitersBlock(set: number): void;

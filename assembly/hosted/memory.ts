@@ -27,7 +27,7 @@ import { WRITE_LOCK_TIMEOUT_MS } from "../../protocol/limits";
 import { objectOpen } from "../directory";
 import { heapAllocate, heapFree, heapSetLayout, heapSetRoot } from "../memory";
 import { selfCheck } from "../participants";
-import { turnLeave, turnPass } from "../turn";
+import { turnLeave, turnPass, turnServed } from "../turn";
 import {
   outsideTransaction,
   transactionBegin,
@@ -35,6 +35,7 @@ import {
   writeLockRelease,
   writeLockTake,
 } from "../write-lock";
+import { passOn } from "./heartbeat";
 import {
   acquireJournaled,
   hostedLockNest,
@@ -43,7 +44,7 @@ import {
   lockHeld,
   releaseUnrepaired,
 } from "./lock";
-import { gaveUp, hostedNotify, passOn, retryTurnsMax, suspectGone } from "./session";
+import { gaveUp, hostedNotify, retryTurnsMax, suspectGone } from "./session";
 import { sysNow } from "./system";
 import { OVER, RECHECK, waitBegin, waitEnd, waitNext } from "./wait";
 
@@ -91,15 +92,14 @@ function withWriteLock(
   while (result == BUSY) {
     const next = waitNext();
     if (next == OVER) break;
-    if (next == RECHECK || turnPass(sysNow())) result = attemptPastDead(what, a, b, c, d, e, f);
+    if (turnPass(sysNow()) || next == RECHECK) result = attemptPastDead(what, a, b, c, d, e, f);
     else result = attempt(what, a, b, c, d, e, f);
     passOn();
   }
   waitEnd();
-  if (result == BUSY) {
-    turnLeave();
-    passOn();
-  }
+  if (result == BUSY) turnLeave();
+  else turnServed();
+  passOn();
   return result;
 }
 

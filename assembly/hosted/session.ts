@@ -21,7 +21,6 @@
  */
 import { BUSY, TIMED_OUT, TOO_MANY_PARTICIPANTS } from "../../protocol/errors";
 import {
-  ANSWER_WAKE_OFFSET,
   KERNEL_LOCK_CREATION,
   KERNEL_LOCK_PARTICIPANTS,
   PARTICIPANT_BYTES,
@@ -32,11 +31,11 @@ import {
   SUSPECT_NONE,
 } from "../../protocol/layout";
 import { LEAVE_TIMEOUT_MS } from "../../protocol/limits";
-import { heapEnd, participants, selfSlot } from "../instance";
-import { beat } from "../left-over";
-import { answers, join, leave, markDead, slotToTry, suspectSlot } from "../participants";
+import { participants, selfSlot } from "../instance";
+import { join, leave, markDead, slotToTry, suspectSlot } from "../participants";
 import { validate } from "../segment";
 import { waitersTake } from "../waiters";
+import { heartbeat } from "./heartbeat";
 import { sysHeld, sysLock, sysNow, sysSleep, sysWake, sysWall } from "./system";
 import { waitReadOnly } from "./wait";
 
@@ -52,7 +51,7 @@ export function hostedEnter(bytes: f64, pid: u32, runtime: u32): u32 {
     if (slot == SUSPECT_NONE || sysLock(KERNEL_LOCK_PARTICIPANTS + slot, 2) == 0) continue;
     const time = sysWall();
     join(slot, pid, runtime, time);
-    beat(time);
+    heartbeat();
     sysLock(KERNEL_LOCK_CREATION, 0);
     return 0;
   }
@@ -70,7 +69,7 @@ export function hostedEnterReadOnly(bytes: f64): u32 {
 
 /** Leaves the segment; the host closes the object afterwards. */
 export function hostedLeave(): void {
-  beat(sysWall());
+  heartbeat();
   const end = sysNow() + f64(LEAVE_TIMEOUT_MS);
   let alone = sysLock(KERNEL_LOCK_CREATION, 2) != 0;
   while (!alone && sysNow() < end) {
@@ -94,15 +93,6 @@ export function suspectGone(): bool {
   if (sysHeld(KERNEL_LOCK_PARTICIPANTS + slot) != 0) return false;
   markDead();
   return true;
-}
-
-/** Wakes the participant to which a call has given the turn of the write lock; see `turn.ts`. */
-export function passOn(): void {
-  const at = answers() + ANSWER_WAKE_OFFSET;
-  const bell = load<u32>(at);
-  if (bell == 0) return;
-  store<u32>(at, 0);
-  if (bell % 4 == 0 && bell < heapEnd) sysWake(bell); // others can write to that word, too
 }
 
 /** What a call gives that has found nothing in its time. A time below 0 says that it only tries. */

@@ -23,11 +23,11 @@
  */
 import { HEARTBEAT_MS, RECHECK_MS } from "../../protocol/limits";
 import { selfSlot } from "../instance";
-import { beat } from "../left-over";
 import { blockedBell } from "../participants";
 import { waitersBlock, waitersDisarm, waitersUnblock } from "../waiters";
 import { load32 } from "../word";
-import { sysNow, sysSleep, sysWait, sysWall } from "./system";
+import { heartbeat } from "./heartbeat";
+import { sysNow, sysSleep, sysWait } from "./system";
 
 export const LOOK: u32 = 0;
 export const RECHECK: u32 = 1;
@@ -100,7 +100,7 @@ export function waitNext(): u32 {
     state = CHECKED;
     if (now - checked >= f64(RECHECK_MS) / 2) {
       checked = now;
-      heartbeat(now);
+      beatWhenDue(now);
       return RECHECK;
     }
   }
@@ -160,8 +160,8 @@ function poll(): u32 {
 }
 
 /** The host's own heartbeat cannot come while its thread is blocked. */
-function heartbeat(now: f64): void {
+function beatWhenDue(now: f64): void {
   if (now - beaten < f64(HEARTBEAT_MS)) return;
   beaten = now;
-  beat(sysWall());
+  heartbeat();
 }

@@ -8,9 +8,10 @@ import {
   RUNTIME_C,
 } from "../../protocol/layout.js";
 import type { Region } from "../../ts/host/region.js";
-import { type Hosted, HostedEnd, hostedModule, type System } from "../lib/hosted.js";
+import { type Hosted, HostedEnd, hostedModule } from "../lib/hosted.js";
 import { internal } from "../lib/internals.js";
 import { checkPayload, payload } from "../lib/series.js";
+import type { System } from "../lib/system.js";
 
 const host = internal<typeof import("../../ts/host/region.js")>("host/region");
 const clock = internal<typeof import("../../ts/host/runtime.js")>("host/runtime");

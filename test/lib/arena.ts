@@ -15,6 +15,14 @@ export interface Hooks {
   alter?(site: number, address: number): number;
 }
 
+/** The same hooks for a module whose sites are numbered from there on. */
+function shifted(hooks: Hooks, firstSite: number): Record<string, (...given: never[]) => unknown> {
+  const all = Object.entries(hooks) as [string, (site: number, ...rest: unknown[]) => unknown][];
+  return Object.fromEntries(
+    all.map(([name, hook]) => [name, (site: number, ...rest: unknown[]) => hook(site + firstSite, ...rest)]),
+  );
+}
+
 export type Exports = Record<string, (...args: number[]) => number>;
 
 export class Arena {
@@ -24,26 +32,33 @@ export class Arena {
   readonly view: DataView;
   readonly segment: Uint8Array;
   readonly #memory: WebAssembly.Memory;
-  readonly #module: WebAssembly.Module;
+  readonly #modules: { module: WebAssembly.Module; firstSite: number }[] = [];
   /** The private variables of each instance. */
   readonly #globals: WebAssembly.Global[][] = [];
   readonly #pristine: unknown[][] = [];
 
-  /** `spareBytes` lie beyond the segment, where the core must not reach. */
-  constructor(instrumented: Instrumented, segmentBytes: number, spareBytes = 0) {
+  /**
+   * One module, or several whose sites are numbered one after the other. `spareBytes` lie beyond the segment, where the core must
+   * not reach.
+   */
+  constructor(instrumented: Instrumented | readonly Instrumented[], segmentBytes: number, spareBytes = 0) {
     const pages = Math.ceil((segmentBytes + spareBytes) / 65536);
     this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.#module = new WebAssembly.Module(instrumented.wasm);
-    this.sites = instrumented.sites;
+    this.sites = [];
+    for (const { wasm, sites } of [instrumented].flat()) {
+      this.#modules.push({ module: new WebAssembly.Module(wasm), firstSite: this.sites.length });
+      this.sites.push(...sites);
+    }
     this.bytes = new Uint8Array(this.#memory.buffer);
     this.view = new DataView(this.#memory.buffer);
     this.segment = this.bytes.subarray(0, segmentBytes);
   }
 
-  /** `others`: what a core for hosts that block imports besides. */
-  instantiate(hooks: Hooks, others: WebAssembly.Imports = {}): Exports {
-    const exports = new WebAssembly.Instance(this.#module, {
-      env: { memory: this.#memory, ...hooks },
+  /** `others`: what a core for hosts that block imports besides. `which`: the number of the module. */
+  instantiate(hooks: Hooks, others: WebAssembly.Imports = {}, which = 0): Exports {
+    const { module, firstSite } = this.#modules[which] as { module: WebAssembly.Module; firstSite: number };
+    const exports = new WebAssembly.Instance(module, {
+      env: { memory: this.#memory, ...(firstSite === 0 ? hooks : shifted(hooks, firstSite)) },
       ...others,
     }).exports;
     const names = Object.keys(exports).filter((name) => name.startsWith("$g"));

@@ -6,16 +6,18 @@ export interface Bounds {
   preemptions: number;
   deaths?: number;
   delays?: number;
+  /** Sleeps in the system that may end before anybody wakes the sleeper. */
+  timeouts?: number;
 }
 
 export class Decisions {
   #chooser: Chooser | undefined;
-  #left: Required<Bounds> = { preemptions: 0, deaths: 0, delays: 0 };
+  #left: Required<Bounds> = { preemptions: 0, deaths: 0, delays: 0, timeouts: 0 };
   #mortal: readonly number[] = [];
   deaths = 0;
 
   begin(bounds: Bounds, mortal: readonly number[], chooser: Chooser): void {
-    this.#left = { deaths: 0, delays: 0, ...bounds };
+    this.#left = { deaths: 0, delays: 0, timeouts: 0, ...bounds };
     this.#mortal = mortal;
     this.#chooser = chooser;
     this.deaths = 0;
@@ -32,6 +34,15 @@ export class Decisions {
 
   get mayPreempt(): boolean {
     return this.#left.preemptions > 0;
+  }
+
+  get mayTimeOut(): boolean {
+    return this.#left.timeouts > 0;
+  }
+
+  /** A sleep has ended by itself while others could go on. */
+  timedOut(): void {
+    this.#left.timeouts--;
   }
 
   /** Who comes on when nobody is on: costs nothing. */

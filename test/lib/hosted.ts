@@ -10,17 +10,7 @@ import {
 import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import type { Core } from "../../ts/core.js";
 import { shippedCore } from "./shipped.js";
-
-/** What the hosted core imports besides the memory; see `assembly/hosted/system.ts`. */
-export interface System extends WebAssembly.ModuleImports {
-  lock(index: number, mode: number): number;
-  held(index: number): number;
-  wake(offset: number): void;
-  wait(offset: number, expected: number, ms: number): void;
-  sleep(ms: number): void;
-  now(): number;
-  wall(): number;
-}
+import type { System } from "./system.js";
 
 /** The functions that it has beside those of the plain core. */
 export interface Hosted extends Core {

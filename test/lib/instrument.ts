@@ -28,7 +28,7 @@ export interface Site {
 export interface InstrumentOptions {
   /** Announce loads too. Default true. */
   loads?: boolean;
-  /** Make `step` able to suspend the instance; what is suspended lies in the main memory. Default false. */
+  /** Make `step`, and what waits or is seen by others of the system's functions, able to suspend the instance; what is suspended lies in the main memory. Default false. */
   asyncify?: boolean;
   /** Ask `env.defer` before each store, and `env.alter` before each read-modify-write. Default false. */
   hooks?: boolean;
@@ -51,6 +51,8 @@ const LEFT_WRITES = new RegExp(
   `\\((?:[ifv]\\d+\\.(?:atomic\\.rmw|atomic\\.store|store)|${MEMORY_WORDS})[^()\\n]*`,
 );
 const TYPE_BYTES: Record<string, number> = { i32: 4, i64: 8, f32: 4, f64: 8, v128: 16 };
+/** What a core imports that may suspend its instance. */
+const SUSPENDING = ["env.step", ...["lock", "held", "wake", "wait", "sleep"].map((name) => `sys.${name}`)];
 const STEP_IMPORT = '(import "env" "step" (func $env.step (param i32 i32)))';
 const HOOK_IMPORTS = [
   '(import "env" "defer" (func $env.defer (param i32 i32 i32) (result i32)))',
@@ -153,7 +155,7 @@ export function instrument(wasm: Uint8Array, options: InstrumentOptions = {}): I
   try {
     module.setFeatures(binaryen.Features.All);
     if (all.asyncify) {
-      binaryen.setPassArgument("asyncify-imports", "env.step");
+      binaryen.setPassArgument("asyncify-imports", SUSPENDING.join(","));
       module.runPasses(["asyncify"]);
       binaryen.clearPassArguments(); // they are global
     }

@@ -3,16 +3,22 @@ import type { Arena, Exports } from "./arena.js";
 import { Interception, type Mutation } from "./mutation.js";
 import type { HostAccess, Script } from "./script.js";
 import { KeptStores } from "./stores.js";
+import type { System } from "./system.js";
 
 /** Bytes that a suspended instance may take; far more than any call of the core needs. */
 export const SUSPENDED_BYTES = 4096;
 
-export type State = "ready" | "retry" | "until" | "spinning" | "asleep" | "done" | "dead";
+/** What clocks say at the beginning. */
+export const BEGIN_MS = 1e6;
+
+export type State = "ready" | "retry" | "until" | "spinning" | "asleep" | "pausing" | "done" | "dead";
 
 /** Who decides what happens before each access. */
 interface Owner {
   readonly mutation: Mutation | undefined;
   step(one: Participant, site: number, address: number): void;
+  /** What a core for hosts that block imports besides. */
+  system?(one: Participant): System;
   /** Whether this store is to stay invisible to others for a while. */
   keepsBack(site: number): boolean;
 }
@@ -42,6 +48,12 @@ export class Participant {
   /** Plain stores that are not visible to others yet. */
   readonly kept: KeptStores;
   readonly interception: Interception;
+  /** The core's own call of the system in which the participant sleeps. */
+  asks: { forMs: number } | undefined;
+  /** Its clock: it goes on while the participant sleeps. */
+  nowMs = BEGIN_MS;
+  /** Changes of memory by others when its latest pause ended, or its call began. */
+  since = 0;
   readonly exports: Exports;
   #call: (() => number) | undefined;
   #suspended = false;
@@ -53,6 +65,7 @@ export class Participant {
     readonly id: number,
     arena: Arena,
     owner: Owner,
+    module = 0,
   ) {
     const base = arena.segment.length + id * SUSPENDED_BYTES;
     this.#frame = new Int32Array(arena.bytes.buffer, base, 2);
@@ -62,10 +75,11 @@ export class Participant {
       () => owner.mutation,
       (site) => (owner.keepsBack(site) ? this.kept : undefined),
     );
-    this.exports = arena.instantiate({
-      step: (site, address) => owner.step(this, site, address),
-      ...this.interception.hooks(),
-    });
+    this.exports = arena.instantiate(
+      { step: (site, address) => owner.step(this, site, address), ...this.interception.hooks() },
+      owner.system && { sys: owner.system(this) },
+      module,
+    );
   }
 
   reset(script: Script<unknown>): void {
@@ -76,6 +90,9 @@ export class Participant {
     this.mark = 0;
     this.timedOutAt = -1;
     this.host = undefined;
+    this.asks = undefined;
+    this.nowMs = BEGIN_MS;
+    this.since = 0;
     this.#call = undefined;
     this.#suspended = false;
     this.spin.reset();
@@ -117,7 +134,7 @@ export class Participant {
     return true;
   }
 
-  /** Called by `step`: the call under way stops before this access. */
+  /** Called by `step`, and by the system: the call under way stops here. */
   suspend(): void {
     this.#frame[0] = this.#frame.byteOffset + 8;
     this.#frame[1] = this.#frame.byteOffset + SUSPENDED_BYTES;
@@ -125,7 +142,7 @@ export class Participant {
     this.exports.asyncify_start_unwind?.(this.#frame.byteOffset);
   }
 
-  /** Called by `step`: whether this is the access before which the call had stopped. */
+  /** Called by `step`, and by the system: whether this is where the call had stopped. */
   arrived(): boolean {
     if (!this.#rewinding) return false;
     this.#rewinding = false;

@@ -1,6 +1,6 @@
 /** The system of a core for hosts that block, as the crash lane plays it: who lives is said, and the clock goes on by sleeping. */
 import { KERNEL_LOCK_PARTICIPANTS } from "../../protocol/layout.js";
-import type { System } from "./hosted.js";
+import type { System } from "./system.js";
 
 const SLEEPS_MAX = 1000;
 

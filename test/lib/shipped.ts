@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { CrashLane } from "./crash.js";
 import { World } from "./explore.js";
-import { instrument } from "./instrument.js";
+import { type Instrumented, instrument } from "./instrument.js";
 import type { PlayedSystem } from "./played-system.js";
 
 /** One Wasm page: the smallest segment there is. */
@@ -24,5 +24,17 @@ export function hostedCrashLane(system: PlayedSystem): CrashLane {
 }
 
 export function world(participants: number): World {
-  return new World(instrument(shippedCore(), { hooks: true, asyncify: true }), SEGMENT_BYTES, participants);
+  return new World(explorable("core.wasm"), SEGMENT_BYTES, participants);
+}
+
+/** Participants that block; `plain`: the last ones have the core for hosts with an event loop. */
+export function hostedWorld(participants: number, plain = 0): World {
+  const hosted = explorable("core-hosted.wasm");
+  const core = plain > 0 ? explorable("core.wasm") : hosted;
+  const cores = Array.from({ length: participants }, (_, id) => (id < participants - plain ? hosted : core));
+  return new World(cores, SEGMENT_BYTES, participants);
+}
+
+function explorable(name: string): Instrumented {
+  return instrument(shippedCore(name), { hooks: true, asyncify: true });
 }

@@ -126,6 +126,14 @@ class Change implements Condition<number> {
     this.#attachment.retryPastDead(() => (core.writeLockState() === 0 ? true : undefined));
   }
 
+  /** A turn that came after the change goes to the next. */
+  served(): void {
+    const attachment = this.#attachment;
+    if (attachment.closed) return;
+    attachment.core.turnServed();
+    attachment.passOn();
+  }
+
   failed(): void {
     const attachment = this.#attachment;
     if (attachment.closed || attachment.changes.length > 0) return;

@@ -72,6 +72,7 @@ function sleep<T>(attachment: Attachment, condition: Condition<T>, timeoutMs: nu
   const { core, region, blockedBell, i32 } = attachment;
   const rounds = new Rounds(condition, timeoutMs);
   let answered = false;
+  let served = false;
   beginBlocking(attachment, condition.waiters);
   try {
     do {
@@ -79,7 +80,7 @@ function sleep<T>(attachment: Attachment, condition: Condition<T>, timeoutMs: nu
       core.waitersBlock(condition.waiters);
       const value = condition.attempt();
       if (value !== NOT_YET) {
-        answered = true;
+        answered = served = true;
         return value;
       }
       const milliseconds = Math.min(RECHECK_MS, rounds.leftMs);
@@ -89,7 +90,8 @@ function sleep<T>(attachment: Attachment, condition: Condition<T>, timeoutMs: nu
     answered = true; // by the look that follows
   } finally {
     endBlocking(attachment);
-    if (!answered) condition.passOn?.();
+    if (served) condition.served?.();
+    else if (!answered) condition.passOn?.();
   }
   const value = condition.attempt();
   if (value !== NOT_YET) return value;

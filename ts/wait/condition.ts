@@ -48,6 +48,11 @@ export interface Condition<T> {
    */
   passOn?(): void;
   /**
+   * Called when the wait has ended with a value, is disarmed, and no other wait follows it in its queue: it may have been called
+   * once more since the attempt that gave the value.
+   */
+  served?(): void;
+  /**
    * Called when the wait has ended without a value and has left its queue.
    *
    * @param gaveUp whether the timeout has passed or the signal was aborted

@@ -123,8 +123,12 @@ export class Wait implements QueuedWait {
 
   #settle(value: unknown): void {
     this.group?.served();
-    this.#end();
-    this.#resolve(value as never);
+    const { followed } = this.#end();
+    try {
+      if (!followed && !this.attachment.closed) this.condition.served?.();
+    } finally {
+      this.#resolve(value as never);
+    }
   }
 
   fail(error: unknown, gaveUp = false): void {

@@ -36,6 +36,8 @@ function* changeAsleep(world: World, id: number, changes = 1): Script {
       yield* sleep(bell, rung);
     }
     yield* call("waitersDisarm", SET);
+    yield* call("turnServed");
+    yield* passOn();
   }
 }
 
@@ -57,7 +59,6 @@ function* passOver(): Script {
 }
 
 function after(world: World): void {
-  world.play(OBSERVER, passOver());
   assert.ok(world.play(OBSERVER, repair([])), "a turn stands that nobody uses");
   world.play(OBSERVER, check());
 }

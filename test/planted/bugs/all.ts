@@ -3,6 +3,7 @@ import type { Bug } from "../bug.js";
 import { BUGS as CLI } from "./cli.js";
 import { BUGS as FACE } from "./face.js";
 import { BUGS as HOSTED } from "./hosted.js";
+import { BUGS as HOSTED_WAITS } from "./hosted-waits.js";
 import { BUGS as MEMORY } from "./memory.js";
 import { BUGS as QUEUE } from "./queue.js";
 import { BUGS as RING } from "./ring.js";
@@ -21,6 +22,7 @@ export const BUGS: Bug[] = [
   ...SYNC,
   ...CLI,
   ...HOSTED,
+  ...HOSTED_WAITS,
   ...SHIMS,
 ];
 

@@ -52,7 +52,12 @@ export const BUGS: Bug[] = [
     "  return result == BUSY",
     "core/hosted-memory",
   ),
-  memory("who gives up keeps its turn", "    turnLeave();\n", "", "core/hosted-memory"),
+  memory(
+    "who gives up keeps its turn",
+    "  if (result == BUSY) turnLeave();",
+    "  if (result == BUSY) passOn();",
+    "core/hosted-memory",
+  ),
   ring(
     "a producer that waits is not told of room",
     "hostedNotify(ringWaitersRoom(ring));\n  if ((result & FLAG_EMPTY)",
@@ -107,7 +112,7 @@ export const BUGS: Bug[] = [
     "f64(RECHECK_MS)",
     "core/hosted-ring",
   ),
-  wait("a blocked thread gives no sign of life", "  beat(sysWall());\n", "", "core/hosted-ring"),
+  wait("a blocked thread gives no sign of life", "  heartbeat();\n", "", "core/hosted-ring"),
   wait(
     "who only reads arms its bit",
     "if (!readOnly) return arm();",

@@ -1,0 +1,56 @@
+// watchdog: 600 s
+/** The interleavings of hosts that block, at each of their accesses and calls of the system, also beside the plain core. */
+import { test } from "uvu";
+import * as assert from "uvu/assert";
+import type { World } from "../lib/explore.js";
+import { exhaust, wander } from "../lib/search.js";
+import { sha256 } from "../lib/shape.js";
+import { hostedWorld, shippedCore } from "../lib/shipped.js";
+import { hostedScenarios } from "./scenarios/hosted-all.js";
+
+/** By how many participants are played by the plain core. */
+const worlds = [hostedWorld(3), hostedWorld(3, 1)] as const;
+/** Runs by chance of each scenario. */
+const WANDERINGS = 100;
+let total = 0;
+
+test("the cores that are explored are those that ship", () => {
+  const [hosted, plain] = [sha256(shippedCore("core-hosted.wasm")), sha256(shippedCore())];
+  assert.is(worlds[0].source, hosted);
+  assert.is(worlds[1].source, `${hosted} ${plain}`);
+});
+
+for (const one of hostedScenarios) {
+  const { preemptions, deaths = 0, timeouts } = one;
+  test(`every order with at most ${preemptions} preemptions holds: ${one.name}`, () => {
+    const begin = Date.now();
+    const schedules = exhaust(worlds[one.plain] as World, one, { preemptions, deaths, timeouts });
+    if (process.env.TIMES) console.log(`${one.name}: ${schedules} ${Date.now() - begin} ms`);
+    total += schedules;
+    assert.ok(schedules > 2);
+  });
+}
+
+const seed = Number(process.env.ISTHMUS_SEED ?? Date.now() % 2 ** 31);
+
+for (const one of hostedScenarios) {
+  test(`orders by chance hold, beyond the bounds, ISTHMUS_SEED=${seed}: ${one.name}`, () => {
+    const { deaths = 0, timeouts } = one;
+    const bounds = { preemptions: 50, deaths, delays: 1, timeouts };
+    const { schedules, failure } = wander(worlds[one.plain] as World, one, bounds, seed, WANDERINGS);
+    assert.is(failure, undefined, `${failure?.message} in schedule ${failure?.schedule.join(" ")}`);
+    assert.is(schedules, WANDERINGS);
+  });
+}
+
+test("the scenarios reach most of what the hosted core adds", () => {
+  const { arena, reached } = worlds[0];
+  const of = (sites: number[]): number[] => sites.filter((site) => (reached[site] as number) > 0);
+  const added = arena.sites.flatMap(({ func }, site) => (func.startsWith("hosted") ? [site] : []));
+  console.log(
+    `${total} schedules, ${of(added).length} of ${added.length} accesses in hosted calls interleaved`,
+  );
+  assert.ok(total > 10_000);
+});
+
+test.run();

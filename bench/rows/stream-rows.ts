@@ -9,6 +9,10 @@ const unixSocket: Entry = {
   load: () => import("../peers/unix-socket-stream.js"),
   plan: { warmup: 50_000, count: 100_000 },
 };
+const unixSocketBroker: Entry = {
+  load: () => import("../peers/unix-socket-broker.js"),
+  plan: { warmup: 20_000, count: 80_000, batch: 4 },
+};
 const processSend: Entry = {
   load: () => import("../peers/process-send-stream.js"),
   plan: { warmup: 3000, count: 10_000 },
@@ -93,6 +97,16 @@ export const streamRows: RowSpec[] = [
     isthmus: { load: () => import("./spsc-1m-zerocopy.js") },
     native: twin("place"),
     goals: { native: { atLeast: 0.95 } },
+  },
+  {
+    name: "mpmc-2x2",
+    what: "64 B messages from two processes to two others through a queue of 1,024, `sendSync` and `receiveSync`",
+    unit: "messages/s",
+    plan: { payloadBytes: 64, batch: 1024, rights: 4, warmup: 300_000, count: 1_024_000 },
+    isthmus: { load: () => import("./mpmc-2x2.js") },
+    native: (plan) => ["mpmc", plan.payloadBytes, plan.batch, plan.strideWords, plan.warmup, plan.count],
+    peers: { broker: unixSocketBroker },
+    goals: { native: { atLeast: 1 / 3 }, broker: { atLeast: 20 } },
   },
   {
     name: "await-receive",

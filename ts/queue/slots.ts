@@ -147,6 +147,7 @@ export class QueueSlots implements Closable {
     this.#settleCutOff();
     for (let call = 0; call < CALLS_MAX; call++) {
       const result = this.#core.queueClaim(this.#queue, this.#capacity, this.#slotBytes) >>> 0;
+      if (result === BUSY) continue;
       if (isError(result)) throw this.failed(result);
       const at = offsetOf(result);
       if (at !== 0) {
@@ -239,7 +240,9 @@ export class QueueSlots implements Closable {
 
   /** As `done`. Who waits for room is called with `callAll`. */
   end(at: number, held: number): void {
-    const result = this.#core.queueDone(this.#queue, this.#capacity, this.#slotBytes, at, held) >>> 0;
+    let result = BUSY;
+    for (let call = 0; result === BUSY && call < CALLS_MAX; call++)
+      result = this.#core.queueDone(this.#queue, this.#capacity, this.#slotBytes, at, held) >>> 0;
     if (at === this.#taken) this.#taken = 0;
     if (isError(result)) throw this.failed(result);
     if (flagsOf(result) & FLAG_WAKE_ROOM) this.#callRoom++;
@@ -247,7 +250,9 @@ export class QueueSlots implements Closable {
 
   /** Returns a message that was taken to the queue: it is the next one. */
   giveBack(at: number, held: number): void {
-    const result = this.#core.queueGiveBack(this.#queue, this.#capacity, this.#slotBytes, at, held) >>> 0;
+    let result = BUSY;
+    for (let call = 0; result === BUSY && call < CALLS_MAX; call++)
+      result = this.#core.queueGiveBack(this.#queue, this.#capacity, this.#slotBytes, at, held) >>> 0;
     if (at === this.#taken) this.#taken = 0;
     if (isError(result)) throw this.failed(result);
     if (flagsOf(result) & FLAG_WAKE) this.callForData(1);

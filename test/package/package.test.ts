@@ -3,10 +3,11 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { root } from "../lib/paths.js";
-import { finished, start } from "../lib/processes.js";
+import { type Ended, finished, start } from "../lib/processes.js";
 import { deno, presentRuntimes } from "../lib/runtimes.js";
 import { segmentName, temporaryDirectory } from "../lib/segments.js";
 
@@ -69,7 +70,7 @@ test("the tarball is small and has what it needs and no more", async () => {
   const bytes = statSync(tarball).size;
   console.log(`the tarball has ${bytes} bytes`);
   // Documents are a third of it, the compiled shims and their copies in the JavaScript a third.
-  assert.ok(bytes < 360 * KB, `${bytes} bytes`);
+  assert.ok(bytes < 400 * KB, `${bytes} bytes`);
   const files = (report.files as { path: string }[]).map(({ path }) => path);
   for (const needed of [
     /^README\.md$/,
@@ -184,6 +185,42 @@ function denoFlags(): string[] {
   assert.ok(flags, "the README does not say what Deno needs");
   return flags.split(" ");
 }
+
+/** The examples of the README, each with the flags that the text behind it states for Deno, or those of every program. */
+function readmeExamples(): { code: string; flags: string[] }[] {
+  const readme = readFileSync(join(installed, "README.md"), "utf8");
+  const blocks = readme.matchAll(/^```(?:ts|js) runnable\n([\s\S]*?)^```$([^`]*(?:`[^`]+`[^`]*)*)/gm);
+  return [...blocks].map(([, code = "", behind = ""]) => {
+    const own = /`deno run ((?:--\S+ )+)/.exec(behind)?.[1];
+    return { code, flags: own?.trim().split(" ") ?? denoFlags() };
+  });
+}
+
+/** Runs a program of the README, whose segment has the name of its process, and stays when the program is stopped. */
+async function runInDeno(file: string, flags: string[]): Promise<Ended> {
+  const args = ["run", "--no-prompt", "--no-lock", "--quiet", ...flags, file];
+  const child = start(deno.command, args, { cwd: empty });
+  const ended = await finished(child, file);
+  for (const { name } of Segment.list({ prefix: `readme-hello-${child.pid}` })) Segment.unlink(name);
+  return ended;
+}
+
+test("the examples of the README run in Deno with the flags that they state, and with no fewer", async () => {
+  if (!presentRuntimes().includes(deno)) return;
+  const all = readmeExamples();
+  assert.ok(all.length > 3);
+  for (const [index, { code, flags }] of all.entries()) {
+    const file = join(empty, `readme-${index}.${code.includes("using ") ? "mts" : "mjs"}`);
+    writeFileSync(file, code);
+    const { code: ended, stderr } = await runInDeno(file, flags);
+    assert.is(ended, 0, `${code}\n${stderr}`);
+    for (const left of flags) {
+      const allowed = flags.filter((flag) => flag !== left);
+      const without = await runInDeno(file, allowed);
+      assert.is.not(without.code, 0, `${left} is not needed for\n${code}`);
+    }
+  }
+});
 
 const DENO_PROGRAM = `
 import { Segment } from "isthmus";

@@ -194,12 +194,12 @@ export function participantsOf(attachment: Attachment): Participant[] {
   return found;
 }
 
-/** The generation of the segment under its name. */
+/** @internal The generation of the segment under its name. */
 export function generationOf(view: DataView): number {
   return Number(view.getBigUint64(HEADER_GENERATION_OFFSET, true));
 }
 
-/** Whether the name of the segment leads elsewhere by now, or a file system writes to a copy of its file. */
+/** @internal Whether the name of the segment leads elsewhere by now, or a file system writes to a copy of its file. */
 export function isStale({ core, region }: Attachment): boolean {
   if (core.isStale() !== 0 || !region.info().linked) return true;
   // The header and the slots: every writer that joins increments the generation of a slot.

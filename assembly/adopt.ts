@@ -16,7 +16,7 @@
  *  1. DECIDED: the journal is emptied; else it is      1. the fence becomes a block that ends at a new fence
  *     rolled back                                      2. that block is freed, through the journal
  *  2. payload_size; total_size without DECIDED         3. total_size is that of the file, and DECIDED: it has happened
- *  3. the segment lock is free, all slots are free     4. the journal is emptied, payload_size written
+ *  3. the write lock is free, all slots are free       4. the journal is emptied, payload_size written
  *  4. the file is longer than total_size: grow         5. total_size without DECIDED
  *
  * To shrink:

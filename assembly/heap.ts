@@ -14,7 +14,7 @@
  * | word                     | written by                                   | read by                                |
  * | ------------------------ | -------------------------------------------- | -------------------------------------- |
  * | all of the above         | the holder of the write lock, through the journal | the holder; `heapCheck`, by anyone      |
- * | changes                  | the holder, when a change has ended          | with the segment lock, whoever looks   |
+ * | changes                  | the holder, when a change has ended          | with the write lock, whoever looks     |
  * |                          |                                              | from outside: see `heapLook`           |
  *
  * To allocate:                                             To free:

@@ -1,5 +1,5 @@
 /**
- * The journal: whoever holds the segment lock notes the old value of each shared word before changing it. Wait-free.
+ * The journal: the holder of the write lock records the old value of each shared word before it changes the word. Wait-free.
  *
  *     +-------+---------------------+---------------------+-----
  *     | count | offset 0, old 0     | offset 1, old 1     | ...        u32 each
@@ -9,27 +9,27 @@
  *     bytes, 1 to 3, of the word at the offset without them: the top byte of old says how far into the word the first one lies,
  *     and the bytes below it are the old ones, the first lowest
  *
- * | word    | written by                    | read by                                                  |
- * | ------- | ----------------------------- | -------------------------------------------------------- |
- * | entries | the holder of the segment lock | the holder, and who takes the lock over from a dead one |
- * | count   | the same                      | the same                                                 |
+ * | word    | written by                   | read by                                                             |
+ * | ------- | ---------------------------- | ------------------------------------------------------------------- |
+ * | entries | the holder of the write lock | the holder, and a participant that takes the lock from a dead owner |
+ * | count   | the same                     | the same                                                            |
  *
  * To change a word:          To commit:              To roll back:
  *  1. write entry[count]      1. count = 0            1. restore the words, from the last entry to the first
  *  2. count = count + 1                               2. count = 0
  *  3. change the word
  *
- * A transaction notes the bytes that it is going to write and no others: who writes to the rest of a word meanwhile, under
- * another lock, keeps what it wrote when the transaction is undone.
+ * A transaction records only the bytes that it is going to write. Another participant may write to the other bytes of such a word
+ * under another lock. Undoing the transaction does not change those bytes.
  *
- * These are plain stores: nobody reads them before the lock has passed to him, and the lock is a CAS.
+ * These are plain stores: a participant reads them only after it has taken the lock, and taking the lock is a CAS.
  *
- * If the holder dies: after step 1 or 2, the word still has its old value, which rolling back stores once more. After 3, or
- * before the commit: the next holder rolls back, and what the dead one was doing has never happened. After the commit: it has
- * happened. During rolling back: the next holder begins again at the last entry; restoring twice restores the same.
+ * If the holder dies: after step 1 or 2, the word still has its old value, and rolling back stores that value again. After 3, or
+ * before the commit: the next holder rolls back, and the change of the dead holder has never happened. After the commit: it has
+ * happened. During rolling back: the next holder begins again at the last entry. Restoring a word twice gives the same value.
  *
- * If a call of the holder is cut off and the holder lives on: the same, with the holder as its own successor. What it has noted
- * privately then differs from the shared count, by the entry of step 1 or by all of them: `journalBegin` forgets it.
+ * If a call of the holder is cut off and the holder lives on: the same, with the holder as its own successor. Its private copy of
+ * the count then differs from the shared one, by the entry of step 1 or by all entries: `journalBegin` forgets the copy.
  *
  * Source of the idea: undo logging, as in ARIES (Mohan et al., 1992) and Intel's PMDK, without the disk.
  */

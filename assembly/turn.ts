@@ -4,7 +4,7 @@
  *
  *     128              136      144             152      156
  *     +----------------+--------+---------------+--------+        +---------------------------+
- *     | segment lock   |  ...   | turn          | grants |  ...   | waiters of the write lock |
+ *     | write lock     |  ...   | turn          | grants |  ...   | waiters of the write lock |
  *     +----------------+--------+---------------+--------+        +---------------------------+
  *
  * | word     | written by                                                                         | read by                 |

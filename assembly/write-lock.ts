@@ -2,10 +2,10 @@
  * The write lock of the heap and the directory: one lock per segment, whose word names its owner. It waits for the living, never
  * for the dead.
  *
- * | word         | written by                                             | read by                        |
- * | ------------ | ------------------------------------------------------ | ------------------------------ |
- * | segment lock | CAS from 0 or a dead participant's token to one's own; | whoever wants to change things |
- * |              | CAS from one's own to 0                                |                                |
+ * | word       | written by                                               | read by                                    |
+ * | ---------- | -------------------------------------------------------- | ------------------------------------------ |
+ * | write lock | a participant: CAS from 0, or from a dead participant's  | each participant that changes the heap or  |
+ * |            | token, to its own token; CAS from its own token to 0     | the directory                              |
  *
  *  1. take: CAS of our token, then see that we are still a participant; if the one before is dead, roll back what it left in
  *     the journal

@@ -1,8 +1,8 @@
 /**
  * The heartbeat, for hosts that block, and waking the participant whose turn it is to have the write lock. Wait-free.
  *
- * A heartbeat may release the write lock, which a call of this participant that was cut off has left (`left-over.ts`). So it wakes
- * the participant that has waited for it.
+ * A call of this participant that was cut off may have left the write lock held. The heartbeat releases it (`left-over.ts`), and
+ * wakes the participant that waits for it.
  *
  * If a participant dies, or is cut off: before it wakes the other one, that one looks again after RECHECK_MS.
  */

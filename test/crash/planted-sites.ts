@@ -105,7 +105,7 @@ export function directoryCount(lane: CrashLane): number {
   return lane.siteWriting(DIRECTORY_COUNT_OFFSET, 0, insertOnce(ringWish("ring", 128)));
 }
 
-/** The compare-exchange that takes the segment lock. */
+/** The compare-exchange that takes the write lock. */
 export function segmentLock(lane: CrashLane): number {
   populate(lane, FILLS[0] as Fill);
   return lane.sitesWriting(SEGMENT_LOCK_OFFSET, 0, insertOnce(ringWish("ring", 128)))[0] as number;

@@ -89,7 +89,7 @@ const PLANTED: Planted[] = [
     noticedBy: "ends, two attach a producer",
   },
   {
-    bug: "the segment lock is taken by load and store",
+    bug: "the write lock is taken by load and store, as names are made",
     site: sites.segmentLock,
     how: "split",
     noticedBy: "directory, two names",

@@ -115,6 +115,7 @@ test("a hold that is nested makes it exclusive for as long as it lasts", () => {
   assert.is(one.release("shared"), 0);
   assert.is(one.release("shared"), 0);
   assert.is(other.upgrade(), 0);
+  assert.is(other.held, 1, "one exclusive hold, and no other one");
   assert.is(other.downgrade(), 0);
   assert.is(one.acquire("shared", -1), 0);
   assert.is(other.release("shared"), 0);

@@ -126,7 +126,9 @@ test("who sleeps for room is woken when there is some, and a drop is counted whe
   world.asleep = () => {
     for (let i = 0; i < 3; i++) assert.equal(consumer.receive(0), bytes(1));
   };
+  const woken = world.woken.length;
   assert.is(producer.send(bytes(3), 1000), 0);
+  assert.ok(world.woken.length > woken, "it was not woken");
 });
 
 test("padding at the end of the ring wakes a consumer that has to pass it", () => {

@@ -1,5 +1,6 @@
 /** Checks that a call is refused, and how. */
 import * as assert from "uvu/assert";
+import { within } from "./watchdog.js";
 
 interface Refusal {
   name: string;
@@ -28,10 +29,11 @@ export function refused(code: string, call: () => unknown, text?: RegExp): Refus
 
 /** As `refused`, for a promise. */
 export async function rejected(code: string, call: Promise<unknown>, text?: RegExp): Promise<Refusal> {
-  const result = await call.then(
+  const settled = call.then(
     (value) => ({ value }),
     (error: unknown) => ({ error }),
   );
+  const result = await within("a rejection", settled);
   if ("error" in result) return check(result.error, code, text);
   return assert.unreachable(`gave ${String(result.value)} instead of ${code}`) as never;
 }

@@ -69,26 +69,26 @@ async function testSound(entry: string, tree: Tree): Promise<void> {
 }
 
 /** The file and the title of the test that has failed. */
-function failedTest(output: string): string {
+function failedTest({ late, output }: Tested): string {
+  if (late) return "its time";
   const file = /^✘ (\S+)\.test\.ts /m.exec(output)?.[1];
   const title = new RegExp(`${FAILED}(.*)`).exec(output)?.[1];
-  return file === undefined ? "its time" : `${file}${title === undefined ? " by its time" : ` > ${title}`}`;
+  return `${file}, ${title ?? "which ended before its tests"}`;
 }
 
 /** Runs the tests of a bug, one entry after the other, until one fails. */
 async function testBuggy({ tests }: Bug, tree: Tree): Promise<Tested> {
-  const all: Tested = { failed: false, output: "", milliseconds: 0 };
+  let output = "";
+  let milliseconds = 0;
   for (const entry of tests) {
-    const tookMs = soundMs.get(entry) as number;
-    const limitMs = Math.max(BUGGY_MS_MIN, BUGGY_TIMES * tookMs);
-    const watchdogMs = Math.max(WATCHDOG_MS_MIN, BUGGY_TIMES * tookMs);
-    const { failed, output, milliseconds } = await tree.test(selection(entry), limitMs, watchdogMs);
-    all.output += output;
-    all.milliseconds += milliseconds;
-    all.failed = failed;
-    if (failed) break;
+    const tookMs = BUGGY_TIMES * (soundMs.get(entry) as number);
+    const watchdogMs = Math.max(WATCHDOG_MS_MIN, tookMs);
+    const tested = await tree.test(selection(entry), Math.max(BUGGY_MS_MIN, tookMs + watchdogMs), watchdogMs);
+    output += tested.output;
+    milliseconds += tested.milliseconds;
+    if (tested.failed) return { ...tested, milliseconds };
   }
-  return all;
+  return { failed: false, late: false, output, milliseconds };
 }
 
 async function plant(bug: Bug, tree: Tree): Promise<void> {
@@ -97,11 +97,11 @@ async function plant(bug: Bug, tree: Tree): Promise<void> {
   if (bug.tests.some((entry) => soundMs.get(entry) === undefined))
     return fail(`${bug.name}: not tried: its tests fail without it`);
   const before = tree.install(outputs);
-  const { failed, output, milliseconds } = await testBuggy(bug, tree);
+  const tested = await testBuggy(bug, tree);
   tree.install(before);
-  if (!failed) return fail(`${bug.name}: survived`, output);
+  if (!tested.failed) return fail(`${bug.name}: survived`, tested.output);
   sums.passed++;
-  console.log(`✔ ${bug.name}: noticed by ${failedTest(output)}  (${seconds(milliseconds)})`);
+  console.log(`✔ ${bug.name}: noticed by ${failedTest(tested)}  (${seconds(tested.milliseconds)})`);
 }
 
 async function bugsOf(list: string | undefined): Promise<Bug[]> {

@@ -35,6 +35,8 @@ export interface Selection {
 
 export interface Tested {
   failed: boolean;
+  /** It has taken longer than the limit. */
+  late: boolean;
   output: string;
   milliseconds: number;
 }
@@ -101,11 +103,15 @@ export class Tree {
         output += chunk;
         if (/^✘ /m.test(output)) child.kill("SIGTERM");
       });
-    const watchdog = setTimeout(() => child.kill("SIGTERM"), limitMs);
+    let late = false;
+    const watchdog = setTimeout(() => {
+      late = true;
+      child.kill("SIGTERM");
+    }, limitMs);
     return new Promise((resolve) => {
       child.on("close", (code) => {
         clearTimeout(watchdog);
-        resolve({ failed: code !== 0, output, milliseconds: performance.now() - begin });
+        resolve({ failed: code !== 0, late, output, milliseconds: performance.now() - begin });
       });
     });
   }

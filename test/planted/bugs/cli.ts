@@ -22,8 +22,7 @@ export const BUGS: Bug[] = [
     "a problem is no failure",
     "return healthy ? DONE : FAILED;",
     "return healthy ? DONE : DONE;",
-    "cli/doctor > a place for segments without inodes",
-    "cli/doctor > doctor warns of",
+    "cli/doctor > doctor finds a full /dev/shm",
   ),
   limits(
     "a small address space is called enough",
@@ -103,8 +102,7 @@ export const BUGS: Bug[] = [
     "what is in use is called damaged",
     'if (inUse) return { reason: "IN_USE"',
     'if (inUse) return { reason: "CORRUPT"',
-    "cli/segments > prune and ls take a prefix",
-    "cli/segments > options of prune",
+    "cli/segments > prune removes segments that nobody",
   ),
   unlink(
     "a name that cannot be removed is no failure",

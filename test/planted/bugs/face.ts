@@ -33,7 +33,7 @@ export const BUGS: Bug[] = [
     "a timeout of NaN is taken",
     "if (!(timeoutMs >= 0 && timeoutMs <= TIMEOUT_MS_MAX)) {",
     "if (timeoutMs < 0 || timeoutMs > TIMEOUT_MS_MAX) {",
-    "arguments/arguments",
+    "arguments/arguments > the same holds for what gives a promise",
   ),
   args(
     "made-up objects are taken by constructors",
@@ -57,8 +57,7 @@ export const BUGS: Bug[] = [
     "any view passes for bytes",
     'return kind.call(value) === "Uint8Array";',
     "return ArrayBuffer.isView(value);",
-    "ts/struct/untouched > bytes of every honest kind",
-    "ts/ring/ring > sendMany with a payload of a wrong type",
+    "arguments/arguments > a value that cannot be right",
   ),
   underWay(
     "what was cut off stays when nobody opens anything any more",
@@ -94,7 +93,7 @@ export const BUGS: Bug[] = [
     "a full disk is said to be none",
     "if (totalFiles > 0 && freeFiles === 0) {",
     "if (totalFiles < 0 && freeFiles === 0) {",
-    "failures/system-limits",
+    "failures/system-limits > a place without inodes",
   ),
   builtin(
     "modules that were provided are not used",
@@ -138,7 +137,7 @@ export const BUGS: Bug[] = [
     "what the runtime denies is tried elsewhere",
     "if (denied) throw notSupported(denied, cause);\n      const exhausted",
     "const exhausted",
-    "ts/host/loading",
+    "ts/host/loading > import succeeds with",
   ),
   native(
     "a shim of another release is taken",
@@ -180,7 +179,7 @@ export const BUGS: Bug[] = [
     "memory that a cgroup forbids is taken",
     "inMemory && more > 0 ? memoryShortage(more) : undefined",
     "inMemory && more < 0 ? memoryShortage(more) : undefined",
-    "failures/system-limits",
+    "failures/system-limits > memory that the cgroup does not",
   ),
   runtime(
     "the clock of JavaScript is used",

@@ -17,8 +17,8 @@ export const BUGS: Bug[] = [
     "core/hosted-latest",
   ),
   latest(
-    "a value may end beyond its object",
-    "u64(offset) + valueBytes <= u64(latest) + latestBytes(valueBytes) &&",
+    "nobody is told of a newer value",
+    "if (result != 0) hostedNotify(latestWaiters(latest));",
     "",
     "core/hosted-latest",
   ),
@@ -58,6 +58,12 @@ export const BUGS: Bug[] = [
     "  if (result == BUSY) passOn();",
     "core/hosted-memory",
   ),
+  memory(
+    "the end of a transaction keeps its lock",
+    "const released = hostedLockRelease(lock, held, false);",
+    "const released: u32 = 0;",
+    "core/hosted-memory",
+  ),
   ring(
     "a producer that waits is not told of room",
     "hostedNotify(ringWaitersRoom(ring));\n  if ((result & FLAG_EMPTY)",
@@ -67,7 +73,7 @@ export const BUGS: Bug[] = [
   ring(
     "the time of sending is noted only when somebody is woken",
     "const stamped = (after ^ (after - records)) >= STAMP_RECORDS;",
-    "const stamped = after < records;",
+    "const stamped = false;",
     "core/hosted-ring",
   ),
   ring(

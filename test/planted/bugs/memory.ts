@@ -156,8 +156,7 @@ export const BUGS: Bug[] = [
     "who is told that it is its turn is not woken",
     "if (!attachment.closed) attachment.passOn();\n  }\n}",
     "}\n}",
-    "ts/memory/turns > transactions of one opener",
-    "ts/memory/turns > a change comes soon",
+    "ts/memory/turns > a thread whose turn comes wakes",
   ),
   writeLock(
     "a thread that waits for the write lock tries all the time",
@@ -196,7 +195,7 @@ export const BUGS: Bug[] = [
     "the reader without code generation ignores its offset",
     "field.read(view, offset + field.offset)",
     "field.read(view, field.offset + offset * 0)",
-    "ts/struct/readers",
+    "ts/struct/readers > a struct is read at its offset",
   ),
   reader(
     "a field that objects inherit is assigned in new objects",
@@ -208,7 +207,7 @@ export const BUGS: Bug[] = [
     "__proto__ becomes a prototype",
     "if (name === SETTER) define(",
     'if (name === "") define(',
-    "ts/struct/names",
+    "ts/struct/readers > names: passes without",
   ),
   writer(
     "what does not fit is written",
@@ -220,7 +219,7 @@ export const BUGS: Bug[] = [
     "the writer without code generation ignores its offset",
     "write(view, offset + at, value[name]",
     "write(view, offset * 0 + at, value[name]",
-    "ts/struct/readers",
+    "ts/struct/readers > a struct is read at its offset",
   ),
   scalars(
     "integers are big-endian",
@@ -238,7 +237,7 @@ export const BUGS: Bug[] = [
     "the bytes of a value are used while they are written",
     "this.#idle = undefined;",
     "",
-    "ts/latest/latest",
+    "ts/struct/untouched > that writes to the same place",
   ),
   struct(
     "a struct of more than 2^28 bytes is taken",

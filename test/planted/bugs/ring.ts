@@ -81,13 +81,13 @@ export const BUGS: Bug[] = [
     "a large record counts as consumed when it is received, also when each is acknowledged",
     "each ? Number.POSITIVE_INFINITY : geometry",
     "geometry",
-    "ts/ring/acknowledge",
+    "ts/ring/acknowledge > acknowledging each, a large record",
   ),
   cursor(
     "a record is not acknowledged when the next one is asked for",
     "if (this.#each && this.#advance > 0) this.release();",
     "",
-    "ts/ring/acknowledge",
+    "ts/ring/acknowledge > acknowledging each, a large record",
   ),
   cursor(
     "a receive that was cut off counts what was taken twice",
@@ -183,13 +183,13 @@ export const BUGS: Bug[] = [
     "an opener waits for its own end",
     "if (holderOf(attachment, end, geometry) !== attachment.slot) return;",
     "if (attachment.slot >= 0) return;",
-    "ts/ring/waiting-ends",
+    "ts/ring/waiting-ends > waiting without end for an end",
   ),
   holders(
     "the holder of the other end is shown",
     "producer: holderOf(attachment, ring + RING_PRODUCER_OFFSET)",
     "producer: holderOf(attachment, ring + RING_CONSUMER_OFFSET)",
-    "ts/ring/waiting-ends",
+    "ts/ring/waiting-ends > the holder of an end that",
   ),
   producer(
     "a try overtakes a send that waits",
@@ -252,13 +252,13 @@ export const BUGS: Bug[] = [
     "an end that was collected is not given back",
     "this.giving ??= this.#close;",
     "void this.#close;",
-    "failures/closing > a forgotten segment is closed",
+    "ts/ring/loops",
   ),
   errors(
     "a record that can never fit is waited for",
     "if (length <= capacity - RECORD_HEADER_BYTES) return;",
     "if (length >= 0) return;",
-    "ts/ring/ring > a ring of n bytes takes",
+    "arguments/arguments > a record that can never fit",
   ),
   producer(
     "sends that gave up are not counted",

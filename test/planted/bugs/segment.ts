@@ -47,10 +47,9 @@ export const BUGS: Bug[] = [
     "ts/wait/ends",
   ),
   leave(
-    "the parts are not told that the segment closes",
-    "else part.close();",
-    "else void part;",
-    "ts/wait/ends",
+    "a stream counts as complete when its environment ends",
+    "if (abandoned && part.abandon) part.abandon();\n    else part.close();",
+    "part.close();",
     "failures/exits > a consumer is told of a producer",
   ),
   attachment(
@@ -167,7 +166,7 @@ export const BUGS: Bug[] = [
     "a file that begins with zeros is taken",
     ".every((byte) => byte === 0)) return false;",
     ".every((byte) => byte >= 0)) return false;",
-    "ts/segment/file.test",
+    "ts/segment/file.test > a file that is something else",
   ),
   header(
     "a stalled participant is not seen",
@@ -191,7 +190,7 @@ export const BUGS: Bug[] = [
     "a name is removed without the lock of creation",
     "retryUntil(wanted, () => takeForRemoval(region));",
     "retryUntil(wanted, () => takeForRemoval(region) || true);",
-    "processes/host-steps/host-steps > another process acts between any two steps",
+    "processes/host-steps/host-steps > another process acts between any two steps of unlink",
   ),
   layouts(
     "a description that does not fit its hash is shown",
@@ -215,7 +214,8 @@ export const BUGS: Bug[] = [
     "a handle of a process that has ended gets no advice",
     "if (status === NOT_FOUND)\n",
     "if (status < 0)\n",
-    "ts/segment/handle",
+    "ts/segment/handle > the maker may end",
+    "ts/segment/handle > a handle of a closed segment",
   ),
   location(
     "a segment that is absent is called damage",

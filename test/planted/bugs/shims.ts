@@ -19,12 +19,7 @@ const bindingState = inSource("shims/binding_state.cc");
 const bindingWait = inSource("shims/binding_wait.cc");
 
 export const BUGS: Bug[] = [
-  failure(
-    "a full disk is a failure of the system",
-    "case ENOSPC:\n",
-    "",
-    "failures/lifetime > memory is taken at creation",
-  ),
+  failure("a full disk is a failure of the system", "case ENOSPC:\n", "", "shims/storage"),
   file(
     "a symbolic link is followed",
     "flags | O_NOFOLLOW | O_NONBLOCK",
@@ -35,7 +30,7 @@ export const BUGS: Bug[] = [
     "a file on overlayfs looks like any other",
     "out->layered = found->type == KERNEL_OVERLAYFS_MAGIC;",
     "out->layered = false;",
-    "failures/system-limits",
+    "failures/system-limits > a reader that is left behind",
   ),
   handle(
     "a handle leads to any object",

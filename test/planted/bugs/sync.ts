@@ -24,7 +24,7 @@ export const BUGS: Bug[] = [
     "an event that was signaled and reset is missed",
     "core.eventPasses(this.offset, begin)",
     "core.eventPasses(this.offset, this.#word)",
-    "ts/sync/signals",
+    "ts/sync/signals > who waits passes though the reset",
   ),
   tenure(
     "an upgrade leaves the shared hold counted",
@@ -72,7 +72,7 @@ export const BUGS: Bug[] = [
     "a claim that was given up stays",
     "this.#wake(this.attachment.core.lockCancel(this.#lock));",
     "void this.#wake;",
-    "ts/sync/lock.test > a claim keeps new shared holders out",
+    "ts/sync/lock.test > the claim of one that gave up",
   ),
   lockState(
     "a hold is told of what the hold before was told",
@@ -108,13 +108,13 @@ export const BUGS: Bug[] = [
     "shared tasks without a gap keep a claimant out",
     "!this.occupied(mode) && this.#join()",
     "!this.occupied(mode)",
-    "ts/sync/lock-tasks",
+    "ts/sync/lock-tasks > shared tasks that follow each other",
   ),
   lockState(
     "a thread waits for what it holds through another opening",
     "timeoutMs === Infinity && this.#heldElsewhere(mode)",
     "timeoutMs < 0 && this.#heldElsewhere(mode)",
-    "ts/sync/lock-tasks",
+    "ts/sync/lock-tasks > a thread that blocks for a lock which it has",
   ),
   lockState(
     "a second upgrade of one environment joins the first",
@@ -138,7 +138,7 @@ export const BUGS: Bug[] = [
     "the claim of one who gave up stays",
     "claims ? this.#state.giveUp() : undefined",
     "undefined",
-    "ts/sync/signals",
+    "ts/sync/signals > the claim of one that gave up",
   ),
   held(
     "a hold is released twice",

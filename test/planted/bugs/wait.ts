@@ -38,7 +38,7 @@ export const BUGS: Bug[] = [
     "a blocked thread sleeps on the bell that its event loop watches",
     "native.wait(region.object, blockedBell, bell, milliseconds)",
     "native.wait(region.object, attachment.doorbell, bell, milliseconds)",
-    "processes/wakeups/counted",
+    "processes/wakeups/wakeups.test > it is a wake-up that ends, for a blocked thread",
   ),
   group(
     "promises that were called while their thread blocked sleep on",
@@ -132,7 +132,7 @@ export const BUGS: Bug[] = [
     "each callback counts as a turn",
     "if (++immediates >= immediatesPerTurn) turned();",
     "turned();",
-    "ts/wait/turn > node ",
+    "ts/wait/turn > bun: ",
   ),
   turn(
     "what waits for nothing takes no turn",

@@ -16,17 +16,17 @@ interface Played {
 
 const ACTIONS = "processes/host-steps/host-steps-actions.ts";
 
-test("another process acts between any two steps", async () => {
-  const agent = await Agent.start(node, ACTIONS);
-  for (const victim of VICTIMS) {
+for (const victim of VICTIMS) {
+  test(`another process acts between any two steps of ${victim}`, async () => {
+    const agent = await Agent.start(node, ACTIONS);
     const { problems, plays } = await agent.call<Played>("playVictim", victim);
     assert.equal(problems, []);
-    assert.ok(plays > 10, `${victim}: ${plays} plays`);
-  }
-  const staged = readdirSync("/dev/shm").filter((file) => file.startsWith(`.isthmus.${agent.pid}.`));
-  assert.equal(staged, []);
-  await agent.end();
-});
+    assert.ok(plays > 10, `${plays} plays`);
+    const staged = readdirSync("/dev/shm").filter((file) => file.startsWith(`.isthmus.${agent.pid}.`));
+    assert.equal(staged, []);
+    await agent.end();
+  });
+}
 
 test("the lane notices bugs", async () => {
   const agent = await Agent.start(node, ACTIONS);
@@ -34,15 +34,15 @@ test("the lane notices bugs", async () => {
   await agent.end();
 });
 
-test("another process acts between any two steps that are done with a file", async () => {
-  const agent = await Agent.start(node, ACTIONS);
-  for (const victim of files.VICTIMS) {
+for (const victim of files.VICTIMS) {
+  test(`another process acts between any two steps of ${victim}, done with a file`, async () => {
+    const agent = await Agent.start(node, ACTIONS);
     const { problems, plays } = await agent.call<Played>("playVictimInFile", victim);
     assert.equal(problems, []);
-    assert.ok(plays >= files.INTRUDERS.length, `${victim}: ${plays} plays`);
-  }
-  await agent.end();
-});
+    assert.ok(plays >= files.INTRUDERS.length, `${plays} plays`);
+    await agent.end();
+  });
+}
 
 for (const what of Object.keys(plantedInFiles)) {
   test(`the lane notices: ${what}`, async () => {

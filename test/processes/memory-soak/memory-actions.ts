@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { setPriority } from "node:os";
 import { type Block, type Held, IsthmusError, type Lock, type LockMode, Segment, struct } from "isthmus";
 import { opened } from "../../lib/actions.js";
+import { internal } from "../../lib/internals.js";
 import { randomFrom } from "../../lib/series.js";
 import { Bank } from "./bank.js";
 
@@ -151,6 +152,27 @@ export function allocateAndCountSleeps(name: string): number {
   const before = process.resourceUsage().voluntaryContextSwitches;
   allocateOnce(name);
   return process.resourceUsage().voluntaryContextSwitches - before;
+}
+
+/** As `allocateOnce`; how many participants the allocation has woken, before anything else is done. */
+export function allocateAndCountWakes(name: string): number {
+  const segment = opened(name);
+  const { native } = internal<typeof import("../../../ts/host/region.js")>("host/region");
+  const { wake } = native;
+  let wakes = 0;
+  native.wake = (object, bell) => {
+    wakes++;
+    return wake(object, bell);
+  };
+  try {
+    segment.counter("waiting").add(1);
+    const block = segment.heap.allocate(8);
+    const woken = wakes;
+    block.free();
+    return woken;
+  } finally {
+    native.wake = wake;
+  }
 }
 
 /** Changes the heap, and counts "waiting" before: whoever is in a transaction keeps it waiting. */

@@ -2,7 +2,11 @@
 import { type Lock, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { WRITE_LOCK_GRANTS_OFFSET } from "../../../protocol/layout.js";
+import {
+  WAITERS_WORDS_OFFSET,
+  WRITE_LOCK_GRANTS_OFFSET,
+  WRITE_LOCK_WAITERS_OFFSET,
+} from "../../../protocol/layout.js";
 import { RECHECK_MS, WRITE_LOCK_TIMEOUT_MS } from "../../../protocol/limits.js";
 import { internal } from "../../lib/internals.js";
 import { peek32, poke32 } from "../../lib/poke.js";
@@ -23,6 +27,9 @@ const TRANSACTIONS_MAX = 8;
 /** How long a thread is kept asleep, and how often it may look meanwhile; with a look every 0.5 ms there would be ten times as many. */
 const ASLEEP_MS = 500;
 const LOOKS_MAX = 100;
+
+/** How often one waits behind another one. */
+const ROUNDS = 5;
 
 function median(numbers: number[]): number {
   return [...numbers].sort((one, other) => one - other)[numbers.length >>> 1] as number;
@@ -104,6 +111,35 @@ test("transactions of one opener come in the order of their calls, and one that 
   await within("the others", Promise.all(others));
   assert.equal(order, [2, 3, 4]);
   await agent.end();
+});
+
+test("a thread whose turn comes wakes the one whose turn is next", async () => {
+  using segment = Segment.create(segmentName("next"), { bytes: MiB });
+  const lock = segment.lock("mine");
+  segment.lock("theirs");
+  const waiting = segment.counter("waiting");
+  const event = segment.event("in transaction");
+  const end = segment.counter("end");
+  const armed = (): number => peek32(segment.name, WRITE_LOCK_WAITERS_OFFSET + WAITERS_WORDS_OFFSET);
+  const [transacting, changing] = (await startAgents(segment, 2)) as [Agent, Agent];
+  let wakes = 0;
+  // One that looks by itself just then, as each does ten times a second, needs no call.
+  for (let round = 0; round < ROUNDS; round++) {
+    event.reset();
+    const transaction = transacting.call("transactUntil", segment.name, "theirs");
+    await within("the transaction of a child", event.wait());
+    const change = changing.call<number>("allocateAndCountWakes", segment.name);
+    await until("the other child waits", () => waiting.value === round + 1 && armed() !== 0);
+    const mine = segment.transaction(lock, () => {});
+    await until("both wait", () => (armed() & (armed() - 1)) !== 0);
+    end.add(1);
+    await transaction;
+    wakes += await within("the change", change);
+    await within("the transaction of this process", mine);
+    end.exchange(0);
+  }
+  assert.ok(wakes > 0, `${wakes} calls in ${ROUNDS} rounds`);
+  for (const agent of [transacting, changing]) await agent.end();
 });
 
 test("a change that waits is not overtaken by a try of its own opener", async () => {

@@ -201,6 +201,21 @@ test("a wait is served when the holder releases, in each mode", async () => {
   (await within("the exclusive hold", exclusive)).release();
 });
 
+test("the claim of one that gave up keeps nobody out: a try right after it takes the lock shared", async () => {
+  using scene = openers();
+  const [a, b, c] = scene.locks;
+  using _reading = a.acquireSync("shared");
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const refusal = b.acquire("exclusive", { signal: controller.signal }).catch((error) => error);
+  await claimed(scene.segments[0] as Segment);
+  controller.abort(reason);
+  assert.is(await within("the abort", refusal), reason);
+  const held = c.tryAcquire("shared");
+  assert.ok(held, "the claim is there");
+  held.release();
+});
+
 test("a claim keeps new shared holders out, and giving it up lets them in", async () => {
   using scene = openers();
   const [a, b, c] = scene.locks;

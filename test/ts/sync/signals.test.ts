@@ -178,6 +178,22 @@ async function untilClaimed(semaphore: { tryAcquire(): boolean; release(): void 
   });
 }
 
+test("the claim of one that gave up keeps nobody out: a try right after it takes what is there", async () => {
+  using scene = openers();
+  using claiming = Segment.fromHandle(scene.segment.handle);
+  const semaphore = scene.segment.semaphore("s", { initial: 1 });
+  const controller = new AbortController();
+  const several = claiming
+    .semaphore("s", { initial: 1 })
+    .acquire({ count: 3, signal: controller.signal })
+    .catch((error) => error.message);
+  await untilClaimed(semaphore);
+  assert.not(semaphore.tryAcquire());
+  controller.abort(new Error("enough"));
+  assert.is(await within("the abort", several), "enough");
+  assert.ok(semaphore.tryAcquire());
+});
+
 test("who waits for several does not starve: nobody else takes any until it has them or gives up", async () => {
   for (const end of ["served", "aborted", "timed out", "closed"] as const) {
     using scene = openers();

@@ -252,7 +252,7 @@ export const BUGS: Bug[] = [
     "an end that was collected is not given back",
     "this.giving ??= this.#close;",
     "void this.#close;",
-    "ts/ring/loops",
+    "ts/ring/cursor",
   ),
   errors(
     "a record that can never fit is waited for",

@@ -153,12 +153,6 @@ export const BUGS: Bug[] = [
     "ts/memory/turns",
   ),
   writeLock(
-    "who is told that it is its turn is not woken",
-    "if (!attachment.closed) attachment.passOn();\n  }\n}",
-    "}\n}",
-    "ts/memory/turns > a thread whose turn comes wakes",
-  ),
-  writeLock(
     "a thread that waits for the write lock tries all the time",
     "const TRIES_MS = 1;",
     "const TRIES_MS = 5000;",

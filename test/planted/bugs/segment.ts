@@ -34,6 +34,12 @@ export const BUGS: Bug[] = [
     "same = same && (Atomics.load(other, 0) === written >>> 0 || true)",
     "ts/memory/root",
   ),
+  attachment(
+    "who is told that it is its turn is not woken",
+    "if (bell % 4 === 0 && bell < this.bytes) native.wake(this.region.object, bell);",
+    "void native;",
+    "ts/memory/turns > a thread whose turn comes wakes",
+  ),
   leave(
     "a process waits at its exit for a creator that is stopped",
     "LAST_LEAVE_TIMEOUT_MS : LEAVE_TIMEOUT_MS",

@@ -132,7 +132,7 @@ export const BUGS: Bug[] = [
     "each callback counts as a turn",
     "if (++immediates >= immediatesPerTurn) turned();",
     "turned();",
-    "ts/wait/turn > bun: ",
+    "ts/wait/turn > deno: ",
   ),
   turn(
     "what waits for nothing takes no turn",

@@ -231,7 +231,7 @@ export class Job<F extends Fields = never> {
   }
 }
 
-/** A copy of bytes of the segment in private memory. */
+/** @internal A copy of bytes of the segment in private memory. */
 export function copyOf({ u8 }: Attachment, from: number, length: number): PrivateBytes {
   if (length < LARGE_BYTES_MIN) return u8.slice(from, from + length);
   const copy = new Uint8Array(length);

@@ -100,6 +100,10 @@ function blocking({ Segment, struct, MiB }: Package): void {
   timesOut("event.waitSync", () => segment.event("event").waitSync(O));
   timesOut("semaphore.acquireSync", () => segment.semaphore("none", { initial: 0 }).acquireSync(O));
   timesOut("latest.nextSync", () => segment.latest("latest", struct({ n: "u32" })).nextSync(O));
+  const queue = segment.queue("queue", { capacity: 1, slotBytes: 8 });
+  timesOut("queue.receiveSync", () => queue.receiveSync(O));
+  queue.trySend(new Uint8Array(1));
+  timesOut("queue.sendSync", () => queue.sendSync(new Uint8Array(1), O));
   const reader = Segment.fromHandle(segment.handle, { access: "read-only" });
   timesOut("read-only event.waitSync", () => reader.event("event").waitSync(O));
   for (const one of [reader, peer, segment]) one.close();
@@ -120,6 +124,11 @@ async function awaiting({ Segment, MiB }: Package): Promise<void> {
   const received = consumer.receive();
   peer.ring("ring", { bytes: 256 }).producer().trySend(new Uint8Array(3));
   if ((await received)?.length !== 3) wrong.push("receive: something else");
+  const queue = segment.queue("queue", { capacity: 1, slotBytes: 8 });
+  await expectCode("queue.take", "TIMED_OUT", queue.take(O));
+  const taken = queue.take();
+  peer.queue("queue").trySend(new Uint8Array(3));
+  if ((await taken).byteLength !== 3) wrong.push("queue.take: something else");
   const lock = segment.lock("lock");
   for (let i = 0; i < 20_000; i++) (await lock.acquire()).release(); // turns are due in between
   const closed = expectCode("close", "CLOSED", consumer.receive());

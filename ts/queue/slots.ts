@@ -144,7 +144,7 @@ export class QueueSlots implements Closable {
 
   /** The offset of a slot to write to; 0 when there is no room now. */
   #claim(): number {
-    this.#settleCutOff();
+    if (!this.#settleCutOff()) throw this.failed(BUSY);
     for (let call = 0; call < CALLS_MAX; call++) {
       const result = this.#core.queueClaim(this.#queue, this.#capacity, this.#slotBytes) >>> 0;
       if (result === BUSY) continue;
@@ -179,7 +179,10 @@ export class QueueSlots implements Closable {
   /** Gives the claimed slot back. Has no effect on a message that was sent. */
   #cancel(): void {
     const at = this.#claimed;
-    const result = this.#core.queueCancel(this.#queue, this.#capacity, this.#slotBytes, at) >>> 0;
+    let result = BUSY;
+    for (let call = 0; result === BUSY && call < CALLS_MAX; call++)
+      result = this.#core.queueCancel(this.#queue, this.#capacity, this.#slotBytes, at) >>> 0;
+    if (result === BUSY) return; // the next call, or the heartbeat, tries again
     this.#claimed = 0;
     if (!isError(result) && flagsOf(result) & FLAG_WAKE_ROOM) this.callForRoom(1);
   }
@@ -194,7 +197,7 @@ export class QueueSlots implements Closable {
    * @returns false when there is none now
    */
   take(valueBytes: number): boolean {
-    this.#settleCutOff();
+    if (!this.#settleCutOff()) throw this.failed(BUSY);
     const at = this.#takeNext();
     if (at === 0) return false;
     const length = this.#u32[(at + MESSAGE_LENGTH_OFFSET) >>> 2] as number;
@@ -327,15 +330,20 @@ export class QueueSlots implements Closable {
     }
   }
 
-  #settleCutOff(): void {
+  /** Whether nothing is left of calls that were cut off. */
+  #settleCutOff(): boolean {
     if (this.#claimed !== 0) this.#cancel();
     if (this.#taken !== 0) this.#returnTaken(this.#taken);
+    return this.#claimed === 0 && this.#taken === 0;
   }
 
   /** The core has no message there any more if the call that was cut off was the one that ended it. */
   #returnTaken(at: number): void {
     const held = this.#u32[at >>> 2] as number;
-    const result = this.#core.queueGiveBack(this.#queue, this.#capacity, this.#slotBytes, at, held) >>> 0;
+    let result = BUSY;
+    for (let call = 0; result === BUSY && call < CALLS_MAX; call++)
+      result = this.#core.queueGiveBack(this.#queue, this.#capacity, this.#slotBytes, at, held) >>> 0;
+    if (result === BUSY) return;
     this.#taken = 0;
     if (!isError(result) && flagsOf(result) & FLAG_WAKE) this.callForData(1);
   }

@@ -6,6 +6,7 @@ import vm from "node:vm";
 import { MiB, type Queue, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { BUSY } from "../../../protocol/errors.js";
 import type { Core } from "../../../ts/core.js";
 import type { Attachment } from "../../../ts/segment/attachment.js";
 import { refused } from "../../lib/refusals.js";
@@ -105,6 +106,28 @@ for (const when of ["before", "after"] as const) {
     segment.close();
   });
 }
+
+test("a slot that cannot be given back now is given back by the next call", () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const probe = segment.ring("probe", { bytes: 64 }).producer();
+  const { attachment } = probe as unknown as { attachment: Attachment };
+  const { queueSend, queueCancel } = attachment.core;
+  let busy = true;
+  const busily =
+    (real: (...args: number[]) => number) =>
+    (...args: number[]): number =>
+      busy ? BUSY : real(...args);
+  (attachment as { core: Core }).core = {
+    ...attachment.core,
+    queueSend: busily(queueSend as never),
+    queueCancel: busily(queueCancel as never),
+  };
+  const queue = segment.queue("q", { capacity: CAPACITY, slotBytes: 8 });
+  assert.is(queue.trySend(Uint8Array.of(1)), false);
+  refused("BUSY", () => queue.trySend(Uint8Array.of(1)), /queue "q": others changed it/);
+  busy = false;
+  isWhole(queue);
+});
 
 test("the heartbeat gives a message back whose handling was stopped", async () => {
   using segment = Segment.createAnonymous({ bytes: MiB });

@@ -137,7 +137,7 @@
 #define ISTHMUS_OBJECT_COUNTER 0x6u
 #define ISTHMUS_OBJECT_LAYOUT 0x7u
 #define ISTHMUS_OBJECT_QUEUE 0x8u
-#define ISTHMUS_OBJECT_VERSION_RING 0x1u
+#define ISTHMUS_OBJECT_VERSION_RING 0x2u
 #define ISTHMUS_OBJECT_VERSION_LATEST 0x1u
 #define ISTHMUS_OBJECT_VERSION_LOCK 0x1u
 #define ISTHMUS_OBJECT_VERSION_SEMAPHORE 0x1u
@@ -150,10 +150,10 @@
 #define ISTHMUS_RING_SENT_BYTES_OFFSET 0x10u
 #define ISTHMUS_RING_LAST_SENT_NS_OFFSET 0x18u
 #define ISTHMUS_RING_TAIL_OFFSET 0x80u
-#define ISTHMUS_RING_CURSOR_OFFSET 0x88u
-#define ISTHMUS_RING_CACHED_HEAD_OFFSET 0x90u
-#define ISTHMUS_RING_RECEIVED_OFFSET 0x98u
-#define ISTHMUS_RING_RELEASED_OFFSET 0xa0u
+#define ISTHMUS_RING_CURSOR_OFFSET 0xc0u
+#define ISTHMUS_RING_CACHED_HEAD_OFFSET 0xc8u
+#define ISTHMUS_RING_RECEIVED_OFFSET 0xd0u
+#define ISTHMUS_RING_RELEASED_OFFSET 0xd8u
 #define ISTHMUS_RING_PRODUCER_OFFSET 0x100u
 #define ISTHMUS_RING_CONSUMER_OFFSET 0x108u
 #define ISTHMUS_RING_PRODUCER_ENDED_OFFSET 0x110u
@@ -397,11 +397,12 @@ struct isthmus_layout_ring {
   uint64_t last_sent_ns; /* nanoseconds since 1970 */
   uint8_t gap_32[96];
   uint64_t tail; /* position up to which the producer may overwrite bytes. Only the consumer writes it. */
-  uint64_t cursor; /* position up to which records were taken; at most RING_HELD_… ahead of the tail */
+  uint8_t gap_136[56];
+  uint64_t cursor; /* position up to which records were taken; at most RING_HELD_… ahead of the tail. It is on another cache line than the tail, as all that only the consumer uses: the producer looks at the tail while it waits for room. */
   uint64_t cached_head; /* the consumer's copy of the head */
   uint64_t received; /* records received */
   uint64_t released; /* records received when the tail was last published */
-  uint8_t gap_168[88];
+  uint8_t gap_224[32];
   uint64_t producer; /* OWNER word of the producer's end */
   uint64_t consumer; /* OWNER word of the consumer's end */
   uint64_t producer_ended; /* the producer's OWNER word whose end was reported to the consumer */
@@ -413,10 +414,10 @@ _Static_assert(offsetof(struct isthmus_layout_ring, sent) == 8, "sent");
 _Static_assert(offsetof(struct isthmus_layout_ring, sent_bytes) == 16, "sent_bytes");
 _Static_assert(offsetof(struct isthmus_layout_ring, last_sent_ns) == 24, "last_sent_ns");
 _Static_assert(offsetof(struct isthmus_layout_ring, tail) == 128, "tail");
-_Static_assert(offsetof(struct isthmus_layout_ring, cursor) == 136, "cursor");
-_Static_assert(offsetof(struct isthmus_layout_ring, cached_head) == 144, "cached_head");
-_Static_assert(offsetof(struct isthmus_layout_ring, received) == 152, "received");
-_Static_assert(offsetof(struct isthmus_layout_ring, released) == 160, "released");
+_Static_assert(offsetof(struct isthmus_layout_ring, cursor) == 192, "cursor");
+_Static_assert(offsetof(struct isthmus_layout_ring, cached_head) == 200, "cached_head");
+_Static_assert(offsetof(struct isthmus_layout_ring, received) == 208, "received");
+_Static_assert(offsetof(struct isthmus_layout_ring, released) == 216, "released");
 _Static_assert(offsetof(struct isthmus_layout_ring, producer) == 256, "producer");
 _Static_assert(offsetof(struct isthmus_layout_ring, consumer) == 264, "consumer");
 _Static_assert(offsetof(struct isthmus_layout_ring, producer_ended) == 272, "producer_ended");

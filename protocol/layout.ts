@@ -311,7 +311,7 @@ export const OBJECT_QUEUE = 8;
  * A ring. A change of the layout of a kind of object, or of the meaning of a word of it, increments its version. An object of
  * another version is refused, and everything else in the segment can be used.
  */
-export const OBJECT_VERSION_RING = 1;
+export const OBJECT_VERSION_RING = 2;
 /** A latest value. */
 export const OBJECT_VERSION_LATEST = 1;
 /** A lock. */
@@ -339,8 +339,11 @@ export const RING_SENT_BYTES_OFFSET = RING_SENT_OFFSET + 8;
 export const RING_LAST_SENT_NS_OFFSET = RING_SENT_BYTES_OFFSET + 8;
 /** u64: position up to which the producer may overwrite bytes. Only the consumer writes it. */
 export const RING_TAIL_OFFSET = 128;
-/** u64: position up to which records were taken; at most RING_HELD_… ahead of the tail */
-export const RING_CURSOR_OFFSET = RING_TAIL_OFFSET + 8;
+/**
+ * u64: position up to which records were taken; at most RING_HELD_… ahead of the tail. It is on another cache line than the
+ * tail, as all that only the consumer uses: the producer looks at the tail while it waits for room.
+ */
+export const RING_CURSOR_OFFSET = RING_TAIL_OFFSET + 64;
 /** u64: the consumer's copy of the head */
 export const RING_CACHED_HEAD_OFFSET = RING_CURSOR_OFFSET + 8;
 /** u64: records received */

@@ -16,7 +16,7 @@ import {
   send,
 } from "../lib/hosts/ring.js";
 import { latestWish } from "../lib/hosts/segment.js";
-import type { Mutation } from "../lib/mutation.js";
+import { findSite, type Mutation } from "../lib/mutation.js";
 import { attempt, call, read, type Script, sleep, write } from "../lib/script.js";
 import { exhaust, explore, type Scenario } from "../lib/search.js";
 import { crashLane, world } from "../lib/shipped.js";
@@ -33,6 +33,11 @@ function scenarioOf(name: string): Explored {
   const found = scenarios.find((one) => one.name === name);
   if (!found) throw new Error(`there is no scenario "${name}"`);
   return found;
+}
+
+/** A compare-exchange by which a heartbeat gives back what a call that was cut off has left. */
+function beating(nth: number): Planted["site"] {
+  return ({ arena }) => findSite(arena.sites, { func: "beat", name: "i64.atomic.rmw.cmpxchg", nth });
 }
 
 interface Planted {
@@ -227,6 +232,18 @@ const PLANTED: Planted[] = [
     how: "plain",
     noticedBy: "ring, both sleep, 1 late stores",
     preemptions: 2,
+  },
+  {
+    bug: "a heartbeat leaves a write of a value that was cut off",
+    site: beating(0),
+    how: "drop",
+    noticedBy: "heartbeat, another one reads and writes a value of 512 bytes, cut off after 1 writes",
+  },
+  {
+    bug: "a heartbeat leaves an end whose attaching was cut off",
+    site: beating(1),
+    how: "drop",
+    noticedBy: "heartbeat, another one takes the producer's end of a ring, cut off after its last write",
   },
 ];
 

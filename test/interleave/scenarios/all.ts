@@ -7,6 +7,7 @@ import { lockScenarios } from "./lock.js";
 import { queueScenarios } from "./queue.js";
 import { ringScenarios } from "./ring.js";
 import { ringEndScenarios } from "./ring-ends.js";
+import { settleScenarios } from "./settle.js";
 import { signalScenarios } from "./signal.js";
 import { turnScenarios } from "./turn.js";
 
@@ -25,6 +26,7 @@ export const scenarios: Explored[] = [
   ...heapScenarios,
   ...directoryScenarios,
   ...turnScenarios,
+  ...settleScenarios,
   ...queueScenarios,
   ...latestScenarios,
   ...ringScenarios,

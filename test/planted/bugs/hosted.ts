@@ -53,12 +53,6 @@ export const BUGS: Bug[] = [
     "core/hosted-memory",
   ),
   memory(
-    "who gives up keeps its turn",
-    "  if (result == BUSY) turnLeave();",
-    "  if (result == BUSY) passOn();",
-    "core/hosted-memory",
-  ),
-  memory(
     "the end of a transaction keeps its lock",
     "const released = hostedLockRelease(lock, held, false);",
     "const released: u32 = 0;",

@@ -36,12 +36,6 @@ export const BUGS: Bug[] = [
     "ts/queue/damage",
   ),
   slots(
-    "what the dead have left is not settled for one that waits",
-    "watchOthers(this.attachment);\n    this.settle();",
-    "watchOthers(this.attachment);",
-    "ts/queue/deaths",
-  ),
-  slots(
     "the claim of a call that was cut off is kept",
     "if (this.#claimed !== 0) this.#cancel();",
     "",

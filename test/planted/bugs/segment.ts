@@ -319,7 +319,7 @@ export const BUGS: Bug[] = [
     "a segment that is waited for is taken from whomever",
     "namedLocation(name, namespaceOf(given), isReadOnly(given), ownerOf(given))",
     'namedLocation(name, namespaceOf(given), isReadOnly(given), "any")',
-    "ts/segment/",
+    "ts/segment/open-steps > an owner that changes while it is opened",
   ),
   objectAwaited(
     "an object that appears wakes nobody who waits for it",

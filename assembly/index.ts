@@ -1,6 +1,24 @@
 /** The functions that the core exports to hosts. The modules document each function. */
 
 export { adopt, shrink } from "./adopt";
+export {
+  broadcastAttach,
+  broadcastBegin,
+  broadcastCapacity,
+  broadcastClaim,
+  broadcastClose,
+  broadcastFollowing,
+  broadcastFound,
+  broadcastIsWhole,
+  broadcastNext,
+  broadcastNumber,
+  broadcastPayloadMax,
+  broadcastPublish,
+  broadcastSent,
+  broadcastStamp,
+  broadcastWaiters,
+  broadcastWaitersEnds,
+} from "./broadcast";
 export { directoryCount, objectCheck, objectOpen } from "./directory";
 export { heapLook } from "./heap";
 export { heapCheck, heapCheckOffset } from "./heap-check";

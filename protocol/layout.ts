@@ -304,6 +304,8 @@ export const OBJECT_EVENT = 5;
 export const OBJECT_COUNTER = 6;
 /** Parameters: bytes of the text, hash of the layout that it describes. The object is the text, in UTF-8; users do not see it. */
 export const OBJECT_LAYOUT = 7;
+/** Parameters: capacity in bytes, hash of the layout or 0. */
+export const OBJECT_BROADCAST = 9;
 /** Parameters: capacity in messages, bytes of the largest message, hash of the layout or 0, QUEUE_REDELIVER or QUEUE_DROP. */
 export const OBJECT_QUEUE = 8;
 
@@ -326,6 +328,8 @@ export const OBJECT_VERSION_COUNTER = 1;
 export const OBJECT_VERSION_LAYOUT = 1;
 /** A queue. */
 export const OBJECT_VERSION_QUEUE = 1;
+/** A broadcast. */
+export const OBJECT_VERSION_BROADCAST = 1;
 
 // --- ring ------------------------------------------------------------------------------------------------------------
 
@@ -446,6 +450,34 @@ export const QUEUE_REDELIVER = 0;
 /** If a participant dies, the messages that it had taken are dropped. */
 export const QUEUE_DROP = 1;
 
+// --- broadcast -------------------------------------------------------------------------------------------------------
+
+/** u64: position up to which the publisher writes, or has written; a capacity before it, bytes are overwritten */
+export const BROADCAST_INTENT_OFFSET = 0;
+/** u64: position up to which records are published */
+export const BROADCAST_TAIL_OFFSET = BROADCAST_INTENT_OFFSET + 8;
+/** u64: position of the oldest record, or padding, that is whole */
+export const BROADCAST_OLDEST_OFFSET = BROADCAST_TAIL_OFFSET + 8;
+/** u64: position of the first record that began in the half of the bytes in which the newest record begins */
+export const BROADCAST_RECENT_OFFSET = BROADCAST_OLDEST_OFFSET + 8;
+/** u64: position of the newest record; the one that is being published, if it is not before the tail */
+export const BROADCAST_LAST_OFFSET = BROADCAST_RECENT_OFFSET + 8;
+/** u64: nanoseconds since 1970 */
+export const BROADCAST_LAST_SENT_NS_OFFSET = BROADCAST_LAST_OFFSET + 8;
+/** u64: OWNER word of the publisher's end */
+export const BROADCAST_PUBLISHER_OFFSET = 128;
+/** Two sets of waiters begin here: for records, and for the publisher's end. Then the records. */
+export const BROADCAST_WAITERS_OFFSET = 256;
+
+/** u32: payload bytes; of padding: all of its bytes */
+export const TOPIC_LENGTH_OFFSET = 0;
+/** u32: RECORD_DATA or RECORD_PADDING */
+export const TOPIC_KIND_OFFSET = TOPIC_LENGTH_OFFSET + 4;
+/** u64: records are numbered from 1 */
+export const TOPIC_NUMBER_OFFSET = TOPIC_KIND_OFFSET + 4;
+/** Bytes of the header of a record of a broadcast; the payload follows. */
+export const TOPIC_HEADER_BYTES = 16;
+
 // --- results: what the functions of the core return ------------------------------------------------------------------------
 
 /** A result below this is a set of flags; 0 means success, with nothing to report. */
@@ -501,6 +533,8 @@ export const ANSWER_VERSION_OFFSET = 0;
 export const ANSWER_ENTRY_OFFSET = ANSWER_VERSION_OFFSET + 8;
 /** u32: doorbell of the participant that has the write lock next, for the host to wake it and to store 0; 0: nobody */
 export const ANSWER_WAKE_OFFSET = ANSWER_ENTRY_OFFSET + 8;
+/** u64: position that a subscriber of a broadcast has compared last; only the order of this store matters */
+export const ANSWER_POSITION_OFFSET = ANSWER_WAKE_OFFSET + 8;
 
 // --- owner words: which participant holds an end of an object ------------------------------------------------------------
 

@@ -50,6 +50,13 @@ export const RING_HELD_RECORDS_MAX = 64;
 /** … or when it holds back capacity >> this many bytes. */
 export const RING_HELD_SHIFT = 3;
 
+/** Capacity of the smallest broadcast. */
+export const BROADCAST_CAPACITY_MIN = 256;
+/** Capacity of the largest broadcast: its bytes fit into 31 bits. */
+export const BROADCAST_CAPACITY_MAX = 0x7fff0000;
+/** The largest record of a broadcast takes capacity >> this many bytes, with its header. */
+export const BROADCAST_SHARE_SHIFT = 2;
+
 /** Messages of the largest queue. */
 export const QUEUE_CAPACITY_MAX = 0x100000;
 /** Bytes of the largest message of a queue. */

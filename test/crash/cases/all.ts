@@ -1,5 +1,6 @@
 /** Every case of the crash lane. */
 import type { CrashCase } from "../../lib/crash.js";
+import { broadcastCases } from "./broadcast.js";
 import { keptCases, settlingCases } from "./cut-off.js";
 import { directoryCases } from "./directory.js";
 import { headerCases } from "./header.js";
@@ -19,6 +20,7 @@ export const crashCases: CrashCase[] = [
   ...headerCases,
   ...participantCases,
   ...ringCases,
+  ...broadcastCases,
   ...queueCases,
   ...latestCases,
   ...heapCases,

@@ -156,16 +156,14 @@ function nextNumber(topic: usize, capacity: u32, tail: u64): u64 {
 
 /** Takes the publisher's end. 0; BUSY (the suspect is set), EVICTED, CORRUPT. */
 export function broadcastAttach(topic: usize, capacity: u32): u32 {
-  const failed = ownerAttach(topic + BROADCAST_PUBLISHER_OFFSET);
-  if (failed != 0) return failed;
   const tail = load64(topic + BROADCAST_TAIL_OFFSET);
   const intent = load64(topic + BROADCAST_INTENT_OFFSET);
   const oldest = load64(topic + BROADCAST_OLDEST_OFFSET);
   const last = load64(topic + BROADCAST_LAST_OFFSET);
   const odd = (tail | intent | oldest | last) & (RECORD_ALIGNMENT - 1);
-  if (odd == 0 && intent - tail <= capacity && tail - oldest <= capacity) return 0;
-  ownerClose(topic + BROADCAST_PUBLISHER_OFFSET);
-  return CORRUPT;
+  // Loaded in an order in which a live publisher cannot make them look damaged: intent and oldest only grow.
+  if (odd != 0 || intent < tail || (oldest < tail && tail - oldest > capacity)) return CORRUPT;
+  return ownerAttach(topic + BROADCAST_PUBLISHER_OFFSET);
 }
 
 /** Gives the end back. FLAG_WAKE when somebody waits for it. */
@@ -189,7 +187,7 @@ export function broadcastClaim(topic: usize, capacity: u32, length: u32): u32 {
   keepOldest(topic, capacity, tail, end);
   if (load64(topic + BROADCAST_INTENT_OFFSET) < end) {
     store64(topic + BROADCAST_INTENT_OFFSET, end); // pairs with the loads in isWhole
-    load64(topic + BROADCAST_INTENT_OFFSET); // a later plain store must not become visible before: an acquiring load in between
+    load64(topic + BROADCAST_INTENT_OFFSET); // an acquiring load: no later plain store becomes visible before that store
   }
   if (begin != tail) {
     const padding = at(topic, capacity, tail);
@@ -219,8 +217,8 @@ function keepOldest(topic: usize, capacity: u32, tail: u64, end: u64): void {
 }
 
 /**
- * Publishes the record at `offset`, whose payload of `length` bytes stands, and is no longer than was claimed. 0 or FLAG_WAKE: all
- * that wait for a record must be woken; or EVICTED, CORRUPT.
+ * Publishes the record at `offset`, whose payload of `length` bytes stands, and is no longer than was claimed. Returns 0; or
+ * FLAG_WAKE: all that wait for a record must be woken; or EVICTED, CORRUPT.
  */
 export function broadcastPublish(topic: usize, capacity: u32, offset: usize, length: u32): u32 {
   if (selfCheck() != 0) return EVICTED;
@@ -249,7 +247,7 @@ export function broadcastStamp(topic: usize, nowNs: f64): void {
 /** Whether what was read at a position was not being overwritten. */
 function isWhole(topic: usize, capacity: u32, position: u64): bool {
   // Orders plain loads before the load of the intent. Who reads only has no word to store to: its host does it.
-  if (self != 0) store64(answers() + ANSWER_POSITION_OFFSET, position);
+  if (self != 0) store64(answers() + ANSWER_POSITION_OFFSET, position); // pairs with the load in broadcastClaim
   return load64(topic + BROADCAST_INTENT_OFFSET) - position <= capacity;
 }
 

@@ -12,6 +12,7 @@ import {
   type Topic,
 } from "../../lib/hosts/broadcast.js";
 import { numberOf, payloadOf } from "../../lib/hosts/ring.js";
+import { NOW_NS } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
 import { type Fill, onEachFill, populate, slotsOf } from "./ground.js";
 
@@ -56,6 +57,17 @@ function* readAll(view: DataView, one: Subscriber, lengths: (number: number) => 
   }
 }
 
+/** A new broadcast has no record, and its publisher's end is free. */
+export function* useTopic(view: DataView, capacity: number, dead: number[]): Script {
+  const topic = yield* openTopic(view, capacity, dead);
+  const one = yield* subscribe(topic, true);
+  assert.ok(yield* attachPublisher(topic, dead), "the end is not to be had");
+  yield* publish(topic, payloadOf(one.expected, 9));
+  yield* call("broadcastStamp", topic.topic, NOW_NS);
+  assert.ok(yield* nextRecord(view, one), "the record does not come");
+  yield* call("broadcastClose", topic.topic);
+}
+
 function topicCase(one: TopicCase, fill: Fill): CrashCase {
   let topic: Topic;
   let early: Subscriber;
@@ -80,6 +92,7 @@ function topicCase(one: TopicCase, fill: Fill): CrashCase {
       if (one.waits) lane.play(2, call("waitersArm", topic.waiters));
     },
     *operation() {
+      yield* call("broadcastStamp", topic.topic, NOW_NS);
       for (const [index, length] of one.publishes.entries())
         yield* publishNext(topic, one.before + index + 1, length);
     },

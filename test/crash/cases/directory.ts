@@ -7,6 +7,7 @@ import {
   ENTRY_OBJECT_OFFSET,
   ENTRY_PARAMETERS_OFFSET,
   ENTRY_TYPE_OFFSET,
+  OBJECT_BROADCAST,
   OBJECT_COUNTER,
   OBJECT_EVENT,
   OBJECT_LATEST,
@@ -42,6 +43,7 @@ import {
   ringWish,
 } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
+import { useTopic } from "./broadcast.js";
 import { type Fill, onEachFill, populate, scribbleJournal, slotsOf, someoneDied } from "./ground.js";
 import { useQueue } from "./queue.js";
 
@@ -92,6 +94,7 @@ function* useLayout(view: DataView, wish: ObjectWish, dead: number[]): Script {
 function use(view: DataView, wish: ObjectWish, dead: number[]): Script {
   if (wish.type === OBJECT_RING) return useRing(view, wish, dead);
   if (wish.type === OBJECT_LATEST) return useLatest(view, wish, dead);
+  if (wish.type === OBJECT_BROADCAST) return useTopic(view, wish.first, dead);
   if (wish.type === OBJECT_QUEUE) return useQueue(view, wish, dead);
   if (wish.type === OBJECT_LAYOUT) return useLayout(view, wish, dead);
   return wish.type === OBJECT_LOCK ? useLock(view, wish, dead) : useSignal(view, wish, dead);
@@ -124,6 +127,7 @@ const BEFORE: Before[] = [
 const WISHES: ObjectWish[] = [
   ringWish("ring wanted", 256),
   queueWish(3, 24),
+  { type: OBJECT_BROADCAST, name: "topic", first: 256, second: 0 },
   latestWish("small wanted", 16),
   latestWish("large wanted", 512),
   { type: OBJECT_LOCK, name: "lock wanted", first: 0 },

@@ -1,4 +1,5 @@
 /** Every scenario of the interleavings. */
+import { broadcastScenarios } from "./broadcast.js";
 import { directoryScenarios } from "./directory.js";
 import { type Explored, late } from "./ground.js";
 import { heapScenarios } from "./heap.js";
@@ -28,6 +29,7 @@ export const scenarios: Explored[] = [
   ...turnScenarios,
   ...settleScenarios,
   ...queueScenarios,
+  ...broadcastScenarios,
   ...latestScenarios,
   ...ringScenarios,
   ...ringEndScenarios,

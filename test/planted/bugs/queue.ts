@@ -7,6 +7,7 @@ const job = inSource("ts/queue/job.ts");
 const stats = inSource("ts/queue/stats.ts");
 const parameters = inSource("ts/queue/parameters.ts");
 const errors = inSource("ts/queue/errors.ts");
+const attachment = inSource("ts/segment/attachment.ts");
 const deathWatch = inSource("ts/segment/death-watch.ts");
 const participants = inSource("assembly/participants.ts");
 
@@ -34,6 +35,18 @@ export const BUGS: Bug[] = [
     "if (length <= this.#slotBytes && (valueBytes === 0 || length === valueBytes)) return true;",
     "if (length >= 0) return true;",
     "ts/queue/damage",
+  ),
+  attachment(
+    "what participants that were removed had taken stays theirs",
+    "for (const part of this.parts) part.settleDeaths?.();",
+    "",
+    "ts/queue/deaths > what a participant that was removed",
+  ),
+  attachment(
+    "the heartbeat does not look after others",
+    "      watchOthers(this);\n",
+    "",
+    "ts/queue/deaths > a consumer that never waits",
   ),
   slots(
     "the claim of a call that was cut off is kept",
@@ -75,18 +88,18 @@ export const BUGS: Bug[] = [
     "the participant behind a dead one is not asked about",
     "if (!attachment.held(slot)) core.markDead();",
     "if (!attachment.held(slot)) return void core.markDead();",
-    "ts/queue/deaths",
+    "ts/segment/death-watch",
   ),
   deathWatch(
     "nobody does the work of one that is stopped",
     "else if (!isStalled(attachment, slot)) return;",
     "else return;",
-    "ts/queue/deaths",
+    "ts/segment/death-watch",
   ),
   participants(
     "the last slot has no successor",
     "const next = (slot + step) % participants;",
     "const next = min(slot + step, participants - 1);",
-    "ts/queue/deaths",
+    "ts/queue/deaths > a consumer in the slot before",
   ),
 ];

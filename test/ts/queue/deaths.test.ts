@@ -3,15 +3,18 @@ import { type Job, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { QUEUE_WAITERS_OFFSET, WAITERS_WORDS_OFFSET } from "../../../protocol/layout.js";
-import { stop } from "../../lib/evict.js";
+import { evictSlot, stop } from "../../lib/evict.js";
 import { objectOffset, peek32 } from "../../lib/poke.js";
 import { Agent } from "../../lib/processes.js";
+import { rejected } from "../../lib/refusals.js";
 import { presentRuntimes } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
 import { until, within } from "../../lib/watchdog.js";
 
 const ACTIONS = "ts/queue/queue-actions.ts";
 const QUEUE = { capacity: 4, slotBytes: 8 };
+/** Much longer than it takes, and not so long that a planted bug takes a minute. */
+const SOON_MS = 15_000;
 const [node] = presentRuntimes();
 
 const bytes = (...values: number[]): Uint8Array => new Uint8Array(values);
@@ -59,12 +62,39 @@ test("a consumer that never waits gets them, too", async () => {
   await dying.call("take", 1);
   await dying.kill();
   let job: Job | undefined;
-  await until("the message comes back", () => {
+  const comesBack = (): boolean => {
     job = queue.tryTake();
     return job !== undefined;
-  });
+  };
+  await until("the message comes back", comesBack, SOON_MS);
   assert.is(first(job as Job), 1);
   assert.is(queue.stats.redelivered, 1);
+});
+
+test("what a participant that was removed had taken comes back", async () => {
+  using segment = Segment.create(segmentName("deaths"), { bytes: MiB });
+  const queue = segment.queue("q", QUEUE);
+  const removed = await agent(segment.name);
+  queue.trySend(bytes(1));
+  await removed.call("take", 1);
+  await stop(removed);
+  evictSlot(segment.name, 1);
+  await until("the message comes back", () => queue.stats.queued === 1, SOON_MS);
+  assert.is(queue.tryReceive()?.[0], 1);
+  removed.signal("SIGCONT");
+  await rejected("EVICTED", removed.call("done"));
+  await removed.kill();
+});
+
+test("a consumer in the slot before, whose death a blocked thread notices behind the last slot", async () => {
+  const name = segmentName("deaths");
+  const dying = await agent(name, MiB, QUEUE);
+  using segment = Segment.open(name);
+  const queue = segment.queue("q");
+  queue.trySend(bytes(1));
+  await dying.call("take", 1);
+  await dying.kill();
+  assert.is(first(queue.takeSync({ timeoutMs: SOON_MS })), 1);
 });
 
 test("a queue made to drop them counts them, and who waits for room gets it", async () => {

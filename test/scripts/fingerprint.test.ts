@@ -49,7 +49,7 @@ test("limits that place the parts of a segment are agreed on", () => {
 });
 
 test("a constant that is in no group is noticed", () => {
-  assert.throws(() => changed({ QUEUE_HEAD_OFFSET: 0 }), /belongs to no group/);
+  assert.throws(() => changed({ NOBODY_KNOWS_OFFSET: 0 }), /belongs to no group/);
 });
 
 test.run();

@@ -127,7 +127,7 @@ export const broadcastScenarios: Explored[] = [
   twoReaders(4, [LARGEST, 8], 1),
   subscriber(true, 2),
   subscriber(false, 2),
-  publisherDies(2),
+  publisherDies(1),
   late(reader(4, [LARGEST, LARGEST], 1), 1, 1),
   late(reader(4, [8, 40, 8], 1), 1, 1),
 ];

@@ -12,7 +12,9 @@ const common = words(`
   ENTRY KERNEL_LOCK WRITE_LOCK
 `);
 /** What one kind of object consists of: its OBJECT_VERSION_… stands for it. */
-const kinds = words("RING RECORD OWNER LATEST LOCK SIGNAL SEMAPHORE EVENT QUEUE CELL MESSAGE BROADCAST TOPIC");
+const kinds = words(
+  "RING RECORD OWNER LATEST LOCK SIGNAL SEMAPHORE EVENT QUEUE CELL MESSAGE BROADCAST TOPIC",
+);
 /** Numbers of kinds, numbers for display, and what passes between a core and its own host. */
 const others = words("OBJECT OBJECT_VERSION RUNTIME CHECK RESULT FLAG ANSWER SUSPECT END OPEN NEXT");
 /** The limits by which the parts of a segment are placed or understood; the others bind only the one who reads them. */

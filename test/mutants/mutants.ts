@@ -30,7 +30,7 @@ const SCENARIOS_MAX = { drop: 12, split: 12, late: 0, plain: 0 };
 const ELSEWHERE = ["adopt", "shrink", "lockSettle"];
 
 const lane = crashLane();
-const explored = world(3);
+const explored = world(4);
 const prompt = scenarios.filter((one) => !one.delays);
 
 /** Of all cases or scenarios, those that come to a site, by site. */

@@ -18,6 +18,7 @@ import { join } from "node:path";
 import binaryen from "binaryen";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { RING_CURSOR_OFFSET, RING_RECEIVED_OFFSET, RING_RELEASED_OFFSET } from "../../protocol/layout.js";
 import { compiled, root } from "../lib/paths.js";
 import { bun } from "../lib/runtimes.js";
 import { compare } from "./compare.js";
@@ -89,11 +90,15 @@ test("the core has the writes whose order matters", () => {
   has("heapSetRoot", "32 bits at +0, 32 bits at +4, 32 bits at +0, atomic 32");
   // The sums of a ring, then its head or tail.
   has("ringCommit", "64 bits at +8, 64 bits at +16, atomic 64");
-  has("ringRelease", "64 bits at +152, 64 bits at +136, atomic 64, 64 bits at +160");
+  const own = [RING_RECEIVED_OFFSET, RING_CURSOR_OFFSET, RING_RELEASED_OFFSET].map(
+    (at) => `64 bits at +${at}`,
+  );
+  has("ringRelease", `${own[0]}, ${own[1]}, atomic 64, ${own[2]}`);
   // What is told of a participant, then that it lives; then what it forgets of the owner before.
   has(
     "join",
-    "atomic 32, atomic 32, 32 bits at +8, 32 bits at +12, 64 bits at +16, 64 bits at +24, atomic 64, 32 bits at +144, atomic 32",
+    "atomic 32, atomic 32, 32 bits at +8, 32 bits at +12, 64 bits at +16, 64 bits at +24, atomic 64",
+    "32 bits at +144, atomic 32",
   );
 });
 

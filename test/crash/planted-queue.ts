@@ -29,6 +29,11 @@ const CELLS = BITMAP + OBJECT_ALIGNMENT;
 const CELLS_OF_A_LIST = 128;
 export const MESSAGES = CELLS + 2 * 8 * CELLS_OF_A_LIST;
 
+/** The word of a participant among the members. */
+export function memberOf({ queue }: Queue, slot: number): number {
+  return queue + MEMBERS + 4 * slot;
+}
+
 /** The cell of a position, in the list of what was sent (0), or returned (1). */
 export function cellOf({ queue }: Queue, position: number, list = 0): number {
   return queue + CELLS + 8 * (list * CELLS_OF_A_LIST + position);

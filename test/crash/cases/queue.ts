@@ -4,6 +4,7 @@
  */
 import { strict as assert } from "node:assert";
 import {
+  MESSAGE_DELIVERIES_OFFSET,
   QUEUE_DROP,
   QUEUE_DROPPED_OFFSET,
   QUEUE_HEAD_OFFSET,
@@ -31,7 +32,7 @@ import {
 import { numberOf, payloadOf } from "../../lib/hosts/ring.js";
 import { markDead, type ObjectWish } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
-import { BITMAP, cellOf, MESSAGES } from "../planted-queue.js";
+import { BITMAP, cellOf, MESSAGES, memberOf } from "../planted-queue.js";
 import { type Fill, onEachFill, populate, slotsOf, someoneDied } from "./ground.js";
 
 const CAPACITY = 3;
@@ -270,6 +271,9 @@ function* useAll(queue: Queue, view: DataView): Script {
     if (!job) break;
     yield* done(queue, job);
   }
+  const cancelled = yield* claim(queue);
+  assert.ok(cancelled, "there is no room in an empty queue");
+  yield* cancel(queue, cancelled);
   for (let number = 0; number < queue.capacity; number++) {
     assert.ok(
       yield* send(queue, payloadOf(number, SLOT_BYTES)),
@@ -281,6 +285,7 @@ function* useAll(queue: Queue, view: DataView): Script {
     const job = yield* take(view, queue);
     assert.ok(job, "a message is lost");
     assert.equal(numberOf(job.payload), number);
+    assert.equal(view.getUint32(job.at + MESSAGE_DELIVERIES_OFFSET, true), 1, "deliveries");
     yield* done(queue, job);
   }
 }
@@ -360,6 +365,8 @@ function queueCase(one: QueueCase, fill: Fill): CrashCase {
   function* goOn(lane: CrashLane, by: number, dead: readonly number[], finished: boolean): Script {
     for (const slot of [...slotsOf(dead), LOST_SLOT]) yield* markDead(slot);
     yield* settle(queue);
+    for (const slot of [...slotsOf(dead), LOST_SLOT])
+      assert.equal(lane.view.getUint32(memberOf(queue, slot), true), 0, "the dead are members still");
     const found = yield* look(queue, lane.view, dead.length > 0 ? { claims: [], jobs: [] } : owned);
     const sure = finished && !(one.kept && !dead.includes(VICTIM));
     const allowed = sure ? [one.after] : [one.after, ...one.or];

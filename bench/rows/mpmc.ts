@@ -19,12 +19,20 @@ export function roundsOf(plan: Plan): number[] {
 /** Starts each round, and waits until all right ends have said what they did. The rate of the last round counts. */
 export async function lead(plan: Plan, link: Link, go: (round: number) => void): Promise<Sample> {
   let sample: Sample = {};
+  // One that is done is ready for the next round, perhaps before others are done.
+  let ready = 0;
+  let told: Told[] = [];
+  const next = async (): Promise<void> => {
+    const message = (await link.receive()) as Told | "ready";
+    if (message === "ready") ready++;
+    else told.push(message);
+  };
   for (const [round, count] of roundsOf(plan).entries()) {
-    for (let i = 0; i < plan.rights; i++) await link.receive(); // all are ready
+    while (ready < plan.rights * (round + 1)) await next();
+    told = [];
     const start = performance.now();
     go(round);
-    const told: Told[] = [];
-    for (let i = 0; i < plan.rights; i++) told.push((await link.receive()) as Told);
+    while (told.length < plan.rights) await next();
     const perSecond = (count * 1000) / (performance.now() - start);
     let expected = 0;
     for (let i = 0; i < count; i++)

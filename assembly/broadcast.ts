@@ -209,9 +209,10 @@ function keepOldest(topic: usize, capacity: u32, tail: u64, end: u64): void {
   const floor = end - capacity;
   let oldest = load64(topic + BROADCAST_OLDEST_OFFSET);
   if (oldest >= floor) return;
+  if (tail - oldest > capacity) oldest = tail; // a damaged word, too
   while (oldest < floor) {
     const bytes = bytesAt(topic, capacity, oldest);
-    oldest = bytes == 0 ? tail : oldest + bytes; // a damaged header: nothing that is there can be read on from it
+    oldest = bytes == 0 ? tail : oldest + bytes; // a damaged header: nothing can be read on from it
   }
   store64(topic + BROADCAST_OLDEST_OFFSET, oldest); // pairs with the load in broadcastBegin
 }
@@ -246,8 +247,8 @@ export function broadcastStamp(topic: usize, nowNs: f64): void {
 
 /** Whether what was read at a position was not being overwritten. */
 function isWhole(topic: usize, capacity: u32, position: u64): bool {
-  // Orders plain loads before the load of the intent. Who reads only has no word to store to: its host does it.
-  if (self != 0) store64(answers() + ANSWER_POSITION_OFFSET, position); // pairs with the load in broadcastClaim
+  // A participant that may only read has no word to store to: its host orders the loads.
+  if (self != 0) store64(answers() + ANSWER_POSITION_OFFSET, position); // only orders the plain loads before the load below
   return load64(topic + BROADCAST_INTENT_OFFSET) - position <= capacity;
 }
 

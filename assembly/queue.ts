@@ -54,8 +54,8 @@
  * To return a message: CAS the word, TAKEN -> RETURNING, next use; then as 4 to 6, with the list "returned".
  *
  * A cell counts if the slot still has that use, and was not taken. A slot is in one cell at most that counts, so there are more
- * cells than are needed. Cells that do not count are passed over: by the head, and then by the tail. If there were so many that
- * step 4 found no cell (each takes a participant that was stopped before step 4, while others settled), it fails for now.
+ * cells than are needed. The head passes over cells that do not count. If there were so many of them that step 4 found no cell
+ * (each takes a participant that was stopped before step 4, while others settled), it fails for now.
  *
  * If a participant dies:
  *
@@ -71,8 +71,8 @@
  * | return         | RETURNING, and not in the list               | `settle` returns it                                    |
  * | send 5, take 6 | nobody was called                            | none: a sleeper looks again within RECHECK_MS          |
  *
- * `settle` looks at members whose tokens are not live. It runs when one that waits looks again, and when a function finds that
- * the header counts more recoveries than at the last time. A false bit of the bitmap is harmless: the CAS of step 2 fails.
+ * `settle` looks at members whose tokens are not live. It runs with the heartbeat, when one that waits looks again, and when a
+ * function finds that the header counts more recoveries than at the last time. A false bit of the bitmap is harmless: the CAS of step 2 fails.
  * Several participants may settle at the same time: each step is one CAS from the state that was seen. A slot belongs to the dead
  * owner until it is free or in a list, and the owner stays a member until all is settled. So it does not matter if they die, too.
  *
@@ -545,10 +545,12 @@ export function queueGiveBack(at: usize, count: u32, messageBytes: u32, offset: 
   return waitersAny(queueWaiters(queue)) ? FLAG_WAKE : 0;
 }
 
-/** The offset of the next slot, from that number on, whose message was taken and is not done; 0 if there is none. */
-export function queueHeld(at: usize, count: u32, messageBytes: u32, from: u32): u32 {
+/** The offset of the next slot behind that one (0: the first) whose message was taken and is not done; 0 if there is none. */
+export function queueHeld(at: usize, count: u32, messageBytes: u32, offset: usize): u32 {
   select(at, count, messageBytes);
-  for (let slot = from; slot < count; slot++) {
+  const before = slotNumber(offset);
+  if (offset != 0 && before == NONE) return 0;
+  for (let slot: u32 = offset == 0 ? 0 : before + 1; slot < count; slot++) {
     if (stateIn(load64(slotAt(slot))) == MESSAGE_TAKEN) return u32(slotAt(slot));
   }
   return 0;

@@ -19,7 +19,7 @@
  *  3. look at the condition again                      3. clear a bit, then ring the doorbell of that participant (add 1)
  *  4. sleep while the doorbell is unchanged            4. wake the sleeper (a system call)
  *  5. woken: back to 1. Each look comes after an arm
- *  6. disarm, with what was waited for or without
+ *  6. disarm, with what was waited for or without; called since the last look: pass it on
  *
  * All accesses are sequentially consistent: either the waiter sees the change in step 3 or the notifier sees the bit in step 2.
  * A bit that stands for a participant that does not sleep costs one needless ring.
@@ -30,10 +30,13 @@
  *  * What only one can take (a permit, a lock): one bit for each that can be taken. That participant is *called* (`waitersCall`).
  *
  * One for each is enough, because of this invariant: while something can be taken, as many calls are under way, or nobody sleeps.
- * Publishing adds a call, or finds nobody asleep. Taking uses one up, whoever takes. A call ends when the one that was called
- * looks afterwards: it takes something, or nothing is there. So whoever leaves after a call without a look, because its time is
- * over or its user gave up, passes the call on (step 6: its bit is gone): it calls the next one. What cannot be taken by
- * everybody who waits is for the file of that object: it calls the one that can (`semaphoreCall`, `lockCall`).
+ * Publishing adds a call, or finds nobody asleep. A call ends when the one that was called looks afterwards: it takes something,
+ * or nothing is there. So whoever leaves after a call without a look passes the call on (step 6: its bit is gone): it calls the
+ * next one. That also holds for one that leaves with what it waited for: it may have taken that before the call for it was made,
+ * and that call has gone to another one, which found nothing; then the call that it has got is for something else.
+ *
+ * What cannot be taken by everybody who waits is for the file of that object: it calls the one that can (`semaphoreCall`,
+ * `lockCall`). A lock needs no passing on from one that has got it: it calls when it releases the lock.
  *
  * No two sleepers share a doorbell. A participant is one environment in one segment; its event loop watches the first doorbell,
  * and its thread, when it blocks, sleeps on the second. `blocked` says which one is meant:
@@ -94,6 +97,11 @@ export function waitersUnblock(): void {
 /** Takes back an arm. False when a notifier has taken it already: a call that was not answered by a look is to be passed on. */
 export function waitersDisarm(set: usize): bool {
   return waitersTakeBit(set, selfSlot);
+}
+
+/** Whether our arm stands: no notifier has taken it. */
+export function waitersIsArmed(set: usize): bool {
+  return (load32(wordAt(set, selfSlot)) & (1 << (selfSlot & 31))) != 0;
 }
 
 export function waitersAny(set: usize): bool {

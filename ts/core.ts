@@ -149,7 +149,7 @@ export interface Core {
   queueGiveBack(queue: number, capacity: number, slotBytes: number, at: number, held: number): number;
   queueSettle(queue: number, capacity: number, slotBytes: number, policy: number): number;
   queueLeave(queue: number, capacity: number, slotBytes: number, policy: number): number;
-  queueHeld(queue: number, capacity: number, slotBytes: number, from: number): number;
+  queueHeld(queue: number, capacity: number, slotBytes: number, offset: number): number;
 
   latestWaiters(latest: number): number;
   latestBegin(latest: number, valueBytes: number): number;

@@ -122,6 +122,6 @@ export function hostedLatestWait(latest: usize, seen: f64, timeoutMs: f64): u32 
   while (latestVersion(latest) == seen) {
     if (waitNext() == OVER) return gaveUp(timeoutMs);
   }
-  waitEnd();
+  waitEnd(false);
   return 0;
 }

@@ -192,8 +192,8 @@ function waitFor(lock: usize, mode: u32, timeoutMs: f64): u32 {
     if (next == RECHECK && timeoutMs >= 0) impatient = true;
     const told = next == RECHECK ? takePastDead(lock, mode, impatient) : take(lock, mode, impatient);
     if (told == BUSY) continue;
-    const called = waitEnd();
-    if (called && told >= u32(RESULT_ERRORS) && mode != SHARED) callNext(lock);
+    const failed = told >= u32(RESULT_ERRORS);
+    if (waitEnd(failed) && failed && mode != SHARED) callNext(lock);
     return told;
   }
   wake(lock, mode == SHARED ? lockForgo(lock) : lockCancel(lock));

@@ -96,7 +96,7 @@ function withWriteLock(
     else result = attempt(what, a, b, c, d, e, f);
     passOn();
   }
-  waitEnd();
+  waitEnd(false);
   if (result == BUSY) turnLeave();
   else turnServed();
   passOn();

@@ -93,7 +93,7 @@ export function hostedRingAttach(ring: usize, capacity: u32, producer: bool, tim
       at = next == RECHECK ? attachPastDead(ring, capacity, producer) : attach(ring, capacity, producer);
     }
   }
-  waitEnd();
+  waitEnd(false);
   if (at >= u32(RESULT_OFFSETS)) ownerKept();
   return at;
 }
@@ -152,7 +152,7 @@ export function hostedRingRoom(ring: usize, capacity: u32, at: u32, length: u32,
     if (next == RECHECK && ringConsumerState(ring) == END_LIVE) suspectGone();
     const found = findRoom(ring, capacity, length, timeoutMs >= 0);
     if (found != BUSY) {
-      waitEnd();
+      waitEnd(false);
       return found;
     }
   }
@@ -217,7 +217,7 @@ export function hostedRingReceive(
     if (next == RECHECK && ringProducerState(ring) == END_LIVE) suspectGone();
     const found = find(ring, capacity, advance, records, timeoutMs >= 0);
     if (found != BUSY) {
-      waitEnd();
+      waitEnd(false);
       return found;
     }
     advance = 0;

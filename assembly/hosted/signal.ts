@@ -45,12 +45,12 @@ export function hostedSemaphoreAcquire(semaphore: usize, count: u32, timeoutMs: 
       result = take(semaphore, count);
     }
     if (result != FEWER && result != BUSY) {
-      if (waitEnd() && result != 0) callSome(semaphore, 1);
+      if (waitEnd(result != 0)) callSome(semaphore, 1);
       return result;
     }
     // What came before the claim was seen called others: so there is one more try.
     if (claims && semaphoreClaim(semaphore) == 0 && take(semaphore, count) == 0) {
-      waitEnd();
+      if (waitEnd(false)) callSome(semaphore, 1);
       return 0;
     }
   }
@@ -100,7 +100,7 @@ export function hostedEventWait(event: usize, timeoutMs: f64): u32 {
   while (!eventPasses(event, begin)) {
     if (waitNext() == OVER) return gaveUp(timeoutMs);
   }
-  waitEnd();
+  waitEnd(false);
   return 0;
 }
 

@@ -16,15 +16,16 @@
  * |          | sleep for READ_ONLY_PAUSE_MS                                           | POLLING    | LOOK           |
  *
  * LOOK: try again. RECHECK: ask the kernel whether whoever is in the way has died, then try again. OVER: give up. Whoever is
- * done calls `waitEnd`. A try in the state ARMED comes after the arm: a change before it is seen, and one after it rings. The
- * last try comes after the disarm, and so answers each call. `spins` is halved when trying did not help, else doubled.
+ * done calls `waitEnd`. A try in the state ARMED comes after the arm: a change before it is seen, and one after it rings. A try in
+ * the state SLEPT answers the call that came before it, if one did. The last try comes after the disarm, and so answers each
+ * call. `spins` is halved when trying did not help, else doubled.
  *
  * If a waiter dies, or is cut off: it leaves a bit, and somebody rings in vain. All else here is private.
  */
 import { HEARTBEAT_MS, RECHECK_MS } from "../../protocol/limits";
 import { selfSlot } from "../instance";
 import { blockedBell } from "../participants";
-import { waitersBlock, waitersDisarm, waitersUnblock } from "../waiters";
+import { waitersBlock, waitersDisarm, waitersIsArmed, waitersUnblock } from "../waiters";
 import { load32 } from "../word";
 import { heartbeat } from "./heartbeat";
 import { sysNow, sysSleep, sysWait } from "./system";
@@ -61,6 +62,8 @@ let checked: f64 = 0;
 let rung: u32 = 0;
 /** This participant was called between its last look and its disarm. */
 let owed: bool = false;
+/** It was called before the look that follows. */
+let answers: bool = false;
 /** When the last heartbeat of a wait was. */
 let beaten: f64 = 0;
 
@@ -110,17 +113,17 @@ export function waitNext(): u32 {
 }
 
 /**
- * What was waited for is there, or never will be. True when this participant may have been called since it looked last: who
- * leaves with an error passes the call on (`waiters.ts`); who leaves with what it wanted has used one up.
+ * What was waited for is there, or never will be. True when this participant may have been called and has not looked since: it
+ * passes the call on (`waiters.ts`). `failed`: it leaves with an error, and its last look took nothing, so that one answered no call.
  */
-export function waitEnd(): bool {
+export function waitEnd(failed: bool): bool {
   if (state == ARMED || state == SLEPT) {
     const called = !waitersDisarm(set);
     waitersUnblock();
-    return called;
+    return called && (failed || state == ARMED || !answers);
   }
   if (state == SPINNING && spun > 0) spins = min(spinsMost, spins * 2);
-  return (state == CHECKED || state == LAST) && owed;
+  return failed && (state == CHECKED || state == LAST) && owed;
 }
 
 function spin(): u32 {
@@ -148,6 +151,7 @@ function arm(): u32 {
 function sleep(): u32 {
   const left = begin + timeout - sysNow();
   if (left > 0) sysWait(u32(blockedBell(selfSlot)), rung, min(left, f64(RECHECK_MS)));
+  answers = !waitersIsArmed(set);
   state = SLEPT;
   return LOOK;
 }

@@ -1,17 +1,14 @@
 /** Where to plant bugs in the queue: as `planted-sites.ts`. */
-import {
-  MESSAGE_LENGTH_OFFSET,
-  OBJECT_ALIGNMENT,
-  QUEUE_HEAD_OFFSET,
-  QUEUE_TAIL_OFFSET,
-  QUEUE_WAITERS_OFFSET,
-} from "../../protocol/layout.js";
-import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
+import { MESSAGE_LENGTH_OFFSET, QUEUE_HEAD_OFFSET, QUEUE_TAIL_OFFSET } from "../../protocol/layout.js";
 import type { CrashLane } from "../lib/crash.js";
 import {
+  BITMAP,
+  cellOf,
   done,
   giveBack,
   type Job,
+  MESSAGES,
+  memberOf,
   openQueue,
   type Queue,
   queueWish,
@@ -21,23 +18,6 @@ import {
 import { payloadOf } from "../lib/hosts/ring.js";
 import type { Script } from "../lib/script.js";
 import { FILLS, type Fill, populate, SLOTS } from "./cases/ground.js";
-
-/** Where the parts of a queue for up to 64 messages are in these lanes. */
-const MEMBERS = QUEUE_WAITERS_OFFSET + 2 * OBJECT_ALIGNMENT;
-export const BITMAP = MEMBERS + 4 * PARTICIPANTS_MIN;
-const CELLS = BITMAP + OBJECT_ALIGNMENT;
-const CELLS_OF_A_LIST = 128;
-export const MESSAGES = CELLS + 2 * 8 * CELLS_OF_A_LIST;
-
-/** The word of a participant among the members. */
-export function memberOf({ queue }: Queue, slot: number): number {
-  return queue + MEMBERS + 4 * slot;
-}
-
-/** The cell of a position, in the list of what was sent (0), or returned (1). */
-export function cellOf({ queue }: Queue, position: number, list = 0): number {
-  return queue + CELLS + 8 * (list * CELLS_OF_A_LIST + position);
-}
 
 function queueOf(lane: CrashLane): Queue {
   populate(lane, FILLS[0] as Fill);
@@ -72,7 +52,7 @@ export function messageLength(lane: CrashLane): number {
 /** The store by which others find what a participant owns that takes messages. */
 export function queueMember(lane: CrashLane): number {
   const queue = queueOf(lane);
-  return lane.siteWriting(queue.queue + MEMBERS + 4 * SLOTS[0], 0, take(lane.view, queue));
+  return lane.siteWriting(memberOf(queue, SLOTS[0]), 0, take(lane.view, queue));
 }
 
 /** The swap that takes a message. */

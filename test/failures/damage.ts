@@ -1,6 +1,7 @@
 /** A segment with one of everything, for `damage.test.ts`: what is in it, which words there are, and what a host does with it. */
 import {
   BLOCK_HEADER_BYTES,
+  BROADCAST_WAITERS_OFFSET,
   ENTRY_BYTES,
   FLAG_FULL,
   FLAG_WAKE,
@@ -10,6 +11,7 @@ import {
   LATEST_WAITERS_OFFSET,
   LOCK_WAITERS_OFFSET,
   OBJECT_ALIGNMENT,
+  OBJECT_BROADCAST,
   OBJECT_COUNTER,
   OBJECT_EVENT,
   OBJECT_LATEST,
@@ -27,9 +29,11 @@ import {
   RING_WAITERS_OFFSET,
   SEGMENT_LOCK_OFFSET,
   SIGNAL_WAITERS_OFFSET,
+  TOPIC_HEADER_BYTES,
 } from "../../protocol/layout.js";
 import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import type { Exports } from "../lib/arena.js";
+import { BITMAP } from "../lib/hosts/queue.js";
 import { NOW_NS, openObject, ringWish } from "../lib/hosts/segment.js";
 import { read, type Script, variable, write } from "../lib/script.js";
 import { SEGMENT_BYTES } from "../lib/shipped.js";
@@ -42,8 +46,9 @@ const LARGE_BYTES = 512;
 const MESSAGES = 3;
 const MESSAGE_BYTES = 16;
 /** Of the queue: two words of lists, sets, members and bitmap; both lists of cells; the slots. */
-const QUEUE_HEAD_BYTES =
-  QUEUE_WAITERS_OFFSET + 2 * OBJECT_ALIGNMENT + 4 * PARTICIPANTS_MIN + OBJECT_ALIGNMENT;
+const QUEUE_HEAD_BYTES = BITMAP + OBJECT_ALIGNMENT;
+/** Of the broadcast: its words and sets. */
+const TOPIC_HEAD_BYTES = BROADCAST_WAITERS_OFFSET + 2 * OBJECT_ALIGNMENT;
 const CELLS_BYTES = 128 * 8;
 const SLOTS_BYTES = MESSAGES * 64;
 const NAME = "counter";
@@ -53,6 +58,7 @@ export interface Ground {
   heapEnd: number;
   ring: number;
   queue: number;
+  topic: number;
   small: number;
   large: number;
   lock: number;
@@ -75,6 +81,7 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
   const queue = play(
     openObject(view, { type: OBJECT_QUEUE, name: "queue", first: MESSAGES, second: MESSAGE_BYTES }),
   );
+  const topic = object(OBJECT_BROADCAST, "topic", CAPACITY);
   const small = object(OBJECT_LATEST, "small", SMALL_BYTES);
   const large = object(OBJECT_LATEST, "large", LARGE_BYTES);
   const lock = object(OBJECT_LOCK, "lock", 0);
@@ -94,6 +101,8 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
     core.queueSend?.(queue, MESSAGES, MESSAGE_BYTES, slot, 9);
   }
   core.queueTake?.(queue, MESSAGES, MESSAGE_BYTES);
+  core.broadcastAttach?.(topic, CAPACITY);
+  for (let published = 0; published < 7; published++) publish(core, topic, 24);
   const payload = play(variable("payload")) >>> 0;
   const heapEnd = play(variable("heapEnd")) >>> 0;
   return {
@@ -101,6 +110,7 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
     heapEnd,
     ring,
     queue,
+    topic,
     small,
     large,
     lock,
@@ -111,6 +121,12 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
     produce,
     consume,
   };
+}
+
+/** The host publishes a record, whose payload is whatever is there. */
+function publish(core: Exports, topic: number, length: number): void {
+  const at = (core.broadcastClaim?.(topic, CAPACITY, length) ?? 0) >>> 0;
+  core.broadcastPublish?.(topic, CAPACITY, at, length);
 }
 
 /** The areas with shared words: name, begin, bytes. */
@@ -130,6 +146,7 @@ export function areas(at: Ground): [name: string, from: number, bytes: number][]
     ["the queue", at.queue - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + QUEUE_HEAD_BYTES + 64],
     ["the list of what was returned", at.queue + QUEUE_HEAD_BYTES + CELLS_BYTES, 64],
     ["the slots", at.queue + QUEUE_HEAD_BYTES + 2 * CELLS_BYTES, SLOTS_BYTES],
+    ["the broadcast", at.topic - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + TOPIC_HEAD_BYTES + CAPACITY],
     ["a small value", at.small - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + LATEST_WAITERS_OFFSET + 512],
     ["a large value", at.large, LATEST_WAITERS_OFFSET + 384 + 64],
     ["the lock", at.lock - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + LOCK_WAITERS_OFFSET + waiters + 256],
@@ -211,9 +228,31 @@ function useQueue(call: Call, at: Ground, play: Play): void {
     const held = new DataView(play(read(taken, 4)).slice().buffer).getUint32(0, true);
     call(turn === 1 ? "queueGiveBack" : "queueDone", ...parameters, taken, held);
   }
-  for (let from = 0; from < MESSAGES; from++) call("queueHeld", ...parameters, from);
+  for (const offset of [0, first, first + 64, first + 1, 0xfffffff8])
+    inside("queueHeld", call("queueHeld", ...parameters, offset), first, first + SLOTS_BYTES - 64);
   for (const policy of [QUEUE_REDELIVER, QUEUE_DROP]) call("queueSettle", ...parameters, policy);
   call("queueLeave", ...parameters, QUEUE_REDELIVER);
+}
+
+function useBroadcast(call: Call, at: Ground): void {
+  const data = at.topic + TOPIC_HEAD_BYTES;
+  const record = (name: string, result: number, length: number): number =>
+    inside(name, result, data, data + CAPACITY - TOPIC_HEADER_BYTES - length);
+  call("broadcastAttach", at.topic, CAPACITY);
+  for (const length of [48, 8, 0]) {
+    const claimed = record("broadcastClaim", call("broadcastClaim", at.topic, CAPACITY, length), length);
+    if (claimed >= RESULT_OFFSETS) call("broadcastPublish", at.topic, CAPACITY, claimed, length);
+  }
+  for (const oldest of [0, 1]) {
+    let position = call("broadcastBegin", at.topic, CAPACITY, oldest);
+    for (let turn = 0; turn < 3; turn++) {
+      record("broadcastNext", call("broadcastNext", at.topic, CAPACITY, position), 0);
+      call("broadcastIsWhole", at.topic, CAPACITY, call("broadcastFound"));
+      position = call("broadcastFollowing");
+    }
+  }
+  call("broadcastSent", at.topic, CAPACITY);
+  call("broadcastClose", at.topic);
 }
 
 function useLatest(call: Call, latest: number, bytes: number): void {
@@ -325,6 +364,7 @@ export function useAll(call: Call, core: Exports, at: Ground, play: Play, first:
     () => useHeap(call, at),
     () => useRing(call, at, play),
     () => useQueue(call, at, play),
+    () => useBroadcast(call, at),
     () => useLatest(call, at.small, SMALL_BYTES),
     () => useLatest(call, at.large, LARGE_BYTES),
     () => useLock(call, at),
@@ -336,6 +376,7 @@ export function useAll(call: Call, core: Exports, at: Ground, play: Play, first:
         256,
         at.ring + RING_WAITERS_OFFSET,
         at.queue + QUEUE_WAITERS_OFFSET,
+        at.topic + BROADCAST_WAITERS_OFFSET,
         at.lock + LOCK_WAITERS_OFFSET,
       ]) {
         call("waitersArm", set);

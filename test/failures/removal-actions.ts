@@ -22,7 +22,7 @@ export function createStoppingAt(name: string, call: string): number {
       kept = Segment.create(name, { bytes: BYTES });
     },
   );
-  return kept?.participants().length ?? 0;
+  return kept?.participants().filter(({ self }) => self).length ?? 0;
 }
 
 /** Opens, counting in a segment how often it has tried to lock meanwhile. */

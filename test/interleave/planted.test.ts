@@ -24,7 +24,7 @@ import { scenarios } from "./scenarios/all.js";
 import { type Explored, OBSERVER, populate, SLOTS } from "./scenarios/ground.js";
 import { messageIsNotPassedOn } from "./scenarios/queue.js";
 import { NEAR_END_OF_512, prepareRing } from "./scenarios/ring.js";
-import { nothingIsPassedOn } from "./scenarios/signal.js";
+import { nothingIsPassedOn, whoTookPassesNothingOn } from "./scenarios/signal.js";
 
 const explored = world(4);
 const finder = crashLane();
@@ -271,7 +271,7 @@ for (const { bug, site, how, noticedBy, preemptions } of PLANTED) {
 /** A bug of the host, not of the core: the script does it wrongly. */
 function noticedInScript(bug: string, scenario: Omit<Scenario, "name">, message: RegExp): void {
   test(`noticed: ${bug}`, () => {
-    for (const preemptions of [0, 1, 2]) {
+    for (const preemptions of [0, 1, 2, 3]) {
       const { failure } = explore(explored, { name: bug, ...scenario }, { preemptions });
       if (failure) return assert.match(failure.message, message);
     }
@@ -282,6 +282,12 @@ function noticedInScript(bug: string, scenario: Omit<Scenario, "name">, message:
 noticedInScript(
   "a wait that gives up after it was called, and passes nothing on",
   nothingIsPassedOn,
+  /stuck/,
+);
+
+noticedInScript(
+  "a wait that takes, is called for something else, and passes nothing on",
+  whoTookPassesNothingOn,
   /stuck/,
 );
 

@@ -98,15 +98,9 @@ export class Queue<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements 
     checkMade(lease, "Queue", "segment.queue(name, { capacity, slotBytes })");
     const { struct, parameters } = queueParameters(lease.attachment, name, given as QueueOptions<Fields>);
     const { capacity, slotBytes, onConsumerDeath: policy } = parameters;
-    const { offset: queue, bytes } = openObject(
-      lease.attachment,
-      name,
-      OBJECT_QUEUE,
-      { ...parameters },
-      struct,
-    );
+    const { offset: queue } = openObject(lease.attachment, name, OBJECT_QUEUE, { ...parameters }, struct);
     this.#lease = lease;
-    this.#geometry = { name, queue, bytes, capacity, slotBytes, policy };
+    this.#geometry = { name, queue, capacity, slotBytes, policy };
     this.#slots = QueueSlots.of(lease.attachment, this.#geometry);
     this.name = name;
     this.capacity = capacity;

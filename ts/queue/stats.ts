@@ -1,7 +1,5 @@
 /** Reads the counters of a queue, and who has taken messages. It takes no lock and writes nothing. */
 import {
-  MESSAGE_ALIGNMENT,
-  MESSAGE_HEADER_BYTES,
   MESSAGE_OWNER_SHIFT,
   QUEUE_DROPPED_OFFSET,
   QUEUE_HEAD_OFFSET,
@@ -59,8 +57,6 @@ export interface QueueStats {
 export interface QueuePlace {
   /** Offset of the object. */
   readonly queue: number;
-  /** Bytes of the object. */
-  readonly bytes: number;
   readonly capacity: number;
   readonly slotBytes: number;
 }
@@ -93,18 +89,13 @@ export function queueStats(attachment: Attachment, place: QueuePlace): QueueStat
 }
 
 /** The messages that are taken, by the short token of who has taken them. */
-function takenBy(
-  attachment: Attachment,
-  { queue, capacity, slotBytes, bytes }: QueuePlace,
-): Map<number, number> {
+function takenBy(attachment: Attachment, { queue, capacity, slotBytes }: QueuePlace): Map<number, number> {
   const { core, u32 } = attachment;
   const found = new Map<number, number>();
-  const stride = (MESSAGE_HEADER_BYTES + slotBytes + MESSAGE_ALIGNMENT - 1) & -MESSAGE_ALIGNMENT;
-  const first = queue + bytes - capacity * stride;
+  let at = 0;
   for (let slot = 0; slot < capacity; slot++) {
-    const at = core.queueHeld(queue, capacity, slotBytes, slot) >>> 0;
+    at = core.queueHeld(queue, capacity, slotBytes, at) >>> 0;
     if (at === 0) break;
-    slot = Math.max(slot, (at - first) / stride);
     const token = u32[(at >>> 2) + MESSAGE_OWNER_SHIFT / 32];
     found.set(token, (found.get(token) ?? 0) + 1);
   }

@@ -187,13 +187,12 @@ function valuesOf(attachment: Attachment, entry: number): number {
 
 /** The state of a queue; empty when the entry is damaged. */
 function queueNow(attachment: Attachment, entry: number): Pick<ObjectInfo, "queue"> {
-  const { core, u32, view } = attachment;
+  const { core, u32 } = attachment;
   const words = [0, 1, 2, 3].map((index) => u32[(entry + ENTRY_PARAMETERS_OFFSET + 4 * index) >>> 2]);
   const [capacity, slotBytes] = words as [number, number];
   const queue = core.objectCheck(entry, OBJECT_QUEUE, ...(words as unknown as ObjectParameters)) >>> 0;
   if (isError(queue)) return {};
-  const bytes = Number(view.getBigUint64(entry + ENTRY_OBJECT_BYTES_OFFSET, true));
-  return { queue: queueStats(attachment, { queue, bytes, capacity, slotBytes }) };
+  return { queue: queueStats(attachment, { queue, capacity, slotBytes }) };
 }
 
 /** @internal All objects of a segment, in the order of their creation. Takes no lock. */

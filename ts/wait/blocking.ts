@@ -89,9 +89,9 @@ function sleep<T>(attachment: Attachment, condition: Condition<T>, timeoutMs: nu
     } while (!rounds.over);
     answered = true; // by the look that follows
   } finally {
-    endBlocking(attachment);
+    const called = endBlocking(attachment);
+    if (served ? called : !answered) condition.passOn?.();
     if (served) condition.served?.();
-    else if (!answered) condition.passOn?.();
   }
   const value = condition.attempt();
   if (value !== NOT_YET) return value;

@@ -43,8 +43,8 @@ export interface Condition<T> {
   /** A number that changes with the object. While it stays the same, every attempt gives the same result. */
   version?(): number;
   /**
-   * For things that only one waiter can take: calls the next waiter. Called when a wait that may have been called ends without a
-   * value, and may not have checked since. Without this function, changes wake everybody in the set.
+   * For things that only one waiter can take: calls the next waiter. Called when a wait ends, with a value or without one, that
+   * may have been called and has not checked since. Without this function, changes wake everybody in the set.
    */
   passOn?(): void;
   /**

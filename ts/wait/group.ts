@@ -356,14 +356,19 @@ export function beginBlocking(attachment: Attachment, waiters: number): void {
   if (group) group.unseen = true;
 }
 
-/** It blocks no longer. Nobody watches the doorbell that was rung meanwhile: groups whose bit was taken look soon. */
-export function endBlocking(attachment: Attachment): void {
+/**
+ * It blocks no longer. Nobody watches the doorbell that was rung meanwhile: groups whose bit was taken look soon.
+ *
+ * @returns whether a call may have come since the last look
+ */
+export function endBlocking(attachment: Attachment): boolean {
   const waiters = attachment.blockedIn;
   attachment.blockedIn = undefined;
-  if (attachment.closed || waiters === undefined) return;
+  if (attachment.closed || waiters === undefined) return false;
   attachment.core.waitersUnblock();
-  disarm(attachment, waiters);
+  const called = disarm(attachment, waiters);
   for (const group of rooms.get(attachment)?.groups.values() ?? []) {
     if (group.asleep && group.wasNotified) lookSoon(group);
   }
+  return called;
 }

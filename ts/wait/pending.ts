@@ -123,9 +123,11 @@ export class Wait implements QueuedWait {
 
   #settle(value: unknown): void {
     this.group?.served();
-    const { followed } = this.#end();
+    const { called, followed } = this.#end();
     try {
-      if (!followed && !this.attachment.closed) this.condition.served?.();
+      if (followed || this.attachment.closed) return;
+      if (called) this.condition.passOn?.();
+      this.condition.served?.();
     } finally {
       this.#resolve(value as never);
     }

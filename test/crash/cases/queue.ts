@@ -14,13 +14,17 @@ import {
 } from "../../../protocol/layout.js";
 import { type CrashCase, type CrashLane, VICTIM } from "../../lib/crash.js";
 import {
+  BITMAP,
   cancel,
+  cellOf,
   claim,
   done,
   giveBack,
   giveUp,
   type Job,
   leaveQueue,
+  MESSAGES,
+  memberOf,
   type Owned,
   openQueue,
   type Queue,
@@ -32,7 +36,6 @@ import {
 import { numberOf, payloadOf } from "../../lib/hosts/ring.js";
 import { markDead, type ObjectWish } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
-import { BITMAP, cellOf, MESSAGES, memberOf } from "../planted-queue.js";
 import { type Fill, onEachFill, populate, slotsOf, someoneDied } from "./ground.js";
 
 const CAPACITY = 3;

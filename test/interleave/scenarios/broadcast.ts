@@ -20,7 +20,7 @@ const CAPACITY = 256;
 const LARGEST = 48;
 
 let topic: Topic;
-/** What each subscriber keeps, by participant; what it got, and lost. */
+/** One that has subscribed, from the oldest record on, before the scripts begin. */
 let first: Subscriber;
 
 /** `before`: records that were published, of the largest size. */

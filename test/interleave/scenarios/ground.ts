@@ -6,6 +6,20 @@ import type { Scenario } from "../../lib/search.js";
 /** Slot of each participant: in different words of the sets of waiters. */
 export const SLOTS = [5, 33, 63] as const;
 export const OBSERVER = 2;
+/** One more, for scenarios in which two give and two take. */
+export const FOURTH = 3;
+const FOURTH_SLOT = 12;
+
+/** The slot of any participant. */
+export function slotOf(id: number): number {
+  return SLOTS[id] ?? FOURTH_SLOT;
+}
+
+/** As `populate`, with the fourth one. */
+export function populateFour(world: World): void {
+  populate(world);
+  world.play(FOURTH, joinSegment(FOURTH_SLOT));
+}
 
 export function populate(world: World): void {
   world.play(OBSERVER, createSegment(SLOTS[OBSERVER]));

@@ -131,17 +131,16 @@ function slotsTaken(world: World): number[] {
   return [...world.kernel.state].filter(([index]) => index >= KERNEL_LOCK_PARTICIPANTS).map(([, id]) => id);
 }
 
+function* renew(world: World, id: number): Script {
+  yield* call("hostedLeave");
+  yield* enter(world, id);
+  assert.equal(yield* call("selfCheck"), 0, "another one has the slot");
+}
+
 const entering: HostedScenario = {
   name: "two leave and enter again",
   preemptions: 2,
-  scripts: (world) => {
-    function* renew(id: number): Script {
-      yield* call("hostedLeave");
-      yield* enter(world, id);
-      assert.equal(yield* call("selfCheck"), 0, "another one has the slot");
-    }
-    return [renew(0), renew(1)];
-  },
+  scripts: (world) => [renew(world, 0), renew(world, 1)],
   after: (world) => {
     assert.deepEqual(slotsTaken(world).sort(), [0, 1, 2]);
     whole(world);
@@ -152,14 +151,7 @@ const enteringDies: HostedScenario = {
   name: "one enters and dies at any write, another leaves and enters",
   preemptions: 1,
   ...{ deaths: 1, mortal: [0] },
-  scripts: (world) => {
-    function* renew(id: number): Script {
-      yield* call("hostedLeave");
-      yield* enter(world, id);
-      assert.equal(yield* call("selfCheck"), 0, "another one has the slot");
-    }
-    return [renew(0), renew(1)];
-  },
+  scripts: (world) => [renew(world, 0), renew(world, 1)],
   after: (world) => {
     const alive = [0, 1, 2].filter((id) => world.state(id) !== "dead");
     assert.deepEqual(slotsTaken(world).sort(), alive);

@@ -218,6 +218,15 @@ function* takeInPassing(timeoutMs: number): Script {
 }
 
 const semaphoreTwo = semaphore("two wait for one each", 2, 0, () => [take(), take(), give(2)]);
+/** Who takes the first before it is called for it may get the call for the second, and passes it on. */
+const semaphoreTwice = semaphore("one gives twice, two take one each", 3, 0, () => [
+  take(),
+  take(),
+  (function* (): Script {
+    yield* give();
+    yield* give();
+  })(),
+]);
 const semaphoreGivesUp = semaphore("one of two gives up", 2, 0, () => [
   take(),
   takeInPassing(SHORT_MS),
@@ -374,6 +383,7 @@ export const hostedSyncScenarios = [
   hosted(lockBeside("shared", "exclusive")),
   hosted(lockBeside("exclusive", "shared")),
   hosted(semaphoreTwo),
+  hosted(semaphoreTwice),
   hosted(semaphoreGivesUp),
   hosted(impatiently(semaphoreGivesUp, 1)),
   hosted(semaphoreClaimed),

@@ -292,7 +292,7 @@ function givingUp(mode: Mode, preemptions: number): Explored {
   /** As a thread whose recheck does not come. */
   function* sleeps(world: World): Script {
     const set = (yield* call("lockWaitersExclusive", lock)) >>> 0;
-    yield* waitFor(world.arena.view, SLOTS[2], set, () => take(lock, "exclusive"), true);
+    yield* waitFor(world.arena.view, SLOTS[2], set, () => take(lock, "exclusive"), { blocks: true });
     yield* inside(2, "exclusive");
     yield* giveBack(2, "exclusive");
   }

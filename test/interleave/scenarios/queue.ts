@@ -16,28 +16,19 @@ import {
   take,
 } from "../../lib/hosts/queue.js";
 import { numberOf, payloadOf } from "../../lib/hosts/ring.js";
-import { joinSegment, markDead, waitFor, waitInVain } from "../../lib/hosts/segment.js";
+import { markDead, waitFor, waitInVain } from "../../lib/hosts/segment.js";
 import { call, type Script, until } from "../../lib/script.js";
-import { type Explored, late, OBSERVER, populate, SLOTS } from "./ground.js";
+import { type Explored, FOURTH, late, OBSERVER, populateFour, slotOf } from "./ground.js";
 
 const SLOT_BYTES = 16;
-/** The fourth participant, where two send and two take. */
-const FOURTH = 3;
-const FOURTH_SLOT = 12;
-
 let queue: Queue;
 /** Numbers of the messages that were taken, by participant. */
 let taken: number[][] = [];
 
-function slotOf(id: number): number {
-  return SLOTS[id] ?? FOURTH_SLOT;
-}
-
 /** `sent`: numbers of messages that are there already. */
 function prepare(capacity: number, sent: number[] = []): (world: World) => void {
   return (world) => {
-    populate(world);
-    world.play(FOURTH, joinSegment(FOURTH_SLOT));
+    populateFour(world);
     queue = world.play(OBSERVER, openQueue(world.arena.view, queueWish(capacity, SLOT_BYTES)));
     for (const number of sent) world.play(OBSERVER, send(queue, payloadOf(number, 8)));
     // All of them are members, as after their first call.
@@ -56,14 +47,16 @@ function* sendWaiting(world: World, id: number, number: number): Script {
     return (yield* send(queue, payloadOf(number, 8))) || undefined;
   };
   if (yield* attempt()) return;
-  yield* waitFor(world.arena.view, slotOf(id), queue.room, attempt);
+  yield* waitFor(world.arena.view, slotOf(id), queue.room, attempt, { passOn: () => callOne(queue.room) });
 }
 
 /** Takes, and waits for a message. */
 function* takeWaiting(world: World, id: number): Script<Job> {
   const { view } = world.arena;
+  const how = { passOn: () => callOne(queue.messages) };
   const job =
-    (yield* take(view, queue)) ?? (yield* waitFor(view, slotOf(id), queue.messages, () => take(view, queue)));
+    (yield* take(view, queue)) ??
+    (yield* waitFor(view, slotOf(id), queue.messages, () => take(view, queue), how));
   (taken[id] as number[]).push(numberOf(job.payload));
   return job;
 }

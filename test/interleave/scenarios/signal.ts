@@ -9,7 +9,14 @@ import {
   SEMAPHORE_TAKEN,
 } from "../../../protocol/layout.js";
 import type { World } from "../../lib/explore.js";
-import { callSome as callEach, notify, openObject, waitFor, waitInVain } from "../../lib/hosts/segment.js";
+import {
+  callSome as callEach,
+  notify,
+  openObject,
+  type Waiting,
+  waitFor,
+  waitInVain,
+} from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
 import { type Explored, OBSERVER, populate, SLOTS } from "./ground.js";
 
@@ -34,7 +41,7 @@ function* take(world: World, id: number, count = 1, blocks = false): Script {
     const claimed = count > 1 && (yield* call("semaphoreClaim", signal)) === 0;
     return claimed && again ? yield* look(false) : undefined;
   }
-  yield* until(world, id, look, blocks);
+  yield* until(world, id, look, { blocks, passOn: () => callSome(1) });
 }
 
 function* signaled(world: World, id: number): Script {
@@ -43,10 +50,10 @@ function* signaled(world: World, id: number): Script {
   });
 }
 
-function* until(world: World, id: number, look: () => Script<true | undefined>, blocks = false): Script {
+function* until(world: World, id: number, look: () => Script<true | undefined>, how: Waiting = {}): Script {
   if (yield* look()) return;
   const set = (yield* call("signalWaiters", signal)) >>> 0;
-  yield* waitFor(world.arena.view, SLOTS[id] as number, set, look, blocks);
+  yield* waitFor(world.arena.view, SLOTS[id] as number, set, look, how);
 }
 
 /** Calls one that waits for each of so many. */
@@ -111,6 +118,33 @@ function semaphoreTwice(): Explored {
     after: (world) => assert.equal(world.play(OBSERVER, call("signalValue", signal)), 0),
   };
 }
+
+/** One gives twice, and two sleep: one may take before it is called, and then get the call for what is left. */
+function semaphoreGivenTwice(passesOn: boolean, preemptions: number): Explored {
+  function* takeOne(world: World, id: number): Script {
+    const look = function* (): Script<true | undefined> {
+      return ((yield* call("semaphoreTry", signal, 1)) >>> 0) & SEMAPHORE_TAKEN ? true : undefined;
+    };
+    yield* until(world, id, look, passesOn ? { passOn: () => callSome(1) } : {});
+  }
+  return {
+    name: `semaphore, one gives twice, two take one each${passesOn ? "" : ", and pass nothing on"}`,
+    preemptions,
+    before: prepare(OBJECT_SEMAPHORE, 0),
+    scripts: (world) => [
+      (function* (): Script {
+        yield* give();
+        yield* give();
+      })(),
+      takeOne(world, 1),
+      takeOne(world, 2),
+    ],
+    after: (world) => assert.equal(world.play(OBSERVER, call("signalValue", signal)), 0),
+  };
+}
+
+/** @internal The bug of a host for planted.test.ts. */
+export const whoTookPassesNothingOn = semaphoreGivenTwice(false, 3);
 
 /** Several wait for different counts; each gives back what it took. Nobody starves, also not who wants them all. */
 function semaphoreCounts(counts: number[], permits: number, preemptions: number): Explored {
@@ -284,6 +318,7 @@ export const signalScenarios: Explored[] = [
   semaphore(1, 3, 2),
   semaphore(2, 3, 2),
   semaphoreTwice(),
+  semaphoreGivenTwice(true, 3),
   semaphoreSleepers(2, true, 3),
   semaphoreSleepers(2, false, 3),
   semaphoreGivesUp(true, 3),

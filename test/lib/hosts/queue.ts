@@ -10,11 +10,14 @@ import {
   MESSAGE_HEADER_BYTES,
   MESSAGE_LENGTH_OFFSET,
   MESSAGE_WORD_OFFSET,
+  OBJECT_ALIGNMENT,
   OBJECT_QUEUE,
   QUEUE_REDELIVER,
+  QUEUE_WAITERS_OFFSET,
   RESULT_ERRORS,
   RESULT_OFFSETS,
 } from "../../../protocol/layout.js";
+import { PARTICIPANTS_MIN } from "../../../protocol/limits.js";
 import { call, read, type Script, write } from "../script.js";
 import { CoreError, callSome, notify, type ObjectWish, openObject } from "./segment.js";
 
@@ -46,6 +49,23 @@ export function* openQueue(view: DataView, wish: ObjectWish, dead: readonly numb
   const messages = (yield* call("queueWaiters", queue)) >>> 0;
   const room = (yield* call("queueWaitersRoom", queue)) >>> 0;
   return { queue, capacity, slotBytes, policy, messages, room };
+}
+
+/** Where the parts of a queue for up to 64 messages are in a segment of the fewest participants. */
+const MEMBERS = QUEUE_WAITERS_OFFSET + 2 * OBJECT_ALIGNMENT;
+export const BITMAP = MEMBERS + 4 * PARTICIPANTS_MIN;
+const CELLS = BITMAP + OBJECT_ALIGNMENT;
+const CELLS_OF_A_LIST = 128;
+export const MESSAGES = CELLS + 2 * 8 * CELLS_OF_A_LIST;
+
+/** The word of a participant among the members. */
+export function memberOf({ queue }: Queue, slot: number): number {
+  return queue + MEMBERS + 4 * slot;
+}
+
+/** The cell of a position, in the list of what was sent (0), or returned (1). */
+export function cellOf({ queue }: Queue, position: number, list = 0): number {
+  return queue + CELLS + 8 * (list * CELLS_OF_A_LIST + position);
 }
 
 function on(name: string, { queue, capacity, slotBytes }: Queue, ...more: number[]): Script<number> {

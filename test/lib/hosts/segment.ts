@@ -107,13 +107,21 @@ export function* callSome(set: number, count: number, next: () => Script<number>
   }
 }
 
-/** Repeats the attempt until it gives something, asleep in between; blocking the thread, or in an event loop. */
+/** How a participant waits. */
+export interface Waiting {
+  /** Blocking the thread; default: in an event loop. */
+  blocks?: boolean;
+  /** For what only one can take: calls the next one, if a call came after the look that took it. */
+  passOn?(): Script;
+}
+
+/** Repeats the attempt until it gives something, asleep in between. */
 export function* waitFor<T>(
   view: DataView,
   slot: number,
   set: number,
   look: () => Script<T | undefined>,
-  blocks = false,
+  { blocks = false, passOn }: Waiting = {},
 ): Script<T> {
   const bell = (yield* call(blocks ? "blockedBell" : "doorbell", slot)) >>> 0;
   for (;;) {
@@ -122,7 +130,7 @@ export function* waitFor<T>(
     const found = yield* look();
     if (found !== undefined) {
       if (blocks) yield* call("waitersUnblock");
-      yield* call("waitersDisarm", set);
+      if ((yield* call("waitersDisarm", set)) === 0 && passOn) yield* passOn();
       return found;
     }
     yield* sleep(bell, rung);

@@ -39,6 +39,12 @@ export const BUGS: Bug[] = [
     "    if (bell != 0) return;\n    from = (bell -",
     LANE,
   ),
+  signal(
+    "who has a permit passes no call on that was for another one",
+    "if (waitEnd(result != 0)) callSome(semaphore, 1);",
+    "if (waitEnd(result != 0) && result != 0) callSome(semaphore, 1);",
+    LANE,
+  ),
   memory("who needs no write lock any more passes no turn on", "  else turnServed();", "", LANE),
   memory(
     "a change wakes nobody who waits for the write lock",

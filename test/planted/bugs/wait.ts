@@ -33,7 +33,24 @@ export const BUGS: Bug[] = [
     "void beatAll;",
     "ts/wait/ends",
   ),
-  blocking("a blocked thread leaves its bit", "endBlocking(attachment);", "", "ts/wait/ends"),
+  blocking(
+    "a blocked thread leaves its bit",
+    "const called = endBlocking(attachment);",
+    "void endBlocking;\n    const called = true;",
+    "ts/wait/ends",
+  ),
+  blocking(
+    "a blocked thread that has a unit passes no call on that was for another one",
+    "if (served ? called : !answered)",
+    "if (!served && !answered)",
+    "ts/wait/pass-on",
+  ),
+  pending(
+    "a wait that has a unit passes no call on that was for another one",
+    "if (called) this.condition.passOn?.();",
+    "void called;",
+    "ts/wait/pass-on",
+  ),
   blocking(
     "a blocked thread sleeps on the bell that its event loop watches",
     "native.wait(region.object, blockedBell, bell, milliseconds)",

@@ -5,15 +5,12 @@
  *
  *     npm run soak:queue -- [--seconds 60] [--seed N]
  */
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { IsthmusError, MiB, type QueueStats, Segment } from "isthmus";
-import { Agent } from "../../lib/processes.js";
-import { presentRuntimes } from "../../lib/runtimes.js";
 import { segmentName, temporaryDirectory } from "../../lib/segments.js";
 import { numberOf, printedSeed, randomFrom } from "../../lib/series.js";
 import { pause } from "../../lib/watchdog.js";
+import { numbersIn, Player, type Role } from "../player.js";
 import { BATCH, GIVEN_BACK, LIFE, QUEUES, type QueueName } from "./queue-soak-actions.js";
 
 const ACTIONS = "processes/queue-soak/queue-soak-actions.ts";
@@ -28,58 +25,6 @@ export interface Report {
   again?: QueueStats;
   drop?: QueueStats;
   problems: string[];
-}
-
-type Role = "produce" | "consume";
-
-/** One that plays a role: its lives follow one another. */
-class Player {
-  readonly role: Role;
-  readonly lives: Life[];
-  agent: Agent | undefined;
-  stopped = false;
-
-  constructor(role: Role, lives: Life[]) {
-    this.role = role;
-    this.lives = lives;
-  }
-
-  async begin(name: string, directory: string, random: () => number): Promise<void> {
-    const runtimes = presentRuntimes();
-    const life = this.lives.length;
-    const file = join(directory, `${this.role}-${life}`);
-    this.lives.push({ life, file });
-    this.stopped = false;
-    this.agent = await Agent.start(runtimes[Math.floor(random() * runtimes.length)] as never, ACTIONS);
-    const seed = Math.floor(random() * 2 ** 32);
-    if (this.role === "produce") await this.agent.call("produce", name, life, file, seed);
-    else await this.agent.call("consume", name, file, seed);
-  }
-
-  /** Ends it; anything but our signal as the cause of its death is its own failure. */
-  async kill(): Promise<void> {
-    const agent = this.agent as Agent;
-    agent.signal("SIGKILL");
-    const { signal, code } = await agent.ended;
-    if (signal !== "SIGKILL") throw new Error(`${this.role} ended by itself with ${code}\n${agent.stderr}`);
-  }
-
-  /** Stops it, or lets it go on. */
-  toggle(): void {
-    this.agent?.signal(this.stopped ? "SIGCONT" : "SIGSTOP");
-    this.stopped = !this.stopped;
-  }
-}
-
-interface Life {
-  life: number;
-  file: string;
-}
-
-function doubles(file: string): number[] {
-  if (!existsSync(file)) return []; // it died before its first step
-  const bytes = readFileSync(file);
-  return Array.from({ length: Math.floor(bytes.length / 8) }, (_, i) => bytes.readDoubleLE(i * 8));
 }
 
 /** Takes what is left, until nothing is there and nobody has anything. */
@@ -166,12 +111,12 @@ export async function soakQueue(seconds: number, seed: number, strikesMin = 0): 
   const keys = Object.keys(QUEUES) as QueueName[];
   for (const key of keys) segment.queue(key, QUEUES[key]);
   const directory = temporaryDirectory();
-  const lives = { produce: [] as Life[], consume: [] as Life[] };
+  const logs: Record<Role, string[]> = { produce: [], consume: [] };
   const players = (["produce", "consume"] as const).flatMap((role) =>
-    Array.from({ length: PLAYERS }, () => new Player(role, lives[role])),
+    Array.from({ length: PLAYERS }, () => new Player(role, logs[role], directory, ACTIONS)),
   );
   const report: Report = { kills: { produce: 0, consume: 0 }, stops: 0, problems: [] };
-  for (const player of players) await player.begin(segment.name, directory, random);
+  for (const player of players) await player.begin(segment.name, random);
   const end = Date.now() + seconds * 1000;
   const few = (): boolean => Math.min(report.kills.produce, report.kills.consume, report.stops) < strikesMin;
   while (Date.now() < end || few()) {
@@ -184,7 +129,7 @@ export async function soakQueue(seconds: number, seed: number, strikesMin = 0): 
     }
     await player.kill();
     report.kills[player.role]++;
-    await player.begin(segment.name, directory, random);
+    await player.begin(segment.name, random);
   }
   for (const player of players) if (player.stopped) player.toggle();
   for (const player of players) await player.agent?.call("stop");
@@ -192,9 +137,9 @@ export async function soakQueue(seconds: number, seed: number, strikesMin = 0): 
   for (const [index, key] of keys.entries()) {
     const rest = await drainRest(segment, key);
     report[key] = segment.queue(key).stats;
-    const sent = lives.produce.map(({ file }) => doubles(file)[index] ?? 0);
-    const logs = lives.consume.map(({ file }) => doubles(`${file}-${key}`));
-    report.problems.push(...problemsOf(key, report[key], { sent, logs, rest }, report.kills));
+    const sent = logs.produce.map((file) => numbersIn(file)[index] ?? 0);
+    const taken = logs.consume.map((file) => numbersIn(`${file}-${key}`));
+    report.problems.push(...problemsOf(key, report[key], { sent, logs: taken, rest }, report.kills));
   }
   segment.close();
   Segment.unlink(segment.name);

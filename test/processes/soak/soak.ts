@@ -4,17 +4,14 @@
  *
  *     npm run soak -- [--seconds 60] [--seed N]
  */
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { MiB, Segment } from "isthmus";
 import { RING_HELD_RECORDS_MAX } from "../../../protocol/limits.js";
-import { Agent } from "../../lib/processes.js";
-import { presentRuntimes } from "../../lib/runtimes.js";
 import { segmentName, temporaryDirectory } from "../../lib/segments.js";
 import { printedSeed, randomFrom } from "../../lib/series.js";
 import { pause } from "../../lib/watchdog.js";
 import { type Account, type Got, settle } from "../accounting/accounting.js";
+import { numbersIn, Player } from "../player.js";
 
 const ACTIONS = "processes/soak/soak-actions.ts";
 const BATCH = 8;
@@ -25,52 +22,6 @@ const PEACE_MS = 60;
 interface Report extends Account {
   kills: number;
   stops: number;
-}
-
-/** One of the two players: its lives follow one another. */
-class Player {
-  readonly role: "produce" | "consume";
-  readonly files: string[] = [];
-  agent: Agent | undefined;
-  stopped = false;
-  readonly #directory: string;
-
-  constructor(role: "produce" | "consume", directory: string) {
-    this.role = role;
-    this.#directory = directory;
-  }
-
-  async begin(name: string, random: () => number): Promise<void> {
-    const runtimes = presentRuntimes();
-    const file = join(this.#directory, `${this.role}-${this.files.length}`);
-    const life = this.files.push(file) - 1;
-    this.stopped = false;
-    this.agent = await Agent.start(runtimes[Math.floor(random() * runtimes.length)], ACTIONS);
-    const seed = Math.floor(random() * 2 ** 32);
-    if (this.role === "produce") await this.agent.call("produce", name, life, file, seed);
-    else await this.agent.call("consume", name, file, seed);
-  }
-
-  /** Ends it; anything but our signal as the cause of its death is its own failure. */
-  async kill(): Promise<void> {
-    const agent = this.agent as Agent;
-    agent.signal("SIGKILL");
-    const { signal, code } = await agent.ended;
-    if (signal !== "SIGKILL")
-      throw new Error(`the ${this.role}r ended by itself with ${code}\n${agent.stderr}`);
-  }
-
-  /** Stops it, or lets it go on. */
-  toggle(): void {
-    this.agent?.signal(this.stopped ? "SIGCONT" : "SIGSTOP");
-    this.stopped = !this.stopped;
-  }
-
-  numbers(file: string): number[] {
-    if (!existsSync(file)) return []; // it died before its first step
-    const bytes = readFileSync(file);
-    return Array.from({ length: Math.floor(bytes.length / 8) }, (_, i) => bytes.readDoubleLE(i * 8));
-  }
 }
 
 async function strike(players: Player[], name: string, random: () => number, report: Report): Promise<void> {
@@ -93,8 +44,8 @@ export async function soak(seconds: number, seed: number): Promise<Report> {
   const name = segmentName("soak");
   const segment = Segment.create(name, { bytes: MiB });
   const directory = temporaryDirectory();
-  const producer = new Player("produce", directory);
-  const consumer = new Player("consume", directory);
+  const producer = new Player("produce", [], directory, ACTIONS);
+  const consumer = new Player("consume", [], directory, ACTIONS);
   const players = [producer, consumer];
   const report: Report = { kills: 0, stops: 0, records: 0, redelivered: 0, problems: [] };
   await Promise.all(players.map((player) => player.begin(name, random)));
@@ -107,8 +58,8 @@ export async function soak(seconds: number, seed: number): Promise<Report> {
   const live = segment.participants().filter(({ state }) => state === "live").length;
   segment.close();
 
-  const committed = producer.files.map((file) => producer.numbers(file)[0] ?? 0);
-  const logs = consumer.files.map((file) => consumer.numbers(file).map(gotOf));
+  const committed = producer.logs.map((file) => numbersIn(file)[0] ?? 0);
+  const logs = consumer.logs.map((file) => numbersIn(file).map(gotOf));
   Object.assign(report, settle(committed, logs, { batch: BATCH, redeliveredMax: RING_HELD_RECORDS_MAX + 1 }));
   if (report.problems.length > 0)
     report.problems.push(`producers ${committed.join(" ")}; consumers ${logs.map(ends).join(" ")}`);

@@ -35,6 +35,11 @@ function median(numbers: number[]): number {
   return [...numbers].sort((one, other) => one - other)[numbers.length >>> 1] as number;
 }
 
+/** Who waits for the write lock, a bit each. */
+function armedIn(segment: Segment): number {
+  return peek32(segment.name, WRITE_LOCK_WAITERS_OFFSET + WAITERS_WORDS_OFFSET);
+}
+
 async function startAgents(segment: Segment, count: number): Promise<Agent[]> {
   const [runtime] = presentRuntimes() as [Runtime];
   const agents = await Agent.startAll(new Array(count).fill(runtime), ACTIONS);
@@ -120,7 +125,7 @@ test("a thread whose turn comes wakes the one whose turn is next", async () => {
   const waiting = segment.counter("waiting");
   const event = segment.event("in transaction");
   const end = segment.counter("end");
-  const armed = (): number => peek32(segment.name, WRITE_LOCK_WAITERS_OFFSET + WAITERS_WORDS_OFFSET);
+  const armed = (): number => armedIn(segment);
   const [transacting, changing] = (await startAgents(segment, 2)) as [Agent, Agent];
   let wakes = 0;
   // One that looks by itself just then, as each does ten times a second, needs no call.
@@ -154,6 +159,7 @@ test("a change that waits is not overtaken by a try of its own opener", async ()
   const waiting = segment.transaction(mine, () => {
     done = true;
   });
+  await until("the change waits", () => armedIn(segment) !== 0);
   segment.counter("end").add(1);
   while (!done) {
     const tried = segment.tryTransaction(other, () => done);

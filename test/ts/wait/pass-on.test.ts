@@ -12,6 +12,8 @@ import {
   SIGNAL_WAITERS_OFFSET,
   WAITERS_WORDS_OFFSET,
 } from "../../../protocol/layout.js";
+import type { Core } from "../../../ts/core.js";
+import type { Attachment } from "../../../ts/segment/attachment.js";
 import { objectOffset, peek32 } from "../../lib/poke.js";
 import { segmentName } from "../../lib/segments.js";
 import { until, within } from "../../lib/watchdog.js";
@@ -95,6 +97,48 @@ for (const { name, set, wait, give } of CASES) {
       (await within("the second one", waiting))?.release();
     });
   }
+}
+
+/** The attachment of an opener: a probe of it has one. */
+function attachmentOf(opened: Segment): Attachment {
+  return (
+    opened.semaphore("semaphore", { initial: 0 }) as unknown as { attachment(writes: boolean): Attachment }
+  ).attachment(false);
+}
+
+for (const how of ["awaits", "blocks"] as const) {
+  test(`one that ${how} takes a unit that nobody was called for, and is called for another one: it calls the next one`, async () => {
+    using segment = Segment.create(segmentName("pass-on"), { bytes: MiB });
+    const semaphore = segment.semaphore("semaphore", { initial: 0 });
+    using first = Segment.open(segment.name);
+    using second = Segment.open(segment.name);
+    const [mine, others] = [attachmentOf(first), attachmentOf(second)];
+    const offset = objectOffset(segment.name, "semaphore");
+    const set = offset + SIGNAL_WAITERS_OFFSET;
+    const armed = (): number => peek32(segment.name, set + WAITERS_WORDS_OFFSET);
+    const rings = (slot: number): number =>
+      peek32(segment.name, PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_DOORBELL_OFFSET);
+    const { semaphoreTry, semaphoreRelease } = mine.core;
+    let before = -1;
+    // While it looks, armed: a unit comes whose call is still under way, and it takes it; then one comes, and it is called.
+    const trying = (at: number, count: number): number => {
+      if (armed() !== 0b010 || before >= 0) return semaphoreTry(at, count);
+      semaphoreRelease(at, 1);
+      const taken = semaphoreTry(at, count);
+      others.core.waitersArm(set);
+      before = rings(2);
+      semaphore.release();
+      assert.is(armed(), 0b100, "it was not called, or not it alone");
+      return taken;
+    };
+    (mine as { core: Core }).core = { ...mine.core, semaphoreTry: trying };
+    if (how === "blocks") first.semaphore("semaphore", { initial: 0 }).acquireSync(LIMIT);
+    else await within("the first one", first.semaphore("semaphore", { initial: 0 }).acquire(LIMIT));
+    assert.ok(before >= 0, "it never looked while its bit was set");
+    assert.is(rings(2), before + 1, "the call was not passed on");
+    assert.is(armed(), 0);
+    assert.is(semaphore.value, 1);
+  });
 }
 
 test("a wait that gives up without having been called wakes nobody, though what another one was called for is there", async () => {

@@ -72,7 +72,8 @@
  * | send 5, take 6 | nobody was called                            | none: a sleeper looks again within RECHECK_MS          |
  *
  * `settle` looks at members whose tokens are not live. It runs with the heartbeat, when one that waits looks again, and when a
- * function finds that the header counts more recoveries than at the last time. A false bit of the bitmap is harmless: the CAS of step 2 fails.
+ * function finds that the header counts more recoveries than at the last time. A false bit of the bitmap is harmless: the CAS of
+ * step 2 fails.
  * Several participants may settle at the same time: each step is one CAS from the state that was seen. A slot belongs to the dead
  * owner until it is free or in a list, and the owner stays a member until all is settled. So it does not matter if they die, too.
  *

@@ -19,6 +19,7 @@ export {
   broadcastWaiters,
   broadcastWaitersEnds,
 } from "./broadcast";
+export { dictDelete, dictFind, dictNext, dictSet } from "./dict";
 export { directoryCount, objectCheck, objectOpen } from "./directory";
 export { heapLook } from "./heap";
 export { heapCheck, heapCheckOffset } from "./heap-check";
@@ -37,6 +38,7 @@ export {
   latestWrite,
 } from "./latest";
 export { beat } from "./left-over";
+export { listItem, listPop, listPush, listSet } from "./list";
 export {
   lockCall,
   lockCancel,
@@ -103,6 +105,15 @@ export {
   queueWaitersRoom,
 } from "./queue";
 export {
+  valueAcquire,
+  valueMake,
+  valueRelease,
+  valueSetRoot,
+  valuesLeave,
+  valuesPending,
+  valuesSettle,
+} from "./reclaim";
+export {
   ringAbandonProducer,
   ringAttachConsumer,
   ringAttachProducer,
@@ -132,6 +143,7 @@ export {
   ringWaitersRoom,
 } from "./ring";
 export { countDrop, create, isStale, markStale, validate } from "./segment";
+export { valueLook } from "./sequence";
 export {
   counterAdd,
   counterCompareExchange,
@@ -148,6 +160,7 @@ export {
   signalWaiters,
 } from "./signal";
 export { turnLeave, turnPass, turnServed } from "./turn";
+export { valueCount } from "./values";
 export {
   waitersAny,
   waitersArm,

@@ -13,6 +13,7 @@
  * | ------------------------------------- | -------------------------- | ------------------------------------------------- |
  * | write lock, journal,                  | `holding`, `keeping`       | `settleWriteLock`                                 |
  * | an entry that is not published        |                            |                                                   |
+ * | sequence of a list or dictionary      | by the segment: `changing` | `settleWriteLock`, which takes the write lock    |
  * | writer of a latest value              | `writing`                  | `settleLatest`                                    |
  * | owner of an end of a ring             | `attaching`                | `settleOwner`                                     |
  * | slot of a queue                       | `movingIn`, `moving`       | `settleQueue`                                     |

@@ -24,6 +24,8 @@ import {
 } from "./heap";
 import { heapEnd, payload } from "./instance";
 import { change, journalNote, journalRoom } from "./journal";
+import { kindOf } from "./kinds";
+import { giveRootBack } from "./values";
 import { load32, store32 } from "./word";
 import { releaseWriteLock, takeWriteLock } from "./write-lock";
 
@@ -48,12 +50,20 @@ export function heapAllocate(bytes: u32, alignment: u32, zero: bool): u32 {
   return offset;
 }
 
-/** Frees a block. If it was the root, there is no root any more. Returns 0, or an error as above. */
+/** A block that belongs to a shared value is no block of a user: see `values.ts`. */
+function isOfValue(offset: u32): bool {
+  return isBlockInUse(offset) && kindOf(offset) != 0;
+}
+
+/**
+ * Frees a block. If it was the root, there is no root any more. Returns 0, NOT_FOUND for one that belongs to a shared value, or an
+ * error as above.
+ */
 export function heapFree(offset: u32): u32 {
   const failed = takeWriteLock();
   if (failed != 0) return failed;
   heapChanging();
-  const result = blockFree(offset);
+  const result = isOfValue(offset) ? u32(NOT_FOUND) : blockFree(offset);
   // A root that refers to a free block would later refer to the bytes of the next owner.
   if (result == 0 && heapRoot() == offset) changeRoot(0);
   ended(result == 0);
@@ -66,10 +76,10 @@ export function heapLargest(): u32 {
   return size < u32(BLOCK_HEADER_BYTES) ? 0 : size - BLOCK_HEADER_BYTES;
 }
 
-/** Bytes of a block in use; 0 if there is none at `offset`. */
+/** Bytes of a block in use; 0 if there is none at `offset`, or it belongs to a shared value. */
 export function heapBlockBytes(offset: u32): u32 {
   const size = usedBlockSize(offset);
-  return size == 0 ? 0 : size - BLOCK_HEADER_BYTES;
+  return size == 0 || kindOf(offset) != 0 ? 0 : size - BLOCK_HEADER_BYTES;
 }
 
 /**
@@ -84,8 +94,8 @@ export function heapNext(offset: u32): u32 {
     block = blockBehind(offset - BLOCK_HEADER_BYTES);
   }
   while (block != 0 && block < heapEnd) {
-    if (!blockIsFree(block) && blockGeneration(block + BLOCK_HEADER_BYTES) != 0)
-      return block + BLOCK_HEADER_BYTES;
+    const bytes = block + BLOCK_HEADER_BYTES;
+    if (!blockIsFree(block) && blockGeneration(bytes) != 0 && kindOf(bytes) == 0) return bytes;
     block = blockBehind(block);
   }
   return block == 0 ? CORRUPT : 0;
@@ -134,17 +144,18 @@ export function heapRoot(): u32 {
 }
 
 /**
- * Makes a block in use the root; with 0, there is no root. Returns 0, NOT_FOUND if there is no such block, TOO_LARGE if a
- * transaction has left no room in the journal, or an error as above.
+ * Makes a block in use the root; with 0, there is no root. A value that was the root has one reference less. Returns 0, NOT_FOUND if
+ * there is no such block (a value becomes the root by `valueSetRoot`), TOO_LARGE if a transaction has left no room in the journal, or an error as above.
  */
 export function heapSetRoot(offset: u32): u32 {
   const failed = takeWriteLock();
   if (failed != 0) return failed;
   let result: u32 = 0;
-  if (offset != 0 && !isBlockWhole(offset)) result = NOT_FOUND;
+  if (offset != 0 && (!isBlockWhole(offset) || kindOf(offset) != 0)) result = NOT_FOUND;
   else if (!journalRoom()) result = TOO_LARGE;
+  else if (!giveRootBack()) result = CORRUPT;
   else changeRoot(offset);
-  releaseWriteLock(true);
+  releaseWriteLock(result != CORRUPT);
   return result;
 }
 

@@ -18,7 +18,7 @@
  *
  * If a participant dies: after 1 or 2 the lock names a dead participant with a journal: the next one takes over and rolls back.
  * After 3 the same with an empty journal. While rolling back: the next one begins rolling back again. Whoever takes over also
- * publishes an entry that was committed.
+ * publishes an entry that was committed, and ends the change of a list or dictionary (`sequence.ts`).
  *
  * If a call is cut off and its participant lives on (see `left-over.ts`): the same states, and the lock names a live participant,
  * ourselves. Since no call of the core is on the stack when another one begins, our own token outside of a transaction is a
@@ -55,6 +55,7 @@ import {
   journalRollBackTo,
 } from "./journal";
 import { isLive, selfCheck } from "./participants";
+import { sequenceEnd } from "./sequence";
 import { turnAllows, turnGive, turnRing, turnTaken, turnWanted } from "./turn";
 import { load32, load64, store32, swap64 } from "./word";
 
@@ -113,7 +114,21 @@ function undoInside(): void {
 function recover(): void {
   journalBegin();
   if (journalCount() != 0) undo();
+  sequenceEnd();
   publishEntry();
+}
+
+/**
+ * Ends one of several changes that are made one after the other with the write lock, each whole or not at all. Whether the lock is
+ * still ours.
+ */
+export function endStep(keep: bool): bool {
+  if (load64(SEGMENT_LOCK_OFFSET) != self) return false; // as in releaseWriteLock
+  if (keep) heapWhole();
+  else undo();
+  journalCommit();
+  sequenceEnd();
+  return true;
 }
 
 /** Undoes whatever the journal holds. Who walks over the heap meanwhile is told that it changes. */

@@ -135,6 +135,17 @@ export const HEAP_END_OFFSET = HEAP_HEADS_OFFSET + 4 * HEAP_ROWS * HEAP_COLUMNS;
 /** A set of waiters: who has waited for the write lock for a while. */
 export const WRITE_LOCK_WAITERS_OFFSET = 2432;
 
+/** u32: what the words of shared values mean in this segment: VALUES_VERSION, or 0 before the first value */
+export const VALUES_VERSION_OFFSET = 2312;
+/** u32: the list or dictionary that is being changed, or 0: a death leaves its sequence odd */
+export const VALUES_CHANGING_OFFSET = VALUES_VERSION_OFFSET + 4;
+/** u32: the first ledger, or 0 */
+export const VALUES_LEDGERS_OFFSET = VALUES_CHANGING_OFFSET + 4;
+/** u32: the first value that nobody refers to and that is to be freed, or 0 */
+export const VALUES_UNUSED_OFFSET = VALUES_LEDGERS_OFFSET + 4;
+/** What the words of shared values mean. A core that knows another version leaves them alone. */
+export const VALUES_VERSION = 1;
+
 /** What `heapLook` returns instead of `changes`: somebody is changing the heap. */
 export const HEAP_CHANGING = 0xffffffff;
 
@@ -535,6 +546,8 @@ export const ANSWER_ENTRY_OFFSET = ANSWER_VERSION_OFFSET + 8;
 export const ANSWER_WAKE_OFFSET = ANSWER_ENTRY_OFFSET + 8;
 /** u64: position that a subscriber of a broadcast has compared last; only the order of this store matters */
 export const ANSWER_POSITION_OFFSET = ANSWER_WAKE_OFFSET + 8;
+/** A cell: what `listPop` has taken from a list */
+export const ANSWER_CELL_OFFSET = ANSWER_POSITION_OFFSET + 8;
 
 // --- owner words: which participant holds an end of an object ------------------------------------------------------------
 
@@ -610,6 +623,140 @@ export const SIGNAL_WAITERS_OFFSET = 128;
 
 /** This bit of the value of an event is set while the event is signaled; the bits above it count resets. */
 export const EVENT_SIGNALED = 1;
+
+// --- values ------------------------------------------------------------------------------------------------------------
+
+/**
+ * A value is a block whose layout is VALUE_MARK with its kind in the lowest byte. Ledgers, handles, chunks and entries are such
+ * blocks, too, so that none of them is taken for a block of a user.
+ */
+export const VALUE_MARK = 0x56414c00;
+/** Mask of the kind. */
+export const VALUE_KIND_MASK = 0x7f;
+/** Bit of the layout: nobody refers to the value any more; it is in the list of those that are to be freed. */
+export const VALUE_UNUSED = 0x80;
+
+/** u32: how many cells, handles and roots refer to the value */
+export const VALUE_COUNT_OFFSET = 0;
+/** u32: the next one of the values that are to be freed, or 0 */
+export const VALUE_LINK_OFFSET = VALUE_COUNT_OFFSET + 4;
+/** u32, of lists and dictionaries: odd while it is being changed, another even number after each change */
+export const VALUE_SEQUENCE_OFFSET = VALUE_LINK_OFFSET + 4;
+/** u32: bytes of what follows; of a list its items, of a dictionary its entries */
+export const VALUE_LENGTH_OFFSET = VALUE_SEQUENCE_OFFSET + 4;
+/** Bytes of the header of a value. Those of a string, of bytes, of a big integer follow. */
+export const VALUE_HEADER_BYTES = 16;
+
+/** u32, in a cell: VALUE_… kind of what it contains */
+export const VALUE_CELL_KIND_OFFSET = 0;
+/** u64, in a cell: a number (f64), a time (f64), an integer (i64), or the offset of a value */
+export const VALUE_CELL_CONTENT_OFFSET = 8;
+/** Bytes of a cell. */
+export const VALUE_CELL_BYTES = 16;
+
+/** Kind, in a cell only: null. */
+export const VALUE_NULL = 1;
+/** Kind, in a cell only. */
+export const VALUE_FALSE = 2;
+/** Kind, in a cell only. */
+export const VALUE_TRUE = 3;
+/** Kind, in a cell only: f64. */
+export const VALUE_NUMBER = 4;
+/** Kind, in a cell only: milliseconds since 1970 as f64, or NaN. */
+export const VALUE_DATE = 5;
+/** Kind, in a cell only: an integer of 64 bits, signed, that its language tells from a number. */
+export const VALUE_INTEGER = 6;
+/** Kind: a string whose characters are below 256, one byte each. */
+export const VALUE_LATIN1 = 16;
+/** Kind: a string in code units of 16 bits, at least one of them not below 256. Half of a surrogate pair may stand alone. */
+export const VALUE_UTF16 = 17;
+/** Kind: bytes. */
+export const VALUE_BYTES = 18;
+/** Kind: a larger integer in two's complement, the lowest byte first. */
+export const VALUE_BIG = 19;
+/** Kind: one cell. It makes a value of what only cells contain. */
+export const VALUE_BOX = 20;
+/** Kind: a list. */
+export const VALUE_LIST = 21;
+/** Kind: a dictionary. */
+export const VALUE_DICT = 22;
+/** Kind: a handle, see `ledger.ts`. */
+export const VALUE_HANDLE = 32;
+/** Kind: a ledger. */
+export const VALUE_LEDGER = 33;
+/** Kind: a piece of the items of a list or of the buckets of a dictionary. */
+export const VALUE_CHUNK = 34;
+/** Kind: an entry of a dictionary. */
+export const VALUE_ENTRY = 35;
+/** Added to a kind that is handed to the core: the bytes of the new value are to be copied. */
+export const VALUE_COPY = 256;
+/** Added to the number of bytes of a key: it is UTF-16. */
+export const VALUE_KEY_WIDE = 0x80000000;
+/** `valueLook` returns this instead of a sequence: the value is being changed. */
+export const VALUE_CHANGING = 1;
+/** What functions of values return when there is more to do. */
+export const VALUES_MORE = 1;
+
+/** u32 each: offset of a chunk, or 0. Chunk k of an array of chunks has 4 << k elements. */
+export const CHUNKS_MAX = 26;
+/** Elements of the first chunk: 1 << 2. */
+export const CHUNKS_FIRST_SHIFT = 2;
+
+/** The chunks of a list: cells. */
+export const LIST_CHUNKS_OFFSET = VALUE_HEADER_BYTES;
+/** Bytes of a list, without its chunks. */
+export const LIST_BYTES = LIST_CHUNKS_OFFSET + 4 * CHUNKS_MAX;
+
+/** u32: the entry that was inserted first, or 0 */
+export const DICT_FIRST_OFFSET = VALUE_HEADER_BYTES;
+/** u32: the entry that was inserted last, or 0 */
+export const DICT_LAST_OFFSET = DICT_FIRST_OFFSET + 4;
+/** u64: entries that were ever inserted */
+export const DICT_INSERTED_OFFSET = DICT_LAST_OFFSET + 4;
+/** u32: buckets in use; 0 before the first entry */
+export const DICT_BUCKETS_OFFSET = DICT_INSERTED_OFFSET + 8;
+/** The chunks of a dictionary: buckets, u32 each: offset of the first entry of a chain, or 0. */
+export const DICT_CHUNKS_OFFSET = DICT_BUCKETS_OFFSET + 4;
+/** Bytes of a dictionary, without its chunks and entries. */
+export const DICT_BYTES = DICT_CHUNKS_OFFSET + 4 * CHUNKS_MAX;
+/** A split of a chain that is longer than this is left out: it would change too many words at once. */
+export const DICT_SPLIT_MAX = 48;
+
+/** The cell of an entry comes first. */
+export const DICT_ENTRY_CELL_OFFSET = 0;
+/** u64: entries of this dictionary are numbered from 1, in the order in which they were inserted */
+export const DICT_ENTRY_NUMBER_OFFSET = DICT_ENTRY_CELL_OFFSET + VALUE_CELL_BYTES;
+/** u32: the next entry of the chain, or 0 */
+export const DICT_ENTRY_CHAIN_OFFSET = DICT_ENTRY_NUMBER_OFFSET + 8;
+/** u32: the entry that was inserted after it, or 0 */
+export const DICT_ENTRY_NEXT_OFFSET = DICT_ENTRY_CHAIN_OFFSET + 4;
+/** u32: the entry that was inserted before it, or 0 */
+export const DICT_ENTRY_PREVIOUS_OFFSET = DICT_ENTRY_NEXT_OFFSET + 4;
+/** u32: hash of the key */
+export const DICT_ENTRY_HASH_OFFSET = DICT_ENTRY_PREVIOUS_OFFSET + 4;
+/** u32: bytes of the key, with VALUE_KEY_WIDE if it is UTF-16 */
+export const DICT_ENTRY_KEY_BYTES_OFFSET = DICT_ENTRY_HASH_OFFSET + 4;
+/** Where the key begins. */
+export const DICT_ENTRY_KEY_OFFSET = DICT_ENTRY_KEY_BYTES_OFFSET + 4;
+
+/** u64: token of the participant whose handles the ledger has */
+export const LEDGER_OWNER_OFFSET = 0;
+/** u32: its first handle, or 0 */
+export const LEDGER_FIRST_OFFSET = LEDGER_OWNER_OFFSET + 8;
+/** u32: the next ledger, or 0 */
+export const LEDGER_NEXT_OFFSET = LEDGER_FIRST_OFFSET + 4;
+/** Bytes of a ledger. */
+export const LEDGER_BYTES = LEDGER_NEXT_OFFSET + 4;
+/** u32: the value that the handle refers to */
+export const HANDLE_VALUE_OFFSET = 0;
+/** u32: the ledger that the handle is in */
+export const HANDLE_LEDGER_OFFSET = HANDLE_VALUE_OFFSET + 4;
+/** u32: the next handle of the ledger, or 0 */
+export const HANDLE_NEXT_OFFSET = HANDLE_LEDGER_OFFSET + 4;
+/** u32: the handle before it, or 0 */
+export const HANDLE_PREVIOUS_OFFSET = HANDLE_NEXT_OFFSET + 4;
+/** Bytes of a handle. */
+export const HANDLE_BYTES = HANDLE_PREVIOUS_OFFSET + 4;
 
 // --- kernel-held locks: lock i of an object is the byte KERNEL_LOCK_BASE + i of what the shim opened -----------------------
 

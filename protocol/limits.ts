@@ -62,6 +62,11 @@ export const QUEUE_CAPACITY_MAX = 0x100000;
 /** Bytes of the largest message of a queue. */
 export const QUEUE_MESSAGE_BYTES_MAX = 0x10000000;
 
+/** Bytes of the longest key of a dictionary. */
+export const VALUE_KEY_BYTES_MAX = 0x100000;
+/** Values and entries that one call of a participant frees of what nobody refers to any more, beyond what it was called for. */
+export const VALUES_FREED_PER_CHANGE = 2;
+
 /** The core copies values of up to this many bytes, word by word: with plain stores into a slot, with atomic loads from it. */
 export const LATEST_SMALL_BYTES_MAX = 256;
 /** Slots of a value that the core copies. */

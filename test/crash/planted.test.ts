@@ -8,6 +8,7 @@ import { crashCases } from "./cases/all.js";
 import * as memory from "./planted-memory.js";
 import * as queue from "./planted-queue.js";
 import * as sites from "./planted-sites.js";
+import * as values from "./planted-values.js";
 
 const lane = crashLane();
 
@@ -26,6 +27,30 @@ interface Planted {
 }
 
 const PLANTED: Planted[] = [
+  {
+    bug: "the sequence of a dictionary stays odd",
+    site: values.sequenceEven,
+    how: "drop",
+    noticedBy: "values, set a number",
+  },
+  {
+    bug: "a handle is not counted",
+    site: values.countOfHandle,
+    how: "drop",
+    noticedBy: "values, take a reference",
+  },
+  {
+    bug: "an item is not counted",
+    site: values.countOfItem,
+    how: "drop",
+    noticedBy: "values, set a value",
+  },
+  {
+    bug: "a value to which nobody refers is not in the list of those that are to be freed",
+    site: values.unusedFirst,
+    how: "drop",
+    noticedBy: "values, replace a list by a number",
+  },
   {
     bug: "a message is not put into the list",
     site: queue.queueCell,

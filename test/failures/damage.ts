@@ -2,6 +2,7 @@
 import {
   BLOCK_HEADER_BYTES,
   BROADCAST_WAITERS_OFFSET,
+  DICT_BYTES,
   ENTRY_BYTES,
   FLAG_FULL,
   FLAG_WAKE,
@@ -9,6 +10,7 @@ import {
   HEAP_END_OFFSET,
   HEAP_OFFSET,
   LATEST_WAITERS_OFFSET,
+  LIST_BYTES,
   LOCK_WAITERS_OFFSET,
   OBJECT_ALIGNMENT,
   OBJECT_BROADCAST,
@@ -30,13 +32,16 @@ import {
   SEGMENT_LOCK_OFFSET,
   SIGNAL_WAITERS_OFFSET,
   TOPIC_HEADER_BYTES,
+  VALUES_VERSION_OFFSET,
 } from "../../protocol/layout.js";
 import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import type { Exports } from "../lib/arena.js";
 import { BITMAP } from "../lib/hosts/queue.js";
 import { NOW_NS, openObject, ringWish } from "../lib/hosts/segment.js";
+import type { Shared } from "../lib/hosts/values.js";
 import { read, type Script, variable, write } from "../lib/script.js";
 import { SEGMENT_BYTES } from "../lib/shipped.js";
+import { buildValues, useValues } from "./damage-values.js";
 
 export const SLOT = 5;
 export const OTHER_SLOT = 33;
@@ -54,6 +59,7 @@ const SLOTS_BYTES = MESSAGES * 64;
 const NAME = "counter";
 
 export interface Ground {
+  view: DataView;
   payload: number;
   heapEnd: number;
   ring: number;
@@ -65,13 +71,16 @@ export interface Ground {
   semaphore: number;
   event: number;
   counter: number;
+  /** A dictionary that is the root, and a list in it. */
+  dict: Shared;
+  list: Shared;
   blocks: number[];
   /** What the ends go on from. */
   produce: number;
   consume: number;
 }
 
-type Play = <T>(script: Script<T>) => T;
+export type Play = <T>(script: Script<T>) => T;
 
 /** Makes one of everything; a record is in the ring, and the heap has free blocks between others. */
 export function build(core: Exports, view: DataView, play: Play): Ground {
@@ -91,6 +100,7 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
   const blocks = Array.from({ length: 8 }, () => (core.heapAllocate?.(40, 8, 1) ?? 0) >>> 0);
   for (const index of [1, 3, 5]) core.heapFree?.(blocks[index] as number);
   core.heapSetRoot?.(blocks[0] as number);
+  const [dict, list] = buildValues(core, view, play);
   const begin = (core.ringAttachProducer?.(ring, CAPACITY) ?? 0) >>> 0;
   const consume = (core.ringAttachConsumer?.(ring, CAPACITY) ?? 0) >>> 0;
   core.ringClaim?.(ring, CAPACITY, 20);
@@ -106,6 +116,7 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
   const payload = play(variable("payload")) >>> 0;
   const heapEnd = play(variable("heapEnd")) >>> 0;
   return {
+    view,
     payload,
     heapEnd,
     ring,
@@ -117,6 +128,8 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
     semaphore,
     event,
     counter,
+    dict,
+    list,
     blocks,
     produce,
     consume,
@@ -138,6 +151,7 @@ export function areas(at: Ground): [name: string, from: number, bytes: number][]
     ["the header", 0, HEADER_BYTES],
     ["the segment lock and the directory's count", SEGMENT_LOCK_OFFSET, 16],
     ["the words of the heap", HEAP_OFFSET, HEAP_END_OFFSET - HEAP_OFFSET],
+    ["the words of values", VALUES_VERSION_OFFSET, 16],
     ["the journal", journal, 64],
     ["our slot", slot(SLOT), PARTICIPANT_SCRATCH_OFFSET],
     ["another slot", slot(OTHER_SLOT), PARTICIPANT_SCRATCH_OFFSET],
@@ -154,12 +168,16 @@ export function areas(at: Ground): [name: string, from: number, bytes: number][]
     ["the event", at.event, SIGNAL_WAITERS_OFFSET + 16],
     ["the counter", at.counter, SIGNAL_WAITERS_OFFSET + 16],
     ["the blocks", (at.blocks[0] as number) - BLOCK_HEADER_BYTES, 8 * 56 + 32],
+    // Values lie behind the blocks, one after the other.
+    ["the dictionary", at.dict.at - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + DICT_BYTES],
+    ["what is in the dictionary", at.dict.at + DICT_BYTES, 600],
+    ["the list", at.list.at - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + LIST_BYTES],
     ["the end of the heap", at.heapEnd, BLOCK_HEADER_BYTES],
   ];
 }
 
 /** The offset lies in [from, to], or it is an error or nothing. */
-function inside(what: string, result: number, from: number, to: number): number {
+export function inside(what: string, result: number, from: number, to: number): number {
   const offset = result >>> 0;
   if (offset >= RESULT_OFFSETS && (offset < from || offset > to))
     throw new Error(`${what} gave ${offset}, outside of ${from} to ${to}`);
@@ -176,7 +194,7 @@ function ring(core: Exports, set: number): void {
   }
 }
 
-type Call = (name: string, ...args: number[]) => number;
+export type Call = (name: string, ...args: number[]) => number;
 
 function useRing(call: Call, at: Ground, play: Play): void {
   const data = call("ringData", at.ring);
@@ -355,12 +373,14 @@ function useParticipants(call: Call): void {
 function openAnew(call: Call, at: Ground, play: Play): void {
   if (call("validate", SEGMENT_BYTES, 1) !== 0) return;
   useDirectory(call, at, play);
+  useValues(call, at, play);
   useHeap(call, at);
 }
 
 /** Everything that a host does, once; in an order that `first` begins. Throws when a result leads out of its object. */
 export function useAll(call: Call, core: Exports, at: Ground, play: Play, first: number): void {
   const uses = [
+    () => useValues(call, at, play),
     () => useHeap(call, at),
     () => useRing(call, at, play),
     () => useQueue(call, at, play),

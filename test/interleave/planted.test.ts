@@ -25,6 +25,7 @@ import { type Explored, OBSERVER, populate, SLOTS } from "./scenarios/ground.js"
 import { messageIsNotPassedOn } from "./scenarios/queue.js";
 import { NEAR_END_OF_512, prepareRing } from "./scenarios/ring.js";
 import { nothingIsPassedOn, whoTookPassesNothingOn } from "./scenarios/signal.js";
+import { readerBelievesAll } from "./scenarios/values.js";
 
 const explored = world(4);
 const finder = crashLane();
@@ -403,5 +404,7 @@ noticedInScript(
   },
   /torn|unwritten/,
 );
+
+noticedInScript("a reader of values that does not look again", readerBelievesAll, /torn/);
 
 test.run();

@@ -13,6 +13,7 @@ import { ringCases } from "./ring.js";
 import { signalCases } from "./signal.js";
 import { transactionCases } from "./transaction.js";
 import { turnCases } from "./turn.js";
+import { valueCases } from "./values.js";
 import { waiterCases } from "./waiters.js";
 
 export const crashCases: CrashCase[] = [
@@ -25,6 +26,7 @@ export const crashCases: CrashCase[] = [
   ...latestCases,
   ...heapCases,
   ...transactionCases,
+  ...valueCases,
   ...turnCases,
   ...lockCases,
   ...signalCases,

@@ -11,6 +11,7 @@ import { ringEndScenarios } from "./ring-ends.js";
 import { settleScenarios } from "./settle.js";
 import { signalScenarios } from "./signal.js";
 import { turnScenarios } from "./turn.js";
+import { valueScenarios } from "./values.js";
 
 /** Rings and values bring theirs along; of the heap and the directory only these are few enough to be run every time. */
 const LATE = ["insert x walk", "the same name twice", "one waits for an object"];
@@ -28,6 +29,7 @@ export const scenarios: Explored[] = [
   ...directoryScenarios,
   ...turnScenarios,
   ...settleScenarios,
+  ...valueScenarios,
   ...queueScenarios,
   ...broadcastScenarios,
   ...latestScenarios,

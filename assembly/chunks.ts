@@ -1,6 +1,6 @@
 /**
- * Arrays that grow without moving what they contain: the items of lists, the buckets of dictionaries. Called with the write lock to
- * grow; read without a lock.
+ * Arrays that grow without moving what they contain: the items of lists, the buckets of dictionaries. Called with the write lock
+ * to grow; read without a lock.
  *
  *     the value      +----------+----------+----------+---- ... ----+
  *                    | chunk 0  | chunk 1  | chunk 2  | 0           |     26 x u32: offsets of blocks, in the order of growth

@@ -6,7 +6,8 @@
  *     buckets      | entry | entry | 0 | entry | ...       the first entry of each chain; `chunks.ts` has them
  *     an entry     | cell | number | chain | next | previous | hash | bytes of the key | key ... |      a block of its own
  *
- *     bucket of a hash, with 2^l <= buckets < 2^(l + 1): its lowest l + 1 bits, if that is one of the buckets; else its lowest l bits
+ *     bucket of a hash, with 2^l <= buckets < 2^(l + 1): its lowest l + 1 bits, if that is one of the buckets; else its lowest l
+ *     bits
  *
  * | word                                | written by                                    | read by                          |
  * | ----------------------------------- | --------------------------------------------- | -------------------------------- |
@@ -20,13 +21,13 @@
  *  2. make an entry: number, hash, key, cell           3. the host compares the key, then reads the cell and what it refers to
  *  3. last in the order, first in its chain            4. `valueLook` says the same as in 1; else from the beginning
  *  4. length + 1
- *  5. a step of its own: if there are more entries     To look at all in order: `dictNext` with the last entry, its generation and
- *     than buckets, there is one more bucket. The      its number. If that entry is gone, the next one is the first whose number
- *     chain that has its entries is split              is greater: nothing is seen twice, nothing that stays is missed
+ *  5. a step of its own: if there are more entries     To look at all in order: `dictNext` with the last entry, its generation
+ *     and than buckets, there is one more bucket. The      its number. If that entry is gone, the next one is the first whose
+ *     number chain that has its entries is split              is greater: nothing is seen twice, nothing that stays is missed
  *
- * Whatever the bytes are, a look-up ends: it follows no more entries than the heap has room for, and looks at nothing outside of it.
- * A chain longer than DICT_SPLIT_MAX is not split, because the journal of the smallest segment has no room for that. Only keys that
- * were chosen for it make such chains. There are never less buckets than there were.
+ * Whatever the bytes are, a look-up ends: it follows no more entries than the heap has room for, and looks at nothing outside of
+ * it. A chain longer than DICT_SPLIT_MAX is not split, because the journal of the smallest segment has no room for that. Only
+ * keys that were chosen for it make such chains. There are never less buckets than there were.
  *
  * If a participant dies: a step is whole or undone; see `values.ts`. Between 4 and 5 the dictionary has one bucket less than it
  * would have, and the next insertion makes it.
@@ -142,8 +143,8 @@ export function dictFind(dict: u32, hash: u32, after: u32): u32 {
 }
 
 /**
- * The entry behind one in the order of insertion, or the first for 0; 0 at the end; CORRUPT as `dictFind`. `generation` and `number`
- * are those of the entry `after`.
+ * The entry behind one in the order of insertion, or the first for 0; 0 at the end; CORRUPT as `dictFind`. `generation` and
+ * `number` are those of the entry `after`.
  */
 export function dictNext(dict: u32, after: u32, generation: u32, number: f64): u32 {
   let at = dict + DICT_FIRST_OFFSET;

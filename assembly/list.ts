@@ -94,8 +94,8 @@ function replace(list: u32, generation: u32, index: u32, kind: u32, low: u32, hi
 }
 
 /**
- * Takes the last item off: its cell is in the answers of this participant. 0; or the offset of a handle, when the cell refers to a
- * value: the host gives it back. FLAG_EMPTY when there is no item; NOT_FOUND, or as `valuesBegin`.
+ * Takes the last item off: its cell is in the answers of this participant. 0; or the offset of a handle, when the cell refers to
+ * a value: the host gives it back. FLAG_EMPTY when there is no item; NOT_FOUND, or as `valuesBegin`.
  */
 export function listPop(list: u32, generation: u32): u32 {
   const begun = valuesBegin();

@@ -56,8 +56,8 @@ function isOfValue(offset: u32): bool {
 }
 
 /**
- * Frees a block. If it was the root, there is no root any more. Returns 0, NOT_FOUND for one that belongs to a shared value, or an
- * error as above.
+ * Frees a block. If it was the root, there is no root any more. Returns 0, NOT_FOUND for one that belongs to a shared value, or
+ * an error as above.
  */
 export function heapFree(offset: u32): u32 {
   const failed = takeWriteLock();
@@ -144,8 +144,9 @@ export function heapRoot(): u32 {
 }
 
 /**
- * Makes a block in use the root; with 0, there is no root. A value that was the root has one reference less. Returns 0, NOT_FOUND if
- * there is no such block (a value becomes the root by `valueSetRoot`), TOO_LARGE if a transaction has left no room in the journal, or an error as above.
+ * Makes a block in use the root; with 0, there is no root. A value that was the root has one reference less. Returns 0,
+ * NOT_FOUND if there is no such block (a value becomes the root by `valueSetRoot`), TOO_LARGE if a transaction has left no room
+ * in the journal, or an error as above.
  */
 export function heapSetRoot(offset: u32): u32 {
   const failed = takeWriteLock();

@@ -1,6 +1,6 @@
 /**
- * Values that nobody refers to are freed bit by bit: each change of any value does some of it, after its own step. Called with the
- * write lock; see `values.ts` for the list that this works off.
+ * Values that nobody refers to are freed bit by bit: each change of any value does some of it, after its own step. Called with
+ * the write lock; see `values.ts` for the list that this works off.
  *
  * | word    | written by                                      | read by                                               |
  * | ------- | ----------------------------------------------- | ----------------------------------------------------- |
@@ -151,8 +151,8 @@ export function valuesPending(): bool {
 }
 
 /**
- * Gives back what the dead have left, and frees what nobody refers to: up to so many steps. VALUES_MORE when there is more to do, 0
- * when there is nothing, or an error.
+ * Gives back what the dead have left, and frees what nobody refers to: up to so many steps. VALUES_MORE when there is more to
+ * do, 0 when there is nothing, or an error.
  */
 export function valuesSettle(steps: u32): u32 {
   if (!valuesPending()) return 0;

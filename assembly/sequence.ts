@@ -16,7 +16,8 @@
  *
  * None of this goes through the journal: a change that was undone has been seen by readers, too, and they must notice.
  *
- * If a participant dies: after 1, 2 or 3 the next holder of the write lock rolls the journal back, and then does 5 and 6. After 4 or
+ * If a participant dies: after 1, 2 or 3 the next holder of the write lock rolls the journal back, and then does 5 and 6. After
+ * 4 or
  * 5 it does the same, and there is nothing to roll back. A participant whose call is cut off is its own successor.
  *
  * Source of the idea: seqlocks (Lameter); Boehm, "Can seqlocks get along with programming language memory models?", 2012.
@@ -67,8 +68,9 @@ export function sequenceEnd(): void {
 
 /**
  * What to compare before and after reading a list or a dictionary, and what its cells refer to: its sequence, at least
- * RESULT_OFFSETS. What was read between two calls that return the same sequence was never half changed. VALUE_CHANGING while it is
- * being changed; NOT_FOUND when there is no such value any more. Takes no lock. A reader without a slot orders its loads by itself.
+ * RESULT_OFFSETS. What was read between two calls that return the same sequence was never half changed. VALUE_CHANGING while it
+ * is being changed; NOT_FOUND when there is no such value any more. Takes no lock. A reader without a slot orders its loads by
+ * itself.
  */
 export function valueLook(value: u32, generation: u32): u32 {
   if (self != 0) store64(answers() + ANSWER_POSITION_OFFSET, 0); // only orders the plain loads before the loads below

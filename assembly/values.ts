@@ -2,13 +2,13 @@
  * Shared values: strings, bytes, integers of any size, lists and dictionaries in the heap of the segment, and who refers to them.
  * Changes are made with the write lock (`write-lock.ts`): blocking, but only while its holder is alive. Reading takes no lock.
  *
- *     block header | count | link | sequence | length | bytes …                                  a string, bytes, an integer, a box
+ *     block header | count | link | sequence | length | bytes …                         a string, bytes, an integer, a box
  *     block header | count | link | sequence | length | 26 chunks                                a list: see `list.ts`
  *     block header | count | link | sequence | length | first | last | inserted | buckets | 26 chunks     a dictionary: `dict.ts`
  *       the layout of the block says its kind (`kinds.ts`), and its generation that it is still the same value
  *
- *     a cell         | kind u32 | 0 | content u64 |     an item of a list, or what an entry of a dictionary has: null, a number …, or a
- *                                                       reference: the offset of a value
+ *     a cell         | kind u32 | 0 | content u64 |     an item of a list, or what an entry of a dictionary has:
+ *                                                       null, a number …, or a reference: the offset of a value
  *     a handle       | value | ledger | next | previous |        a reference of a participant
  *     a ledger       | token of its owner | first handle | next ledger |
  *
@@ -23,18 +23,18 @@
  *
  * The count of a value is the number of cells, handles and roots that refer to it. Moving a reference changes nobody's count.
  *
- *  1. to make a value: allocate it with count 1, and a handle in the ledger of the maker. It fills in bytes afterwards: nobody else
- *     knows of the value
+ *  1. to make a value: allocate it with count 1, and a handle in the ledger of the maker. It fills in bytes afterwards: nobody
+ *     else knows of the value
  *  2. to refer to it from a cell: count + 1, and the cell
  *  3. to take a reference: count + 1, and a handle. The generation says that it is the value that was meant
  *  4. to give a reference back: the handle, or the cell, is gone, and count - 1
  *  5. a count that becomes 0: the value is marked as unused and put first in the list `unused`
- *  6. each later change works that list off a bit (`reclaim.ts`): one entry, item or block is freed at a time, and what it referred
- *     to is given back as in 4. No change frees a whole tree
+ *  6. each later change works that list off a bit (`reclaim.ts`): one entry, item or block is freed at a time, and what it
+ *     referred to is given back as in 4. No change frees a whole tree
  *
- * Each of these is one step: whole, or undone by the journal. A call makes its own step first, and then some of 6, each committed by
- * itself. Values that refer to each other in a circle would never be freed: whoever puts a list or dictionary into another one
- * makes sure that it does not contain that one.
+ * Each of these is one step: whole, or undone by the journal. A call makes its own step first, and then some of 6, each
+ * committed by itself. Values that refer to each other in a circle would never be freed: whoever puts a list or dictionary into
+ * another one makes sure that it does not contain that one.
  *
  * If a participant dies: within a step, it never happened. Its ledger stays, with a token that is not live; `valuesSettle` gives
  * its handles back one by one, and frees it. The same happens to the ledger of one that left without doing so.
@@ -236,9 +236,9 @@ function allocateValue(kind: u32, bytes: u32): u32 {
 }
 
 /**
- * Step 1: makes a value, of the kinds that are referred to, with so many bytes; a list or dictionary is empty. Returns its handle.
- * The host writes the bytes, behind VALUE_HEADER_BYTES, before it passes the value on. SEGMENT_FULL, NOT_SUPPORTED for another
- * kind, or as `valuesBegin`.
+ * Step 1: makes a value, of the kinds that are referred to, with so many bytes; a list or dictionary is empty. Returns its
+ * handle. The host writes the bytes, behind VALUE_HEADER_BYTES, before it passes the value on. SEGMENT_FULL, NOT_SUPPORTED for
+ * another kind, or as `valuesBegin`.
  */
 export function makeValue(kind: u32, bytes: u32): u32 {
   if (load<u32>(VALUES_VERSION_OFFSET) != u32(VALUES_VERSION)) change(VALUES_VERSION_OFFSET, VALUES_VERSION);

@@ -119,8 +119,8 @@ function recover(): void {
 }
 
 /**
- * Ends one of several changes that are made one after the other with the write lock, each whole or not at all. Whether the lock is
- * still ours.
+ * Ends one of several changes that are made one after the other with the write lock, each whole or not at all. Whether the lock
+ * is still ours.
  */
 export function endStep(keep: bool): bool {
   if (load64(SEGMENT_LOCK_OFFSET) != self) return false; // as in releaseWriteLock

@@ -77,7 +77,7 @@ export function kindAt(view: DataView, at: number): number {
   return layout >>> 8 === VALUE_MARK >>> 8 ? layout & VALUE_KIND_MASK : 0;
 }
 
-/** The result of a function that changes values; `undefined` while a live participant is in the way. Throws what is `no` answer. */
+/** The result of a function that changes values; `undefined` while a live one is in the way. Throws what is `no` answer. */
 function* changed(
   dead: readonly number[],
   name: string,
@@ -210,7 +210,7 @@ function wordsIn(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** What a cell contains: a number, a string, or the offset of a list or dictionary in an array; `undefined` for what cannot be. */
+/** What a cell contains: a number, a string, or the offset of a list or dictionary in an array; `undefined`: it cannot be. */
 function* contentAt(end: number, cell: number): Script<number | string | [number] | undefined> {
   const words = wordsIn(yield* read(cell, VALUE_CELL_BYTES));
   const kind = words.getUint32(0, true);

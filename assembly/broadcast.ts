@@ -61,8 +61,12 @@ import {
   BROADCAST_OLDEST_OFFSET,
   BROADCAST_PUBLISHER_OFFSET,
   BROADCAST_RECENT_OFFSET,
+  BROADCAST_SENT_BYTES_OFFSET,
   BROADCAST_TAIL_OFFSET,
   BROADCAST_WAITERS_OFFSET,
+  END_CLOSED,
+  END_DEAD,
+  END_LIVE,
   FLAG_EMPTY,
   FLAG_WAKE,
   RECORD_ALIGNMENT,
@@ -75,7 +79,7 @@ import {
 } from "../protocol/layout";
 import { BROADCAST_CAPACITY_MAX, BROADCAST_CAPACITY_MIN, BROADCAST_SHARE_SHIFT } from "../protocol/limits";
 import { self, waitersBytes } from "./instance";
-import { ownerAttach, ownerClose } from "./owner";
+import { ownerAttach, ownerClose, ownerStateSince } from "./owner";
 import { answers, selfCheck } from "./participants";
 import { waitersAny } from "./waiters";
 import { load64, store64 } from "./word";
@@ -166,11 +170,10 @@ export function broadcastAttach(topic: usize, capacity: u32): u32 {
   return ownerAttach(topic + BROADCAST_PUBLISHER_OFFSET);
 }
 
-/** Gives the end back. FLAG_WAKE when somebody waits for it. */
+/** Gives the end back. FLAG_WAKE when anybody waits: then both sets are woken, because subscribers are told of the end. */
 export function broadcastClose(topic: usize): u32 {
-  return ownerClose(topic + BROADCAST_PUBLISHER_OFFSET) && waitersAny(broadcastWaitersEnds(topic))
-    ? FLAG_WAKE
-    : 0;
+  if (!ownerClose(topic + BROADCAST_PUBLISHER_OFFSET)) return 0;
+  return waitersAny(broadcastWaiters(topic)) || waitersAny(broadcastWaitersEnds(topic)) ? FLAG_WAKE : 0;
 }
 
 /**
@@ -234,6 +237,7 @@ export function broadcastPublish(topic: usize, capacity: u32, offset: usize, len
   if (begin / half != load64(topic + BROADCAST_RECENT_OFFSET) / half) {
     store64(topic + BROADCAST_RECENT_OFFSET, begin); // pairs with the load in overtaken
   }
+  store<u64>(topic + BROADCAST_SENT_BYTES_OFFSET, load<u64>(topic + BROADCAST_SENT_BYTES_OFFSET) + length);
   store64(topic + BROADCAST_TAIL_OFFSET, begin + recordBytes(length)); // pairs with the loads of tails
   return waitersAny(broadcastWaiters(topic)) ? FLAG_WAKE : 0;
 }
@@ -331,6 +335,28 @@ export function broadcastFollowing(): f64 {
 /** Its number: records are numbered from 1. */
 export function broadcastNumber(): f64 {
   return f64(number);
+}
+
+/**
+ * The state of the publisher for a subscriber that keeps, in halves, the owner word of the last end that it was told: END_….
+ * A publisher that lives is the suspect; `ownerJudgedLow` and `ownerJudgedHigh` are the word.
+ */
+export function broadcastState(topic: usize, toldLow: u32, toldHigh: u32): u32 {
+  return ownerStateSince(topic + BROADCAST_PUBLISHER_OFFSET, u64(toldLow) | (u64(toldHigh) << 32));
+}
+
+/**
+ * For a subscriber that `broadcastNext` has told of no record: whether the publisher has closed or died. END_CLOSED or END_DEAD
+ * when the subscriber has not kept that word yet: it keeps it now, and `broadcastNumber` is the number of the record that comes
+ * next; 0 while it goes on; END_LIVE: something was published right before the end, so look again.
+ */
+export function broadcastEnd(topic: usize, capacity: u32, position: f64, toldLow: u32, toldHigh: u32): u32 {
+  const state = broadcastState(topic, toldLow, toldHigh);
+  if (state != END_CLOSED && state != END_DEAD) return 0;
+  const tail = load64(topic + BROADCAST_TAIL_OFFSET);
+  number = nextNumber(topic, capacity, tail);
+  // The number belongs to that tail if nothing was published meanwhile.
+  return u64(position) == tail && load64(topic + BROADCAST_TAIL_OFFSET) == tail ? state : END_LIVE;
 }
 
 /** How many records were published. */

@@ -7,6 +7,7 @@ export {
   broadcastCapacity,
   broadcastClaim,
   broadcastClose,
+  broadcastEnd,
   broadcastFollowing,
   broadcastFound,
   broadcastIsWhole,
@@ -16,6 +17,7 @@ export {
   broadcastPublish,
   broadcastSent,
   broadcastStamp,
+  broadcastState,
   broadcastWaiters,
   broadcastWaitersEnds,
 } from "./broadcast";
@@ -75,7 +77,7 @@ export {
   openingTemporary,
   openingZeros,
 } from "./opening";
-export { ownerKept } from "./owner";
+export { ownerGone, ownerJudgedHigh, ownerJudgedLow, ownerKept } from "./owner";
 export { ringSpread } from "./packed";
 export {
   answers,

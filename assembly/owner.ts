@@ -42,8 +42,11 @@ import { isLive, selfCheck } from "./participants";
 import { ownerOf, tokenOf } from "./token";
 import { load64, store64, swap64 } from "./word";
 
-/** The owner word that `ownerState` has read last. `ownerReported` stores it. */
+/** The owner word that was judged last. `ownerReported` stores it. */
 let judged: u64 = 0;
+
+/** The word of an owner that the host knows to be dead, where it may not mark it. */
+let gone: u64 = 0;
 
 /** The end that we are attaching to and that the host does not have yet, or 0; its word before the attach, and after it. */
 let attaching: usize = 0;
@@ -96,13 +99,43 @@ export function ownerAbandon(at: usize): bool {
 
 /** END_…; sets the suspect when the owner counts as live. */
 export function ownerState(at: usize, ended: usize): u32 {
-  judged = load64(at);
+  const state = judge(load64(at));
+  return isOver(state) && load64(ended) == judged ? END_REPORTED : state;
+}
+
+/** The same for one that keeps, where nobody else sees it, the word whose end it was told. */
+export function ownerStateSince(at: usize, told: u64): u32 {
+  const state = judge(load64(at));
+  return isOver(state) && told == judged ? END_REPORTED : state;
+}
+
+function isOver(state: u32): bool {
+  return state == END_CLOSED || state == END_DEAD;
+}
+
+function judge(word: u64): u32 {
+  judged = word;
   if (judged == 0) return END_NEVER;
   setSuspect(judged);
-  const closed = (judged & OWNER_CLOSED) != 0;
-  if (!closed && isLive(judged)) return END_LIVE;
-  if (load64(ended) == judged) return END_REPORTED;
-  return closed ? END_CLOSED : END_DEAD;
+  if ((judged & OWNER_CLOSED) != 0) return END_CLOSED;
+  return judged != gone && isLive(judged) ? END_LIVE : END_DEAD;
+}
+
+/**
+ * For a host that may only read, and so cannot mark anybody dead: the kernel says that the lock of the slot in the word that was
+ * judged last is not held. One that closes has changed the word before it releases that lock.
+ */
+export function ownerGone(): void {
+  gone = judged;
+}
+
+/** The word that was judged last, in halves: for one that keeps it. */
+export function ownerJudgedLow(): u32 {
+  return u32(judged);
+}
+
+export function ownerJudgedHigh(): u32 {
+  return u32(judged >>> 32);
 }
 
 /** The end that `ownerState` judged last has been told to the user. */

@@ -475,6 +475,8 @@ export const BROADCAST_RECENT_OFFSET = BROADCAST_OLDEST_OFFSET + 8;
 export const BROADCAST_LAST_OFFSET = BROADCAST_RECENT_OFFSET + 8;
 /** u64: nanoseconds since 1970 */
 export const BROADCAST_LAST_SENT_NS_OFFSET = BROADCAST_LAST_OFFSET + 8;
+/** u64: payload bytes of the records that were published; a publisher that died may have counted one that was not */
+export const BROADCAST_SENT_BYTES_OFFSET = BROADCAST_LAST_SENT_NS_OFFSET + 8;
 /** u64: OWNER word of the publisher's end */
 export const BROADCAST_PUBLISHER_OFFSET = 128;
 /** Two sets of waiters begin here: for records, and for the publisher's end. Then the records. */

@@ -54,6 +54,8 @@ export const RING_HELD_SHIFT = 3;
 export const BROADCAST_CAPACITY_MIN = 256;
 /** Capacity of the largest broadcast: its bytes fit into 31 bits. */
 export const BROADCAST_CAPACITY_MAX = 0x7fff0000;
+/** How often a subscriber looks for a record again when the publisher has overwritten it meanwhile. */
+export const BROADCAST_READS_MAX = 1000;
 /** The largest record of a broadcast takes capacity >> this many bytes, with its header. */
 export const BROADCAST_SHARE_SHIFT = 2;
 

@@ -74,6 +74,9 @@ export interface Core {
   ringCommit(ring: number, at: number, length: number): number;
   ringStamp(ring: number, nowNs: number): void;
   ownerKept(): void;
+  ownerGone(): void;
+  ownerJudgedLow(): number;
+  ownerJudgedHigh(): number;
   ringCloseProducer(ring: number): number;
   ringAbandonProducer(ring: number): number;
   ringConsumerState(ring: number): number;
@@ -150,6 +153,25 @@ export interface Core {
   queueSettle(queue: number, capacity: number, slotBytes: number, policy: number): number;
   queueLeave(queue: number, capacity: number, slotBytes: number, policy: number): number;
   queueHeld(queue: number, capacity: number, slotBytes: number, offset: number): number;
+
+  broadcastCapacity(bytes: number): number;
+  broadcastPayloadMax(capacity: number): number;
+  broadcastWaiters(topic: number): number;
+  broadcastWaitersEnds(topic: number): number;
+  broadcastAttach(topic: number, capacity: number): number;
+  broadcastClose(topic: number): number;
+  broadcastClaim(topic: number, capacity: number, length: number): number;
+  broadcastPublish(topic: number, capacity: number, offset: number, length: number): number;
+  broadcastStamp(topic: number, nowNs: number): void;
+  broadcastBegin(topic: number, capacity: number, fromOldest: number): number;
+  broadcastNext(topic: number, capacity: number, position: number): number;
+  broadcastIsWhole(topic: number, capacity: number, position: number): number;
+  broadcastFound(): number;
+  broadcastFollowing(): number;
+  broadcastNumber(): number;
+  broadcastState(topic: number, toldLow: number, toldHigh: number): number;
+  broadcastEnd(topic: number, capacity: number, position: number, toldLow: number, toldHigh: number): number;
+  broadcastSent(topic: number, capacity: number): number;
 
   latestWaiters(latest: number): number;
   latestBegin(latest: number, valueBytes: number): number;

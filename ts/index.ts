@@ -2,6 +2,11 @@
 /** Shared memory between processes. See README.md. */
 
 export type { AbortSource, WaitOptions, WaitSyncOptions } from "./arguments.js";
+export type { Broadcast, BroadcastOptions } from "./broadcast/broadcast.js";
+export type { Publisher } from "./broadcast/publisher.js";
+export type { BroadcastRecord } from "./broadcast/record.js";
+export type { BroadcastStats } from "./broadcast/stats.js";
+export type { Subscriber, SubscriberOptions } from "./broadcast/subscriber.js";
 export type { PrivateBytes } from "./bytes.js";
 export { IsthmusError, type IsthmusErrorCode } from "./errors.js";
 export type { LatestClaim } from "./latest/claim.js";

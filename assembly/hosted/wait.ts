@@ -16,8 +16,8 @@
  * |          | sleep for READ_ONLY_PAUSE_MS                                           | POLLING    | LOOK           |
  *
  * LOOK: try again. RECHECK: ask the kernel whether whoever is in the way has died, then try again. OVER: give up. Whoever is
- * done calls `waitEnd`. A try in the state ARMED comes after the arm: a change before it is seen, and one after it rings. A try in
- * the state SLEPT answers the call that came before it, if one did. The last try comes after the disarm, and so answers each
+ * done calls `waitEnd`. A try in the state ARMED comes after the arm: a change before it is seen, and one after it rings. A try
+ * in the state SLEPT answers the call that came before it, if one did. The last try comes after the disarm, and so answers each
  * call. `spins` is halved when trying did not help, else doubled.
  *
  * If a waiter dies, or is cut off: it leaves a bit, and somebody rings in vain. All else here is private.
@@ -114,7 +114,8 @@ export function waitNext(): u32 {
 
 /**
  * What was waited for is there, or never will be. True when this participant may have been called and has not looked since: it
- * passes the call on (`waiters.ts`). `failed`: it leaves with an error, and its last look took nothing, so that one answered no call.
+ * passes the call on (`waiters.ts`). `failed`: it leaves with an error, and its last look took nothing, so that one answered no
+ * call.
  */
 export function waitEnd(failed: bool): bool {
   if (state == ARMED || state == SLEPT) {

@@ -53,6 +53,13 @@ function makeWorld() {
   for (let i = 0; i < 4; i++) queue.trySend(Uint8Array.of(i));
   const job = queue.takeSync();
   const typedQueue = segment.queue("typed queue", { capacity: 8, layout });
+  const topic = segment.broadcast("topic", { bytes: 4 * KiB });
+  const publisher = topic.publisher();
+  const subscriber = topic.subscriber();
+  for (let i = 0; i < 3; i++) publisher.publish(Uint8Array.of(i));
+  const published = topic.subscriber({ from: "oldest" }).peekSync() as object;
+  const freeTopic = segment.broadcast("free topic", { bytes: 4 * KiB });
+  const typedPublisher = segment.broadcast("typed topic", { bytes: 4 * KiB, layout }).publisher();
   latest.write(value);
   const memory = Buffer.from(block.bytes.buffer);
   const heap = segment.heap;
@@ -70,7 +77,22 @@ function makeWorld() {
     held,
   };
   const queues = { queue, typedQueue, job };
-  return { ...made, ...queues, semaphore, event, counter, block, view, claim, record, heap, layout, memory };
+  const topics = { topic, publisher, subscriber, published, freeTopic, typedPublisher };
+  return {
+    ...made,
+    ...queues,
+    ...topics,
+    semaphore,
+    event,
+    counter,
+    block,
+    view,
+    claim,
+    record,
+    heap,
+    layout,
+    memory,
+  };
 }
 
 type World = ReturnType<typeof makeWorld>;
@@ -134,6 +156,7 @@ const ROWS: Row[] = [
     () => ["other", { capacity: 4, slotBytes: 64, layout, onConsumerDeath: "drop" }],
     "name options",
   ],
+  ["segment", "broadcast", () => ["other", { bytes: KiB, layout }], "name options"],
   ["segment", "latest", () => ["other", layout], "name layout"],
   ["segment", "lock", () => ["other"], "name"],
   ["segment", "semaphore", () => ["other", { initial: 1 }], "name options"],
@@ -205,6 +228,24 @@ const ROWS: Row[] = [
   ["typedQueue", "sendSync", () => [value, WAIT], "value options"],
   ["typedQueue", "trySendMany", () => [[value]], "messages values value"],
   ["job", "copyInto", () => [new Uint8Array(8)], "target"],
+  ["topic", "waitForPublisher", () => [SIGNAL], "options"],
+  ["freeTopic", "waitForPublisherSync", () => [WAIT], "options"],
+  ["topic", "subscriber", () => [{ from: "oldest" }], "options"],
+  ["publisher", "publish", () => [bytes], "bytes"],
+  ["publisher", "publishMany", () => [[bytes, bytes]], "arrayOfBytes"],
+  ["publisher", "claim", () => [8], "length"],
+  ["typedPublisher", "publish", () => [value], "value"],
+  ["typedPublisher", "publishMany", () => [[value]], "arrayOfBytes values value"],
+  ["typedPublisher", "claim", () => [layout.bytes], "length"],
+  ["subscriber", "peek", () => [SIGNAL], "options"],
+  ["subscriber", "peekSync", () => [WAIT], "options"],
+  ["subscriber", "receive", () => [SIGNAL], "options"],
+  ["subscriber", "receiveSync", () => [WAIT], "options"],
+  ["subscriber", "tryDrain", () => [none, { limit: 1 }], "handle options"],
+  ["subscriber", "drain", () => [none, { limit: 1, ...SIGNAL }], "handle options"],
+  ["subscriber", "drainSync", () => [none, { limit: 1, ...WAIT }], "handle options"],
+  ["subscriber", "records", () => [SIGNAL], "options"],
+  ["published", "copyInto", () => [new Uint8Array(8)], "target"],
   ["latest", "write", () => [value], "value"],
   ["latest", "readInto", () => [{ ...value }], "target"],
   ["latest", "next", () => [SIGNAL], "options"],
@@ -265,8 +306,15 @@ test("the table has every method that takes an argument", () => {
     for (const [name, { value: method }] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
       if (typeof method !== "function" || name === "constructor" || name === "prototype") continue;
       const parameters = /^[^(]*\(([^)]*)/.exec(Function.prototype.toString.call(method))?.[1] ?? "";
-      const other = { typedProducer: "producer", free: "ring", typedQueue: "queue" }[owner] ?? owner;
-      const known = ["free", "ring", other, owner].some((one) => listed.has(`${one}.${name}`));
+      const other =
+        {
+          typedProducer: "producer",
+          free: "ring",
+          typedQueue: "queue",
+          freeTopic: "topic",
+          typedPublisher: "publisher",
+        }[owner] ?? owner;
+      const known = ["free", "ring", "freeTopic", other, owner].some((one) => listed.has(`${one}.${name}`));
       if (parameters !== "" && !known && isPublic(name)) missing.push(`${owner}.${name}(${parameters})`);
     }
   }

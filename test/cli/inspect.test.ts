@@ -2,7 +2,7 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type HeapCheck, type LockInfo, MiB, type QueueStats, Segment } from "isthmus";
+import { type BroadcastStats, type HeapCheck, type LockInfo, MiB, type QueueStats, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BLOCK_HEADER_BYTES, ENTRY_BYTES, ENTRY_OBJECT_OFFSET } from "../../protocol/layout.js";
@@ -15,7 +15,14 @@ import { isthmus, jsonOf } from "./command-line.js";
 interface Inspected {
   name: string;
   heap: { bytes: number; free: number; used: number; blocks: number; root?: number; check: HeapCheck };
-  objects: { name: string; type: string; value?: number; lock?: LockInfo; queue?: QueueStats }[];
+  objects: {
+    name: string;
+    type: string;
+    value?: number;
+    lock?: LockInfo;
+    queue?: QueueStats;
+    broadcast?: BroadcastStats;
+  }[];
 }
 
 function objectsOf({ objects }: Inspected): Record<string, Inspected["objects"][number]> {
@@ -82,6 +89,27 @@ test("a queue with its counters, and those that have taken messages, also when t
   await taker.kill();
   await until("the death is noticed", () => queue.stats.dropped === 2);
   assert.match((await isthmus(["inspect", name])).stdout, /5 sent, 1 received, 2 of 8 queued, 2 dropped$/m);
+  Segment.unlink(name);
+});
+
+test("a broadcast with its counters, and who publishes, also when it died", async () => {
+  const name = segmentName("topic");
+  using segment = Segment.create(name, { bytes: MiB });
+  segment.broadcast("t", { bytes: 4096 });
+  const publishing = await Agent.start(node, "ts/broadcast/broadcast-actions.ts");
+  await publishing.call("open", name, "read-write");
+  await publishing.call("takeEnd");
+  await publishing.call("publish", 5);
+  const { t } = objectsOf(jsonOf<Inspected>(await isthmus(["inspect", name, "--json"])));
+  const { published, publisher } = t?.broadcast ?? {};
+  assert.equal([published, publisher], [5, { slot: 1, pid: publishing.pid, alive: true, self: false }]);
+  const text = async (): Promise<string> => (await isthmus(["inspect", name])).stdout;
+  assert.match(
+    await text(),
+    /^t +broadcast .* bytes 4096 +5 published \([^)]+\), last [^,]+, publisher \d+$/m,
+  );
+  await publishing.kill();
+  assert.match(await text(), /5 published .*, publisher \d+ \(dead\)$/m);
   Segment.unlink(name);
 });
 

@@ -44,6 +44,11 @@ const given: Record<string, unknown[]> = {
   receiveIntoSync: [bytes, soon],
   receiveSync: [soon],
   ring: ["ring", { bytes: 4096 }],
+  broadcast: ["broadcast", { bytes: 4096 }],
+  publish: [bytes],
+  publishMany: [[bytes]],
+  waitForPublisher: [soon],
+  waitForPublisherSync: [soon],
   queue: ["queue", { capacity: 8, slotBytes: 8 }],
   semaphore: ["semaphore", { initial: 1 }],
   take: [soon],
@@ -113,6 +118,8 @@ function readable(segment: Segment): Objects {
     Segment: segment,
     Ring: segment.ring("ring", { bytes: 4096 }),
     Queue: segment.queue("queue", { capacity: 8, slotBytes: 8 }),
+    Broadcast: segment.broadcast("broadcast", { bytes: 4096 }),
+    Subscriber: segment.broadcast("broadcast", { bytes: 4096 }).subscriber(),
     Latest: segment.latest("latest", Pair),
     Lock: segment.lock("lock"),
     Semaphore: segment.semaphore("semaphore", { initial: 1 }),
@@ -131,8 +138,14 @@ function all(segment: Segment): Objects {
   producer.trySend(bytes);
   const queue = segment.queue("queue", { capacity: 8, slotBytes: 8 });
   queue.trySendMany([bytes, bytes]);
+  const topic = segment.broadcast("broadcast", { bytes: 4096 });
+  const reading = topic.subscriber();
+  const publisher = topic.publisher();
+  publisher.publish(bytes);
   return {
     ...readable(segment),
+    Publisher: publisher,
+    BroadcastRecord: reading.tryPeek() as object,
     Producer: producer,
     Consumer: consumer,
     Claim: producer.tryClaim(8) as object,

@@ -268,6 +268,9 @@ function useBroadcast(call: Call, at: Ground): void {
       call("broadcastIsWhole", at.topic, CAPACITY, call("broadcastFound"));
       position = call("broadcastFollowing");
     }
+    const told = [call("ownerJudgedLow"), call("ownerJudgedHigh")] as const;
+    call("broadcastEnd", at.topic, CAPACITY, position, ...told);
+    call("broadcastState", at.topic, ...told);
   }
   call("broadcastSent", at.topic, CAPACITY);
   call("broadcastClose", at.topic);

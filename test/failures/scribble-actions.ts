@@ -1,14 +1,18 @@
 /** Uses a segment whose bytes somebody changes at will. Anything but a result or an IsthmusError is a failure. */
 import {
   type Block,
+  type Broadcast,
+  type BroadcastRecord,
   type Consumer,
   IsthmusError,
   KiB,
   type Latest,
   type Producer,
+  type Publisher,
   type Queue,
   type Ring,
   Segment,
+  type Subscriber,
   struct,
 } from "isthmus";
 import { HEAP_ROOT_OFFSET } from "../../protocol/layout.js";
@@ -27,6 +31,11 @@ interface Scene {
   small: Latest<typeof smallFields>;
   large: Latest<typeof largeFields>;
   queue: Queue;
+  topic: Broadcast;
+  publisher: Publisher;
+  subscriber: Subscriber;
+  /** Of an opener that can only read. */
+  onlooking: Subscriber;
   /** Operations of the heap, locks and signals, which were opened before the damage. */
   more: (() => unknown)[];
 }
@@ -37,6 +46,7 @@ export function begin(name: string): void {
   const segment = Segment.open(name);
   const ring = segment.ring("ring", { bytes: 4 * KiB });
   const onlooker = Segment.open(name, { access: "read-only" });
+  const topic = segment.broadcast("topic", { bytes: 4 * KiB });
   const small = segment.latest("small", smallLayout);
   const large = segment.latest("large", largeLayout);
   scene = {
@@ -48,11 +58,46 @@ export function begin(name: string): void {
     small,
     large,
     queue: segment.queue("queue", { capacity: 20, slotBytes: 100 }),
+    topic,
+    publisher: topic.publisher(),
+    subscriber: topic.subscriber(),
+    onlooking: onlooker.broadcast("topic").subscriber(),
     more: memoryOperations(segment, onlooker),
   };
 }
 
 const bytes = new Uint8Array(100).fill(1);
+
+function broadcastOperations({
+  topic,
+  publisher,
+  subscriber,
+  onlooking,
+  onlooker,
+}: Scene): (() => unknown)[] {
+  const soon = { timeoutMs: 5 };
+  const read = (record: BroadcastRecord): void => void record.copy()?.fill(0);
+  return [
+    () => publisher.publish(bytes),
+    () => publisher.publishMany([bytes, bytes]),
+    () => publisher.claim(50).commit(20),
+    ...[subscriber, onlooking].flatMap((one) => [
+      () => one.tryReceive()?.fill(0),
+      () => one.receiveSync(soon),
+      () => one.receive(soon),
+      () => one.tryDrain(read, { limit: 100 }),
+      () => {
+        const record = one.tryPeek();
+        if (record) read(record);
+        record?.release();
+      },
+    ]),
+    () => topic.subscriber({ from: "oldest" }).tryReceive(),
+    () => onlooker.broadcast("topic").subscriber().tryReceive(),
+    () => [topic.stats, onlooker.broadcast("topic").stats],
+    () => topic.publisher(),
+  ];
+}
 
 /** Every operation there is; each is one attempt. */
 function operations(all: Scene, name: string): (() => unknown)[] {
@@ -110,6 +155,7 @@ function operations(all: Scene, name: string): (() => unknown)[] {
     () => Segment.open(name).close(),
     () => Segment.open(name, { access: "read-only" }).close(),
     () => Segment.list(),
+    ...broadcastOperations(all),
     ...all.more,
   ];
 }

@@ -62,6 +62,9 @@ function targets(name: string): [from: number, bytes: number][] {
     [entryOffset(name, 0), 4 * layout.ENTRY_BYTES],
     [objectOffset(name, "queue"), 4 * KiB], // its words, its lists and the first slots
     [objectOffset(name, "queue") + layout.QUEUE_HEAD_OFFSET, 2 * layout.QUEUE_LIST_BYTES],
+    [objectOffset(name, "topic"), layout.BROADCAST_WAITERS_OFFSET + 2 * 128],
+    [objectOffset(name, "topic"), 48],
+    [objectOffset(name, "topic") + layout.BROADCAST_WAITERS_OFFSET + 2 * 128, 4 * KiB],
     [ring, layout.RING_WAITERS_OFFSET + 3 * 128],
     [ring, 32],
     [ring + layout.RING_TAIL_OFFSET, 40],
@@ -98,6 +101,7 @@ function prepare(): { name: string; segment: Segment; places: [number, number][]
   const segment = Segment.create(segmentName("scribble"), { bytes: MiB });
   segment.ring("ring", { bytes: 4 * KiB });
   segment.queue("queue", { capacity: 20, slotBytes: 100 });
+  segment.broadcast("topic", { bytes: 4 * KiB });
   segment.latest("small", struct({ number: "u32", text: "utf8:16" }));
   segment.latest("large", struct({ bytes: "bytes:5000" }));
   segment.lock("lock");

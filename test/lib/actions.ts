@@ -1,6 +1,7 @@
 /** What a child can be asked to do with a segment: the public API, by names that survive JSON. See `agent.ts`. */
 import process from "node:process";
 import {
+  type Broadcast,
   type Consumer,
   type Job,
   type Latest,
@@ -8,9 +9,10 @@ import {
   type Queue,
   Segment,
   type Struct,
+  type Subscriber,
   struct,
 } from "isthmus";
-import { checkPayload, payload } from "./series.js";
+import { checkPayload, numbered, numberOf, payload } from "./series.js";
 
 type OpenOptions = Parameters<typeof Segment.open>[1];
 type CreateOptions = Parameters<typeof Segment.create>[1];
@@ -197,6 +199,37 @@ export async function takeQueued(queue: string, index: number): Promise<number> 
   jobs.push(job);
   checkPayload(index, job.copy());
   return job.deliveries;
+}
+
+const topics = new Map<string, Broadcast>();
+const subscribers = new Map<string, Subscriber>();
+
+/** Opens the broadcast, and subscribes. */
+export function openTopic(name: string, topic: string, bytes: number): void {
+  const opened = of(segments, name).broadcast(topic, { bytes });
+  topics.set(topic, opened);
+  subscribers.set(topic, opened.subscriber());
+}
+
+/** Publishes records without a pause, which say how many were published before. */
+export function publishSeries(topic: string, count: number): void {
+  const to = of(topics, topic);
+  using publisher = to.publisher();
+  const begin = to.stats.published;
+  for (let i = begin; i < begin + count; i++) publisher.publish(numbered(i, 8 + ((i * 37) % 300)));
+}
+
+/** Receives them until their publisher closes. How many came and were lost. */
+export async function receivePublished(topic: string, way: string): Promise<number> {
+  const subscriber = of(subscribers, topic);
+  const { lost } = subscriber;
+  for (let received = 0, last = -1; ; received++) {
+    const bytes = way === "receiveSync" ? subscriber.receiveSync(LIMIT) : await subscriber.receive(LIMIT);
+    if (!bytes) return received + subscriber.lost - lost;
+    const number = numberOf(bytes);
+    if (number <= last) throw new Error(`record ${number} came after ${last}`);
+    last = number;
+  }
 }
 
 const latests = new Map<string, Latest<typeof SMALL>>();

@@ -95,6 +95,19 @@ const behaviours: Record<string, Behaviour> = {
       }
     }
   },
+  "records of a broadcast go both ways, and each knows what it has lost": async ({ first, second, name }) => {
+    for (const [from, to] of [
+      [first, second],
+      [second, first],
+    ] as const) {
+      for (const one of [from, to]) await one.call("openTopic", name, "topic", RING_BYTES);
+      for (const receive of ["receive", "receiveSync"]) {
+        const received = to.call<number>("receivePublished", "topic", receive);
+        await from.call("publishSeries", "topic", RECORDS);
+        assert.is(await received, RECORDS);
+      }
+    }
+  },
   "the newest value is seen whole": async ({ first, second, name }) => {
     const values = {
       small: { number: 7, text: "seven ✓", position: [1, 2.5, -3] },

@@ -52,10 +52,22 @@ test("whatever holds something is ended by a using block", async () => {
   const job = queue.tryTake() as object;
   dispose(job);
   assert.is(queue.tryReceive()?.length, 1, "the job was given back");
+  const topic = segment.broadcast("topic", { bytes: 4096 });
+  const publisher = topic.publisher();
+  const subscriber = topic.subscriber();
+  publisher.publish(new Uint8Array(1));
+  const published = subscriber.tryPeek() as object;
+  dispose(published);
+  assert.is(subscriber.tryReceive(), undefined, "the record was released");
+  dispose(subscriber);
+  assert.throws(() => subscriber.tryReceive(), /was closed/);
+  dispose(publisher);
+  dispose(topic.publisher());
   const latest = segment.latest("latest", struct({ n: "u32" }));
   dispose(latest.claim());
   latest.write({ n: 1 });
-  for (const one of [segment, producer, consumer, claim, record, loop, job]) assert.not("undefined" in one);
+  for (const one of [segment, producer, consumer, claim, record, loop, job, publisher, subscriber, published])
+    assert.not("undefined" in one);
   dispose(segment);
   assert.throws(
     () => segment.lock("lock"),

@@ -15,6 +15,10 @@ test("new of a class whose objects are made by a function names the function", (
   const block = segment.heap.allocate(8);
   const queue = segment.queue("q", { capacity: 4, slotBytes: 8 });
   queue.trySend(new Uint8Array(1));
+  const topic = segment.broadcast("t", { bytes: 4096 });
+  const subscriber = topic.subscriber();
+  const publisher = topic.publisher();
+  publisher.publish(new Uint8Array(1));
   using held = lock.acquireSync("exclusive");
   const made: [object, RegExp][] = [
     [segment, /^Segment cannot .* call Segment\.create, /],
@@ -25,6 +29,10 @@ test("new of a class whose objects are made by a function names the function", (
     [consumer.tryPeek() as object, /^RingRecord .* consumer\.peek/],
     [queue, /^Queue cannot .* segment\.queue\(name/],
     [queue.tryTake() as object, /^Job .* queue\.take/],
+    [topic, /^Broadcast cannot .* segment\.broadcast\(name/],
+    [publisher, /^Publisher .* broadcast\.publisher/],
+    [subscriber, /^Subscriber .* broadcast\.subscriber/],
+    [subscriber.tryPeek() as object, /^BroadcastRecord .* subscriber\.peek/],
     [latest, /^Latest .* segment\.latest/],
     [latest.claim(), /^LatestClaim .* latest\.claim/],
     [lock, /^Lock .* segment\.lock/],

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import {
+  type BroadcastStats,
   type HeapCheck,
   type HeapStats,
   type IsthmusError,
@@ -154,15 +155,16 @@ function valueText(type: string, value: number): string {
 }
 
 function liveText(object: InspectedObject): string {
-  const { stats, problem, version, lock, value, queue } = object;
+  const { stats, problem, version, lock, value, queue, broadcast } = object;
   if (problem) return paint.red(safe(problem));
   if (lock) return lockText(lock);
   if (queue) return queueText(queue);
+  if (broadcast) return broadcastText(broadcast);
   if (value !== undefined) return valueText(object.type, value);
   if (version !== undefined) return `${version} written`;
   if (!stats) return "";
   const filled = Math.round((100 * stats.used) / stats.capacity);
-  const last = stats.lastSentAt ? `, last ${agoText(stats.lastSentAt)}` : "";
+  const last = lastText(stats.lastSentAt);
   const ends = endText("producer", stats.producer) + endText("consumer", stats.consumer);
   return `${stats.sent} sent (${bytesText(stats.bytes)}), ${stats.received} received, ${filled} % full${last}${ends}`;
 }
@@ -180,6 +182,14 @@ function queueText(queue: QueueStats): string {
     ...(taken > 0 ? [`${taken} taken: ${takers.join(" and ")}`] : []),
     ...losses.map(([what, count]) => `${count} ${what}`),
   ].join(", ");
+}
+
+function broadcastText({ published, bytes, lastSentAt, publisher }: BroadcastStats): string {
+  return `${published} published (${bytesText(bytes)})${lastText(lastSentAt)}${endText("publisher", publisher)}`;
+}
+
+function lastText(at: Date | undefined): string {
+  return at ? `, last ${agoText(at)}` : "";
 }
 
 function endText(end: string, holder: { pid: number; alive: boolean } | undefined): string {

@@ -1,7 +1,6 @@
 import { MESSAGE_HEADER_BYTES, OBJECT_QUEUE, QUEUE_DROP } from "../../protocol/layout.js";
 import {
   bytesOf,
-  integer,
   isArray,
   OURS,
   objectOf,
@@ -15,7 +14,7 @@ import {
 } from "../arguments.js";
 import type { PrivateBytes } from "../bytes.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
-import type { DrainOptions, DrainSyncOptions, TryDrainOptions } from "../ring/consumer.js";
+import { type DrainOptions, type DrainSyncOptions, limitOf, type TryDrainOptions } from "../ring/consumer.js";
 import type { FieldsOf, SentOf } from "../ring/payload.js";
 import type { SendManyOptions, SendManySyncOptions, SendProgress } from "../ring/producer.js";
 import { RingRecords } from "../ring/records.js";
@@ -578,8 +577,4 @@ export class Queue<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements 
     attachment.check(false);
     return queueStats(attachment, this.#geometry);
   }
-}
-
-function limitOf({ limit = Number.MAX_SAFE_INTEGER }: TryDrainOptions): number {
-  return integer("limit", limit, 0, Number.MAX_SAFE_INTEGER);
 }

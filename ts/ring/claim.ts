@@ -16,8 +16,9 @@ export interface Claimant {
 }
 
 /**
- * Room in a ring that its producer fills in place, made by `producer.claim` and its other forms. It ends with `commit` or
- * `abort`. Until then the producer sends nothing else. At first the bytes contain data of an older record.
+ * Room in a ring that its producer fills in place, made by `producer.claim` and its other forms, or in a broadcast, made by
+ * `publisher.claim`. It ends with `commit` or `abort`. Until then this end sends nothing else. At first the bytes contain data of
+ * an older record.
  *
  * @example
  * ```ts
@@ -50,7 +51,7 @@ export class Claim<F extends Fields = never> {
 
   /** @internal */
   constructor(by: typeof OURS, producer: Claimant, from: number, length: number) {
-    checkOurs(by, "Claim", "producer.claim(length)");
+    checkOurs(by, "Claim", "producer.claim(length), or publisher.claim(length)");
     this.#attachment = producer.attachment;
     this.#layout = producer.layout;
     this.#producer = producer;
@@ -72,8 +73,8 @@ export class Claim<F extends Fields = never> {
   }
 
   /**
-   * The fields of the value, to be written in place, like those of a block, but outside of transactions. undefined in a ring
-   * without a layout.
+   * The fields of the value, to be written in place, like those of a block, but outside of transactions. undefined without a
+   * layout.
    *
    * @throws {IsthmusError} CLOSED when the claim has ended already
    */
@@ -107,11 +108,11 @@ export class Claim<F extends Fields = never> {
   /**
    * Sends the record.
    *
-   * @param usedLength bytes from the start that make up the record, 0 to the claimed length (the default); all of them in a
-   *   ring with a layout
+   * @param usedLength bytes from the start that make up the record, 0 to the claimed length (the default); all of them with a
+   *   layout
    * @throws {TypeError | RangeError} when it is not such a number; the claim stays open
-   * @throws {IsthmusError} CLOSED when the claim has ended already, or its producer was closed; EVICTED: this participant was
-   *   removed; CORRUPT when the ring is damaged
+   * @throws {IsthmusError} CLOSED when the claim has ended already, or this end was closed; EVICTED: this participant was
+   *   removed; CORRUPT when the object is damaged
    */
   commit(usedLength: number = this.#length): void {
     integer("usedLength", usedLength, this.#layout ? this.#length : 0, this.#length);

@@ -1,4 +1,4 @@
-import { END_DEAD, END_LIVE } from "../../protocol/layout.js";
+import { END_LIVE } from "../../protocol/layout.js";
 import {
   integer,
   OURS,
@@ -16,6 +16,7 @@ import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { checkMade, type Lease } from "../segment/attachment.js";
+import { checkOtherEnd, EndPart, takeEnd } from "../segment/end.js";
 import type { Fields, Struct } from "../struct/struct.js";
 import { Queue } from "../wait/queue.js";
 import {
@@ -29,12 +30,13 @@ import {
   waitSync,
 } from "../wait/wait.js";
 import { checkHandle, RingCursor } from "./cursor.js";
-import { checkOtherEnd, EndPart, type RingGeometry, ringCloseConsumer, takeEnd } from "./end.js";
+import { endOf, type RingGeometry, ringCloseConsumer } from "./end.js";
 import { consumerUnusable, producerDied, receivesWait } from "./errors.js";
 import { lengthsInto, slabInto } from "./packed.js";
 import type { FieldsOf } from "./payload.js";
 import { HandedRecord, type RingRecord } from "./record.js";
 import { RingRecords, type Told } from "./records.js";
+import { type Stream, StreamEnds } from "./stream-ends.js";
 
 /** How a consumer acknowledges records. */
 export interface ConsumerOptions {
@@ -120,11 +122,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   /** Calls that wait. */
   readonly #queue = new Queue<QueuedWait>();
   readonly #part: EndPart;
-  /** How many ends of streams were reported, and whether the latest end was a death. */
-  #ends = 0;
-  #endWasDeath = false;
-  /** The latest end was reported by the code that runs now. Calls that are made in the same turn learn of it, too. */
-  #endIsNew = false;
+  readonly #ends = new StreamEnds();
 
   /** @internal */
   constructor(lease: Lease, geometry: RingGeometry, each: boolean, at?: number) {
@@ -145,14 +143,14 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     this.#cursor = new RingCursor(
       attachment,
       geometry,
-      at ?? takeEnd(attachment, "consumer", geometry),
+      at ?? takeEnd(attachment, endOf(attachment, "consumer", geometry)),
       each,
     );
     const { record } = this.#cursor;
     this.#drained = new HandedRecord(OURS, record, layout, () => {
       throw new IsthmusError("BUSY", "drain releases its records itself");
     });
-    this.#part = new EndPart(attachment, this, ring, ringCloseConsumer);
+    this.#part = new EndPart(attachment, this, ring, ringCloseConsumer, false);
   }
 
   #unusable(): IsthmusError {
@@ -263,7 +261,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    * @throws the signal's reason, when it is aborted
    */
   async peek(options?: WaitOptions): Promise<RingRecord<F> | undefined> {
-    return this.#wait(() => this.#peek(), undefined, this.#newcomer(), waiting(options));
+    return this.#wait(() => this.#peek(), undefined, this.#ends.newcomer(), waiting(options));
   }
 
   /**
@@ -288,7 +286,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    * @throws the signal's reason, when it is aborted
    */
   async receive(options?: WaitOptions): Promise<T | undefined> {
-    return this.#wait(() => this.#take(), undefined, this.#newcomer(), waiting(options));
+    return this.#wait(() => this.#take(), undefined, this.#ends.newcomer(), waiting(options));
   }
 
   /**
@@ -315,7 +313,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    */
   async receiveInto(target: Uint8Array, options?: WaitOptions): Promise<number | undefined> {
     this.#cursor.record.aim(target);
-    return this.#wait(() => this.#takeInto(target), undefined, this.#newcomer(), waiting(options));
+    return this.#wait(() => this.#takeInto(target), undefined, this.#ends.newcomer(), waiting(options));
   }
 
   /**
@@ -339,8 +337,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
 
   #waitSync<V, E>(take: () => V | undefined, atEnd: E, how: Waiting): V | E {
     this.#checkAlone();
-    const told = { ends: this.#ends };
-    return waitSync(this.#lease.attachment, this.#forRecord(take, atEnd, told), how);
+    return waitSync(this.#lease.attachment, this.#forRecord(take, atEnd, this.#ends.now()), how);
   }
 
   /** The condition of a call that waits for a record, or for the end of the stream, which it learns once. */
@@ -350,51 +347,28 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     told: Told,
     queue?: Queue<QueuedWait>,
   ): Condition<V | E> {
+    const { attachment } = this.#lease;
     return {
       what: `waiting for a record in ring "${this.#geometry.name}"`,
       waiters: this.#waitersData,
       queue,
       attempt: () => {
         if (this.#cursor.closed) this.#usable();
-        if (told.ends === this.#ends) {
-          // A peeked record comes first. It is released soon.
-          if (queue && this.#peeked) return NOT_YET;
-          const taken = take();
-          if (taken !== undefined) return taken;
-          let end = this.#core.ringEnd(this.#ring);
-          while (end === END_LIVE) {
-            const last = take(); // sent directly before the end
-            if (last !== undefined) return last;
-            end = this.#core.ringEnd(this.#ring);
-          }
-          if (end === 0) return NOT_YET;
-          this.#endReported(end === END_DEAD, queue !== undefined);
-        }
-        told.ends = this.#ends;
-        if (this.#endWasDeath) throw producerDied(this.#geometry);
-        return atEnd;
+        // A peeked record comes first. It is released soon.
+        if (queue && this.#peeked && this.#ends.knows(told)) return NOT_YET;
+        return this.#ends.attempt(this.#stream, take, atEnd, told, queue !== undefined);
       },
-      checkBlocking: () => checkOtherEnd(this.#lease.attachment, "producer", this.#geometry),
+      checkBlocking: () => checkOtherEnd(attachment, endOf(attachment, "producer", this.#geometry)),
       recheck: () => {
-        if (this.#core.ringProducerState(this.#ring) === END_LIVE) this.#lease.attachment.markSuspectDead();
+        if (this.#core.ringProducerState(this.#ring) === END_LIVE) attachment.markSuspectDead();
       },
     };
   }
 
-  #endReported(died: boolean, isAsync: boolean): void {
-    this.#ends++;
-    this.#endWasDeath = died;
-    if (!isAsync) return;
-    this.#endIsNew = true;
-    void Promise.resolve().then(() => {
-      this.#endIsNew = false;
-    });
-  }
-
-  /** The number of ends of streams that a call which begins now does not learn of. */
-  #newcomer(): Told {
-    return { ends: this.#endIsNew ? this.#ends - 1 : this.#ends };
-  }
+  readonly #stream: Stream = {
+    end: () => this.#core.ringEnd(this.#ring),
+    died: () => producerDied(this.#geometry),
+  };
 
   /**
    * Calls a function for every record that is there now, in place. It releases the records in batches, or one by one if the
@@ -456,7 +430,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     const limit = limitOf(given ?? {});
     if (limit === 0) this.#usable();
     if (limit === 0) return inTurn(0);
-    return this.#wait(() => this.#drain(handle, limit) || undefined, 0, this.#newcomer(), how);
+    return this.#wait(() => this.#drain(handle, limit) || undefined, 0, this.#ends.newcomer(), how);
   }
 
   /**
@@ -516,7 +490,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     const how = waiting(options);
     if (bytes.length === 0) this.#usable();
     if (bytes.length === 0) return inTurn(0);
-    return this.#wait(() => this.#cursor.pack(into, bytes) || undefined, 0, this.#newcomer(), how);
+    return this.#wait(() => this.#cursor.pack(into, bytes) || undefined, 0, this.#ends.newcomer(), how);
   }
 
   /**
@@ -551,7 +525,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    */
   records(options?: WaitOptions): AsyncIterableIterator<T> {
     const receive = (told: Told | undefined, how: Waiting) => {
-      const known = told ?? this.#newcomer();
+      const known = told ?? this.#ends.newcomer();
       return { told: known, next: this.#wait(() => this.#take(), undefined, known, how) };
     };
     return new RingRecords<T>(receive, waiting(options));
@@ -592,6 +566,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 }
 
-function limitOf({ limit = Number.MAX_SAFE_INTEGER }: TryDrainOptions): number {
+/** @internal The most records that a drain handles. */
+export function limitOf({ limit = Number.MAX_SAFE_INTEGER }: TryDrainOptions): number {
   return integer("limit", limit, 0, Number.MAX_SAFE_INTEGER);
 }

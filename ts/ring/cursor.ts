@@ -137,7 +137,7 @@ export class RingCursor {
     if (this.#valueBytes !== 0 && length !== this.#valueBytes) return false;
     if (stateOf(u32[this.#slotWord]) !== SLOT_LIVE) return false;
     this.#length = length;
-    this.record.place(at, length);
+    this.record.place(at + RECORD_HEADER_BYTES, length);
     return true;
   }
 
@@ -169,7 +169,7 @@ export class RingCursor {
     if (this.#valueBytes !== 0 && length !== this.#valueBytes)
       throw recordMismatch(this.#geometry, length, this.#valueBytes);
     this.#length = length;
-    this.record.place(at, length);
+    this.record.place(at + RECORD_HEADER_BYTES, length);
     if (flags & FLAG_MORE && !alone) {
       this.#most = core.ringReadyRecords(ring);
       this.#end = at + (core.ringReady(ring, capacity, at) >>> 0);
@@ -266,7 +266,7 @@ export class RingCursor {
       length = u32[at >>> 2];
       if (length > end - at - RECORD_HEADER_BYTES || u32[(at >>> 2) + 1] !== RECORD_DATA) return walked;
       if (this.#valueBytes !== 0 && length !== this.#valueBytes) return walked;
-      record.place(at, length);
+      record.place(at + RECORD_HEADER_BYTES, length);
     }
   }
 
@@ -316,7 +316,7 @@ export class RingCursor {
       if (short && words !== undefined && ((length | filled) & 3) === 0) {
         copyWords(words, filled >>> 2, i32, (at + RECORD_HEADER_BYTES) >>> 2, length >>> 2);
       } else {
-        record.place(at, length);
+        record.place(at + RECORD_HEADER_BYTES, length);
         if (!record.pack(slab, filled)) break;
       }
       lengths[index + packed++] = length;

@@ -50,7 +50,7 @@ export class RingHead {
   constructor(attachment: Attachment, geometry: RingGeometry, at: number) {
     const { core } = attachment;
     const { ring } = geometry;
-    this.stamp = new Stamp(core, ring);
+    this.stamp = new Stamp((nowNs) => core.ringStamp(ring, nowNs));
     this.#attachment = attachment;
     this.#core = core;
     this.#u8 = attachment.u8;

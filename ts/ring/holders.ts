@@ -10,7 +10,7 @@ import {
 import type { Attachment } from "../segment/attachment.js";
 import { ownerOfSlot, slotOf } from "../segment/token.js";
 
-/** A participant that holds an end of a ring. */
+/** A participant that holds an end of a ring or of a broadcast. */
 export interface EndHolder {
   /** Its slot number. */
   slot: number;
@@ -35,8 +35,12 @@ export function endHolders(
   };
 }
 
-/** undefined when the end is free, when its holder died and its slot has another owner since, or when the word is damaged. */
-function holderOf(attachment: Attachment, at: number): EndHolder | undefined {
+/**
+ * @internal The holder in an owner word; undefined when the end is free, when its holder died and its slot has another owner
+ *   since,
+ * or when the word is damaged.
+ */
+export function holderOf(attachment: Attachment, at: number): EndHolder | undefined {
   const { u32 } = attachment;
   const low = u32[at >>> 2];
   const generation = u32[(at + 4) >>> 2];

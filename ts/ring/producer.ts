@@ -18,6 +18,7 @@ import type { Core } from "../core.js";
 import { disposable } from "../disposal.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { type Attachment, checkMade, type Lease } from "../segment/attachment.js";
+import { checkOtherEnd, EndPart, takeEnd } from "../segment/end.js";
 import type { Fields, Struct, StructInput } from "../struct/struct.js";
 import { Queue } from "../wait/queue.js";
 import {
@@ -31,14 +32,7 @@ import {
   waitSync,
 } from "../wait/wait.js";
 import { Claim } from "./claim.js";
-import {
-  checkOtherEnd,
-  EndPart,
-  type RingGeometry,
-  ringAbandonProducer,
-  ringCloseProducer,
-  takeEnd,
-} from "./end.js";
+import { endOf, type RingGeometry, ringAbandonProducer, ringCloseProducer } from "./end.js";
 import { checkFits, consumerDied, producerUnusable, sendFailed, sendsWait, sentInPart } from "./errors.js";
 import { RingHead } from "./head.js";
 import { isLengths, lengthsOf } from "./packed.js";
@@ -127,8 +121,9 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
     this.#geometry = geometry;
     this.#ring = ring;
     this.#waitersRoom = core.ringWaitersRoom(ring) >>> 0;
-    this.#head = new RingHead(attachment, geometry, at ?? takeEnd(attachment, "producer", geometry));
-    this.#part = new EndPart(attachment, this, ring, ringCloseProducer);
+    const begin = at ?? takeEnd(attachment, endOf(attachment, "producer", geometry));
+    this.#head = new RingHead(attachment, geometry, begin);
+    this.#part = new EndPart(attachment, this, ring, ringCloseProducer, true);
   }
 
   /**
@@ -234,7 +229,7 @@ export class Producer<T = Uint8Array, F extends Fields = FieldsOf<T>> {
         if (value === NOT_YET) this.#checkConsumer();
         return value;
       },
-      checkBlocking: () => checkOtherEnd(this.attachment, "consumer", this.#geometry),
+      checkBlocking: () => checkOtherEnd(this.attachment, endOf(this.attachment, "consumer", this.#geometry)),
       recheck: () => {
         if (this.#core.ringConsumerState(this.#ring) === END_LIVE) this.attachment.markSuspectDead();
       },

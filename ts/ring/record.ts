@@ -1,4 +1,3 @@
-import { RECORD_HEADER_BYTES } from "../../protocol/layout.js";
 import { bytesOf, checkOurs, OURS, wrongType } from "../arguments.js";
 import { isUint8Array, type PrivateBytes } from "../bytes.js";
 import { disposable } from "../disposal.js";
@@ -96,9 +95,9 @@ export class RecordAtHand {
     this.#i32 = attachment.i32;
   }
 
-  /** Sets the record: its header is at `at`, and its length was checked. */
-  place(at: number, length: number): void {
-    this.#from = at + RECORD_HEADER_BYTES;
+  /** Sets the record: its payload begins at `from`, and its length was checked. */
+  place(from: number, length: number): void {
+    this.#from = from;
     this.#length = length;
   }
 
@@ -197,54 +196,45 @@ function released(): IsthmusError {
 }
 
 /** @internal The current record, as the object that the user has. It is valid until it is released. */
-export class HandedRecord implements RingRecord<Fields> {
+export class HandedBytes {
   static {
-    describe(HandedRecord.prototype, "RingRecord", (record) =>
-      record.valid ? { byteLength: record.byteLength } : { state: "released" },
-    );
-    disposable(HandedRecord.prototype, (record) => (record.valid ? record.release() : undefined));
+    disposable(HandedBytes.prototype, (record) => (record.valid ? record.release() : undefined));
   }
 
   /** @internal */
   readonly cannotBeCloned = openItByItsNameOverThere;
   /** Whether the user may access it. */
   valid = false;
-  readonly #record: RecordAtHand;
+  protected readonly record: RecordAtHand;
   readonly #layout: Struct<Fields> | undefined;
   readonly #release: () => void;
 
   /** `release` implements the `release` of the record. */
-  constructor(
-    by: typeof OURS,
-    record: RecordAtHand,
-    layout: Struct<Fields> | undefined,
-    release: () => void,
-  ) {
-    checkOurs(by, "RingRecord", "consumer.peek()");
-    this.#record = record;
+  constructor(record: RecordAtHand, layout: Struct<Fields> | undefined, release: () => void) {
+    this.record = record;
     this.#layout = layout;
     this.#release = release;
   }
 
-  #check(): void {
+  protected check(): void {
     if (!this.valid) throw released();
   }
 
   get bytes(): Uint8Array {
-    this.#check();
-    return this.#record.bytes;
+    this.check();
+    return this.record.bytes;
   }
 
   get byteLength(): number {
-    return this.#record.length;
+    return this.record.length;
   }
 
-  /** A view of the fields of the ring; its type is that of the ring. */
+  /** A view of the fields; its type is that of the object. */
   get view(): never {
-    this.#check();
+    this.check();
     const layout = this.#layout;
     if (layout === undefined) return undefined as never;
-    const { attachment, from } = this.#record;
+    const { attachment, from } = this.record;
     return new StructView(
       OURS,
       {
@@ -252,8 +242,8 @@ export class HandedRecord implements RingRecord<Fields> {
         offset: from,
         check: (writing) => {
           attachment.check(writing);
-          this.#check();
-          if (this.#record.from !== from) throw released(); // another record is the current one by now
+          this.check();
+          if (this.record.from !== from) throw released(); // another record is the current one by now
         },
         changing() {},
         copyIn: attachment.copyIn,
@@ -265,18 +255,8 @@ export class HandedRecord implements RingRecord<Fields> {
     ) as never;
   }
 
-  copy(): PrivateBytes {
-    this.#check();
-    return this.#record.slice();
-  }
-
-  copyInto(target: Uint8Array): number {
-    this.#check();
-    return this.#record.copy(target);
-  }
-
   release(): void {
-    this.#check();
+    this.check();
     this.#release();
   }
 
@@ -284,6 +264,36 @@ export class HandedRecord implements RingRecord<Fields> {
     if (this.valid) this.#release();
   }
 }
+
+/** @internal The same for a record of a ring. */
+export class HandedRecord extends HandedBytes implements RingRecord<Fields> {
+  static {
+    describe(HandedRecord.prototype, "RingRecord", (record) =>
+      record.valid ? { byteLength: record.byteLength } : { state: "released" },
+    );
+  }
+
+  constructor(
+    by: typeof OURS,
+    record: RecordAtHand,
+    layout: Struct<Fields> | undefined,
+    release: () => void,
+  ) {
+    checkOurs(by, "RingRecord", "consumer.peek()");
+    super(record, layout, release);
+  }
+
+  copy(): PrivateBytes {
+    this.check();
+    return this.record.slice();
+  }
+
+  copyInto(target: Uint8Array): number {
+    this.check();
+    return this.record.copy(target);
+  }
+}
+
 /** Copies sixteen words in each turn, because engines check both arrays in each turn, which costs more than copying a word. */
 export function copyWords(
   target: Int32Array,

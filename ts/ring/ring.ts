@@ -23,10 +23,11 @@ import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { checkMade, type Lease } from "../segment/attachment.js";
 import { findObject, openObject } from "../segment/directory.js";
+import { checkOwnEnd, endAwaited } from "../segment/end.js";
 import { type Fields, type Struct, structOf } from "../struct/struct.js";
 import { wait, waitSync } from "../wait/wait.js";
 import { acknowledgesEach, Consumer, type ConsumerOptions } from "./consumer.js";
-import { checkOwnEnd, endAwaited, type RingGeometry } from "./end.js";
+import { endOf, type RingGeometry } from "./end.js";
 import { type EndHolder, endHolders } from "./holders.js";
 import type { FieldsOf, SentOf } from "./payload.js";
 import { Producer } from "./producer.js";
@@ -175,15 +176,15 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
     const how = waitingSync(options);
     const { attachment } = this.#leaseOfEnds();
     attachment.check(true);
-    checkOwnEnd(attachment, "producer", this.#geometry);
+    checkOwnEnd(attachment, endOf(attachment, "producer", this.#geometry));
     return waitSync(attachment, this.#producerAwaited(), how);
   }
 
   #producerAwaited() {
+    const { attachment } = this.#lease;
     return endAwaited(
-      this.#lease.attachment,
-      "producer",
-      this.#geometry,
+      attachment,
+      endOf(attachment, "producer", this.#geometry),
       (at) => new Producer<SentOf<T, F>, F>(this.#lease, this.#geometry, at),
     );
   }
@@ -229,15 +230,15 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
     const each = acknowledgesEach(given?.acknowledge);
     const { attachment } = this.#leaseOfEnds();
     attachment.check(true);
-    checkOwnEnd(attachment, "consumer", this.#geometry);
+    checkOwnEnd(attachment, endOf(attachment, "consumer", this.#geometry));
     return waitSync(attachment, this.#consumerAwaited(each), how);
   }
 
   #consumerAwaited(each: boolean) {
+    const { attachment } = this.#lease;
     return endAwaited(
-      this.#lease.attachment,
-      "consumer",
-      this.#geometry,
+      attachment,
+      endOf(attachment, "consumer", this.#geometry),
       (at) => new Consumer<T, F>(this.#lease, this.#geometry, each, at),
     );
   }

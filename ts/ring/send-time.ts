@@ -1,4 +1,3 @@
-import type { Core } from "../core.js";
 import { nowNs } from "../host/runtime.js";
 import { soon } from "../host/under-way.js";
 
@@ -9,20 +8,18 @@ const STAMP_RECORDS = 64;
 export class Stamp {
   /** Records until the time must be written again. */
   records = 0;
-  /** The producer's end was given back: the time is not written any more. */
+  /** The end was given back: the time is not written any more. */
   ended = false;
-  readonly #core: Core;
-  readonly #ring: number;
+  readonly #store: (nowNs: number) => void;
   #turn = false;
 
-  constructor(core: Core, ring: number) {
-    this.#core = core;
-    this.#ring = ring;
+  constructor(store: (nowNs: number) => void) {
+    this.#store = store;
   }
 
   write(): void {
     if (this.ended) return;
-    this.#core.ringStamp(this.#ring, nowNs());
+    this.#store(nowNs());
     if (!this.#turn) {
       this.#turn = true;
       soon(this.#turned);

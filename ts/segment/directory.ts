@@ -11,6 +11,7 @@ import {
   ENTRY_VERSION_OFFSET,
   FLAG_WAKE,
   HEADER_DIRECTORY_ENTRIES_OFFSET,
+  OBJECT_BROADCAST,
   OBJECT_COUNTER,
   OBJECT_EVENT,
   OBJECT_LATEST,
@@ -19,6 +20,7 @@ import {
   OBJECT_QUEUE,
   OBJECT_RING,
   OBJECT_SEMAPHORE,
+  OBJECT_VERSION_BROADCAST,
   OBJECT_VERSION_COUNTER,
   OBJECT_VERSION_EVENT,
   OBJECT_VERSION_LATEST,
@@ -30,6 +32,7 @@ import {
 } from "../../protocol/layout.js";
 import { OBJECT_NAME_BYTES_MAX } from "../../protocol/limits.js";
 import { text } from "../arguments.js";
+import { type BroadcastStats, broadcastStats } from "../broadcast/stats.js";
 import { flagsOf, isError, type ObjectParameters, offsetOf } from "../core.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
@@ -51,8 +54,8 @@ export interface ObjectInfo {
   /**
    * The parameters of its creation; none when another release has created it with another version of the layout: `bytes`, and
    * `layout` (a hash) if it has one, for a ring; `capacity`, `slotBytes`, `layout` if it has one, and `onConsumerDeath` (0:
-   * redeliver, 1: drop) for a queue; `bytes` and `layout` for a latest value; `initial` for a semaphore; `signaled` (0 or 1) for
-   * an event.
+   * redeliver, 1: drop) for a queue; as a ring for a broadcast; `bytes` and `layout` for a latest value; `initial` for a
+   * semaphore; `signaled` (0 or 1) for an event.
    */
   parameters: Record<string, number>;
   /** For a latest value: how many values were written so far. */
@@ -67,6 +70,8 @@ export interface ObjectInfo {
   consumer?: EndHolder;
   /** For a queue: its counters, and who has taken messages; absent when its entry is damaged. */
   queue?: QueueStats;
+  /** For a broadcast: its counters, and who publishes; absent when its entry is damaged. */
+  broadcast?: BroadcastStats;
 }
 
 /** @internal */
@@ -77,7 +82,15 @@ export interface OpenedObject {
 }
 
 /** Types of named objects. */
-export type ObjectTypeName = "ring" | "queue" | "latest" | "lock" | "semaphore" | "event" | "counter";
+export type ObjectTypeName =
+  | "ring"
+  | "queue"
+  | "broadcast"
+  | "latest"
+  | "lock"
+  | "semaphore"
+  | "event"
+  | "counter";
 
 interface ObjectType {
   name: ObjectTypeName;
@@ -96,6 +109,10 @@ const types = new Map<number, ObjectType>([
       version: OBJECT_VERSION_QUEUE,
       parameters: ["capacity", "slotBytes", "layout", "onConsumerDeath"],
     },
+  ],
+  [
+    OBJECT_BROADCAST,
+    { name: "broadcast", version: OBJECT_VERSION_BROADCAST, parameters: ["bytes", "layout"] },
   ],
   [OBJECT_LATEST, { name: "latest", version: OBJECT_VERSION_LATEST, parameters: ["bytes", "layout"] }],
   [OBJECT_LOCK, { name: "lock", version: OBJECT_VERSION_LOCK, parameters: [] }],
@@ -161,7 +178,7 @@ function live(
   attachment: Attachment,
   type: ObjectTypeName | undefined,
   entry: number,
-): Pick<ObjectInfo, "version" | "value" | "lock" | "producer" | "consumer" | "queue"> {
+): Pick<ObjectInfo, "version" | "value" | "lock" | "producer" | "consumer" | "queue" | "broadcast"> {
   const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
   if (type === undefined) return {};
   if (type === "ring") {
@@ -169,6 +186,7 @@ function live(
     return { ...(producer && { producer }), ...(consumer && { consumer }) };
   }
   if (type === "queue") return queueNow(attachment, entry);
+  if (type === "broadcast") return broadcastNow(attachment, entry);
   if (type === "latest") return { version: valuesOf(attachment, entry) };
   if (type === "lock") {
     const lock = lockInfo(attachment, offset);
@@ -185,14 +203,30 @@ function valuesOf(attachment: Attachment, entry: number): number {
   return attachment.core.latestVersion(offset);
 }
 
+/** Where the object lies that an entry describes, and its first two parameters; undefined when the entry is damaged. */
+function placeOf(
+  { core, u32 }: Attachment,
+  type: number,
+  entry: number,
+): [offset: number, first: number, second: number] | undefined {
+  const words = [0, 1, 2, 3].map((index) => u32[(entry + ENTRY_PARAMETERS_OFFSET + 4 * index) >>> 2]);
+  const [first, second] = words as [number, number];
+  const offset = core.objectCheck(entry, type, ...(words as unknown as ObjectParameters)) >>> 0;
+  return isError(offset) ? undefined : [offset, first, second];
+}
+
 /** The state of a queue; empty when the entry is damaged. */
 function queueNow(attachment: Attachment, entry: number): Pick<ObjectInfo, "queue"> {
-  const { core, u32 } = attachment;
-  const words = [0, 1, 2, 3].map((index) => u32[(entry + ENTRY_PARAMETERS_OFFSET + 4 * index) >>> 2]);
-  const [capacity, slotBytes] = words as [number, number];
-  const queue = core.objectCheck(entry, OBJECT_QUEUE, ...(words as unknown as ObjectParameters)) >>> 0;
-  if (isError(queue)) return {};
+  const place = placeOf(attachment, OBJECT_QUEUE, entry);
+  if (!place) return {};
+  const [queue, capacity, slotBytes] = place;
   return { queue: queueStats(attachment, { queue, capacity, slotBytes }) };
+}
+
+/** The same of a broadcast. */
+function broadcastNow(attachment: Attachment, entry: number): Pick<ObjectInfo, "broadcast"> {
+  const place = placeOf(attachment, OBJECT_BROADCAST, entry);
+  return place ? { broadcast: broadcastStats(attachment, place[0], place[1]) } : {};
 }
 
 /** @internal All objects of a segment, in the order of their creation. Takes no lock. */

@@ -1,4 +1,5 @@
 import { options, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
+import { Broadcast, type BroadcastOptions } from "../broadcast/broadcast.js";
 import { disposable } from "../disposal.js";
 import { attempt } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
@@ -492,6 +493,21 @@ export class Segment {
    */
   queue<F extends Fields = never>(name: string, given?: QueueOptions<F>): Queue<ReceivedOf<F>, F> {
     return new Queue(this.#lease, name, given);
+  }
+
+  /**
+   * Opens the broadcast of that name, or creates it. Without `bytes`, it creates none.
+   *
+   * @param name 1 to 80 bytes in UTF-8, without NUL
+   * @param given bytes for records, and the layout of the records
+   * @returns the broadcast; call `publisher` or `subscriber`
+   * @throws as `ring`
+   */
+  broadcast<F extends Fields = never>(
+    name: string,
+    given?: BroadcastOptions<F>,
+  ): Broadcast<ReceivedOf<F>, F> {
+    return new Broadcast(this.#lease, name, given);
   }
 
   /**

@@ -1,9 +1,12 @@
 /** A record is published as a whole or not at all, whoever dies; and subscribers know how many they have lost. */
 import { strict as assert } from "node:assert";
+import { END_CLOSED, END_DEAD, END_LIVE } from "../../../protocol/layout.js";
 import type { CrashCase } from "../../lib/crash.js";
 import {
   attachPublisher,
   claimRecord,
+  closePublisher,
+  nextOrEnd,
   nextRecord,
   openTopic,
   publish,
@@ -115,6 +118,8 @@ function topicCase(one: TopicCase, fill: Fill): CrashCase {
       assert.equal(yield* readAll(lane.view, late, lengths), sent, "the last that a late subscriber got");
       assert.equal(late.lost, 0);
       if (sent > 0) assert.ok(oldest <= sent, "no record is left");
+      const publisher = yield* call("broadcastState", topic.topic, 0, 0);
+      assert.ok(publisher === END_LIVE || publisher === END_DEAD || by === 2, "the state of the publisher");
       const now = yield* subscribe(topic);
       assert.equal(now.expected, sent + 1);
       assert.ok(yield* attachPublisher(topic, slotsOf(dead)), "the end is not to be had");
@@ -127,7 +132,18 @@ function topicCase(one: TopicCase, fill: Fill): CrashCase {
         assert.equal(numberOf(payload), (sent + count) % 256);
       }
       assert.equal(now.lost, 0);
-      yield* call("broadcastClose", topic.topic);
+      yield* closePublisher(topic);
+      // Of the end each is told once; with it comes what the others have not seen.
+      const behind = { ...early };
+      for (;;) {
+        const next = yield* nextOrEnd(lane.view, behind);
+        if (typeof next === "object") continue;
+        assert.equal(next, END_CLOSED, "the end of the publisher");
+        break;
+      }
+      assert.equal(behind.expected - 1, yield* call("broadcastSent", topic.topic, topic.capacity));
+      assert.equal(yield* nextOrEnd(lane.view, behind), undefined, "the end comes again");
+      assert.equal(yield* nextOrEnd(lane.view, now), END_CLOSED);
     },
   };
 }

@@ -1,8 +1,11 @@
 /** Subscribers get whole records in order, or know how many they have lost, while the publisher overwrites them. */
 import { strict as assert } from "node:assert";
+import { END_CLOSED } from "../../../protocol/layout.js";
 import type { World } from "../../lib/explore.js";
 import {
   attachPublisher,
+  closePublisher,
+  nextOrEnd,
   nextRecord,
   openTopic,
   publish,
@@ -120,6 +123,43 @@ function publisherDies(preemptions: number): Explored {
   };
 }
 
+/** The publisher closes while a subscriber waits: it gets what was published, or knows that it was lost, and then the end, once. */
+function publisherCloses(preemptions: number): Explored {
+  const before = 3;
+  const lengths = [LARGEST, 8];
+  return {
+    name: "broadcast, the publisher closes while one waits for records",
+    preemptions,
+    before: prepare(before),
+    scripts: (world) => [
+      (function* (): Script {
+        yield* publishAll(before, lengths);
+        yield* closePublisher(topic);
+      })(),
+      (function* (): Script {
+        const { view } = world.arena;
+        const one = { ...first };
+        const begin = one.expected;
+        const look = (): Script<Uint8Array | number | undefined> => nextOrEnd(view, one);
+        for (let got = 0; ; got++) {
+          const next = (yield* look()) ?? (yield* waitFor(view, SLOTS[1], topic.waiters, look));
+          if (typeof next === "object") continue;
+          const sent = yield* call("broadcastSent", topic.topic, topic.capacity);
+          assert.equal(
+            got + one.lost,
+            sent + 1 - begin,
+            "what came and what was lost is not what was published",
+          );
+          assert.equal(next, END_CLOSED);
+          assert.equal(sent, before + lengths.length);
+          break;
+        }
+        assert.equal(yield* look(), undefined, "the end comes again");
+      })(),
+    ],
+  };
+}
+
 export const broadcastScenarios: Explored[] = [
   reader(4, [LARGEST, LARGEST], 2),
   reader(4, [8, 40, 8, 40, 8], 2),
@@ -128,6 +168,7 @@ export const broadcastScenarios: Explored[] = [
   subscriber(true, 2),
   subscriber(false, 2),
   publisherDies(1),
+  publisherCloses(2),
   late(reader(4, [LARGEST, LARGEST], 1), 1, 1),
   late(reader(4, [8, 40, 8], 1), 1, 1),
 ];

@@ -1,5 +1,6 @@
 /** All bugs that the lane plants, and the sources that have none. */
 import type { Bug } from "../bug.js";
+import { BUGS as BROADCAST } from "./broadcast.js";
 import { BUGS as CLI } from "./cli.js";
 import { BUGS as FACE } from "./face.js";
 import { BUGS as HOSTED } from "./hosted.js";
@@ -18,6 +19,7 @@ export const BUGS: Bug[] = [
   ...FACE,
   ...RING,
   ...QUEUE,
+  ...BROADCAST,
   ...MEMORY,
   ...SYNC,
   ...CLI,

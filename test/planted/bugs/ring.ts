@@ -5,6 +5,7 @@ const claim = inSource("ts/ring/claim.ts");
 const consumer = inSource("ts/ring/consumer.ts");
 const cursor = inSource("ts/ring/cursor.ts");
 const end = inSource("ts/ring/end.ts");
+const anyEnd = inSource("ts/segment/end.ts");
 const errors = inSource("ts/ring/errors.ts");
 const head = inSource("ts/ring/head.ts");
 const holders = inSource("ts/ring/holders.ts");
@@ -16,6 +17,7 @@ const owner = inSource("assembly/owner.ts");
 const record = inSource("ts/ring/record.ts");
 const records = inSource("ts/ring/records.ts");
 const streams = inSource("ts/ring/streams.ts");
+const streamEnds = inSource("ts/ring/stream-ends.ts");
 const ring = inSource("ts/ring/ring.ts");
 const sendTime = inSource("ts/ring/send-time.ts");
 const latest = inSource("ts/latest/latest.ts");
@@ -35,10 +37,10 @@ export const BUGS: Bug[] = [
     "this.#peeked = record;",
     "ts/ring/ring > a peeked record stays the next one",
   ),
-  consumer(
+  streamEnds(
     "the end of a stream is told to one call only",
-    "told.ends === this.#ends",
-    "told.ends >= 0",
+    "return told.ends === this.#count;",
+    "return told.ends >= 0;",
     "ts/ring/loops",
   ),
   consumer(
@@ -47,15 +49,15 @@ export const BUGS: Bug[] = [
     "return this.#take();",
     "ts/ring/forms",
   ),
-  consumer(
+  streamEnds(
     "a loop that begins beside the one that is told is not told",
-    "this.#endIsNew ? this.#ends - 1 : this.#ends",
-    "this.#ends",
+    "this.#isNew ? this.#count - 1 : this.#count",
+    "this.#count",
     "ts/ring/loops",
   ),
   consumer(
     "a thread that holds both ends blocks for a record for ever",
-    'checkBlocking: () => checkOtherEnd(this.#lease.attachment, "producer", this.#geometry),',
+    'checkBlocking: () => checkOtherEnd(attachment, endOf(attachment, "producer", this.#geometry)),',
     "",
     "ts/ring/drain-calls",
   ),
@@ -167,7 +169,7 @@ export const BUGS: Bug[] = [
     "void ends;",
     "processes/wakeups/wakeups.test",
   ),
-  end(
+  anyEnd(
     "an end whose giving back was cut off stays held until the heartbeat",
     "  settleEnd();\n  return attachment.retryPastDead",
     "  return attachment.retryPastDead",
@@ -179,9 +181,9 @@ export const BUGS: Bug[] = [
     "    this.#head.stamp.ended = true;\n    how(this.attachment, this.#ring);",
     "processes/cut-off-steps > what was given back is free: producer",
   ),
-  end(
+  anyEnd(
     "an opener waits for its own end",
-    "if (holderOf(attachment, end, geometry) !== attachment.slot) return;",
+    "if (holderOf(attachment, end) !== attachment.slot) return;",
     "if (attachment.slot >= 0) return;",
     "ts/ring/waiting-ends > waiting without end for an end",
   ),
@@ -248,7 +250,7 @@ export const BUGS: Bug[] = [
     "(length + RECORD_ALIGNMENT - 8)",
     "ts/ring/ring > a ring of n bytes takes",
   ),
-  end(
+  anyEnd(
     "an end that was collected is not given back",
     "this.giving ??= this.#close;",
     "void this.#close;",
@@ -281,7 +283,7 @@ export const BUGS: Bug[] = [
   ring("lastSentAt is in other units", "new Date(sentNs / 1e6)", "new Date(sentNs / 1e3)", "ts/ring/stats"),
   sendTime(
     "a send leaves no time",
-    "this.#core.ringStamp(this.#ring, nowNs());",
+    "this.#store(nowNs());",
     "void nowNs;",
     "ts/ring/ring > statistics count",
     "ts/ring/stats",

@@ -73,6 +73,7 @@ function caught(take: () => { close(): void }): boolean {
 }
 
 const ringOf = (segment: Segment) => segment.ring("ring", { bytes: KiB });
+const topicOf = (segment: Segment) => segment.broadcast("topic", { bytes: KiB });
 const lockIsFree = (segment: Segment): boolean => had(segment.lock("lock").tryAcquire());
 
 export const scenes: Record<string, Scene> = {
@@ -134,6 +135,13 @@ export const scenes: Record<string, Scene> = {
       return () => consumer.close();
     },
     free: (segment) => caught(() => ringOf(segment).consumer()),
+  },
+  publisher: {
+    take: (segment) => {
+      const publisher = topicOf(segment).publisher();
+      return () => publisher.close();
+    },
+    free: (segment) => caught(() => topicOf(segment).publisher()),
   },
   "claim, committed": {
     take: (segment) => {

@@ -1,6 +1,15 @@
 /** Waits for each kind of object in a process where nothing but a wake-up ends a wait. */
 import "../lock-load/no-rechecks.js"; // before the library
-import { type Consumer, type Held, KiB, type Lock, type Producer, Segment, struct } from "isthmus";
+import {
+  type Consumer,
+  type Held,
+  KiB,
+  type Lock,
+  type Producer,
+  Segment,
+  type Subscriber,
+  struct,
+} from "isthmus";
 import { loadNative } from "../../../ts/host/native.cjs";
 
 export { forgetRechecks } from "../lock-load/lock-load-actions.js";
@@ -41,17 +50,23 @@ export function sleepUntilWoken(): void {
 let segment: Segment | undefined;
 let producer: Producer | undefined;
 let consumer: Consumer | undefined;
+let subscriber: Subscriber | undefined;
 let held: Held | undefined;
 
 const opened = (): Segment => segment as Segment;
 const lock = (): Lock => opened().lock("lock");
 const value = () => opened().latest("value", struct({ number: "u32" }));
 const ring = () => opened().ring("ring", { bytes: 4 * KiB });
+const topic = () => opened().broadcast("topic", { bytes: 4 * KiB });
 const byteOf = (bytes: Uint8Array | undefined): string =>
   bytes ? `record ${bytes[0]}` : "end of the stream";
 
 export function open(name: string): void {
   segment = Segment.open(name);
+}
+
+export function subscribe(): void {
+  subscriber = topic().subscriber();
 }
 
 export function attachConsumer(): void {
@@ -71,7 +86,7 @@ export function hold(mode: "shared" | "exclusive"): void {
 /** Closes everything, whatever a wait left. */
 export function close(): void {
   segment?.close();
-  segment = producer = consumer = held = undefined;
+  segment = producer = consumer = subscriber = held = undefined;
 }
 
 async function hasLock(mode: "shared" | "exclusive"): Promise<string> {
@@ -88,6 +103,10 @@ function hasLockSync(mode: "shared" | "exclusive"): string {
 const waits: Record<string, () => unknown> = {
   data: async () => byteOf(await consumer?.receive(LIMIT)),
   dataSync: () => byteOf(consumer?.receiveSync(LIMIT)),
+  published: async () => byteOf(await subscriber?.receive(LIMIT)),
+  publishedSync: () => byteOf(subscriber?.receiveSync(LIMIT)),
+  publisher: async () => void (await topic().waitForPublisher(LIMIT)),
+  publisherSync: () => void topic().waitForPublisherSync(LIMIT),
   room: async () => producer?.send(new Uint8Array(500), LIMIT),
   roomSync: () => producer?.sendSync(new Uint8Array(500), LIMIT),
   producer: async () => {

@@ -55,6 +55,25 @@ function receiving(
   };
 }
 
+/** A subscriber in the other process, and what the publisher here does. */
+function subscribing(
+  name: string,
+  ends: string,
+  act: (publisher: ReturnType<typeof publisherOf>) => unknown,
+): Case {
+  return {
+    name,
+    wait: "published",
+    set: at("topic", layout.BROADCAST_WAITERS_OFFSET),
+    ends,
+    async prepare(segment, waiter) {
+      const publisher = publisherOf(segment);
+      await waiter.call("subscribe");
+      return { act: () => act(publisher) };
+    },
+  };
+}
+
 /** What `lockShared` of the core returns when a claim came between its look at the lock and its bit. */
 const STEPPED_BACK = 2;
 
@@ -68,6 +87,12 @@ function openSteppingBack(name: string): Segment {
   } finally {
     core.instantiate = instantiate;
   }
+}
+
+const topicOf = (segment: Segment) => segment.broadcast("topic", { bytes: 4 * KiB });
+
+function publisherOf(segment: Segment) {
+  return topicOf(segment).publisher();
 }
 
 function producerOf(segment: Segment) {
@@ -220,6 +245,26 @@ export const CASES: Case[] = [
     ends: "wanted",
     prepare: async (segment) => ({ act: () => segment.counter("wanted") }),
   },
+  {
+    name: "a wait for the publisher's end, by its holder that closes it",
+    wait: "publisher",
+    set: at("topic", layout.BROADCAST_WAITERS_OFFSET + layout.OBJECT_ALIGNMENT),
+    ends: "done",
+    async prepare(segment) {
+      const publisher = topicOf(segment).publisher();
+      return { act: () => publisher.close() };
+    },
+  },
+  subscribing("a subscriber, by a record", "record 1", (publisher) => publisher.publish(Uint8Array.of(1))),
+  subscribing("a subscriber, by many records", "record 2", (publisher) =>
+    publisher.publishMany([Uint8Array.of(2), Uint8Array.of(3)]),
+  ),
+  subscribing("a subscriber, by a claim that is committed", "record 0", (publisher) =>
+    publisher.claim(8).commit(),
+  ),
+  subscribing("a subscriber, by the end of the publisher", "end of the stream", (publisher) =>
+    publisher.close(),
+  ),
   locking("a claim, by an exclusive release", "exclusive", "exclusive", (held) => held.release()),
   locking("a claim, by a shared release", "exclusive", "shared", (held) => held.release()),
   locking("a shared acquire, by an exclusive release", "shared", "exclusive", (held) => held.release()),

@@ -92,6 +92,7 @@ async function isWokenBy(one: Case, wait: string): Promise<void> {
   const { name } = segment;
   try {
     segment.ring("ring", { bytes: 4 * KiB });
+    segment.broadcast("topic", { bytes: 4 * KiB });
     segment.lock("lock");
     segment.semaphore("semaphore", { initial: 0 });
     segment.event("event");

@@ -16,6 +16,11 @@ const latest = segment.latest("pose", Pose);
 const queue = segment.queue("jobs", { capacity: 4, slotBytes: 8 });
 queue.trySendMany([new Uint8Array(3), new Uint8Array(3)]);
 const job = queue.tryTake();
+const topic = segment.broadcast("ticks", { bytes: KiB });
+const subscriber = topic.subscriber();
+const publisher = topic.publisher();
+publisher.publish(new Uint8Array(5));
+const published = subscriber.tryPeek();
 const block = segment.heap.tryAllocate(Pose.bytes);
 const view = block?.view(Pose);
 producer.trySend(new Uint8Array(5));
@@ -42,6 +47,10 @@ const all: Record<string, unknown> = {
     latest,
     queue,
     job,
+    topic,
+    publisher,
+    subscriber,
+    published,
     block,
     view,
   },

@@ -4,7 +4,7 @@
  */
 
 /** The kinds of objects that can be passed to a function of the API. */
-export type Branded = "Block" | "Held" | "Lock" | "Struct" | "StructView";
+export type Branded = "Block" | "Held" | "Lock" | "SharedValue" | "Struct" | "StructView";
 
 /** The symbol of a kind. It is the same for all copies in all realms of the process. */
 function symbolOf(kind: Branded): symbol {

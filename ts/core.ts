@@ -173,6 +173,31 @@ export interface Core {
   broadcastEnd(topic: number, capacity: number, position: number, toldLow: number, toldHigh: number): number;
   broadcastSent(topic: number, capacity: number): number;
 
+  valueMake(kind: number, bytes: number): number;
+  valueAcquire(value: number, generation: number): number;
+  valueRelease(handle: number): number;
+  valueSetRoot(value: number, generation: number): number;
+  valueCount(value: number, generation: number): number;
+  valueLook(value: number, generation: number): number;
+  valuesPending(): number;
+  valuesSettle(steps: number): number;
+  listItem(list: number, index: number): number;
+  listPush(list: number, generation: number, kind: number, low: number, high: number): number;
+  listSet(list: number, generation: number, index: number, kind: number, low: number, high: number): number;
+  listPop(list: number, generation: number): number;
+  dictFind(dict: number, hash: number, after: number): number;
+  dictNext(dict: number, after: number, generation: number, number: number): number;
+  dictSet(
+    dict: number,
+    generation: number,
+    key: number,
+    keyBytes: number,
+    kind: number,
+    low: number,
+    high: number,
+  ): number;
+  dictDelete(dict: number, generation: number, key: number, keyBytes: number): number;
+
   latestWaiters(latest: number): number;
   latestBegin(latest: number, valueBytes: number): number;
   latestCommit(latest: number, valueBytes: number, offset: number): number;

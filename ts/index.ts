@@ -63,6 +63,12 @@ export type { EventOptions, SharedEvent } from "./sync/event.js";
 export type { Held, Lock, LockMode } from "./sync/lock.js";
 export type { LockHolder, LockInfo } from "./sync/lock-info.js";
 export type { Semaphore, SemaphoreOptions } from "./sync/semaphore.js";
+export type { Plain } from "./values/access.js";
+export { type Content, Dict, List, SharedScalar } from "./values/containers.js";
+export type { PlainValue } from "./values/reading.js";
+export type { SharedOf } from "./values/segment-values.js";
+export { isShared, SharedValue } from "./values/shared.js";
+export type { Shareable } from "./values/sharing.js";
 
 /** 1,024 bytes. */
 export const KiB = 1024;

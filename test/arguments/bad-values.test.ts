@@ -60,6 +60,8 @@ function makeWorld() {
   const published = topic.subscriber({ from: "oldest" }).peekSync() as object;
   const freeTopic = segment.broadcast("free topic", { bytes: 4 * KiB });
   const typedPublisher = segment.broadcast("typed topic", { bytes: 4 * KiB, layout }).publisher();
+  const dict = segment.share({ a: 1 });
+  const shared = segment.share([1, 2]);
   latest.write(value);
   const memory = Buffer.from(block.bytes.buffer);
   const heap = segment.heap;
@@ -76,7 +78,7 @@ function makeWorld() {
     lock,
     held,
   };
-  const queues = { queue, typedQueue, job };
+  const queues = { queue, typedQueue, job, dict, shared };
   const topics = { topic, publisher, subscriber, published, freeTopic, typedPublisher };
   return {
     ...made,
@@ -166,6 +168,14 @@ const ROWS: Row[] = [
   ["segment", "transactionSync", ({ lock }) => [lock, none, WAIT], "lock body options"],
   ["segment", "tryTransaction", ({ lock }) => [lock, none], "lock body"],
   ["segment", "waitForObject", () => ["ring", SIGNAL], "name options"],
+  ["segment", "share", () => [{ a: [1] }], "value"],
+  ["dict", "get", () => ["a"], "key"],
+  ["dict", "has", () => ["a"], "key"],
+  ["dict", "set", () => ["a", 1], "key value"],
+  ["dict", "delete", () => ["a"], "key"],
+  ["shared", "at", () => [0], "index"],
+  ["shared", "set", () => [0, 1], "index value"],
+  ["shared", "push", () => [1], "value"],
   ["ring", "waitForProducer", () => [SIGNAL], "options"],
   ["free", "waitForProducerSync", () => [WAIT], "options"],
   ["free", "consumer", () => [{ acknowledge: "each" }], "options"],
@@ -396,11 +406,12 @@ function complaint(error: unknown, names: string[]): string | undefined {
 }
 
 /**
- * Whether a call that was refused may have changed bytes: of what has looked at the segment before it knew, and of values that are
- * made up in the copy which nobody reads.
+ * Whether a call that was refused may have changed bytes: of what has looked at the segment before it knew, of values that are
+ * made up in the copy which nobody reads, and of shared values of which a part was made, and freed, before another was refused.
  */
-function mayChange([owner]: Row, error: unknown): boolean {
+function mayChange([owner, method]: Row, error: unknown): boolean {
   if (error === OWN_ERROR || error instanceof IsthmusError || owner === "latest") return true;
+  if (method === "share" || ((owner === "dict" || owner === "shared") && method !== "get")) return true;
   return owner === "consumer" && / for this record/.test((error as Error).message);
 }
 

@@ -169,6 +169,8 @@ function memoryOperations(segment: Segment, onlooker: Segment): (() => unknown)[
   const counter = segment.counter("counter");
   const pick = (): Block | undefined => blocks[Math.floor(Math.random() * blocks.length)];
   const blocks: Block[] = [];
+  const list = segment.share([1, "text"]);
+  const dict = segment.share({ list, text: "text" });
   return [
     () => {
       const block = segment.heap.tryAllocate(100 + Math.floor(Math.random() * 3000), { alignment: 64 });
@@ -189,6 +191,19 @@ function memoryOperations(segment: Segment, onlooker: Segment): (() => unknown)[
     () => {
       segment.root = pick();
     },
+    () => dict.set(`key ${Math.floor(Math.random() * 50)}`, [1, "text", { deep: 1n }]),
+    () => dict.delete(`key ${Math.floor(Math.random() * 50)}`),
+    () => [dict.size, dict.refCount, dict.get("list"), dict.has("key 1")],
+    () => [...dict.keys()].length,
+    () => dict.toJSON(),
+    () => list.push("text", 2n ** 70n),
+    () => [list.at(-1), list.length, list.pop()],
+    () => segment.share({ a: ["b", new Uint8Array(100)] }).close(),
+    () => {
+      segment.root = dict;
+    },
+    () => segment.rootValue?.toJSON(),
+    () => onlooker.rootValue?.toJSON(),
     () => lock.tryAcquire("shared")?.release(),
     async () => (await lock.acquire("exclusive", soon)).release(),
     () => {

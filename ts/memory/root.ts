@@ -15,7 +15,7 @@ export function rootOf(attachment: Attachment, heap: Heap): Block | undefined {
 
 export function setRoot(attachment: Attachment, block: Block | undefined): void {
   if (block !== undefined && !isBranded(block, "Block"))
-    throw wrongType("root", "a block or undefined", block);
+    throw wrongType("root", "a block, a shared value or undefined", block);
   attachment.check(true);
   block?.check(false);
   if (block !== undefined && !attachment.liesUnder(block.buffer))

@@ -80,6 +80,9 @@ export interface RunningTransaction {
 /** Every participant may have died while it held what one operation needs. The factor 2 allows for deaths during the retries. */
 const RETRY_TURNS_MAX = 2 * PARTICIPANTS_MAX;
 
+/** Steps of freeing shared values with one heartbeat: below a millisecond. */
+const SETTLE_STEPS = 1000;
+
 function slotOfDoorbell(bell: number): number {
   return Math.floor((bell - PARTICIPANTS_OFFSET - PARTICIPANT_DOORBELL_OFFSET) / PARTICIPANT_BYTES);
 }
@@ -238,9 +241,18 @@ export class Attachment {
     try {
       watchOthers(this);
       for (const part of this.parts) part.settleDeaths?.();
+      this.#settleValues();
     } catch (error) {
       if (!(error instanceof IsthmusError)) throw error;
     }
+  }
+
+  /** Gives back the references of the dead to shared values, and frees some of what nobody refers to. If others are at work,
+   * later. */
+  #settleValues(): void {
+    if (this.transaction || this.core.valuesPending() === 0) return;
+    this.core.valuesSettle(SETTLE_STEPS);
+    this.passOn();
   }
 
   /**

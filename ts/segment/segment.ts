@@ -20,6 +20,10 @@ import { Counter } from "../sync/counter.js";
 import { type EventOptions, SharedEvent } from "../sync/event.js";
 import { type Held, Lock } from "../sync/lock.js";
 import { Semaphore, type SemaphoreOptions } from "../sync/semaphore.js";
+import type { Dict, List, SharedScalar } from "../values/containers.js";
+import { rootValueOf, type SharedOf, setRootValue, share } from "../values/segment-values.js";
+import { isShared, type SharedValue } from "../values/shared.js";
+import type { Shareable } from "../values/sharing.js";
 import { wait } from "../wait/wait.js";
 import { type Attachment, checkMade, Lease } from "./attachment.js";
 import { listObjects, nameBytes, type ObjectInfo } from "./directory.js";
@@ -575,7 +579,8 @@ export class Segment {
 
   /**
    * The root block, from which a program finds everything else in the heap; undefined when none was set. Set it to a block in
-   * use of this segment, from any opener of it, or to undefined. Reading it takes no lock: see docs/pitfalls.md.
+   * use of this segment, from any opener of it, to a shared value (then see `rootValue`), or to undefined. Reading it takes no
+   * lock: see docs/pitfalls.md.
    *
    * @throws {TypeError} when it is set to something else
    * @throws {IsthmusError} CLOSED: the segment was closed. When it is set also READ_ONLY; NOT_FOUND when the block is not in use;
@@ -585,8 +590,36 @@ export class Segment {
     return rootOf(this.#attachment, this.heap);
   }
 
-  set root(block: Block | undefined) {
-    setRoot(this.#attachment, block);
+  set root(root: Block | SharedValue | undefined) {
+    if (isShared(root)) setRootValue(this.#attachment, root);
+    else setRoot(this.#attachment, root);
+  }
+
+  /**
+   * The shared value that was set as `root`; undefined when there is none, or the root is a block. Each time it is another
+   * object, with a reference of its own: see `close` of it.
+   *
+   * @throws {IsthmusError} CLOSED: the segment was closed; SEGMENT_FULL when there is no room for the reference; BUSY inside a
+   *   transaction, or when another process had the heap for 5 s; EVICTED; CORRUPT
+   */
+  get rootValue(): Dict | List | SharedScalar | undefined {
+    return rootValueOf(this.#lease);
+  }
+
+  /**
+   * Puts a value into shared memory: strings, numbers, BigInts, booleans, null, bytes, `Date`s, arrays, plain objects and Maps,
+   * nested as they are; what occurs twice becomes one value. Arrays become a `List`, objects and Maps a `Dict`, which any
+   * process reads and changes; anything else a `SharedScalar`. docs/values.md has the details.
+   *
+   * @param value what to share
+   * @returns an object for the value in shared memory, which refers to it until it is closed
+   * @throws {TypeError} when something in it cannot be shared, naming where: `value.list[2]`; when it contains itself
+   * @throws {RangeError} when a key is longer than 1 MiB
+   * @throws {IsthmusError} SEGMENT_FULL: then nothing of it stays; READ_ONLY; CLOSED: the segment was closed; BUSY inside a
+   *   transaction, or when another process had the heap for 5 s; EVICTED: this participant was removed; CORRUPT
+   */
+  share<T extends Shareable>(value: T): SharedOf<T> {
+    return share(this.#lease, value);
   }
 
   /**

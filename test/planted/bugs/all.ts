@@ -11,6 +11,7 @@ import { BUGS as RING } from "./ring.js";
 import { BUGS as SEGMENT } from "./segment.js";
 import { BUGS as SHIMS } from "./shims.js";
 import { BUGS as SYNC } from "./sync.js";
+import { BUGS as VALUES } from "./values.js";
 import { BUGS as WAIT } from "./wait.js";
 
 export const BUGS: Bug[] = [
@@ -20,6 +21,7 @@ export const BUGS: Bug[] = [
   ...RING,
   ...QUEUE,
   ...BROADCAST,
+  ...VALUES,
   ...MEMORY,
   ...SYNC,
   ...CLI,

@@ -58,6 +58,11 @@ export function ownerKept(): void {
   attaching = 0;
 }
 
+/** The word that our latest attach has replaced. */
+export function ownerReplaced(): u64 {
+  return before;
+}
+
 /** Takes an attach back that was cut off. */
 export function settleOwner(): void {
   if (attaching != 0) swap64(attaching, since, before); // pairs with the loads in ownerAttach, ownerState
@@ -136,6 +141,11 @@ export function ownerJudgedLow(): u32 {
 
 export function ownerJudgedHigh(): u32 {
   return u32(judged >>> 32);
+}
+
+/** The end of the owner with this word, an earlier one, has been told to the user. */
+export function ownerTold(ended: usize, word: u64): void {
+  store64(ended, word); // pairs with the load in ownerState
 }
 
 /** The end that `ownerState` judged last has been told to the user. */

@@ -7,7 +7,7 @@
  *               | writes    | writes    | both ends  | for data  | for room  | for ends  |                  |
  *               +-----------+-----------+------------+-----------+-----------+-----------+------------------+
  *
- *     records:  | length u32 | kind u32 | payload, padded to 8 |  next record ...  | PADDING up to the end |
+ *     records:  | length u32 | kind u32 | payload, padded to 8 |  next record ...  | END |  ...  | PADDING up to the end |
  *
  *     positions only grow:          tail <= cursor <= cached head <= head <= tail + capacity
  *     index of a position = position mod capacity; a record never wraps around the end
@@ -22,6 +22,8 @@
  * | records           | producer between    | consumer between head and tail                                        |
  * |                   | tail and head       |                                                                       |
  * | owners            | see `owner.ts`      | both                                                                  |
+ * | previous, began   | producer that has   | both: whose stream ended where this producer's stream begins          |
+ * |                   | taken the end       |                                                                       |
  *
  * To send:                                              To receive:
  *  1. claim: room = capacity - (head - tail); if the      1. count the records taken before as consumed: cursor
@@ -40,10 +42,19 @@
  * A host that goes on by itself takes DATA records that end within `ringReady`, at most `ringReadyRecords`, and none once
  * somebody waits for room; whatever else it finds there is for step 3. So no more is held back than by a host that tells of each.
  *
- * To learn of the end of a stream, when step 3 of receiving found nothing:
- *  1. the state of the producer's end: it lives, or its end was told already: nothing
- *  2. the head is beyond the cursor: sent between the look and the end, so receive once more, and begin again
- *  3. note that this end was told, and tell it
+ * A stream ends when its producer closes its end or dies. The consumer is told of each end, in its place, also when the next
+ * producer has taken the end by then: that one notes `began` and `previous`, and its first claim sends an END record before the
+ * first record of its own. An end was told when `ended` is the owner word, or has the same low half as the END record. Receiving
+ * skips an END that was told, and finds nothing at one that was not. To learn of an end, when receiving found nothing:
+ *
+ *  1. the state of the producer's end
+ *  2. the head is at the cursor: the end of that producer, if it has ended and that was not told; or, if it lives and has sent
+ *     nothing, the end of the previous one
+ *  3. the head is beyond the cursor: an END that was not told. If it is something else, and the producer has ended: that was
+ *     sent between the look and the end, so receive once more, and begin again
+ *  4. note that this end was told, and tell it
+ *
+ * A host that only polls tells nobody of ends: at an END (FLAG_MORE with FLAG_EMPTY) it calls `ringEnd` and receives again.
  *
  * To give an end back:                                  To wait for an end that somebody holds:
  *  1. mark the owner word: closed, or abandoned           1. arm in the set for ends
@@ -56,13 +67,14 @@
  *
  * | after step    | state                                   | repair                                                  |
  * | ------------- | --------------------------------------- | ------------------------------------------------------- |
- * | send 1        | PADDING published, or nothing           | none: the consumer skips it                             |
+ * | send 1        | END or PADDING published, or nothing    | none: the consumer is told, or skips it                 |
  * | send 2, 3     | bytes beyond the head                   | none: the next producer writes over them                |
  * | send 4        | the record is sent, nobody was woken    | none: a sleeper looks again within RECHECK_MS           |
  * | receive 1 - 3 | the tail lies behind what was taken,    | the next consumer begins at the tail: what was held     |
  * | receive 5     | also when the core was not told of it   | back is delivered again (at most 64 records, 1/8 of the |
  * |               |                                         | capacity, or the one record that is larger)             |
  * | receive 4     | released, nobody was woken              | none: as above                                          |
+ * | take the end  | `previous` is of an earlier tenure      | the end of the dead one is told at the same place       |
  * | give back 1,  | the end is free, nobody was woken, or   | none: as above                                          |
  * | 2             | only the other end was                  |                                                         |
  *
@@ -90,16 +102,20 @@ import {
   FLAG_FULL,
   FLAG_MORE,
   FLAG_WAKE,
+  OWNER_CLOSED,
   RECORD_ALIGNMENT,
   RECORD_DATA,
+  RECORD_END,
   RECORD_HEADER_BYTES,
   RECORD_PADDING,
+  RING_BEGAN_OFFSET,
   RING_CACHED_HEAD_OFFSET,
   RING_CONSUMER_ENDED_OFFSET,
   RING_CONSUMER_OFFSET,
   RING_CURSOR_OFFSET,
   RING_HEAD_OFFSET,
   RING_LAST_SENT_NS_OFFSET,
+  RING_PREVIOUS_OFFSET,
   RING_PRODUCER_ENDED_OFFSET,
   RING_PRODUCER_OFFSET,
   RING_RECEIVED_OFFSET,
@@ -116,10 +132,21 @@ import {
   RING_HELD_SHIFT,
 } from "../protocol/limits";
 import { waitersBytes } from "./instance";
-import { ownerAbandon, ownerAttach, ownerClose, ownerReported, ownerState } from "./owner";
+import {
+  ownerAbandon,
+  ownerAttach,
+  ownerClose,
+  ownerReplaced,
+  ownerReported,
+  ownerState,
+  ownerTold,
+} from "./owner";
 import { selfCheck } from "./participants";
 import { waitersAny } from "./waiters";
 import { load64, store64 } from "./word";
+
+/** What lies between two records at most: PADDING, an END that was told, PADDING. */
+const SKIPPED_MAX: i32 = 3;
 
 /** The capacity of a ring that is to have room for so many bytes; 0 when there is none as large. */
 export function ringCapacity(bytes: u32): u32 {
@@ -178,7 +205,20 @@ export function ringAttachProducer(ring: usize, capacity: u32): u32 {
     ownerClose(ring + RING_PRODUCER_OFFSET);
     return CORRUPT;
   }
+  store<u64>(ring + RING_BEGAN_OFFSET, head);
+  store64(ring + RING_PREVIOUS_OFFSET, ownerReplaced()); // pairs with the load in isUntoldBefore
   return u32(ringData(ring)) + u32(head % capacity);
+}
+
+/** Whether the previous producer has ended at this head, and the consumer was not told. */
+function isUntoldBefore(ring: usize, head: u64): bool {
+  const previous = load64(ring + RING_PREVIOUS_OFFSET);
+  return previous != 0 && load<u64>(ring + RING_BEGAN_OFFSET) == head && !isTold(ring, u32(previous));
+}
+
+/** Whether the consumer was told of the end of the producer whose owner word has this low half. */
+function isTold(ring: usize, word: u32): bool {
+  return u32(load64(ring + RING_PRODUCER_ENDED_OFFSET)) == word;
 }
 
 /**
@@ -191,9 +231,17 @@ export function ringClaim(ring: usize, capacity: u32, length: u32): u32 {
   const failed = selfCheck();
   if (failed != 0) return failed;
   const bytes = recordBytes(length);
-  const head = load64(ring + RING_HEAD_OFFSET);
-  const filled = used(head, load64(ring + RING_TAIL_OFFSET));
+  let head = load64(ring + RING_HEAD_OFFSET);
+  let filled = used(head, load64(ring + RING_TAIL_OFFSET));
   if (filled > capacity) return CORRUPT;
+  if (isUntoldBefore(ring, head)) {
+    const end = u32(ringData(ring)) + u32(head % capacity);
+    if (filled == capacity) return end | full(ring);
+    store<u64>(end, (u64(RECORD_END) << 32) | u32(load64(ring + RING_PREVIOUS_OFFSET)));
+    head += RECORD_HEADER_BYTES;
+    filled += RECORD_HEADER_BYTES;
+    store64(ring + RING_HEAD_OFFSET, head); // pairs with the load in newlyComplete
+  }
   const index = u32(head % capacity);
   const at = u32(ringData(ring)) + index;
   const free = capacity - u32(filled);
@@ -206,7 +254,7 @@ export function ringClaim(ring: usize, capacity: u32, length: u32): u32 {
   return bytes <= free - contiguous ? first : first | full(ring);
 }
 
-/** A consumer that sleeps on an otherwise empty ring must skip the padding before there can be room. */
+/** A consumer that sleeps on an otherwise empty ring must skip padding, or be told of an end, before there can be room. */
 function full(ring: usize): u32 {
   return waitersAny(ringWaitersData(ring)) ? FLAG_FULL | FLAG_WAKE : FLAG_FULL;
 }
@@ -293,7 +341,7 @@ function publishTail(ring: usize, cursor: u64, received: u64): u32 {
 /**
  * Counts the `records` of `advance` bytes at `at` as consumed (0: none) and finds the next one. Returns its offset, with
  * FLAG_WAKE when a producer must be woken, FLAG_EMPTY when there is no record there yet, and FLAG_MORE when others are complete
- * behind it; or an error, and then nothing is counted.
+ * behind it; or an error, and then nothing is counted. FLAG_EMPTY with FLAG_MORE: there is an end to be told first.
  */
 export function ringReceive(ring: usize, capacity: u32, at: u32, advance: u32, records: u32): u32 {
   const failed = selfCheck();
@@ -306,17 +354,24 @@ export function ringReceive(ring: usize, capacity: u32, at: u32, advance: u32, r
   let complete = load<u64>(ring + RING_CACHED_HEAD_OFFSET) - cursor;
   if (complete == 0) complete = newlyComplete(ring, cursor);
   if (complete > capacity) return CORRUPT;
-  if (complete != 0) {
+  let flags: u32 = 0;
+  for (let skipped = 0; complete != 0; skipped++) {
     const header = load<u64>(at);
-    if (u32(header >> 32) == RECORD_PADDING) {
-      const padding = recordBytes(u32(header));
-      if (at + padding != end || padding > complete) return CORRUPT;
-      cursor += padding;
-      at = data;
-      complete -= padding;
-      if (complete == 0) complete = newlyComplete(ring, cursor);
-      if (complete > capacity) return CORRUPT;
+    const kind = u32(header >> 32);
+    if (kind != RECORD_PADDING && kind != RECORD_END) break;
+    if (kind == RECORD_END && !isTold(ring, u32(header))) {
+      flags = FLAG_MORE;
+      complete = 0;
+      break;
     }
+    const bytes: u32 = kind == RECORD_END ? RECORD_HEADER_BYTES : recordBytes(u32(header));
+    if (skipped == SKIPPED_MAX || u64(bytes) > complete) return CORRUPT;
+    if (kind == RECORD_PADDING && at + bytes != end) return CORRUPT;
+    cursor += bytes;
+    at = wrapped(at + bytes, data, capacity);
+    complete -= bytes;
+    if (complete == 0) complete = newlyComplete(ring, cursor);
+    if (complete > capacity) return CORRUPT;
   }
   const bytes: u32 = complete == 0 ? 0 : recordAt(at, end, complete);
   if (complete != 0 && bytes == 0) return CORRUPT;
@@ -325,7 +380,8 @@ export function ringReceive(ring: usize, capacity: u32, at: u32, advance: u32, r
     store<u64>(ring + RING_RECEIVED_OFFSET, received);
     store<u64>(ring + RING_CURSOR_OFFSET, cursor);
   }
-  let flags: u32 = complete == 0 ? FLAG_EMPTY : complete > u64(bytes) ? FLAG_MORE : 0;
+  if (complete == 0) flags |= FLAG_EMPTY;
+  else if (complete > u64(bytes)) flags = FLAG_MORE;
   const tail = load<u64>(ring + RING_TAIL_OFFSET);
   if (cursor != tail && mustRelease(ring, capacity, cursor - tail, received, complete == 0)) {
     flags |= publishTail(ring, cursor, received);
@@ -422,12 +478,27 @@ export function ringProducerReported(ring: usize): void {
  * For a consumer that `ringReceive` has told of no record: whether the stream has ended. END_CLOSED or END_DEAD, once; 0 while
  * it goes on (a producer that lives is the suspect); END_LIVE: something was sent right before the end, so receive again.
  */
-export function ringEnd(ring: usize): u32 {
+export function ringEnd(ring: usize, capacity: u32): u32 {
   const state = ringProducerState(ring);
-  if (state != END_CLOSED && state != END_DEAD) return 0;
-  if (load64(ring + RING_HEAD_OFFSET) != load<u64>(ring + RING_CURSOR_OFFSET)) return END_LIVE;
-  ringProducerReported(ring);
-  return state;
+  const cursor = load<u64>(ring + RING_CURSOR_OFFSET);
+  const head = load64(ring + RING_HEAD_OFFSET);
+  const hasEnded = state == END_CLOSED || state == END_DEAD;
+  if (head == cursor) {
+    if (hasEnded) ringProducerReported(ring);
+    if (hasEnded) return state;
+    if (state != END_LIVE || !isUntoldBefore(ring, head)) return 0;
+    return endTold(ring, u32(load64(ring + RING_PREVIOUS_OFFSET)));
+  }
+  const header = load<u64>(ringResume(ring, capacity));
+  if (u32(header >> 32) == RECORD_END && !isTold(ring, u32(header))) return endTold(ring, u32(header));
+  return hasEnded ? END_LIVE : 0;
+}
+
+/** The end of the producer before this one, whose owner word has this low half, is told. */
+function endTold(ring: usize, word: u32): u32 {
+  const previous = load64(ring + RING_PREVIOUS_OFFSET);
+  ownerTold(ring + RING_PRODUCER_ENDED_OFFSET, u32(previous) == word ? previous : word);
+  return (word & OWNER_CLOSED) != 0 ? END_CLOSED : END_DEAD;
 }
 
 /** For a producer that has found no room: whether its consumer has died, once. A consumer that lives is the suspect. */

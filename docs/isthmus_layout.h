@@ -143,7 +143,7 @@
 #define ISTHMUS_OBJECT_LAYOUT 0x7u
 #define ISTHMUS_OBJECT_BROADCAST 0x9u
 #define ISTHMUS_OBJECT_QUEUE 0x8u
-#define ISTHMUS_OBJECT_VERSION_RING 0x2u
+#define ISTHMUS_OBJECT_VERSION_RING 0x3u
 #define ISTHMUS_OBJECT_VERSION_LATEST 0x1u
 #define ISTHMUS_OBJECT_VERSION_LOCK 0x1u
 #define ISTHMUS_OBJECT_VERSION_SEMAPHORE 0x1u
@@ -165,6 +165,8 @@
 #define ISTHMUS_RING_CONSUMER_OFFSET 0x108u
 #define ISTHMUS_RING_PRODUCER_ENDED_OFFSET 0x110u
 #define ISTHMUS_RING_CONSUMER_ENDED_OFFSET 0x118u
+#define ISTHMUS_RING_PREVIOUS_OFFSET 0x120u
+#define ISTHMUS_RING_BEGAN_OFFSET 0x128u
 #define ISTHMUS_RING_WAITERS_OFFSET 0x180u
 #define ISTHMUS_RECORD_LENGTH_OFFSET 0x0u
 #define ISTHMUS_RECORD_KIND_OFFSET 0x4u
@@ -172,6 +174,7 @@
 #define ISTHMUS_RECORD_ALIGNMENT 0x8u
 #define ISTHMUS_RECORD_DATA 0x44415441u
 #define ISTHMUS_RECORD_PADDING 0x50414444u
+#define ISTHMUS_RECORD_END 0x454e4421u
 #define ISTHMUS_QUEUE_LISTS_OFFSET 0x0u
 #define ISTHMUS_QUEUE_LIST_BYTES 0x100u
 #define ISTHMUS_QUEUE_HEAD_OFFSET 0x0u
@@ -495,7 +498,9 @@ struct isthmus_layout_ring {
   uint64_t consumer; /* OWNER word of the consumer's end */
   uint64_t producer_ended; /* the producer's OWNER word whose end was reported to the consumer */
   uint64_t consumer_ended; /* the consumer's OWNER word whose end was reported to the producer */
-  uint8_t gap_288[96];
+  uint64_t previous; /* the producer's OWNER word that the producer which holds the end has replaced */
+  uint64_t began; /* the head when it took the end */
+  uint8_t gap_304[80];
 };
 _Static_assert(offsetof(struct isthmus_layout_ring, head) == 0, "head");
 _Static_assert(offsetof(struct isthmus_layout_ring, sent) == 8, "sent");
@@ -510,6 +515,8 @@ _Static_assert(offsetof(struct isthmus_layout_ring, producer) == 256, "producer"
 _Static_assert(offsetof(struct isthmus_layout_ring, consumer) == 264, "consumer");
 _Static_assert(offsetof(struct isthmus_layout_ring, producer_ended) == 272, "producer_ended");
 _Static_assert(offsetof(struct isthmus_layout_ring, consumer_ended) == 280, "consumer_ended");
+_Static_assert(offsetof(struct isthmus_layout_ring, previous) == 288, "previous");
+_Static_assert(offsetof(struct isthmus_layout_ring, began) == 296, "began");
 _Static_assert(sizeof(struct isthmus_layout_ring) == 384, "isthmus_layout_ring");
 
 #endif

@@ -324,7 +324,7 @@ export const OBJECT_QUEUE = 8;
  * A ring. A change of the layout of a kind of object, or of the meaning of a word of it, increments its version. An object of
  * another version is refused, and everything else in the segment can be used.
  */
-export const OBJECT_VERSION_RING = 2;
+export const OBJECT_VERSION_RING = 3;
 /** A latest value. */
 export const OBJECT_VERSION_LATEST = 1;
 /** A lock. */
@@ -373,6 +373,10 @@ export const RING_CONSUMER_OFFSET = RING_PRODUCER_OFFSET + 8;
 export const RING_PRODUCER_ENDED_OFFSET = RING_CONSUMER_OFFSET + 8;
 /** u64: the consumer's OWNER word whose end was reported to the producer */
 export const RING_CONSUMER_ENDED_OFFSET = RING_PRODUCER_ENDED_OFFSET + 8;
+/** u64: the producer's OWNER word that the producer which holds the end has replaced */
+export const RING_PREVIOUS_OFFSET = RING_CONSUMER_ENDED_OFFSET + 8;
+/** u64: the head when it took the end */
+export const RING_BEGAN_OFFSET = RING_PREVIOUS_OFFSET + 8;
 /** Three sets of waiters begin here: for data, for room, and for an end that another participant holds. */
 export const RING_WAITERS_OFFSET = 384;
 
@@ -388,6 +392,11 @@ export const RECORD_ALIGNMENT = 8;
 export const RECORD_DATA = 0x44415441;
 /** Kind: fills the bytes before the end of the ring; the consumer skips it. */
 export const RECORD_PADDING = 0x50414444;
+/**
+ * Kind: the stream of a producer has ended here, and the next one has sent more. There is no payload: the length is the low half
+ * of the OWNER word whose end the consumer must be told of.
+ */
+export const RECORD_END = 0x454e4421;
 
 // --- queue -----------------------------------------------------------------------------------------------------------
 

@@ -91,7 +91,7 @@ export interface Core {
   ringCloseConsumer(ring: number): number;
   ringProducerState(ring: number): number;
   ringProducerReported(ring: number): void;
-  ringEnd(ring: number): number;
+  ringEnd(ring: number, capacity: number): number;
 
   heapAllocate(bytes: number, alignment: number, zero: number): number;
   heapFree(offset: number): number;

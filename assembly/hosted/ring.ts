@@ -29,6 +29,7 @@ import {
   END_LIVE,
   FLAG_EMPTY,
   FLAG_FULL,
+  FLAG_MORE,
   FLAG_WAKE,
   RECORD_HEADER_BYTES,
   RESULT_FLAGS,
@@ -75,6 +76,8 @@ export let recordAt: u32 = 0;
 export let room: u32 = 0;
 /** Payload bytes of the record that was found. */
 export let recordLength: u32 = 0;
+/** The latest look has found no record because an end must be told first. */
+let isBehindEnd: bool = false;
 
 // --- ends ----------------------------------------------------------------------------------------------------------------
 
@@ -228,12 +231,17 @@ export function hostedRingReceive(
 
 function find(ring: usize, capacity: u32, advance: u32, records: u32, waits: bool): u32 {
   let found = receive(ring, capacity, advance, records);
+  // Who does not wait is not told of ends, and gets what was sent behind them.
+  while (found == BUSY && isBehindEnd && !waits) {
+    ringEnd(ring, capacity);
+    found = receive(ring, capacity, 0, 0);
+  }
   if (found != BUSY || !waits) return found;
-  let end = ringEnd(ring);
+  let end = ringEnd(ring, capacity);
   while (end == END_LIVE) {
     found = receive(ring, capacity, 0, 0);
     if (found != BUSY) return found;
-    end = ringEnd(ring);
+    end = ringEnd(ring, capacity);
   }
   if (end == 0) return BUSY;
   return end == END_CLOSED ? CLOSED : PEER_DIED;
@@ -244,6 +252,7 @@ function receive(ring: usize, capacity: u32, advance: u32, records: u32): u32 {
   const result = ringReceive(ring, capacity, recordAt, advance, records);
   if (result < u32(RESULT_OFFSETS)) return result;
   recordAt = result & ~RESULT_FLAGS;
+  isBehindEnd = (result & FLAG_MORE) != 0;
   if ((result & FLAG_WAKE) != 0) hostedNotify(ringWaitersRoom(ring));
   if ((result & FLAG_EMPTY) != 0) return BUSY;
   // Checked before, but a hostile peer may have changed it since: this is the length that the host uses.

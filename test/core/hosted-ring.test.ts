@@ -48,6 +48,19 @@ function ends(): Ends {
   return { world, one, other, ring, producer, consumer };
 }
 
+test("the end of a stream is told in its place, though another producer has sent since; who polls passes over it", () => {
+  for (const timeoutMs of [0, -1]) {
+    const { world, one, producer, consumer, ring } = ends();
+    assert.is(producer.send(bytes(1), 0), 0);
+    one.hostedRingCloseProducer(ring);
+    const next = HostedEnd.attach(world, world.enter(3), ring, CAPACITY, true);
+    assert.is(next.send(bytes(2), 0), 0);
+    const found = [1, 2, 3].map(() => consumer.receive(timeoutMs));
+    if (timeoutMs < 0) assert.equal(found, [bytes(1), bytes(2), BUSY]);
+    else assert.equal(found, [bytes(1), CLOSED, bytes(2)]);
+  }
+});
+
 /** The participant in that slot is removed. */
 function evict({ world }: Ends, slot: number): void {
   const word = PARTICIPANTS_OFFSET + slot * PARTICIPANT_BYTES + PARTICIPANT_WORD_OFFSET;

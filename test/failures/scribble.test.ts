@@ -156,6 +156,8 @@ test("a header that changes while drain is before it is damage, no view is made 
     [3 * 24 - 7, layout.RECORD_DATA],
     [9, 0],
     [0xfffffff8, layout.RECORD_PADDING],
+    [2, layout.RECORD_END],
+    [0xffffffff, layout.RECORD_END],
   ];
   for (const [length, kind] of words as [number, number][]) {
     using segment = Segment.create(segmentName("header"), { bytes: MiB });

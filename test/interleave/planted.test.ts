@@ -71,6 +71,19 @@ const PLANTED: Planted[] = [
     noticedBy: "queue of 2, two send, two take",
   },
   {
+    bug: "who takes an end does not note whose stream ended there",
+    site: ({ arena }) =>
+      findSite(arena.sites, { func: "ringAttachProducer", name: "i64.atomic.store", nth: 0 }),
+    how: "drop",
+    noticedBy: "ring, a stream behind one that was closed before",
+  },
+  {
+    bug: "an end that was told is told again",
+    site: ({ arena }) => findSite(arena.sites, { func: "ringEnd", name: "i64.atomic.store", nth: 1 }),
+    how: "drop",
+    noticedBy: "ring, a stream behind one that was closed before",
+  },
+  {
     bug: "a record is published before its header",
     site: sites.recordHeader,
     how: "late",

@@ -178,7 +178,10 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
    */
   tryReceive(): T | undefined {
     if (this.#cursor.closed || this.#peeked) this.#usable();
-    return this.#queue.length === 0 ? this.#take() : undefined;
+    if (this.#queue.length > 0) return undefined;
+    let taken = this.#take();
+    while (taken === undefined && this.#cursor.passEnd()) taken = this.#take();
+    return taken;
   }
 
   #take(): T | undefined {
@@ -208,7 +211,9 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     this.#cursor.record.aim(target);
     if (this.#cursor.closed || this.#peeked) this.#usable();
     if (this.#queue.length > 0) return undefined;
-    return this.#takeInto(target);
+    let length = this.#takeInto(target);
+    while (length === undefined && this.#cursor.passEnd()) length = this.#takeInto(target);
+    return length;
   }
 
   #takeInto(target: Uint8Array): number | undefined {
@@ -227,7 +232,10 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   tryPeek(): RingRecord<F> | undefined {
     if (this.#peeked && !this.#draining && !this.#cursor.closed) return this.#peeked;
     this.#usable();
-    return this.#queue.length === 0 ? this.#peek() : undefined;
+    if (this.#queue.length > 0) return undefined;
+    let peeked = this.#peek();
+    while (peeked === undefined && this.#cursor.passEnd()) peeked = this.#peek();
+    return peeked;
   }
 
   #peek(): RingRecord<F> | undefined {
@@ -366,7 +374,7 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
   }
 
   readonly #stream: Stream = {
-    end: () => this.#core.ringEnd(this.#ring),
+    end: () => this.#core.ringEnd(this.#ring, this.#geometry.capacity),
     died: () => producerDied(this.#geometry),
   };
 
@@ -389,7 +397,10 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     checkHandle(handle);
     const limit = limitOf(options<TryDrainOptions>("options", given, ["limit"]));
     this.#usable();
-    return this.#queue.length === 0 ? this.#drain(handle, limit) : 0;
+    if (this.#queue.length > 0) return 0;
+    let handled = this.#drain(handle, limit);
+    while (handled < limit && this.#cursor.passEnd()) handled += this.#drain(handle, limit - handled);
+    return handled;
   }
 
   #drain(handle: (record: RingRecord<F>) => void, limit: number): number {
@@ -470,7 +481,11 @@ export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implemen
     const into = slabInto(slab);
     const bytes = lengthsInto(lengths);
     this.#usable();
-    return this.#queue.length === 0 ? this.#cursor.pack(into, bytes) : 0;
+    if (this.#queue.length > 0) return 0;
+    let packed = this.#cursor.pack(into, bytes);
+    while (packed === 0 && bytes.length > 0 && this.#cursor.passEnd())
+      packed = this.#cursor.pack(into, bytes);
+    return packed;
   }
 
   /**

@@ -56,6 +56,8 @@ export class RingCursor {
   readonly record: RecordAtHand;
   /** The end was given back: no record is taken any more. */
   closed = false;
+  /** `next` has found no record because the consumer must be told of an end first. */
+  #isBehindEnd = false;
   readonly #attachment: Attachment;
   readonly #core: Core;
   readonly #u32: Uint32Array;
@@ -124,6 +126,14 @@ export class RingCursor {
     return (this.#end !== 0 && this.#step()) || this.#ask(this.#each);
   }
 
+  /** For calls that do not wait, and so are not told of ends: passes over one. Returns true if `next` may find a record then. */
+  passEnd(): boolean {
+    const passes = this.#isBehindEnd && !this.closed;
+    this.#isBehindEnd = false;
+    if (passes) this.#core.ringEnd(this.#ring, this.#capacity);
+    return passes;
+  }
+
   /** Moves on without the core, when it has said that there is a record, and nobody waits for room. */
   #step(): boolean {
     const at = this.#at + this.#advance;
@@ -159,6 +169,7 @@ export class RingCursor {
     this.#told(at);
     if (flags & FLAG_WAKE) this.#attachment.notify(this.#waitersRoom);
     if (flags & FLAG_EMPTY) {
+      this.#isBehindEnd = (flags & FLAG_MORE) !== 0;
       this.#pace.missed();
       return false;
     }

@@ -149,8 +149,7 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
 
   /**
    * Takes the producer's end as soon as no live participant holds it: for a program that replaces another one, or is its
-   * standby. If the consumer has not noticed the end of the previous producer by then, it is not told of it: the stream goes on
-   * with the records of the new one.
+   * standby. The consumer is told of the end of the previous producer, before it gets the records of this one.
    *
    * @param options how long to wait, and a signal that ends it
    * @returns the end, as `producer`

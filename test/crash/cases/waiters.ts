@@ -18,9 +18,11 @@ import {
   attachProducer,
   closeConsumer,
   closeProducer,
+  numberOf,
   openRing,
   payloadOf,
   type Ring,
+  receiveOrEnd,
   send,
 } from "../../lib/hosts/ring.js";
 import { callSome, markDead, notify, ringWish } from "../../lib/hosts/segment.js";
@@ -193,7 +195,7 @@ interface EndCase {
   before(lane: CrashLane, ring: Ring): void;
   operation(lane: CrashLane, ring: Ring): Script<unknown>;
   /** Looked at before the survivors take the ends. */
-  left?(ring: Ring, by: number, finished: boolean): Script;
+  left?(ring: Ring, by: number, finished: boolean, view: DataView, dead: readonly number[]): Script;
 }
 
 /** Ends that a participant had who then closed them, or died. */
@@ -231,8 +233,8 @@ function* report(ring: Ring, expected: number): Script {
 /** The same as who has waited does it: a look and what is noted of it are one call. */
 function* learn(ring: Ring, expected: number): Script {
   yield* markDead(LOST_SLOT);
-  assert.equal(yield* call("ringEnd", ring.ring), expected);
-  assert.equal(yield* call("ringEnd", ring.ring), 0, "told twice");
+  assert.equal(yield* call("ringEnd", ring.ring, ring.capacity), expected);
+  assert.equal(yield* call("ringEnd", ring.ring, ring.capacity), 0, "told twice");
   if (expected !== END_DEAD) return;
   assert.equal(yield* call("ringConsumerDied", ring.ring), 1);
   assert.equal(yield* call("ringConsumerDied", ring.ring), 0, "told twice");
@@ -262,6 +264,50 @@ function* mend(ring: Ring, by: number, finished: boolean): Script {
     assert.equal(yield* call("ringConsumerState", ring.ring), END_CLOSED, "kept, though attaching failed");
   }
   yield* write(ring.ring + RING_TAIL_OFFSET, new Uint8Array(8));
+}
+
+/** The end of the stream before was not told. */
+function* sendStream(ring: Ring): Script {
+  const producer = yield* attachProducer(ring);
+  assert.ok(producer);
+  for (const number of [2, 3]) assert.ok(yield* send(producer, payloadOf(number, 9)));
+  yield* closeProducer(producer);
+}
+
+/** A consumer gets all, and is told of the end. */
+function* receiveStreams(view: DataView, ring: Ring): Script {
+  const consumer = yield* attachConsumer(ring);
+  assert.ok(consumer);
+  for (let turn = 0; turn < 3; turn++) assert.ok(yield* receiveOrEnd(view, consumer));
+}
+
+/** What was sent comes in order, and the end of the first stream behind its record, once. */
+const hasEndBetween: EndCase["left"] = (...given) =>
+  seenInOrder(given[2] ? /^1 end 2 3 end$/ : /^1 end( 2( 3)?( end)?)?( end)?$/, ...given);
+
+/** The end may have been told before: to one that died then. */
+const hasEndOnce: EndCase["left"] = (...given) =>
+  seenInOrder(given[2] ? /^2 end$/ : /^(1 )?(end )?2 end$/, ...given);
+
+function* seenInOrder(
+  expected: RegExp,
+  ring: Ring,
+  by: number,
+  _finished: boolean,
+  view: DataView,
+  dead: readonly number[],
+): Script {
+  for (const slot of dead) yield* markDead(slot);
+  const consumer = yield* attachConsumer(ring, dead);
+  assert.ok(consumer);
+  const seen: string[] = [];
+  for (;;) {
+    const got = yield* receiveOrEnd(view, consumer);
+    if (got === undefined) break;
+    seen.push(typeof got === "number" ? "end" : `${numberOf(got)}`);
+  }
+  yield* closeConsumer(view, consumer);
+  if (by === 1) assert.match(seen.join(" "), expected);
 }
 
 const END_CASES: EndCase[] = [
@@ -303,6 +349,30 @@ const END_CASES: EndCase[] = [
     },
     operation: (_lane, ring) => attachBoth(ring),
   },
+  {
+    name: "a stream behind one whose end was not told",
+    before: (lane, ring) => {
+      const producer = lane.play(1, attachProducer(ring));
+      assert.ok(producer);
+      lane.play(1, send(producer, payloadOf(1, 9)));
+      lane.play(1, closeProducer(producer));
+    },
+    operation: (_lane, ring) => sendStream(ring),
+    left: hasEndBetween,
+  },
+  {
+    name: "a stream behind one whose end is told",
+    before: (lane, ring) => {
+      for (const number of [1, 2]) {
+        const producer = lane.play(1, attachProducer(ring));
+        assert.ok(producer);
+        lane.play(1, send(producer, payloadOf(number, 9)));
+        lane.play(1, closeProducer(producer));
+      }
+    },
+    operation: (lane, ring) => receiveStreams(lane.view, ring),
+    left: hasEndOnce,
+  },
 ];
 
 function endCase(one: EndCase, fill: Fill): CrashCase {
@@ -316,7 +386,7 @@ function endCase(one: EndCase, fill: Fill): CrashCase {
     },
     operation: (lane) => one.operation(lane, ring),
     *goOn(lane, by, dead, finished) {
-      if (one.left) yield* one.left(ring, by, finished);
+      if (one.left) yield* one.left(ring, by, finished, lane.view, slotsOf(dead));
       yield* useRing(lane.view, WISH, [...slotsOf(dead), LOST_SLOT]);
     },
   };

@@ -1,6 +1,6 @@
 /** How a stream ends: whatever was sent before comes first, whether its producer closes or dies; a dead consumer has a heir. */
 import { strict as assert } from "node:assert";
-import { END_DEAD, END_LIVE } from "../../../protocol/layout.js";
+import { END_CLOSED, END_DEAD, END_LIVE } from "../../../protocol/layout.js";
 import type { World } from "../../lib/explore.js";
 import {
   abandonProducer,
@@ -10,6 +10,7 @@ import {
   numberOf,
   payloadOf,
   receive,
+  receiveOrEnd,
   receiveStretch,
   send,
 } from "../../lib/hosts/ring.js";
@@ -33,13 +34,13 @@ function* receiveToTheEnd(
   let last = ends.before;
   return yield* attempt(function* () {
     for (;;) {
-      const payload = yield* receive(view, consumer);
+      const payload = yield* receive(view, consumer, false);
       if (payload) {
         assert.equal(numberOf(payload), ++last, "order");
         continue;
       }
       if (dead()) yield* markDead(SLOTS[0]);
-      const state = yield* call("ringEnd", consumer.ring);
+      const state = yield* call("ringEnd", consumer.ring, consumer.capacity);
       if (state === 0) return undefined;
       if (state === END_LIVE) continue; // sent right before the end
       if (ending !== undefined) assert.equal(state, ending);
@@ -211,7 +212,65 @@ function abandons(): Explored {
   };
 }
 
+/**
+ * A producer sends, and closes its end; the next one takes it, and sends more. The consumer gets all in order, with the end in
+ * between, once. If the second one dies at any write, it gets all that was sent before, and an end behind it.
+ */
+function succeeded(before: boolean, mortal: boolean): Explored {
+  let ends: Ends;
+  const [first, second] = [1, 2];
+  function* old(): Script {
+    const producer = { ...ends.producer };
+    yield* attempt(function* () {
+      return (yield* send(producer, payloadOf(ends.before + first, 8))) || undefined;
+    });
+    yield* closeProducer(producer);
+  }
+  function* next(): Script {
+    const producer = yield* attempt(() => attachProducer(ends.producer));
+    yield* attempt(function* () {
+      return (yield* send(producer, payloadOf(ends.before + second, 8))) || undefined;
+    });
+    yield* closeProducer(producer);
+  }
+  function* consuming(world: World): Script {
+    const consumer = { ...ends.consumer };
+    const seen: string[] = before ? [`${first}`] : [];
+    while (seen.filter((one) => one.startsWith("end")).length < 2) {
+      const got = yield* attempt(function* () {
+        if (world.state(2) === "dead") yield* markDead(SLOTS[2]);
+        const isLast = world.state(2) === "dead" && world.state(0) === "done";
+        const found = yield* receiveOrEnd(world.arena.view, consumer);
+        return found ?? (isLast ? "no more" : undefined);
+      });
+      if (got === "no more") break;
+      seen.push(typeof got === "number" ? `end ${got}` : `${numberOf(got) - ends.before}`);
+    }
+    const [one, end, ...rest] = seen;
+    assert.equal(one, `${first}`);
+    if (!mortal) assert.deepEqual([end, ...rest], [`end ${END_CLOSED}`, `${second}`, `end ${END_CLOSED}`]);
+    else assert.match([end, ...rest].join(), /^(end \d+(,2)?(,end \d+)?)$/);
+  }
+  function* nothing(): Script {}
+  const how = `${before ? " before" : ""}${mortal ? ", whose producer dies at any write" : ""}`;
+  return {
+    name: `ring, a stream behind one that was closed${how}`,
+    preemptions: before && !mortal ? 2 : 1,
+    ...(mortal ? { deaths: 1, mortal: [2] } : {}),
+    before: (world) => {
+      ends = prepareRing(world, 64, [24]);
+      if (!before) return;
+      world.play(0, old());
+      assert.ok(world.play(1, receive(world.arena.view, ends.consumer)));
+    },
+    scripts: (world) => [before ? nothing() : old(), consuming(world), next()],
+  };
+}
+
 export const ringEndScenarios: Explored[] = [
+  succeeded(false, false),
+  succeeded(true, false),
+  succeeded(true, true),
   handedOver(false),
   handedOver(true),
   abandons(),

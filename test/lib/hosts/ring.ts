@@ -1,7 +1,9 @@
 /** What hosts do with a ring, as scripts. What a host keeps to itself are fields of a plain object per end. */
 import {
+  END_LIVE,
   FLAG_EMPTY,
   FLAG_FULL,
+  FLAG_MORE,
   FLAG_WAKE,
   RECORD_ALIGNMENT,
   RECORD_DATA,
@@ -190,24 +192,42 @@ function* ask(view: DataView, end: ConsumerEnd): Script {
   end.asking = true;
 }
 
-/** Tells the core of what was taken; the payload bytes of the next record, or `undefined` when there is none now. */
-function* next(view: DataView, end: ConsumerEnd): Script<number | undefined> {
-  yield* ask(view, end);
-  const received = yield* call("ringReceive", end.ring, end.capacity, end.at, end.advance, end.records);
-  const result = offsetOf("ringReceive", received);
-  told(end, result & ~RESULT_FLAGS);
-  if (result & FLAG_WAKE) yield* notify(end.waitersRoom);
-  return result & FLAG_EMPTY ? undefined : view.getUint32(end.at, true);
+/**
+ * Tells the core of what was taken; the payload bytes of the next record, or `undefined` when there is none now.
+ *
+ * @param polls passes over the ends of streams; else there is none at an end that must be told
+ */
+function* next(view: DataView, end: ConsumerEnd, polls = true): Script<number | undefined> {
+  for (;;) {
+    yield* ask(view, end);
+    const received = yield* call("ringReceive", end.ring, end.capacity, end.at, end.advance, end.records);
+    const result = offsetOf("ringReceive", received);
+    told(end, result & ~RESULT_FLAGS);
+    if (result & FLAG_WAKE) yield* notify(end.waitersRoom);
+    if (!(result & FLAG_EMPTY)) return view.getUint32(end.at, true);
+    if (!polls || !(result & FLAG_MORE)) return undefined;
+    yield* call("ringEnd", end.ring, end.capacity);
+  }
 }
 
-/** A copy of the next record, or `undefined` when there is none now. */
-export function* receive(view: DataView, end: ConsumerEnd): Script<Uint8Array | undefined> {
-  const length = yield* next(view, end);
+/** A copy of the next record, or `undefined` when there is none now. `polls` as for `next`. */
+export function* receive(view: DataView, end: ConsumerEnd, polls = true): Script<Uint8Array | undefined> {
+  const length = yield* next(view, end, polls);
   if (length === undefined) return undefined;
   const payload = yield* read(end.at + RECORD_HEADER_BYTES, length);
   end.advance = recordBytes(length);
   end.records = 1;
   return payload;
+}
+
+/** Who waits: the next record, or how a stream has ended (END_CLOSED, END_DEAD); `undefined` when it must wait. */
+export function* receiveOrEnd(view: DataView, end: ConsumerEnd): Script<Uint8Array | number | undefined> {
+  for (;;) {
+    const payload = yield* receive(view, end, false);
+    if (payload) return payload;
+    const state = yield* call("ringEnd", end.ring, end.capacity);
+    if (state !== END_LIVE) return state || undefined; // else something was sent right before the end
+  }
 }
 
 /**

@@ -96,8 +96,8 @@ export const BUGS: Bug[] = [
   ),
   signal(
     "who leaves with an error keeps its call",
-    "if (waitEnd() && result != 0) callSome(semaphore, 1);",
-    "waitEnd();",
+    "if (waitEnd(result != 0)) callSome(semaphore, 1);",
+    "if (waitEnd(result != 0) && result == 0) callSome(semaphore, 1);",
     "core/hosted-signal",
   ),
   signal(

@@ -44,9 +44,15 @@ export const BUGS: Bug[] = [
     "ts/ring/loops",
   ),
   consumer(
+    "who polls stops at the end of a stream",
+    "while (taken === undefined && this.#cursor.passEnd()) taken = this.#take();",
+    "",
+    "ts/ring/waiting-ends",
+  ),
+  consumer(
     "a try overtakes a call that waits",
-    "return this.#queue.length === 0 ? this.#take() : undefined;",
-    "return this.#take();",
+    "if (this.#queue.length > 0) return undefined;\n    let taken",
+    "let taken",
     "ts/ring/forms",
   ),
   streamEnds(

@@ -1,6 +1,8 @@
 /** Takes what is given, one by one, and counts; for `counted.test.ts`. */
 import "../lock-load/no-rechecks.js"; // before the library: nothing but a call wakes anybody
 import { type Lock, Segment, type Semaphore } from "isthmus";
+import { SIGNAL_WAITERS_OFFSET, WAITERS_WORDS_OFFSET } from "../../../protocol/layout.js";
+import { objectOffset, peek32 } from "../../lib/poke.js";
 
 export { forgetRechecks } from "../lock-load/lock-load-actions.js";
 
@@ -27,20 +29,25 @@ export function takeSync(count: number): void {
 /** Waits for a permit with a promise and, when that sleeps, blocks the thread until another semaphore has one. */
 export async function takeWhileBlocked(): Promise<void> {
   const waiting = semaphore().acquire(LIMIT);
-  await new Promise((resolve) => setTimeout(resolve, 50)); // asleep: it looks in a few turns only
+  const set = objectOffset(opened().name, "semaphore") + SIGNAL_WAITERS_OFFSET + WAITERS_WORDS_OFFSET;
+  while (peek32(opened().name, set) === 0) await new Promise((resolve) => setImmediate(resolve));
   opened().semaphore("other", { initial: 0 }).acquireSync(LIMIT);
   await waiting;
 }
 
-/** Waits for a permit with a signal that is aborted. */
+/** Waits for a permit with a signal that is aborted when a counter says so. */
 export async function giveUp(): Promise<string> {
   const leaving = new AbortController();
-  const waiting = semaphore().acquire({ ...LIMIT, signal: leaving.signal });
-  setTimeout(() => leaving.abort(new Error("given up")), 50);
-  return await waiting.then(
-    () => "taken",
-    (reason: Error) => reason.message,
-  );
+  const leave = opened().counter("leave");
+  const watching = setInterval(() => leave.value > 0 && leaving.abort(new Error("given up")), 1);
+  try {
+    await semaphore().acquire({ ...LIMIT, signal: leaving.signal });
+    return "taken";
+  } catch (reason) {
+    return (reason as Error).message;
+  } finally {
+    clearInterval(watching);
+  }
 }
 
 /** Takes the lock once, and gives it back. */

@@ -340,6 +340,8 @@ test("while a thread holds both ends of a ring, through whatever openers, blocki
     refused("DEADLOCK", () => producer.sendPackedSync(new Uint8Array(200), [200]));
     assert.is(consumer.receiveSync()?.length, 200);
     assert.is(consumer.tryReceive(), undefined);
+    producer.close();
+    assert.is(consumer.receiveSync(), undefined);
   }
   const producer = segment.ring("r", { bytes: 256 }).producer();
   refused("DEADLOCK", () => twin.ring("r", { bytes: 256 }).waitForProducerSync());

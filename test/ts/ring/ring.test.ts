@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { type Consumer, IsthmusError, type Producer, type Ring, Segment } from "isthmus";
+import { type Claim, type Consumer, IsthmusError, type Producer, type Ring, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { RING_WAITERS_OFFSET, WAITERS_SUMMARY_OFFSET } from "../../../protocol/layout.js";
@@ -67,12 +67,13 @@ test("a ring behaves like a queue of bounded bytes, whatever the order of the ca
       const sent = (bytes: Uint8Array, ok: boolean): void => {
         if (ok) model.push(bytes);
         else if (model.length === 0) {
-          // Only padding can be in the way, which the consumer skips when it looks.
-          assert.is(ends.consumer.tryReceive(), undefined);
-          assert.ok(
-            ends.producer.tryClaim(bytes.length),
-            "an empty ring has room for every record that fits",
-          );
+          // Only an end, and then padding, can be in the way. The consumer passes over them when it looks.
+          let claim: Claim | undefined;
+          for (let looks = 0; looks < 2 && !claim; looks++) {
+            assert.is(ends.consumer.tryReceive(), undefined);
+            claim = ends.producer.tryClaim(bytes.length);
+          }
+          assert.ok(claim, "an empty ring has room for every record that fits");
           ends.producer.close();
           ends.producer = ends.ring.producer();
         }

@@ -1,5 +1,5 @@
 /** Ends of a ring that are waited for: a rolling restart, a hot standby. */
-import { Segment } from "isthmus";
+import { type Consumer, type IsthmusError, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { Agent } from "../../lib/processes.js";
@@ -52,7 +52,18 @@ test("a wait for an end that was aborted takes nothing", async () => {
   ring.producer().close();
 });
 
-test("a standby that takes the end before the consumer has looked continues the stream: nobody is told of an end", async () => {
+/** What a loop over the consumer gives, and how it ends. */
+async function loop(consumer: Consumer): Promise<unknown[]> {
+  const seen: unknown[] = [];
+  try {
+    for await (const [byte] of consumer) seen.push(byte);
+  } catch (error) {
+    seen.push((error as IsthmusError).code);
+  }
+  return seen;
+}
+
+test("a consumer is told of the end of a stream, though a standby has taken the end before it has looked", async () => {
   for (const end of ["closed", "aborted"]) {
     using segment = Segment.createAnonymous({ bytes: 65536 * 2 });
     const ring = segment.ring("r", { bytes: 4096 });
@@ -65,10 +76,55 @@ test("a standby that takes the end before the consumer has looked continues the 
     const producer = await within("the standby", standby);
     producer.trySend(Uint8Array.of(2));
     producer.close();
-    const seen: unknown[] = [];
-    for await (const [byte] of consumer) seen.push(byte);
-    assert.equal(seen, [1, 2]); // and the end of the second producer is told
+    assert.equal(await within("the first stream", loop(consumer)), end === "closed" ? [1] : [1, "PEER_DIED"]);
+    assert.equal(await within("the second stream", loop(consumer)), [2]);
   }
+});
+
+test("each of several ends that the consumer comes to late is told in its place; who polls passes over them", async () => {
+  for (const polls of [false, true]) {
+    using segment = Segment.createAnonymous({ bytes: 65536 * 2 });
+    const ring = segment.ring("r", { bytes: 96 });
+    const consumer = ring.consumer();
+    const streams = [[1], [], [2, 3], [4]];
+    for (const values of streams) {
+      const producer = ring.producer();
+      for (const value of values) assert.ok(producer.trySend(byte(value)));
+      if (values.length === 0) assert.ok(producer.tryClaim(1)?.abort() === undefined);
+      producer.close();
+    }
+    const last = ring.producer();
+    assert.is(last.trySend(byte(5)), false, "there is room");
+    if (polls) {
+      const got: unknown[] = [];
+      for (let value = consumer.tryReceive(); value; value = consumer.tryReceive()) got.push(value[0]);
+      assert.equal(got, [1, 2, 3, 4]);
+      assert.ok(last.trySend(byte(5)));
+      assert.equal(consumer.tryReceive(), byte(5));
+      assert.is(await codeWithin(consumer.receive({ timeoutMs: 1 })), "TIMED_OUT");
+      continue;
+    }
+    for (const values of streams) assert.equal(await within("a stream", loop(consumer)), values);
+    assert.is(await codeWithin(consumer.receive({ timeoutMs: 1 })), "TIMED_OUT");
+    assert.ok(last.trySend(byte(5)));
+    last.close();
+    assert.equal(await within("the last stream", loop(consumer)), [5]);
+  }
+});
+
+test("an end is told while the next producer has the end and has sent nothing, blocking or not", async () => {
+  using segment = Segment.createAnonymous({ bytes: 65536 * 2 });
+  const ring = segment.ring("r", { bytes: 256 });
+  const consumer = ring.consumer();
+  ring.producer().close();
+  const second = ring.producer();
+  assert.is(consumer.receiveSync({ timeoutMs: 1000 }), undefined);
+  second.close();
+  const third = ring.producer();
+  assert.is(await within("the end", consumer.receive()), undefined);
+  assert.is(await codeWithin(consumer.receive({ timeoutMs: 1 })), "TIMED_OUT");
+  third.trySend(byte(1));
+  assert.equal(consumer.receiveSync(), byte(1));
 });
 
 test("waiting without end for an end that this very opener holds is DEADLOCK where the thread would block", () => {
@@ -104,7 +160,11 @@ for (const runtime of presentRuntimes()) {
       await standby.kill();
       const producer = await within("the end of the dead", mine);
       producer.trySend(byte(3));
-      for (const value of [1, 2, 3]) assert.equal(await consumer.receive(), byte(value));
+      assert.equal(await consumer.receive(), byte(1));
+      assert.is(await within("the end of the first", consumer.receive()), undefined);
+      assert.equal(await consumer.receive(), byte(2));
+      assert.is(await codeWithin(consumer.receive()), "PEER_DIED");
+      assert.equal(await consumer.receive(), byte(3));
       producer.close();
       await within("the end of the stream", consumer.receive());
       await old.end();

@@ -106,6 +106,10 @@ test("the programs in examples/ run and print what they promise", async () => {
       ...["--producers", "3", "--consumers", "2", "--messages", "500", "--silence", "1000"],
     ],
     latest: [/^(frame \d+ whole\n){3}$/],
+    multicast: [
+      /^reader 0 received 10 and was dropped after 74 messages\n(reader [12] received 200 and is up to date\n){2}$/,
+      ...["--readers", "3", "--slow", "1", "--messages", "200", "--patience", "3000"],
+    ],
     tree: [treeTable(), ...["--keys", "300", "--searches", "2", "--workers", "1,2,4,8"]],
     "zero-copy": [/^200 frames of 262144 bytes, first bytes add up to 19900\n$/],
   };

@@ -70,6 +70,20 @@ export const latencyRows: RowSpec[] = [
     goals: { unixSocket: { atMost: 0.6 } },
   },
   {
+    name: "broadcast",
+    what: "publish of 64 B while one other process reads; with 2, 4 and 8 readers it takes the same",
+    unit: "ns",
+    plan: {
+      ...{ payloadBytes: 64, ringBytes: 1024 * KiB, block: 100, warmup: 100, count: 200 },
+      ...{ workers: [1, 2, 4, 8], rights: 8 },
+    },
+    isthmus: { load: () => import("./broadcast.js") },
+    native: ({ payloadBytes, ringBytes, block, warmup, count }) =>
+      [...["broadcast", payloadBytes, ringBytes, block, warmup, count]] as [string, ...number[]],
+    goals: { native: { atMost: 4 }, "8 readers, of 1": { atMost: 1.3 } },
+    derive: ({ isthmus }) => ({ "8 readers, of 1": isthmus("8") / isthmus("1") }),
+  },
+  {
     name: "latest-64",
     what: "read of the newest 64 B value, an object of 8 numbers, while another process writes a million a second",
     unit: "ns",

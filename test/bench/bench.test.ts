@@ -196,6 +196,14 @@ test("the heap and the tree do their work with few blocks, and few keys in two p
   }
 });
 
+test("records are published with one and with two readers, which account for all of them", async () => {
+  const small = { workers: [1, 2], rights: 2, ringBytes: 4096, warmup: 2, count: 5, block: 10 };
+  const { latenciesNs, parts } = await runContestant("broadcast", small);
+  assert.ok(latenciesNs?.length === 5 && latenciesNs.every(isFigure), `${latenciesNs}`);
+  assert.equal(Object.keys(parts ?? {}).sort(), ["1", "2"]);
+  assert.ok(Object.values(parts ?? {}).every(isFigure), JSON.stringify(parts));
+});
+
 test("sizes of blocks are from 16 B to 4 KiB, the same in each series of a seed", () => {
   const [one, other] = [new Series(7), new Series(7)];
   const sizes = Array.from({ length: 200_000 }, () => one.nextBytes());

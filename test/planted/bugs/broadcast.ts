@@ -103,12 +103,6 @@ export const BUGS: Bug[] = [
     `${FORMS} > calls that wait are served`,
   ),
   subscriber(
-    "calls behind a peeked record go on with the next wake-up only",
-    "if (this.#queue.length > 0) lookAgain(attachment, this.#waiters);\n  };",
-    "};",
-    `${ENDS} > a peeked record comes before the end`,
-  ),
-  subscriber(
     "a drain goes on for as long as records come",
     "cursor.expected <= newest && ",
     "newest >= 0 && ",

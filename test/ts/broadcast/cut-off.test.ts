@@ -121,10 +121,12 @@ for (const [whose, name] of PLACES) {
 }
 
 for (const access of ["read-write", "read-only"] as const) {
-  for (const name of ["broadcastNext", "broadcastFound", "broadcastNumber"] as const) {
-    test(`a copy during which the record is overwritten is not given: after ${name} (${access})`, () => {
+  for (const name of ["broadcastNext", "broadcastFound", "broadcastNumber", "broadcastIsWhole"] as const) {
+    const when = name === "broadcastIsWhole" ? "before" : "after";
+    test(`a copy during which the record is overwritten is not given: ${when} ${name} (${access})`, () => {
       let between = (): void => {};
       using all = ground("subscriber", access, name, (call) => (...args) => {
+        if (when === "before") between();
         const result = call(...args);
         between();
         return result;

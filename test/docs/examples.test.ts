@@ -101,6 +101,9 @@ test("the programs in examples/ run and print what they promise", async () => {
       /^plain: 300 additions, 200 lost, sum 100\ncounter: 300 additions, 0 lost, sum 300\nlock: 300 additions, 0 lost, sum 300\n$/,
       ...["--processes", "3", "--additions", "100"],
     ],
+    dashboard: [
+      /^a 100 whole\nb 100 whole\nc 100 whole\nendless killed whole\njobs done, references 2, heap in order\n$/,
+    ],
     fifo: [
       /^queue .+\n1500 sent, 1500 received, numbers add up to 375750\nheap in order\n$/,
       ...["--producers", "3", "--consumers", "2", "--messages", "500", "--silence", "1000"],

@@ -18,6 +18,7 @@ import {
   type Content,
   FLAG_EMPTY,
   get,
+  hashOf,
   make,
   pop,
   push,
@@ -141,6 +142,27 @@ function valueCase(one: ValueOperation): CrashCase {
 
 const refer = (value: Shared, kind: number): Content => ({ ...value, kind });
 
+/** A key whose hash has that lowest bit. */
+function keyOf(bit: number): string {
+  const keys = Array.from({ length: 64 }, (_, index) => `key ${index}`);
+  return keys.find((key) => hashOf(Buffer.from(key)) % 2 === bit) as string;
+}
+
+/** The second entry of a dictionary, whose hash has that lowest bit; that of the first one has the other. */
+function splitting(name: string, bit: number): ValueOperation {
+  return {
+    name: `set an entry, ${name}`,
+    run: ({ inner }) => set(inner, keyOf(bit), 1, LOST),
+    before: (lane, ground) => {
+      const [handle, dict] = lane.play(1, made(lane.view, VALUE_DICT));
+      lane.play(1, set(ground.root, "one", refer(dict, VALUE_DICT)));
+      lane.play(1, set(dict, keyOf(1 - bit), 2));
+      lane.play(1, release(handle));
+      ground.inner = dict;
+    },
+  };
+}
+
 export const VALUE_OPERATIONS: ValueOperation[] = [
   { name: "make a string", run: () => make(VALUE_LATIN1, LONG, LOST) },
   {
@@ -163,6 +185,18 @@ export const VALUE_OPERATIONS: ValueOperation[] = [
   { name: "give a reference back", run: ({ handle }) => release(handle, LOST) },
   { name: "give the last reference to a list back", run: ({ own }) => release(own, LOST) },
   { name: "set a number", run: ({ root }) => set(root, "new", 7, LOST) },
+  splitting("the new entry goes into the new bucket", 1),
+  splitting("the old entry goes into the new bucket", 0),
+  {
+    name: "give the last reference to an emptied dictionary back",
+    run: ({ own }) => release(own, LOST),
+    before: (lane, ground) => {
+      const [handle, dict] = lane.play(0, made(lane.view, VALUE_DICT));
+      lane.play(0, set(dict, "gone", 1));
+      lane.play(0, remove(dict, "gone"));
+      ground.own = handle;
+    },
+  },
   {
     name: "set the first entry",
     run: ({ inner }) => set(inner, "first", 1, LOST),

@@ -35,7 +35,7 @@ import { readText } from "./text.js";
 /** What a cell contains that cannot change. */
 export type Plain = null | boolean | number | bigint | string | Date | PrivateBytes;
 
-/** A list or dictionary, as a cell refers to it. */
+/** @internal A list or dictionary, as a cell refers to it. */
 export class Reference {
   constructor(
     readonly kind: number,
@@ -44,25 +44,27 @@ export class Reference {
   ) {}
 }
 
-/** What was read cannot be: either it was being changed, or it is damaged. */
+/** @internal What was read cannot be: either it was being changed, or it is damaged. */
 export const TORN = Symbol("torn");
 
 /** How often a reader tries again before it takes the write lock, so that nobody changes what it reads. */
 const READS_MAX = 10_000;
-/** How much of what is to be freed is freed at a time, when a segment is full, and with a heartbeat. */
+/** @internal How much of what is to be freed is freed at a time, when a segment is full, and with a heartbeat. */
 export const SETTLE_STEPS = 1000;
 /** How often that is done for a segment that is full. */
 const SETTLE_TURNS = 1000;
 
-/** How often a cell is looked at again whose value was gone before it could be read or referred to. More often is damage. */
+/** @internal How often a cell is looked at again whose value was gone before it could be read or referred to. */
 export const LOOKS_MAX = 1000;
 
+/** @internal */
 export function gone(what: string): IsthmusError {
   return new IsthmusError("NOT_FOUND", `${what} is not there any more: nobody has a reference to it`);
 }
 
 /**
- * Reads a list or a dictionary, and what its cells refer to. `body` may run several times, and must check each offset and length
+ * @internal Reads a list or a dictionary, and what its cells refer to. `body` may run several times, and must check each offset
+ * and length
  * before it uses it; what it returns counts when nobody changed the value meanwhile.
  *
  * @param what for errors: "the dictionary"
@@ -111,11 +113,12 @@ function readLocked<T>(
   }
 }
 
+/** @internal */
 export function damaged(what: string): IsthmusError {
   return failure(CORRUPT, `${what} is damaged`);
 }
 
-/** What the cell at an offset contains. Only in `readValue`. */
+/** @internal What the cell at an offset contains. Only in `readValue`. */
 export function readCell(attachment: Attachment, cell: number): Plain | Reference | typeof TORN {
   const { u32, view } = attachment;
   const content = cell + VALUE_CELL_CONTENT_OFFSET;
@@ -141,7 +144,7 @@ export function readCell(attachment: Attachment, cell: number): Plain | Referenc
   return readBytes(attachment, kind, at);
 }
 
-/** A value that cannot change. Only in `readValue`, or with a reference to it. */
+/** @internal A value that cannot change. Only in `readValue`, or with a reference to it. */
 export function readBytes({ u8, u32, bytes }: Attachment, kind: number, at: number): Plain | typeof TORN {
   const length = u32[(at + VALUE_LENGTH_OFFSET) >>> 2] as number;
   const from = at + VALUE_HEADER_BYTES;
@@ -153,7 +156,8 @@ export function readBytes({ u8, u32, bytes }: Attachment, kind: number, at: numb
 }
 
 /**
- * Calls a function of the core that changes values. Waits for the write lock; when the segment is full, frees first what nobody
+ * @internal Calls a function of the core that changes values. Waits for the write lock; when the segment is full, frees first
+ * what nobody
  * refers to any more.
  *
  * @returns its result: no error but NOT_FOUND
@@ -194,7 +198,7 @@ function changeFailed(attachment: Attachment, what: string, status: number): Ist
   return failure(status, `${what} failed: the values of the segment are damaged`);
 }
 
-/** Gives back what the dead have left, and frees what nobody refers to. Whether there was something to do. */
+/** @internal Gives back what the dead have left, and frees what nobody refers to. Whether there was something to do. */
 export function settleValues(attachment: Attachment, turns = 1): boolean {
   const { core, transaction } = attachment;
   if (transaction || core.valuesPending() === 0) return false;
@@ -206,13 +210,13 @@ export function settleValues(attachment: Attachment, turns = 1): boolean {
   return true;
 }
 
-/** A reference of this participant. */
+/** @internal A reference of this participant. */
 export interface Handle {
   readonly handle: number;
   readonly reference: Reference;
 }
 
-/** Makes a value with so many bytes. */
+/** @internal Makes a value with so many bytes. */
 export function makeValue(attachment: Attachment, kind: number, bytes: number): Handle {
   const { core, u32 } = attachment;
   const handle = changeValue(attachment, "sharing a value", () => core.valueMake(kind, bytes));
@@ -221,7 +225,7 @@ export function makeValue(attachment: Attachment, kind: number, bytes: number): 
   return { handle, reference: new Reference(kind, at, generationAt(attachment, at)) };
 }
 
-/** A handle of a value; undefined when it is gone. */
+/** @internal A handle of a value; undefined when it is gone. */
 export function acquireValue(attachment: Attachment, reference: Reference): Handle | undefined {
   const { at, generation } = reference;
   const { core } = attachment;
@@ -229,7 +233,7 @@ export function acquireValue(attachment: Attachment, reference: Reference): Hand
   return handle === NOT_FOUND ? undefined : { handle, reference };
 }
 
-/** Gives a handle back. One that cannot be given back now comes back when this participant leaves. */
+/** @internal Gives a handle back. One that cannot be given back now comes back when this participant leaves. */
 export function releaseHandle(attachment: Attachment, handle: number): void {
   if (handle === 0 || attachment.closed || attachment.evicted) return;
   const { core } = attachment;

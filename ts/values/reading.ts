@@ -20,28 +20,30 @@ export type PlainValue = Plain | PlainValue[] | { [key: string]: PlainValue };
 /** No two keys have the same hash by chance; more of them than this are damage. */
 const SAME_HASH_MAX = 1_000_000;
 
-/** Where an iteration is: the last entry that it has seen. */
+/** @internal Where an iteration is: the last entry that it has seen. */
 export interface Position {
   readonly entry: number;
   readonly generation: number;
   readonly number: number;
 }
 
+/** @internal */
 export const BEGIN: Position = { entry: 0, generation: 0, number: 0 };
 
+/** @internal */
 export interface Entry {
   readonly position: Position;
   readonly key: string;
   readonly content: Plain | Reference;
 }
 
-/** Items of a list, or entries of a dictionary. */
+/** @internal Items of a list, or entries of a dictionary. */
 export function lengthOf(attachment: Attachment, value: Reference, what: string): number {
   const at = (value.at + VALUE_LENGTH_OFFSET) >>> 2;
   return readValue(attachment, value, what, () => attachment.u32[at] as number);
 }
 
-/** What the entry of a key contains; undefined when there is none. */
+/** @internal What the entry of a key contains; undefined when there is none. */
 export function contentOf(
   attachment: Attachment,
   dict: Reference,
@@ -55,6 +57,7 @@ export function contentOf(
   });
 }
 
+/** @internal */
 export function hasKey(attachment: Attachment, dict: Reference, key: string): boolean {
   const wide = isWide(key);
   const hash = hashOfKey(key, wide);
@@ -82,7 +85,7 @@ function findEntry(
   return TORN;
 }
 
-/** The entry behind that position in the order of insertion. */
+/** @internal The entry behind that position in the order of insertion. */
 export function entryBehind(attachment: Attachment, dict: Reference, position: Position): Entry | undefined {
   const { core, u8, u32, view, bytes } = attachment;
   return readValue(attachment, dict, "the dictionary", () => {
@@ -106,7 +109,7 @@ export function entryBehind(attachment: Attachment, dict: Reference, position: P
   });
 }
 
-/** What an item of a list contains; undefined when there is none. */
+/** @internal What an item of a list contains; undefined when there is none. */
 export function itemOf(
   attachment: Attachment,
   list: Reference,
@@ -126,6 +129,7 @@ export function itemOf(
 
 /** A private copy of a list or dictionary, and of all that it contains. What several cells refer to is one object in the copy,
  * too. */
+/** @internal */
 export function plainOf(attachment: Attachment, top: Reference): PlainValue {
   return new Copying(attachment).copyOf(top) as PlainValue;
 }

@@ -23,6 +23,7 @@ export type SharedOf<T> = T extends string | number | boolean | bigint | null | 
     ? List
     : Dict;
 
+/** @internal */
 export function share<T extends Shareable>(lease: Lease, value: T): SharedOf<T> {
   const { attachment } = lease;
   attachment.check(true);
@@ -38,7 +39,7 @@ export function share<T extends Shareable>(lease: Lease, value: T): SharedOf<T> 
   }
 }
 
-/** The value that is the root; undefined when there is none, or a block. */
+/** @internal The value that is the root; undefined when there is none, or a block. */
 export function rootValueOf(lease: Lease): Dict | List | SharedScalar | undefined {
   const { attachment } = lease;
   const { core, u32, readOnly } = attachment;
@@ -56,6 +57,7 @@ export function rootValueOf(lease: Lease): Dict | List | SharedScalar | undefine
   }
 }
 
+/** @internal */
 export function setRootValue(attachment: Attachment, value: SharedValue): void {
   const from = value.use(false);
   if (from !== attachment && !attachment.liesUnder(from.u8.buffer))

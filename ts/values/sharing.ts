@@ -56,7 +56,7 @@ const words = new Uint32Array(2);
 const wordsAsNumber = new Float64Array(words.buffer);
 const wordsAsInteger = new BigInt64Array(words.buffer);
 
-/** What is to be put into a cell; with `text`, a string that is to be copied. */
+/** @internal What is to be put into a cell; with `text`, a string that is to be copied. */
 export interface Cell {
   readonly kind: number;
   readonly low: number;
@@ -85,7 +85,7 @@ function isPlainObject(value: object): boolean {
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, "isPrototypeOf");
 }
 
-/** One call of `share` or `set`. */
+/** @internal One call of `share` or `set`. */
 export class Sharing {
   readonly #attachment: Attachment;
   /** Handles, by the offset of the value. */
@@ -282,6 +282,7 @@ function staged(attachment: Attachment, { low, text, wide = false }: Cell): numb
   return at;
 }
 
+/** @internal */
 export function pushCell(attachment: Attachment, list: Reference, cell: Cell): void {
   const { core } = attachment;
   const result = changeValue(attachment, "adding to a list", () =>
@@ -290,7 +291,7 @@ export function pushCell(attachment: Attachment, list: Reference, cell: Cell): v
   if (result !== 0) throw gone("the list");
 }
 
-/** Whether there is such an item. */
+/** @internal Whether there is such an item. */
 export function setItem(attachment: Attachment, list: Reference, index: number, cell: Cell): boolean {
   const { core } = attachment;
   const result = changeValue(attachment, "setting an item of a list", () =>
@@ -300,6 +301,7 @@ export function setItem(attachment: Attachment, list: Reference, index: number, 
   return result === 0;
 }
 
+/** @internal */
 export function setCell(attachment: Attachment, dict: Reference, key: string, cell: Cell): void {
   const { core } = attachment;
   withKey(attachment, key, (keyAt, word) => {
@@ -310,7 +312,7 @@ export function setCell(attachment: Attachment, dict: Reference, key: string, ce
   });
 }
 
-/** Whether there was such an entry. */
+/** @internal Whether there was such an entry. */
 export function deleteKey(attachment: Attachment, dict: Reference, key: string): boolean {
   const { core } = attachment;
   return withKey(attachment, key, (keyAt, word) => {
@@ -348,7 +350,7 @@ function withKey<T>(attachment: Attachment, key: string, body: (keyAt: () => num
 
 // --- circles -------------------------------------------------------------------------------------------------------------
 
-/** Throws when one of the values contains `target`: it would contain itself. */
+/** @internal Throws when one of the values contains `target`: it would contain itself. */
 export function refuseCircle(attachment: Attachment, values: readonly Reference[], target: Reference): void {
   const seen = new Set<number>();
   const open = [...values];

@@ -21,6 +21,30 @@ export {
   broadcastWaiters,
   broadcastWaitersEnds,
 } from "./broadcast";
+export {
+  cacheAbort,
+  cacheAdd,
+  cacheBytesMax,
+  cacheClaim,
+  cacheClear,
+  cacheCommit,
+  cacheDelete,
+  cacheFind,
+  cacheFound,
+  cacheGet,
+  cacheIsWhole,
+  cacheKey,
+  cacheKeyBegin,
+  cacheKeyEnd,
+  cacheKeyWord,
+  cacheNumber,
+  cacheReserve,
+  cacheSeed,
+  cacheWaiters,
+  cacheWalk,
+} from "./cache";
+export { cacheCount } from "./cache-count";
+export { cacheBuckets, cacheShards } from "./cache-log";
 export { dictDelete, dictFind, dictNext, dictSet } from "./dict";
 export { directoryCount, objectCheck, objectOpen } from "./directory";
 export { heapLook } from "./heap";

@@ -16,6 +16,7 @@
  * | sequence of a list or dictionary      | by the segment: `changing` | `settleWriteLock`, which takes the write lock    |
  * | writer of a latest value              | `writing`                  | `settleLatest`                                    |
  * | owner of an end of a ring             | `attaching`                | `settleOwner`                                     |
+ * | lock of a shard of a cache            | `holding`                  | `settleCache`                                     |
  * | slot of a queue                       | `movingIn`, `moving`       | `settleQueue`                                     |
  * | word and shared bit of a lock         | by the host: its holds     | `lockSettle`, which the host calls                |
  * | claim of a semaphore                  | by the host: its waits     | `semaphoreUnclaim`, which the host calls          |
@@ -31,6 +32,7 @@
  * If a call is cut off while it settles: it is settled again, from the beginning. If the participant dies: as after any call.
  */
 import { HEADER_HEARTBEAT_NS_OFFSET, PARTICIPANT_HEARTBEAT_NS_OFFSET } from "../protocol/layout";
+import { settleCache } from "./cache-log";
 import { selfSlot } from "./instance";
 import { settleLatest } from "./latest";
 import { settleOwner } from "./owner";
@@ -46,6 +48,7 @@ export function beat(nowNs: f64): void {
   settleLatest();
   settleOwner();
   settleQueue();
+  settleCache();
   store64(slotOffset(selfSlot) + PARTICIPANT_HEARTBEAT_NS_OFFSET, u64(nowNs));
   store64(HEADER_HEARTBEAT_NS_OFFSET, u64(nowNs));
 }

@@ -1,6 +1,7 @@
 /** The kinds of named objects: the bytes of each, the version of its layout, and its initial content. */
 import {
   OBJECT_BROADCAST,
+  OBJECT_CACHE,
   OBJECT_COUNTER,
   OBJECT_EVENT,
   OBJECT_LATEST,
@@ -10,6 +11,7 @@ import {
   OBJECT_RING,
   OBJECT_SEMAPHORE,
   OBJECT_VERSION_BROADCAST,
+  OBJECT_VERSION_CACHE,
   OBJECT_VERSION_COUNTER,
   OBJECT_VERSION_EVENT,
   OBJECT_VERSION_LATEST,
@@ -21,6 +23,7 @@ import {
 } from "../protocol/layout";
 import { LAYOUT_TEXT_BYTES_MAX } from "../protocol/limits";
 import { broadcastBytes, broadcastInitialise } from "./broadcast";
+import { cacheBytes, cacheInitialise } from "./cache-log";
 import { latestBytes, latestInitialise } from "./latest";
 import { lockBytes, lockInitialise } from "./lock";
 import { queueBytes, queueInitialise } from "./queue";
@@ -34,6 +37,7 @@ export function objectBytes(type: u32, first: u32, second: u32): u64 {
   if (type == OBJECT_LOCK) return lockBytes();
   if (type == OBJECT_SEMAPHORE || type == OBJECT_EVENT || type == OBJECT_COUNTER) return signalBytes();
   if (type == OBJECT_BROADCAST) return broadcastBytes(first);
+  if (type == OBJECT_CACHE) return cacheBytes(first);
   if (type == OBJECT_QUEUE) return queueBytes(first, second);
   if (type == OBJECT_LAYOUT) return first <= u32(LAYOUT_TEXT_BYTES_MAX) ? u64(first) : 0;
   return 0;
@@ -49,6 +53,7 @@ export function objectVersion(type: u32): u32 {
   if (type == OBJECT_COUNTER) return OBJECT_VERSION_COUNTER;
   if (type == OBJECT_QUEUE) return OBJECT_VERSION_QUEUE;
   if (type == OBJECT_BROADCAST) return OBJECT_VERSION_BROADCAST;
+  if (type == OBJECT_CACHE) return OBJECT_VERSION_CACHE;
   return type == OBJECT_LAYOUT ? OBJECT_VERSION_LAYOUT : 0;
 }
 
@@ -57,6 +62,7 @@ export function objectInitialise(type: u32, object: usize, first: u32, second: u
   else if (type == OBJECT_LATEST) latestInitialise(object, first);
   else if (type == OBJECT_LOCK) lockInitialise(object);
   else if (type == OBJECT_BROADCAST) broadcastInitialise(object);
+  else if (type == OBJECT_CACHE) cacheInitialise(object, first);
   else if (type == OBJECT_QUEUE) queueInitialise(object, first, second);
   else if (type == OBJECT_LAYOUT) memory.fill(object, 0, first);
   else signalInitialise(object, type == OBJECT_COUNTER ? 0 : first);

@@ -317,6 +317,11 @@ export const OBJECT_COUNTER = 6;
 export const OBJECT_LAYOUT = 7;
 /** Parameters: capacity in bytes, hash of the layout or 0. */
 export const OBJECT_BROADCAST = 9;
+/**
+ * Parameters: bytes of the shards, CACHE_EVICT_… with CACHE_OF_…, hash of the layout or 0, milliseconds after which entries
+ * expire by default or 0.
+ */
+export const OBJECT_CACHE = 10;
 /** Parameters: capacity in messages, bytes of the largest message, hash of the layout or 0, QUEUE_REDELIVER or QUEUE_DROP. */
 export const OBJECT_QUEUE = 8;
 
@@ -341,6 +346,8 @@ export const OBJECT_VERSION_LAYOUT = 1;
 export const OBJECT_VERSION_QUEUE = 1;
 /** A broadcast. */
 export const OBJECT_VERSION_BROADCAST = 1;
+/** A cache. */
+export const OBJECT_VERSION_CACHE = 1;
 
 // --- ring ------------------------------------------------------------------------------------------------------------
 
@@ -500,6 +507,87 @@ export const TOPIC_NUMBER_OFFSET = TOPIC_KIND_OFFSET + 4;
 /** Bytes of the header of a record of a broadcast; the payload follows. */
 export const TOPIC_HEADER_BYTES = 16;
 
+// --- cache -----------------------------------------------------------------------------------------------------------
+
+/** u64: secret of the hash of keys; 0 until the first opener has stored it */
+export const CACHE_SEED_OFFSET = 0;
+/** A set of waiters begins here: for values that others compute. Then the counts of each participant; then the shards. */
+export const CACHE_WAITERS_OFFSET = 128;
+/** Bytes of the counts of one participant. */
+export const CACHE_COUNTS_BYTES = 64;
+/** u64, in the counts of a participant: keys that it looked up and found */
+export const CACHE_HITS_OFFSET = 0;
+/** u64: keys that it looked up and did not find */
+export const CACHE_MISSES_OFFSET = CACHE_HITS_OFFSET + 8;
+/** A full cache evicts entries that were not read for long. */
+export const CACHE_EVICT_LRU = 0;
+/** A full cache refuses new entries. */
+export const CACHE_EVICT_NONE = 1;
+/** Values are bytes; this kind and the next two are added to CACHE_EVICT_…. */
+export const CACHE_OF_BYTES = 0;
+/** Values are JSON in UTF-8. */
+export const CACHE_OF_JSON = 2;
+/** Values have a layout. */
+export const CACHE_OF_STRUCT = 4;
+
+/** u64: token of the participant that writes, or 0 */
+export const SHARD_LOCK_OFFSET = 0;
+/** u64: position up to which the log is written */
+export const SHARD_TAIL_OFFSET = 64;
+/** u64: entries that can be found, expired ones included */
+export const SHARD_ENTRIES_OFFSET = SHARD_TAIL_OFFSET + 8;
+/** u64: bytes of entries that can be found, and of keys whose values are being computed */
+export const SHARD_LIVE_OFFSET = SHARD_ENTRIES_OFFSET + 8;
+/** u64: entries that were written */
+export const SHARD_SETS_OFFSET = SHARD_LIVE_OFFSET + 8;
+/** u64: entries that were evicted to make room */
+export const SHARD_EVICTED_OFFSET = SHARD_SETS_OFFSET + 8;
+/** u64: entries that were dropped because they had expired */
+export const SHARD_EXPIRED_OFFSET = SHARD_EVICTED_OFFSET + 8;
+/** u64: no entry expires before this time, milliseconds since 1970; 0: none expires */
+export const SHARD_SOONEST_OFFSET = SHARD_EXPIRED_OFFSET + 8;
+/**
+ * u64: bytes of the largest entry that was written since entries were counted anew; at least those of the largest one there is
+ */
+export const SHARD_LARGEST_OFFSET = SHARD_SOONEST_OFFSET + 8;
+/** u64: position of the oldest entry. What is before it may be overwritten. */
+export const SHARD_OLDEST_OFFSET = 128;
+/** Bytes of the words of a shard. Its log follows, then its buckets (u64 each), then its marks (u8 each). */
+export const SHARD_HEADER_BYTES = 256;
+/** The log of a shard is a multiple of this; there is a bucket for each. */
+export const SHARD_UNIT_BYTES = 128;
+/** There is a mark for so many bytes of the log: less than the smallest entry has. */
+export const SHARD_MARK_BYTES = 32;
+
+/** u32: bytes of the key */
+export const CACHED_KEY_BYTES_OFFSET = 0;
+/** u32: bytes of the value; of padding: all of its bytes */
+export const CACHED_VALUE_BYTES_OFFSET = CACHED_KEY_BYTES_OFFSET + 4;
+/** u64: the time when it expires, milliseconds since 1970 or 0 for never, begins at CACHED_EXPIRES_SHIFT; below: CACHED_… */
+export const CACHED_META_OFFSET = CACHED_VALUE_BYTES_OFFSET + 4;
+/** u64 twice: SipHash-2-4-128 of the key */
+export const CACHED_DIGEST_OFFSET = CACHED_META_OFFSET + 8;
+/** u64: position of the next entry of the bucket, which is older; before the oldest one: there is none */
+export const CACHED_NEXT_OFFSET = CACHED_DIGEST_OFFSET + 16;
+/** Bytes of the header of an entry; the value follows, padded to 8 bytes, then the key. */
+export const CACHED_HEADER_BYTES = 40;
+/** Entries begin at multiples of this. */
+export const CACHED_ALIGNMENT = 16;
+/** The time when an entry expires begins at this bit of its word. */
+export const CACHED_EXPIRES_SHIFT = 16;
+/** The key is a text. Else it is bytes. */
+export const CACHED_TEXT = 1;
+/** The value is data of the user. */
+export const CACHED_DATA = 2;
+/** The value is a number, f64: an integer. */
+export const CACHED_NUMBER = 4;
+/** The value is being computed: token of the participant that does it, and the number that it gave. */
+export const CACHED_PENDING = 6;
+/** Fills the bytes before the end of the log. */
+export const CACHED_PADDING = 8;
+/** Mask of what the value is. */
+export const CACHED_KIND_MASK = 14;
+
 // --- results: what the functions of the core return ------------------------------------------------------------------------
 
 /** A result below this is a set of flags; 0 means success, with nothing to report. */
@@ -520,6 +608,8 @@ export const FLAG_FULL = 2;
 export const FLAG_DEATHS = 4;
 /** Flag of functions of a queue: the caller must wake those that wait for room. */
 export const FLAG_WAKE_ROOM = 2;
+/** Flag of functions of a cache: the key has a value. */
+export const FLAG_PRESENT = 4;
 /** Flag of `ringReceive`: more complete records follow the one that it has found. */
 export const FLAG_MORE = 4;
 /** Flag of functions of a lock: the caller must wake those that wait for shared mode. */
@@ -555,7 +645,9 @@ export const ANSWER_VERSION_OFFSET = 0;
 export const ANSWER_ENTRY_OFFSET = ANSWER_VERSION_OFFSET + 8;
 /** u32: doorbell of the participant that has the write lock next, for the host to wake it and to store 0; 0: nobody */
 export const ANSWER_WAKE_OFFSET = ANSWER_ENTRY_OFFSET + 8;
-/** u64: position that a subscriber of a broadcast has compared last; only the order of this store matters */
+/**
+ * u64: position that a subscriber of a broadcast, or a reader of a cache, has compared last; only the order of this store matters
+ */
 export const ANSWER_POSITION_OFFSET = ANSWER_WAKE_OFFSET + 8;
 /** A cell: what `listPop` has taken from a list */
 export const ANSWER_CELL_OFFSET = ANSWER_POSITION_OFFSET + 8;

@@ -68,6 +68,18 @@ export const QUEUE_MESSAGE_BYTES_MAX = 0x10000000;
 export const VALUE_KEY_BYTES_MAX = 0x100000;
 /** Values and entries that one call of a participant frees of what nobody refers to any more, beyond what it was called for. */
 export const VALUES_FREED_PER_CHANGE = 2;
+/** Bytes of the shards of the smallest cache. */
+export const CACHE_BYTES_MIN = 4096;
+/** Bytes of the shards of the largest cache. */
+export const CACHE_BYTES_MAX = 0x7fff0000;
+/** A cache has one shard for so many bytes (1 << this), rounded down to a power of two … */
+export const CACHE_SHARD_SHIFT = 20;
+/** … but not more than this. */
+export const CACHE_SHARDS_MAX = 16;
+/** The largest entry of a cache takes (bytes of the log of a shard) >> this many bytes. */
+export const CACHE_SHARE_SHIFT = 3;
+/** Bytes of the longest key of a cache. */
+export const CACHE_KEY_BYTES_MAX = 65536;
 
 /** The core copies values of up to this many bytes, word by word: with plain stores into a slot, with atomic loads from it. */
 export const LATEST_SMALL_BYTES_MAX = 256;
@@ -95,5 +107,7 @@ export const WRITE_LOCK_TIMEOUT_MS = 5000;
 export const LEAVE_TIMEOUT_MS = 50;
 /** How long a write of a latest value waits for a live participant that is in the middle of another one. Milliseconds. */
 export const LATEST_WRITE_TIMEOUT_MS = 50;
+/** How long a change of a cache waits for a live participant that is in the middle of another one. Milliseconds. */
+export const CACHE_WRITE_TIMEOUT_MS = 50;
 /** How often a reader of a latest value looks again when writers were faster. */
 export const LATEST_READS_MAX = 10000;

@@ -13,7 +13,7 @@ const common = words(`
 `);
 /** What one kind of object consists of: its OBJECT_VERSION_… stands for it. */
 const kinds = words(
-  `RING RECORD OWNER LATEST LOCK SIGNAL SEMAPHORE EVENT QUEUE CELL MESSAGE BROADCAST TOPIC
+  `RING RECORD OWNER LATEST LOCK SIGNAL SEMAPHORE EVENT QUEUE CELL MESSAGE BROADCAST TOPIC CACHE SHARD CACHED
   VALUES VALUE CHUNKS LIST DICT LEDGER HANDLE`,
 );
 /** Numbers of kinds, numbers for display, and what passes between a core and its own host. */

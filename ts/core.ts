@@ -4,6 +4,9 @@ import { coreModule } from "./host/runtime.js";
 /** The four parameters of an object, as its entry has them; those that a type does not have are 0. */
 export type ObjectParameters = readonly [number, number, number, number];
 
+/** The parameters with which a change of a cache begins. */
+type CacheChange = [cache: number, bytes: number, policy: number, keyBytes: number];
+
 /** The exports of `core.wasm`. The modules of `assembly/` document each function. Offsets are returned as i32. */
 export interface Core {
   create(
@@ -197,6 +200,38 @@ export interface Core {
     high: number,
   ): number;
   dictDelete(dict: number, generation: number, key: number, keyBytes: number): number;
+  cacheWaiters(cache: number): number;
+  cacheBytesMax(cache: number, bytes: number): number;
+  cacheBuckets(bytes: number): number;
+  cacheShards(bytes: number): number;
+  cacheSeed(cache: number, low: number, high: number): void;
+  cacheKey(cache: number, keyBytes: number): void;
+  cacheKeyBegin(cache: number): void;
+  cacheKeyWord(low: number, high: number): void;
+  cacheKeyEnd(low: number, high: number, keyBytes: number): void;
+  cacheGet(cache: number, bytes: number, keyBytes: number, text: number, nowMs: number): number;
+  cacheFind(cache: number, bytes: number, text: number, nowMs: number, uses: number): number;
+  cacheIsWhole(): number;
+  cacheNumber(): number;
+  cacheFound(): number;
+  cacheWalk(cache: number, bytes: number, bucket: number, after: number, nowMs: number): number;
+  cacheCount(cache: number, bytes: number, which: number): number;
+  cacheClaim(
+    ...given: [...CacheChange, text: number, valueBytes: number, kind: number, ticket: number, nowMs: number]
+  ): number;
+  cacheCommit(cache: number, bytes: number, expiresMs: number): number;
+  cacheAbort(): void;
+  cacheAdd(...given: [...CacheChange, text: number, amount: number, nowMs: number]): number;
+  cacheDelete(cache: number, bytes: number, text: number, ticket: number, nowMs: number): number;
+  cacheReserve(
+    cache: number,
+    bytes: number,
+    policy: number,
+    text: number,
+    ticket: number,
+    nowMs: number,
+  ): number;
+  cacheClear(cache: number, bytes: number, shard: number): number;
 
   latestWaiters(latest: number): number;
   latestBegin(latest: number, valueBytes: number): number;

@@ -62,6 +62,9 @@ function makeWorld() {
   const typedPublisher = segment.broadcast("typed topic", { bytes: 4 * KiB, layout }).publisher();
   const dict = segment.share({ a: 1 });
   const shared = segment.share([1, 2]);
+  const cache = segment.cache("cache", { bytes: 8 * KiB });
+  cache.set("key", Uint8Array.of(1));
+  const jsonCache = segment.cache("json cache", { bytes: 8 * KiB, value: "json" });
   latest.write(value);
   const memory = Buffer.from(block.bytes.buffer);
   const heap = segment.heap;
@@ -78,7 +81,7 @@ function makeWorld() {
     lock,
     held,
   };
-  const queues = { queue, typedQueue, job, dict, shared };
+  const queues = { queue, typedQueue, job, dict, shared, cache, jsonCache };
   const topics = { topic, publisher, subscriber, published, freeTopic, typedPublisher };
   return {
     ...made,
@@ -159,6 +162,12 @@ const ROWS: Row[] = [
     "name options",
   ],
   ["segment", "broadcast", () => ["other", { bytes: KiB, layout }], "name options"],
+  [
+    "segment",
+    "cache",
+    () => ["other", { bytes: 4 * KiB, ttlMs: 5, evict: "none", value: "json" }],
+    "name options",
+  ],
   ["segment", "latest", () => ["other", layout], "name layout"],
   ["segment", "lock", () => ["other"], "name"],
   ["segment", "semaphore", () => ["other", { initial: 1 }], "name options"],
@@ -218,6 +227,13 @@ const ROWS: Row[] = [
   ["consumer", "records", () => [SIGNAL], "options"],
   ["claim", "commit", () => [8], "usedLength"],
   ["record", "copyInto", () => [new Uint8Array(8)], "target"],
+  ["cache", "get", () => ["key"], "key"],
+  ["cache", "has", () => ["key"], "key"],
+  ["cache", "set", () => ["key", bytes, { ttlMs: 1000 }], "key value options"],
+  ["jsonCache", "set", () => ["key", 1, { ttlMs: 1000 }], "key value options"],
+  ["cache", "delete", () => ["key"], "key"],
+  ["cache", "add", () => ["number", 1, { ttlMs: 1000 }], "key amount options"],
+  ["cache", "getOrSet", () => ["key", () => bytes, { ttlMs: 1000, ...SIGNAL }], "key compute value options"],
   ["queue", "trySend", () => [bytes], "message"],
   ["queue", "send", () => [bytes, SIGNAL], "message options"],
   ["queue", "sendSync", () => [bytes, WAIT], "message options"],
@@ -321,6 +337,7 @@ test("the table has every method that takes an argument", () => {
           typedProducer: "producer",
           free: "ring",
           typedQueue: "queue",
+          jsonCache: "cache",
           freeTopic: "topic",
           typedPublisher: "publisher",
         }[owner] ?? owner;

@@ -10,6 +10,7 @@
  */
 interface Builtins {
   "node:buffer": typeof import("node:buffer");
+  "node:crypto": typeof import("node:crypto");
   "node:events": typeof import("node:events");
   "node:fs": typeof import("node:fs");
   "node:module": typeof import("node:module");
@@ -25,6 +26,7 @@ interface Builtins {
 
 const literal: { [Name in keyof Builtins]: () => Builtins[Name] } = {
   "node:buffer": () => require("node:buffer"),
+  "node:crypto": () => require("node:crypto"),
   "node:events": () => require("node:events"),
   "node:fs": () => require("node:fs"),
   "node:module": () => require("node:module"),

@@ -42,6 +42,16 @@ export function nowNs(): number {
   return readDate() * 1e6;
 }
 
+/** Milliseconds since 1970, by the clock as it was when this package was loaded. */
+export function nowMs(): number {
+  return readDate();
+}
+
+/** A number of 32 bits that nobody can guess. */
+export function secretNumber(): number {
+  return builtin("node:crypto").randomBytes(4).readUInt32LE(0);
+}
+
 let nothing: Int32Array | undefined;
 
 /** A word that nobody changes. Some global scopes have no SharedArrayBuffer (a window of Electron), but every Wasm has it. */

@@ -1,5 +1,6 @@
 import {
   ANSWER_ENTRY_OFFSET,
+  CACHE_EVICT_NONE,
   DIRECTORY_WAITERS_OFFSET,
   ENTRY_BYTES,
   ENTRY_NAME_BYTES_OFFSET,
@@ -12,6 +13,7 @@ import {
   FLAG_WAKE,
   HEADER_DIRECTORY_ENTRIES_OFFSET,
   OBJECT_BROADCAST,
+  OBJECT_CACHE,
   OBJECT_COUNTER,
   OBJECT_EVENT,
   OBJECT_LATEST,
@@ -21,6 +23,7 @@ import {
   OBJECT_RING,
   OBJECT_SEMAPHORE,
   OBJECT_VERSION_BROADCAST,
+  OBJECT_VERSION_CACHE,
   OBJECT_VERSION_COUNTER,
   OBJECT_VERSION_EVENT,
   OBJECT_VERSION_LATEST,
@@ -33,6 +36,7 @@ import {
 import { OBJECT_NAME_BYTES_MAX } from "../../protocol/limits.js";
 import { text } from "../arguments.js";
 import { type BroadcastStats, broadcastStats } from "../broadcast/stats.js";
+import { type CacheStats, cacheStats } from "../cache/stats.js";
 import { flagsOf, isError, type ObjectParameters, offsetOf } from "../core.js";
 import { codeName, failure, IsthmusError } from "../errors.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
@@ -55,7 +59,9 @@ export interface ObjectInfo {
    * The parameters of its creation; none when another release has created it with another version of the layout: `bytes`, and
    * `layout` (a hash) if it has one, for a ring; `capacity`, `slotBytes`, `layout` if it has one, and `onConsumerDeath` (0:
    * redeliver, 1: drop) for a queue; as a ring for a broadcast; `bytes` and `layout` for a latest value; `initial` for a
-   * semaphore; `signaled` (0 or 1) for an event.
+   * semaphore; `signaled` (0 or 1) for an event; `bytes`,
+   * `policy` (1: nothing is evicted; plus 2: JSON, 4: a layout), `layout` if it has one, and `ttlMs` (0: entries do not expire by
+   * default) for a cache.
    */
   parameters: Record<string, number>;
   /** For a latest value: how many values were written so far. */
@@ -68,6 +74,8 @@ export interface ObjectInfo {
   producer?: EndHolder;
   /** For a ring: the participant that holds the consumer's end; absent when there is none. */
   consumer?: EndHolder;
+  /** For a cache: its counters; absent when its entry is damaged. */
+  cache?: CacheStats;
   /** For a queue: its counters, and who has taken messages; absent when its entry is damaged. */
   queue?: QueueStats;
   /** For a broadcast: its counters, and who publishes; absent when its entry is damaged. */
@@ -86,6 +94,7 @@ export type ObjectTypeName =
   | "ring"
   | "queue"
   | "broadcast"
+  | "cache"
   | "latest"
   | "lock"
   | "semaphore"
@@ -113,6 +122,10 @@ const types = new Map<number, ObjectType>([
   [
     OBJECT_BROADCAST,
     { name: "broadcast", version: OBJECT_VERSION_BROADCAST, parameters: ["bytes", "layout"] },
+  ],
+  [
+    OBJECT_CACHE,
+    { name: "cache", version: OBJECT_VERSION_CACHE, parameters: ["bytes", "policy", "layout", "ttlMs"] },
   ],
   [OBJECT_LATEST, { name: "latest", version: OBJECT_VERSION_LATEST, parameters: ["bytes", "layout"] }],
   [OBJECT_LOCK, { name: "lock", version: OBJECT_VERSION_LOCK, parameters: [] }],
@@ -178,7 +191,10 @@ function live(
   attachment: Attachment,
   type: ObjectTypeName | undefined,
   entry: number,
-): Pick<ObjectInfo, "version" | "value" | "lock" | "producer" | "consumer" | "queue" | "broadcast"> {
+): Pick<
+  ObjectInfo,
+  "version" | "value" | "lock" | "producer" | "consumer" | "queue" | "broadcast" | "cache"
+> {
   const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
   if (type === undefined) return {};
   if (type === "ring") {
@@ -187,6 +203,7 @@ function live(
   }
   if (type === "queue") return queueNow(attachment, entry);
   if (type === "broadcast") return broadcastNow(attachment, entry);
+  if (type === "cache") return cacheNow(attachment, entry);
   if (type === "latest") return { version: valuesOf(attachment, entry) };
   if (type === "lock") {
     const lock = lockInfo(attachment, offset);
@@ -227,6 +244,15 @@ function queueNow(attachment: Attachment, entry: number): Pick<ObjectInfo, "queu
 function broadcastNow(attachment: Attachment, entry: number): Pick<ObjectInfo, "broadcast"> {
   const place = placeOf(attachment, OBJECT_BROADCAST, entry);
   return place ? { broadcast: broadcastStats(attachment, place[0], place[1]) } : {};
+}
+
+/** The counters of a cache; empty when the entry is damaged. */
+function cacheNow(attachment: Attachment, entry: number): Pick<ObjectInfo, "cache"> {
+  const { core, u32 } = attachment;
+  const words = [0, 1, 2, 3].map((index) => u32[(entry + ENTRY_PARAMETERS_OFFSET + 4 * index) >>> 2]);
+  const cache = core.objectCheck(entry, OBJECT_CACHE, ...(words as unknown as ObjectParameters)) >>> 0;
+  if (isError(cache)) return {};
+  return { cache: cacheStats(attachment, { cache, bytes: words[0] as number }) };
 }
 
 /** @internal All objects of a segment, in the order of their creation. Takes no lock. */
@@ -352,6 +378,10 @@ function withArticle(type: string | undefined): string {
 /** A parameter in the form in which the user gives it. */
 function shown(key: string, value: number): string {
   if (key === "onConsumerDeath") return `${key} "${value === QUEUE_DROP ? "drop" : "redeliver"}"`;
+  if (key === "policy") {
+    const values = ["bytes", "json", "a struct"][value >> 1] ?? "others";
+    return `evict "${value & CACHE_EVICT_NONE ? "none" : "lru"}" and values ${values}`;
+  }
   if (key === "signaled") return `${key} ${value === 1}`;
   return key === "layout" && value === 0 ? "no layout" : `${key} ${value}`;
 }

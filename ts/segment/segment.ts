@@ -1,5 +1,7 @@
 import { options, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
 import { Broadcast, type BroadcastOptions } from "../broadcast/broadcast.js";
+import { Cache, type CachedOf, type CacheInputOf } from "../cache/cache.js";
+import type { CacheOptions, CacheValues } from "../cache/parameters.js";
 import { disposable } from "../disposal.js";
 import { attempt } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
@@ -512,6 +514,24 @@ export class Segment {
     given?: BroadcastOptions<F>,
   ): Broadcast<ReceivedOf<F>, F> {
     return new Broadcast(this.#lease, name, given);
+  }
+
+  /**
+   * Opens the cache of that name, or creates it. Without `bytes` it only opens: it has the parameters of its creation.
+   *
+   * @param name 1 to 80 bytes in UTF-8, without NUL
+   * @param given `bytes`: 4 KiB to almost 2 GiB; `ttlMs`: when entries expire by default; `evict`: "lru" or "none"; `value`:
+   *   "bytes", "json", or a layout
+   * @returns the cache
+   * @throws {TypeError | RangeError} when a parameter does not fit, or an option is not known
+   * @throws {IsthmusError} NOT_FOUND without `bytes`, if there is none; OBJECT_MISMATCH: the name belongs to another kind of
+   *   object, or the cache has other parameters; SEGMENT_FULL; INVALID_NAME; BUSY; CLOSED: the segment was closed; EVICTED
+   */
+  cache<V extends CacheValues = "bytes">(
+    name: string,
+    given?: CacheOptions<V>,
+  ): Cache<CachedOf<V>, CacheInputOf<V>> {
+    return new Cache(this.#lease, name, given);
   }
 
   /**

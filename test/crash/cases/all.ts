@@ -1,6 +1,7 @@
 /** Every case of the crash lane. */
 import type { CrashCase } from "../../lib/crash.js";
 import { broadcastCases } from "./broadcast.js";
+import { cacheCases } from "./cache.js";
 import { keptCases, settlingCases } from "./cut-off.js";
 import { directoryCases } from "./directory.js";
 import { headerCases } from "./header.js";
@@ -22,6 +23,7 @@ export const crashCases: CrashCase[] = [
   ...participantCases,
   ...ringCases,
   ...broadcastCases,
+  ...cacheCases,
   ...queueCases,
   ...latestCases,
   ...heapCases,

@@ -8,6 +8,7 @@ import {
   ENTRY_PARAMETERS_OFFSET,
   ENTRY_TYPE_OFFSET,
   OBJECT_BROADCAST,
+  OBJECT_CACHE,
   OBJECT_COUNTER,
   OBJECT_EVENT,
   OBJECT_LATEST,
@@ -19,6 +20,7 @@ import {
 } from "../../../protocol/layout.js";
 import { PARTICIPANTS_MIN } from "../../../protocol/limits.js";
 import type { CrashCase, CrashLane } from "../../lib/crash.js";
+import { cacheWish } from "../../lib/hosts/cache.js";
 import { check, repair } from "../../lib/hosts/heap.js";
 import { openLatest, readLatest, writeLatest } from "../../lib/hosts/latest.js";
 import { queueWish } from "../../lib/hosts/queue.js";
@@ -44,6 +46,7 @@ import {
 } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
 import { useTopic } from "./broadcast.js";
+import { useCache } from "./cache.js";
 import { type Fill, onEachFill, populate, scribbleJournal, slotsOf, someoneDied } from "./ground.js";
 import { useQueue } from "./queue.js";
 
@@ -95,6 +98,7 @@ function use(view: DataView, wish: ObjectWish, dead: number[]): Script {
   if (wish.type === OBJECT_RING) return useRing(view, wish, dead);
   if (wish.type === OBJECT_LATEST) return useLatest(view, wish, dead);
   if (wish.type === OBJECT_BROADCAST) return useTopic(view, wish.first, dead);
+  if (wish.type === OBJECT_CACHE) return useCache(view, wish.second ?? 0, dead);
   if (wish.type === OBJECT_QUEUE) return useQueue(view, wish, dead);
   if (wish.type === OBJECT_LAYOUT) return useLayout(view, wish, dead);
   return wish.type === OBJECT_LOCK ? useLock(view, wish, dead) : useSignal(view, wish, dead);
@@ -128,6 +132,7 @@ const WISHES: ObjectWish[] = [
   ringWish("ring wanted", 256),
   queueWish(3, 24),
   { type: OBJECT_BROADCAST, name: "topic", first: 256, second: 0 },
+  cacheWish(),
   latestWish("small wanted", 16),
   latestWish("large wanted", 512),
   { type: OBJECT_LOCK, name: "lock wanted", first: 0 },

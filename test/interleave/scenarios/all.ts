@@ -1,5 +1,6 @@
 /** Every scenario of the interleavings. */
 import { broadcastScenarios } from "./broadcast.js";
+import { cacheScenarios } from "./cache.js";
 import { directoryScenarios } from "./directory.js";
 import { type Explored, late } from "./ground.js";
 import { heapScenarios } from "./heap.js";
@@ -32,6 +33,7 @@ export const scenarios: Explored[] = [
   ...valueScenarios,
   ...queueScenarios,
   ...broadcastScenarios,
+  ...cacheScenarios,
   ...latestScenarios,
   ...ringScenarios,
   ...ringEndScenarios,

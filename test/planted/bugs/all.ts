@@ -1,6 +1,7 @@
 /** All bugs that the lane plants, and the sources that have none. */
 import type { Bug } from "../bug.js";
 import { BUGS as BROADCAST } from "./broadcast.js";
+import { BUGS as CACHE } from "./cache.js";
 import { BUGS as CLI } from "./cli.js";
 import { BUGS as FACE } from "./face.js";
 import { BUGS as HOSTED } from "./hosted.js";
@@ -22,6 +23,7 @@ export const BUGS: Bug[] = [
   ...QUEUE,
   ...BROADCAST,
   ...VALUES,
+  ...CACHE,
   ...MEMORY,
   ...SYNC,
   ...CLI,

@@ -1,0 +1,61 @@
+/** Bugs in ts/cache. */
+import { type Bug, inSource } from "../bug.js";
+
+const cache = inSource("ts/cache/cache.ts");
+const store = inSource("ts/cache/store.ts");
+const keys = inSource("ts/cache/keys.ts");
+const parameters = inSource("ts/cache/parameters.ts");
+const stats = inSource("ts/cache/stats.ts");
+
+const TESTS = "ts/cache/cache";
+
+export const BUGS: Bug[] = [
+  cache(
+    "who computes a value that is thrown keeps the key",
+    "      this.#store.giveUp(key, ticket);\n",
+    "",
+    `${TESTS} > a value is computed once`,
+  ),
+  cache(
+    "a computed value is stored in any case",
+    "this.#set(key, value, ttlMs, ticket);",
+    "this.#set(key, value, ttlMs, 0);",
+    `${TESTS} > a key that is deleted or set while`,
+  ),
+  store(
+    "a long key is not written",
+    "if (this.#long) attachment.u8.set(",
+    "if (this.#long?.length === 1) attachment.u8.set(",
+    `${TESTS} > keys of any content`,
+  ),
+  store(
+    "one that waits takes a key without a value for one that has a value",
+    'return result === 0 ? "ours" : result === FLAG_PRESENT ?',
+    'return result === 0 ? "ours" : result !== FLAG_PRESENT ?',
+    `${TESTS} > a value is computed once`,
+  ),
+  store(
+    "texts and bytes are the same keys",
+    "      this.#text = 0;\n",
+    "      this.#text = 1;\n",
+    `${TESTS} > keys of any content`,
+  ),
+  keys(
+    "half of a surrogate pair is replaced",
+    "if (code > 0xffff) index++;",
+    "if (code >= 0xd800) index++;",
+    `${TESTS} > keys of any content`,
+  ),
+  parameters(
+    "the time to live of the existing cache is forgotten",
+    "ttlMs: ttlMs === undefined ? found.ttlMs : ttl,",
+    "ttlMs: ttl,",
+    `${TESTS} > other parameters`,
+  ),
+  stats(
+    "the ratio of hits counts hits alone",
+    "hits === 0 ? 0 : hits / (hits + misses);",
+    "hits === 0 ? 0 : hits / Math.max(hits, misses);",
+    `${TESTS} > what was used stays`,
+  ),
+];

@@ -90,7 +90,7 @@ function sameName(name: usize, nameBytes: u32): bool {
  * Finds or makes the object whose name stands in our scratch. Returns its offset, with FLAG_WAKE when it is new and somebody
  * waits for objects; ANSWER_ENTRY is its entry. Or an error:
  *
- * - INVALID_NAME; NOT_SUPPORTED when there is no such type, or none with such a first parameter
+ * - INVALID_NAME; NOT_SUPPORTED when there is no such type, or none with such parameters
  * - OBJECT_MISMATCH when it has another type, version or parameter: ANSWER_ENTRY says what it is
  * - BUSY (the suspect is set), also when it would be new and our own transaction runs; EVICTED
  * - SEGMENT_FULL when there is no room for its bytes, or for one more name; CORRUPT
@@ -120,7 +120,7 @@ export function objectCheck(entry: usize, type: u32, first: u32, second: u32, th
   const hash = load<u32>(entry + ENTRY_PARAMETERS_HASH_OFFSET);
   if (hash != parametersHash(type, version, first, second, third, fourth)) return CORRUPT;
   const object = load<u32>(entry + ENTRY_OBJECT_OFFSET);
-  const bytes = objectBytes(type, first, second);
+  const bytes = objectBytes(type, first, second, third);
   if (object < u32(entry) || object % OBJECT_ALIGNMENT != 0 || u64(object) + bytes > u64(heapEnd))
     return CORRUPT;
   return load<u64>(entry + ENTRY_OBJECT_BYTES_OFFSET) == bytes ? object : CORRUPT;
@@ -139,7 +139,7 @@ function entryFor(
   turnWanted();
   const existing = find(hash, nameBytes, directoryCount());
   if (existing != 0) return u32(existing);
-  if (objectBytes(type, first, second) == 0) return NOT_SUPPORTED;
+  if (objectBytes(type, first, second, third) == 0) return NOT_SUPPORTED;
   let failed = outsideTransaction();
   if (failed == 0) failed = takeWriteLock();
   if (failed != 0) return failed;
@@ -157,11 +157,11 @@ function insert(type: u32, hash: u32, nameBytes: u32, first: u32, second: u32, t
   const existing = find(hash, nameBytes, count);
   if (existing != 0) return u32(existing);
   if (count == directoryEntries) return SEGMENT_FULL;
-  const bytes = objectBytes(type, first, second);
+  const bytes = objectBytes(type, first, second, third);
   if (bytes > u64(u32.MAX_VALUE)) return SEGMENT_FULL;
   const object = blockAllocate(u32(bytes), OBJECT_ALIGNMENT, 0);
   if (object < u32(RESULT_OFFSETS)) return object;
-  objectInitialise(type, object, first, second);
+  objectInitialise(type, object, first, second, third);
   const version = objectVersion(type);
   const entry = entryOffset(count);
   store<u32>(entry + ENTRY_TYPE_OFFSET, type);

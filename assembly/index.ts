@@ -171,6 +171,26 @@ export {
 export { countDrop, create, isStale, markStale, validate } from "./segment";
 export { valueLook } from "./sequence";
 export {
+  serviceAgain,
+  serviceAnswer,
+  serviceClaim,
+  serviceForget,
+  serviceGiveBack,
+  serviceIsCancelled,
+  serviceLeave,
+  serviceQueue,
+  serviceResponse,
+  serviceResult,
+  serviceRing,
+  serviceSend,
+  serviceSettle,
+  serviceSlotBytes,
+  serviceTake,
+  serviceWaiters,
+  serviceWaitersRequests,
+  serviceWaitersRoom,
+} from "./service";
+export {
   counterAdd,
   counterCompareExchange,
   counterExchange,

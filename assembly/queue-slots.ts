@@ -1,6 +1,6 @@
 /**
- * The slots of a queue: where they are, what their words say, and which of them are free. `queue.ts` says how messages pass
- * through them, and what a death leaves.
+ * The slots of a queue, or of a service: where they are, what their words say, and which of them are free. `queue.ts` says how
+ * messages pass through them, `service.ts` how calls do, and what a death leaves.
  *
  * To claim a slot:                                       To free it:
  *  1. note it privately as the one that is moving        1. note it privately as the one that is moving
@@ -30,6 +30,9 @@ import { and32, load32, load64, or32, swap64 } from "./word";
 /** What functions return instead of the number of a slot, besides errors. */
 export const NONE: u32 = u32.MAX_VALUE;
 
+/** Another participant has changed the word of the slot before us. */
+export const RESULT_LOST: u32 = 1;
+
 /** The queue that the functions work on, and what follows from its parameters. */
 export let queue: usize = 0;
 export let capacity: u32 = 0;
@@ -39,13 +42,19 @@ let bitmap: usize = 0;
 export let cells: usize = 0;
 let slots: usize = 0;
 let stride: u32 = 0;
+/** Whether it is the queue of a service, whose slots are calls. */
+export let ofService: bool = false;
 
-/** The slot that a function is moving, its queue, and whether that function takes it; `movingIn` is 0 when nothing is moving. */
+/**
+ * The slot that a function is moving, its queue, whether that function takes it, and whether it is a call of a service;
+ * `movingIn` is 0 when nothing is moving.
+ */
 export let movingIn: usize = 0;
 export let movingCapacity: u32 = 0;
 export let movingBytes: u32 = 0;
 export let moving: u32 = 0;
 export let takes: bool = false;
+export let movingCall: bool = false;
 
 // --- where things are ----------------------------------------------------------------------------------------------------
 
@@ -74,7 +83,8 @@ export function slotsOf(at: usize, count: u32): usize {
   return cellsOf(at, count) + (usize(16) << shiftOf(count));
 }
 
-export function select(at: usize, count: u32, messageBytes: u32): void {
+export function select(at: usize, count: u32, messageBytes: u32, isService: bool): void {
+  ofService = isService;
   if (at == queue && count == capacity && messageBytes == slotBytes) return;
   queue = 0; // a call that is cut off here must not be believed
   capacity = count;
@@ -168,6 +178,7 @@ export function claimSlot(): u32 {
 export function moves(slot: u32, taking: bool): void {
   moving = slot;
   takes = taking;
+  movingCall = ofService;
   movingCapacity = capacity;
   movingBytes = slotBytes;
   movingIn = queue;

@@ -92,11 +92,6 @@
  */
 import { BUSY, CORRUPT, TOO_LARGE } from "../protocol/errors";
 import {
-  CELL_LAP_MASK,
-  CELL_LAP_SHIFT,
-  CELL_SLOT_MASK,
-  CELL_SLOT_SHIFT,
-  CELL_USE_MASK,
   FLAG_DEATHS,
   FLAG_EMPTY,
   FLAG_FULL,
@@ -107,18 +102,13 @@ import {
   MESSAGE_FREE,
   MESSAGE_HEADER_BYTES,
   MESSAGE_LENGTH_OFFSET,
-  MESSAGE_LISTED,
   MESSAGE_RETURNING,
   MESSAGE_SENDING,
   MESSAGE_TAKEN,
-  MESSAGE_USE_SHIFT,
   QUEUE_DROP,
   QUEUE_DROPPED_OFFSET,
-  QUEUE_HEAD_OFFSET,
-  QUEUE_LIST_BYTES,
   QUEUE_REDELIVERED_OFFSET,
   QUEUE_SETTLED_OFFSET,
-  QUEUE_TAIL_OFFSET,
   QUEUE_UNSENT_OFFSET,
   QUEUE_WAITERS_OFFSET,
   RESULT_ERRORS,
@@ -126,11 +116,10 @@ import {
 import { QUEUE_CAPACITY_MAX, QUEUE_MESSAGE_BYTES_MAX } from "../protocol/limits";
 import { participants, selfSlot, waitersBytes } from "./instance";
 import { isShortLive, selfCheck } from "./participants";
+import { failed, isListed, markListed, put, RETURNED, SENT, takeFrom } from "./queue-lists";
 import {
   bitmapOf,
   capacity,
-  cells,
-  cellsShift,
   claimSlot,
   free,
   membersOf,
@@ -138,12 +127,14 @@ import {
   moves,
   moving,
   movingBytes,
+  movingCall,
   movingCapacity,
   movingIn,
   NONE,
   ours,
   ownerIn,
   queue,
+  RESULT_LOST,
   restoreBit,
   select,
   slotAt,
@@ -154,16 +145,9 @@ import {
   takes,
   wordWith,
 } from "./queue-slots";
+import { settleCall } from "./service-slots";
 import { waitersAny } from "./waiters";
 import { add64, load32, load64, store32, swap32, swap64 } from "./word";
-
-/** A function gives up after it has lost this many races, and returns BUSY. Each lost race is progress of another participant. */
-const TURNS_MAX = 1024;
-/** Another participant has changed the word of the slot before us. */
-const RESULT_LOST: u32 = 1;
-
-const SENT: u32 = 0;
-const RETURNED: u32 = 1;
 
 /** The set of participants that wait for messages. */
 export function queueWaiters(at: usize): usize {
@@ -193,144 +177,15 @@ export function queueInitialise(at: usize, count: u32, messageBytes: u32): void 
   }
 }
 
-// --- the two lists ---------------------------------------------------------------------------------------------------------
-
-function listAt(list: u32): usize {
-  return queue + list * QUEUE_LIST_BYTES;
-}
-
-function cellAt(list: u32, position: u64): usize {
-  const index = u32(position) & ((1 << cellsShift) - 1);
-  return cells + (usize(list) << (cellsShift + 3)) + (usize(index) << 3);
-}
-
-/** What the low bits of a cell have if it counts for the slot with this word. */
-function cellUse(word: u64): u64 {
-  return u64((u32(word) >>> MESSAGE_USE_SHIFT) & CELL_USE_MASK);
-}
-
-function isListable(state: u32): bool {
-  return state == MESSAGE_SENDING || state == MESSAGE_RETURNING || state == MESSAGE_LISTED;
-}
-
-/** The number of the slot in a cell; NONE if it is damaged. */
-function slotIn(cell: u64): u32 {
-  const slot = u32(cell >> CELL_SLOT_SHIFT) & CELL_SLOT_MASK;
-  return slot < capacity ? slot : NONE;
-}
-
-/** The lap of a position, as a filled cell has it. */
-function lapOf(position: u64): u64 {
-  return ((position >> cellsShift) + 1) & CELL_LAP_MASK;
-}
-
-/** Whether a cell counts for the slot with this word: nobody has taken the message yet. */
-function counts(cell: u64, word: u64): bool {
-  return isListable(stateIn(word)) && cellUse(word) == (cell & CELL_USE_MASK);
-}
-
-/** Puts the slot, which has this word, at the end of a list. 0; CORRUPT; or BUSY, and it is not in the list. */
-function put(list: u32, slot: u32, word: u64): u32 {
-  const tailAt = listAt(list) + QUEUE_TAIL_OFFSET;
-  for (let turn = 0; turn < TURNS_MAX; turn++) {
-    const tail = load64(tailAt);
-    const at = cellAt(list, tail);
-    const cell = load64(at);
-    const lap = lapOf(tail);
-    if (cell >> CELL_LAP_SHIFT == lap) {
-      swap64(tailAt, tail, tail + 1); // pairs with the load above: its sender did not get this far
-      continue;
-    }
-    if (cell >> CELL_LAP_SHIFT != ((lap - 1) & CELL_LAP_MASK)) {
-      if (load64(tailAt) == tail) return CORRUPT;
-      continue;
-    }
-    // What the cell had a lap ago must be behind the head, so that nobody looks for it there.
-    const before = tail - (u64(1) << cellsShift);
-    if (tail >> cellsShift != 0 && load64(listAt(list) + QUEUE_HEAD_OFFSET) <= before) return BUSY;
-    const filled = (lap << CELL_LAP_SHIFT) | (u64(slot) << CELL_SLOT_SHIFT) | cellUse(word);
-    if (!swap64(at, cell, filled)) continue; // pairs with the load in takeFrom
-    swap64(tailAt, tail, tail + 1); // pairs with the load above
-    return 0;
-  }
-  return BUSY;
-}
-
-/** Takes the first message of a list. The number of its slot; NONE if the list is empty; BUSY, CORRUPT with `failed` set. */
-function takeFrom(list: u32): u32 {
-  const headAt = listAt(list) + QUEUE_HEAD_OFFSET;
-  for (let turn = 0; turn < TURNS_MAX; turn++) {
-    const head = load64(headAt);
-    const cell = load64(cellAt(list, head));
-    const lap = lapOf(head);
-    if (cell >> CELL_LAP_SHIFT != lap) {
-      if (cell >> CELL_LAP_SHIFT == ((lap - 1) & CELL_LAP_MASK)) return NONE;
-      if (load64(headAt) == head) return fail(CORRUPT);
-      continue;
-    }
-    const slot = slotIn(cell);
-    if (slot == NONE) {
-      if (load64(headAt) == head) return fail(CORRUPT);
-      continue;
-    }
-    const word = load64(slotAt(slot));
-    if (counts(cell, word)) {
-      moves(slot, true);
-      const taken = swap64(slotAt(slot), word, wordWith(word, ours(), MESSAGE_TAKEN, false)); // pairs with the loads of words
-      if (!taken) {
-        moved();
-        continue;
-      }
-      swap64(headAt, head, head + 1); // pairs with the load above
-      return slot;
-    }
-    swap64(headAt, head, head + 1); // pairs with the load above: who has taken it did not get this far
-  }
-  return fail(BUSY);
-}
-
-/** The error with which `takeFrom` has returned NONE, or 0. */
-let failed: u32 = 0;
-
-function fail(error: u32): u32 {
-  failed = error;
-  return NONE;
-}
-
-/** Whether a list has the slot with this word, which is not taken. */
-function isListed(list: u32, slot: u32, word: u64): bool {
-  const wanted = (u64(slot) << CELL_SLOT_SHIFT) | cellUse(word);
-  const head = load64(listAt(list) + QUEUE_HEAD_OFFSET);
-  for (let position = head; position < head + (u64(1) << cellsShift); position++) {
-    const cell = load64(cellAt(list, position));
-    if (cell >> CELL_LAP_SHIFT != lapOf(position)) return false;
-    if ((cell & ((u64(1) << CELL_LAP_SHIFT) - 1)) == wanted) return true;
-  }
-  return false;
-}
-
-/** Makes LISTED what a list has of an owner that is dead. */
-function markListed(list: u32, owner: u32): void {
-  const head = load64(listAt(list) + QUEUE_HEAD_OFFSET);
-  for (let position = head; position < head + (u64(1) << cellsShift); position++) {
-    const cell = load64(cellAt(list, position));
-    if (cell >> CELL_LAP_SHIFT != lapOf(position)) return;
-    const slot = slotIn(cell);
-    if (slot == NONE) return;
-    const word = load64(slotAt(slot));
-    if (ownerIn(word) != owner || !counts(cell, word)) continue;
-    swap64(slotAt(slot), word, wordWith(word, 0, MESSAGE_LISTED, false)); // pairs with the loads of words
-  }
-}
-
 // --- what the dead have left, and what was cut off ---------------------------------------------------------------------------
 
-/** Settles the call of this participant that was cut off, if one was. */
+/** Settles the call of this participant that was cut off, if one was: of a queue, or of a service. */
 export function settleQueue(): void {
   if (movingIn == 0) return;
-  select(movingIn, movingCapacity, movingBytes);
+  select(movingIn, movingCapacity, movingBytes, movingCall);
   const word = load64(slotAt(moving));
   if (stateIn(word) == MESSAGE_FREE) restoreBit(moving);
+  else if (movingCall) settleCall(word);
   else if (ownerIn(word) == ours() && settleOwn(word) == BUSY) return;
   moved();
 }
@@ -384,7 +239,7 @@ function settleOwner(owner: u32, drops: bool): u32 {
 }
 
 /** FLAG_DEATHS when a participant was found dead since claims were settled. */
-function deaths(): u32 {
+export function deaths(): u32 {
   return load32(HEADER_RECOVERIES_OFFSET) != load32(queue + QUEUE_SETTLED_OFFSET) ? FLAG_DEATHS : 0;
 }
 
@@ -394,12 +249,12 @@ function enter(at: usize, count: u32, messageBytes: u32): u32 {
   if (removed != 0) return removed;
   settleQueue();
   if (movingIn != 0) return BUSY;
-  select(at, count, messageBytes);
+  select(at, count, messageBytes, false);
   return 0;
 }
 
 /** Says that we may own slots. False while the word still names who had our place among the participants: settle that first. */
-function becomeMember(): bool {
+export function becomeMember(): bool {
   const member = membersOf(queue) + (selfSlot << 2);
   const known = load32(member);
   return known == ours() || (known == 0 && swap32(member, 0, ours())); // pairs with the load in queueSettle
@@ -506,7 +361,6 @@ export function queueTake(at: usize, count: u32, messageBytes: u32): u32 {
   if (removed != 0) return removed;
   const died = becomeMember() ? deaths() : u32(FLAG_DEATHS);
   if (died != 0) return FLAG_EMPTY | died;
-  failed = 0;
   let slot = takeFrom(RETURNED);
   if (slot == NONE && failed == 0) slot = takeFrom(SENT);
   if (slot == NONE) return failed != 0 ? failed : u32(FLAG_EMPTY);
@@ -548,7 +402,7 @@ export function queueGiveBack(at: usize, count: u32, messageBytes: u32, offset: 
 
 /** The offset of the next slot behind that one (0: the first) whose message was taken and is not done; 0 if there is none. */
 export function queueHeld(at: usize, count: u32, messageBytes: u32, offset: usize): u32 {
-  select(at, count, messageBytes);
+  select(at, count, messageBytes, false);
   const before = slotNumber(offset);
   if (offset != 0 && before == NONE) return 0;
   for (let slot: u32 = offset == 0 ? 0 : before + 1; slot < count; slot++) {

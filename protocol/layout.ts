@@ -326,6 +326,11 @@ export const OBJECT_CACHE = 10;
 export const OBJECT_QUEUE = 8;
 
 /**
+ * Parameters: capacity in calls, bytes of the largest request, bytes of the largest response, SERVICE_FAIL or SERVICE_RETRY.
+ */
+export const OBJECT_SERVICE = 11;
+
+/**
  * A ring. A change of the layout of a kind of object, or of the meaning of a word of it, increments its version. An object of
  * another version is refused, and everything else in the segment can be used.
  */
@@ -348,6 +353,8 @@ export const OBJECT_VERSION_QUEUE = 1;
 export const OBJECT_VERSION_BROADCAST = 1;
 /** A cache. */
 export const OBJECT_VERSION_CACHE = 1;
+/** A service. */
+export const OBJECT_VERSION_SERVICE = 1;
 
 // --- ring ------------------------------------------------------------------------------------------------------------
 
@@ -476,6 +483,41 @@ export const MESSAGE_LISTED = 4;
 export const QUEUE_REDELIVER = 0;
 /** If a participant dies, the messages that it had taken are dropped. */
 export const QUEUE_DROP = 1;
+
+// --- service ---------------------------------------------------------------------------------------------------------
+
+/** A set of waiters begins here: for answers, and for cancellations. A queue follows, whose slots are calls. */
+export const SERVICE_WAITERS_OFFSET = 0;
+
+/** u32, in a slot behind the header of the queue: short token of the caller */
+export const CALL_CALLER_OFFSET = 16;
+/** u32: bytes of the response */
+export const CALL_RESPONSE_LENGTH_OFFSET = CALL_CALLER_OFFSET + 4;
+/** u32: CALL_RESPONSE or CALL_FAILURE */
+export const CALL_KIND_OFFSET = CALL_RESPONSE_LENGTH_OFFSET + 4;
+/** The request begins here in a slot, and the response behind the largest request. */
+export const CALL_REQUEST_OFFSET = 32;
+/** Bytes of these words, without the header of the queue. */
+export const CALL_HEADER_BYTES = 16;
+/** The response begins at a multiple of this. */
+export const CALL_RESPONSE_ALIGNMENT = 8;
+/** State of a slot of a service: its server has not begun, and its caller sends it again. */
+export const CALL_RETURNED = 3;
+/** State: its server has answered; it belongs to the caller. */
+export const CALL_ANSWERED = 5;
+/** State: its server died, or left, before it answered; it belongs to the caller. */
+export const CALL_LOST = 6;
+/** State: nobody waits for the answer any more; it belongs to the server. */
+export const CALL_CANCELLED = 7;
+/** Kind of an answer: what the server returned. */
+export const CALL_RESPONSE = 0;
+/** Kind: a text in UTF-8, which says why the server failed. */
+export const CALL_FAILURE = 1;
+
+/** If a server dies, the calls that it had begun fail. */
+export const SERVICE_FAIL = 0;
+/** If a server dies, the calls that it had begun are sent again. */
+export const SERVICE_RETRY = 1;
 
 // --- broadcast -------------------------------------------------------------------------------------------------------
 

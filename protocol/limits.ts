@@ -81,6 +81,9 @@ export const CACHE_SHARE_SHIFT = 3;
 /** Bytes of the longest key of a cache. */
 export const CACHE_KEY_BYTES_MAX = 65536;
 
+/** Bytes of the largest request, and of the largest response, of a service. */
+export const SERVICE_MESSAGE_BYTES_MAX = 0x10000000;
+
 /** The core copies values of up to this many bytes, word by word: with plain stores into a slot, with atomic loads from it. */
 export const LATEST_SMALL_BYTES_MAX = 256;
 /** Slots of a value that the core copies. */

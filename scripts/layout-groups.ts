@@ -14,7 +14,7 @@ const common = words(`
 /** What one kind of object consists of: its OBJECT_VERSION_… stands for it. */
 const kinds = words(
   `RING RECORD OWNER LATEST LOCK SIGNAL SEMAPHORE EVENT QUEUE CELL MESSAGE BROADCAST TOPIC CACHE SHARD CACHED
-  VALUES VALUE CHUNKS LIST DICT LEDGER HANDLE`,
+  VALUES VALUE CHUNKS LIST DICT LEDGER HANDLE SERVICE CALL`,
 );
 /** Numbers of kinds, numbers for display, and what passes between a core and its own host. */
 const others = words("OBJECT OBJECT_VERSION RUNTIME CHECK RESULT FLAG ANSWER SUSPECT END OPEN NEXT");

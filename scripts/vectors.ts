@@ -200,6 +200,7 @@ const PARAMETERS = [
   parameters(layout.OBJECT_EVENT, layout.OBJECT_VERSION_EVENT, 1),
   parameters(layout.OBJECT_COUNTER, layout.OBJECT_VERSION_COUNTER),
   parameters(layout.OBJECT_QUEUE, layout.OBJECT_VERSION_QUEUE, 100, 256, 0xdeadbeef, layout.QUEUE_DROP),
+  parameters(layout.OBJECT_SERVICE, layout.OBJECT_VERSION_SERVICE, 100, 256, 512, layout.SERVICE_RETRY),
 ];
 
 /** The header of a segment of one page, right after its creation. */

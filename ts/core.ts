@@ -7,6 +7,14 @@ export type ObjectParameters = readonly [number, number, number, number];
 /** The parameters with which a change of a cache begins. */
 type CacheChange = [cache: number, bytes: number, policy: number, keyBytes: number];
 
+/** A service as its functions expect it: offset, capacity, bytes of requests, and of responses. */
+export type ServicePlace = readonly [
+  service: number,
+  capacity: number,
+  requestBytes: number,
+  responseBytes: number,
+];
+
 /** The exports of `core.wasm`. The modules of `assembly/` document each function. Offsets are returned as i32. */
 export interface Core {
   create(
@@ -232,6 +240,27 @@ export interface Core {
     nowMs: number,
   ): number;
   cacheClear(cache: number, bytes: number, shard: number): number;
+
+  serviceWaiters(service: number): number;
+  serviceWaitersRequests(service: number): number;
+  serviceWaitersRoom(service: number): number;
+  serviceQueue(service: number): number;
+  serviceResponse(requestBytes: number): number;
+  serviceSlotBytes(requestBytes: number, responseBytes: number): number;
+  serviceClaim(...place: ServicePlace): number;
+  serviceSend(...call: [...place: ServicePlace, at: number, held: number, length: number]): number;
+  serviceResult(...call: [...place: ServicePlace, at: number, held: number]): number;
+  serviceAgain(...call: [...place: ServicePlace, at: number, held: number]): number;
+  serviceForget(...call: [...place: ServicePlace, at: number, held: number]): number;
+  serviceTake(...place: ServicePlace): number;
+  serviceIsCancelled(at: number, held: number): number;
+  serviceAnswer(
+    ...call: [...place: ServicePlace, at: number, held: number, length: number, kind: number]
+  ): number;
+  serviceGiveBack(...call: [...place: ServicePlace, at: number, held: number]): number;
+  serviceRing(service: number): number;
+  serviceSettle(...place: ServicePlace): number;
+  serviceLeave(...place: ServicePlace): number;
 
   latestWaiters(latest: number): number;
   latestBegin(latest: number, valueBytes: number): number;

@@ -50,6 +50,10 @@ export type {
   PruneOptions,
 } from "./segment/options.js";
 export { Segment } from "./segment/segment.js";
+export type { OnServerDeath, ServiceOptions } from "./service/parameters.js";
+export type { ServeOptions, ServiceHandler, ServiceRequest, ServiceServer } from "./service/server.js";
+export type { Service } from "./service/service.js";
+export type { ServiceStats, ServiceWorker } from "./service/stats.js";
 export type { ArrayOf } from "./struct/arrays.js";
 export {
   type FieldInput,

@@ -84,6 +84,15 @@ export const latencyRows: RowSpec[] = [
     derive: ({ isthmus }) => ({ "8 readers, of 1": isthmus("8") / isthmus("1") }),
   },
   {
+    name: "service",
+    what: "call of a service with 64 B, and its response, through two event loops; beside it a round trip of two rings",
+    unit: "ns",
+    plan: { payloadBytes: 64, ringBytes: 64 * KiB, warmup: 1000, count: 3000 },
+    isthmus: { load: () => import("./service.js") },
+    peers: { ring: { load: () => import("./rtt-async.js") } },
+    goals: { ring: { atMost: 1.5 } },
+  },
+  {
     name: "latest-64",
     what: "read of the newest 64 B value, an object of 8 numbers, while another process writes a million a second",
     unit: "ns",

@@ -52,6 +52,7 @@ function makeWorld() {
   const queue = segment.queue("queue", { capacity: 8, slotBytes: 64 });
   for (let i = 0; i < 4; i++) queue.trySend(Uint8Array.of(i));
   const job = queue.takeSync();
+  const service = segment.service("service", { capacity: 8, requestBytes: 64, responseBytes: 64 });
   const typedQueue = segment.queue("typed queue", { capacity: 8, layout });
   const topic = segment.broadcast("topic", { bytes: 4 * KiB });
   const publisher = topic.publisher();
@@ -81,7 +82,7 @@ function makeWorld() {
     lock,
     held,
   };
-  const queues = { queue, typedQueue, job, dict, shared, cache, jsonCache };
+  const queues = { service, queue, typedQueue, job, dict, shared, cache, jsonCache };
   const topics = { topic, publisher, subscriber, published, freeTopic, typedPublisher };
   return {
     ...made,
@@ -168,6 +169,17 @@ const ROWS: Row[] = [
     () => ["other", { bytes: 4 * KiB, ttlMs: 5, evict: "none", value: "json" }],
     "name options",
   ],
+  [
+    "segment",
+    "service",
+    () => ["other", { capacity: 4, requestBytes: 8, responseBytes: 8, onServerDeath: "retry" }],
+    "name options",
+  ],
+  ["service", "serve", () => [none, { concurrency: 2, signal: SIGNAL.signal }], "handler options"],
+  ["service", "tryCall", () => [bytes, SIGNAL], "request options"],
+  ["service", "call", () => [bytes, SIGNAL], "request options"],
+  // So large that it never begins: nobody could answer while the thread is blocked.
+  ["service", "callSync", () => [new Uint8Array(65), WAIT], "request options"],
   ["segment", "latest", () => ["other", layout], "name layout"],
   ["segment", "lock", () => ["other"], "name"],
   ["segment", "semaphore", () => ["other", { initial: 1 }], "name options"],

@@ -7,6 +7,7 @@ import { crashLane } from "../lib/shipped.js";
 import { crashCases } from "./cases/all.js";
 import * as memory from "./planted-memory.js";
 import * as queue from "./planted-queue.js";
+import * as service from "./planted-service.js";
 import * as sites from "./planted-sites.js";
 import * as values from "./planted-values.js";
 
@@ -86,6 +87,24 @@ const PLANTED: Planted[] = [
     site: queue.messageReturning,
     how: "drop",
     noticedBy: "queue: take and give back, fresh memory",
+  },
+  {
+    bug: "a call does not say who made it",
+    site: service.caller,
+    how: "drop",
+    noticedBy: "service: take and answer, the caller waits, fresh memory",
+  },
+  {
+    bug: "a call is answered before the length of the response is there",
+    site: service.responseLength,
+    how: "late",
+    noticedBy: "service: take and answer, the caller waits, fresh memory",
+  },
+  {
+    bug: "a call is not answered",
+    site: service.callAnswered,
+    how: "drop",
+    noticedBy: "service: take and answer, the caller waits, fresh memory",
   },
   {
     bug: "who waits for the write lock gets no turn",

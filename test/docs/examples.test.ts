@@ -114,6 +114,10 @@ test("the programs in examples/ run and print what they promise", async () => {
       ...["--readers", "3", "--slow", "1", "--messages", "200", "--patience", "3000"],
     ],
     tree: [treeTable(), ...["--keys", "300", "--searches", "2", "--workers", "1,2,4,8"]],
+    resize: [
+      /^60 of 60 pictures of 4 KiB resized, 2 servers killed\n$/,
+      ...["--servers", "2", "--pictures", "60", "--kills", "2"],
+    ],
     "zero-copy": [/^200 frames of 262144 bytes, first bytes add up to 19900\n$/],
   };
   const parts = ["children", "numbers", "pipes", "runtimes", "shared-tree"]; // what a program imports

@@ -38,6 +38,7 @@ import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import type { Exports } from "../lib/arena.js";
 import { BITMAP } from "../lib/hosts/queue.js";
 import { NOW_NS, openObject, ringWish } from "../lib/hosts/segment.js";
+import { serviceWish } from "../lib/hosts/service.js";
 import type { Shared } from "../lib/hosts/values.js";
 import { read, type Script, variable, write } from "../lib/script.js";
 import { SEGMENT_BYTES } from "../lib/shipped.js";
@@ -56,6 +57,8 @@ const QUEUE_HEAD_BYTES = BITMAP + OBJECT_ALIGNMENT;
 const TOPIC_HEAD_BYTES = BROADCAST_WAITERS_OFFSET + 2 * OBJECT_ALIGNMENT;
 const CELLS_BYTES = 128 * 8;
 const SLOTS_BYTES = MESSAGES * 64;
+/** A slot of a service: two headers, request, response. */
+const CALL_BYTES = 64;
 const NAME = "counter";
 
 export interface Ground {
@@ -65,6 +68,7 @@ export interface Ground {
   ring: number;
   queue: number;
   topic: number;
+  service: number;
   small: number;
   large: number;
   lock: number;
@@ -90,6 +94,7 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
   const queue = play(
     openObject(view, { type: OBJECT_QUEUE, name: "queue", first: MESSAGES, second: MESSAGE_BYTES }),
   );
+  const service = play(openObject(view, serviceWish(MESSAGES, MESSAGE_BYTES, MESSAGE_BYTES)));
   const topic = object(OBJECT_BROADCAST, "topic", CAPACITY);
   const small = object(OBJECT_LATEST, "small", SMALL_BYTES);
   const large = object(OBJECT_LATEST, "large", LARGE_BYTES);
@@ -111,6 +116,12 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
     core.queueSend?.(queue, MESSAGES, MESSAGE_BYTES, slot, 9);
   }
   core.queueTake?.(queue, MESSAGES, MESSAGE_BYTES);
+  const calls = [service, MESSAGES, MESSAGE_BYTES, MESSAGE_BYTES] as const;
+  for (let called = 0; called < 2; called++) {
+    const slot = (core.serviceClaim?.(...calls) ?? 0) >>> 0;
+    core.serviceSend?.(...calls, slot, view.getUint32(slot, true), 9);
+  }
+  core.serviceTake?.(...calls);
   core.broadcastAttach?.(topic, CAPACITY);
   for (let published = 0; published < 7; published++) publish(core, topic, 24);
   const payload = play(variable("payload")) >>> 0;
@@ -122,6 +133,7 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
     ring,
     queue,
     topic,
+    service,
     small,
     large,
     lock,
@@ -160,6 +172,12 @@ export function areas(at: Ground): [name: string, from: number, bytes: number][]
     ["the queue", at.queue - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + QUEUE_HEAD_BYTES + 64],
     ["the list of what was returned", at.queue + QUEUE_HEAD_BYTES + CELLS_BYTES, 64],
     ["the slots", at.queue + QUEUE_HEAD_BYTES + 2 * CELLS_BYTES, SLOTS_BYTES],
+    [
+      "the service",
+      at.service - BLOCK_HEADER_BYTES,
+      BLOCK_HEADER_BYTES + OBJECT_ALIGNMENT + QUEUE_HEAD_BYTES + 64,
+    ],
+    ["the calls", at.service + OBJECT_ALIGNMENT + QUEUE_HEAD_BYTES + 2 * CELLS_BYTES, MESSAGES * CALL_BYTES],
     ["the broadcast", at.topic - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + TOPIC_HEAD_BYTES + CAPACITY],
     ["a small value", at.small - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + LATEST_WAITERS_OFFSET + 512],
     ["a large value", at.large, LATEST_WAITERS_OFFSET + 384 + 64],
@@ -250,6 +268,41 @@ function useQueue(call: Call, at: Ground, play: Play): void {
     inside("queueHeld", call("queueHeld", ...parameters, offset), first, first + SLOTS_BYTES - 64);
   for (const policy of [QUEUE_REDELIVER, QUEUE_DROP]) call("queueSettle", ...parameters, policy);
   call("queueLeave", ...parameters, QUEUE_REDELIVER);
+}
+
+function useService(call: Call, at: Ground, play: Play): void {
+  const parameters = [at.service, MESSAGES, MESSAGE_BYTES, MESSAGE_BYTES] as const;
+  const first = at.service + OBJECT_ALIGNMENT + QUEUE_HEAD_BYTES + 2 * CELLS_BYTES;
+  const last = first + (MESSAGES - 1) * CALL_BYTES;
+  const wordAt = (offset: number): number =>
+    new DataView(play(read(offset, 4)).slice().buffer).getUint32(0, true);
+  const bell = (): number =>
+    inside("serviceRing", call("serviceRing", at.service), PARTICIPANTS_OFFSET, at.payload);
+  for (let turn = 0; turn < 3; turn++) {
+    const claimed = inside("serviceClaim", call("serviceClaim", ...parameters), first, last);
+    const held = claimed < RESULT_OFFSETS ? 0 : wordAt(claimed);
+    if (claimed >= RESULT_OFFSETS) call("serviceSend", ...parameters, claimed, held, 9);
+    const taken = inside("serviceTake", call("serviceTake", ...parameters), first, last);
+    if (taken >= RESULT_OFFSETS) {
+      const word = wordAt(taken);
+      call("serviceIsCancelled", taken, word);
+      if (turn === 1) call("serviceGiveBack", ...parameters, taken, word);
+      else call("serviceAnswer", ...parameters, taken, word, 9, 0);
+      bell();
+    }
+    if (claimed < RESULT_OFFSETS) continue;
+    call("serviceResult", ...parameters, claimed, held);
+    call("serviceAgain", ...parameters, claimed, held);
+    call("serviceForget", ...parameters, claimed, wordAt(claimed));
+    bell();
+  }
+  // Offsets that are no slot.
+  for (const offset of [0, first + 1, last + CALL_BYTES, 0xfffffff8]) {
+    for (const name of ["serviceSend", "serviceResult", "serviceAgain", "serviceForget", "serviceAnswer"])
+      call(name, ...parameters, offset, 9, 0, 0);
+  }
+  call("serviceSettle", ...parameters);
+  call("serviceLeave", ...parameters);
 }
 
 function useBroadcast(call: Call, at: Ground): void {
@@ -387,6 +440,7 @@ export function useAll(call: Call, core: Exports, at: Ground, play: Play, first:
     () => useHeap(call, at),
     () => useRing(call, at, play),
     () => useQueue(call, at, play),
+    () => useService(call, at, play),
     () => useBroadcast(call, at),
     () => useLatest(call, at.small, SMALL_BYTES),
     () => useLatest(call, at.large, LARGE_BYTES),
@@ -399,6 +453,7 @@ export function useAll(call: Call, core: Exports, at: Ground, play: Play, first:
         256,
         at.ring + RING_WAITERS_OFFSET,
         at.queue + QUEUE_WAITERS_OFFSET,
+        at.service,
         at.topic + BROADCAST_WAITERS_OFFSET,
         at.lock + LOCK_WAITERS_OFFSET,
       ]) {

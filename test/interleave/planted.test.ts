@@ -3,6 +3,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as memory from "../crash/planted-memory.js";
 import * as queue from "../crash/planted-queue.js";
+import * as service from "../crash/planted-service.js";
 import * as sites from "../crash/planted-sites.js";
 import type { CrashLane } from "../lib/crash.js";
 import { beginLatest, type LatestValue, openLatest, readInPlace } from "../lib/hosts/latest.js";
@@ -82,6 +83,18 @@ const PLANTED: Planted[] = [
     site: ({ arena }) => findSite(arena.sites, { func: "ringEnd", name: "i64.atomic.store", nth: 1 }),
     how: "drop",
     noticedBy: "ring, a stream behind one that was closed before",
+  },
+  {
+    bug: "a call is not cancelled",
+    site: service.callCancelled,
+    how: "drop",
+    noticedBy: "service of 1, a call is cancelled, its server waits for that",
+  },
+  {
+    bug: "a server and its caller, who cancels, change the call at the same time",
+    site: service.callAnswered,
+    how: "split",
+    noticedBy: "service of 1, a call is cancelled by one who does not wait",
   },
   {
     bug: "a record is published before its header",

@@ -11,6 +11,7 @@ import {
   type RingStats,
   Segment,
   type SegmentHeader,
+  type ServiceStats,
 } from "../index.js";
 import { type Command, DONE, Failure } from "./command.js";
 import { pathOf } from "./file.js";
@@ -155,11 +156,12 @@ function valueText(type: string, value: number): string {
 }
 
 function liveText(object: InspectedObject): string {
-  const { stats, problem, version, lock, value, queue, broadcast } = object;
+  const { stats, problem, version, lock, value, queue, broadcast, service } = object;
   if (problem) return paint.red(safe(problem));
   if (lock) return lockText(lock);
   if (queue) return queueText(queue);
   if (broadcast) return broadcastText(broadcast);
+  if (service) return serviceText(service);
   if (value !== undefined) return valueText(object.type, value);
   if (version !== undefined) return `${version} written`;
   if (!stats) return "";
@@ -192,6 +194,18 @@ function lastText(at: Date | undefined): string {
   return at ? `, last ${agoText(at)}` : "";
 }
 
+function serviceText({ called, waiting, serving, lost, capacity, servers }: ServiceStats): string {
+  const who = servers.map(({ pid, alive, serving }) => {
+    const text = `${serving} by ${pid}`;
+    return alive ? text : paint.yellow(`${text} (dead)`);
+  });
+  return [
+    `${called} called, ${waiting} of ${capacity} waiting`,
+    ...(serving > 0 ? [`${serving} being served: ${who.join(" and ")}`] : []),
+    ...(lost > 0 ? [`${lost} lost`] : []),
+  ].join(", ");
+}
+
 function endText(end: string, holder: { pid: number; alive: boolean } | undefined): string {
   if (!holder) return "";
   return `, ${end} ${holder.alive ? holder.pid : paint.yellow(`${holder.pid} (dead)`)}`;
@@ -200,6 +214,7 @@ function endText(end: string, holder: { pid: number; alive: boolean } | undefine
 function parameterText(key: string, value: number): string {
   if (key === "layout") return value.toString(16);
   if (key === "onConsumerDeath") return value === 0 ? "redeliver" : "drop";
+  if (key === "onServerDeath") return value === 0 ? "fail" : "retry";
   return `${value}`;
 }
 

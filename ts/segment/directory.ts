@@ -22,6 +22,7 @@ import {
   OBJECT_QUEUE,
   OBJECT_RING,
   OBJECT_SEMAPHORE,
+  OBJECT_SERVICE,
   OBJECT_VERSION_BROADCAST,
   OBJECT_VERSION_CACHE,
   OBJECT_VERSION_COUNTER,
@@ -31,7 +32,9 @@ import {
   OBJECT_VERSION_QUEUE,
   OBJECT_VERSION_RING,
   OBJECT_VERSION_SEMAPHORE,
+  OBJECT_VERSION_SERVICE,
   QUEUE_DROP,
+  SERVICE_RETRY,
 } from "../../protocol/layout.js";
 import { OBJECT_NAME_BYTES_MAX } from "../../protocol/limits.js";
 import { text } from "../arguments.js";
@@ -43,6 +46,7 @@ import { TextDecoder, TextEncoder } from "../host/text.js";
 import { withWriteLock } from "../memory/write-lock.js";
 import { type QueueStats, queueStats } from "../queue/stats.js";
 import { type EndHolder, endHolders } from "../ring/holders.js";
+import { type ServiceStats, serviceStats } from "../service/stats.js";
 import { type LockInfo, lockInfo, signalNow } from "../sync/lock-info.js";
 import type { Attachment } from "./attachment.js";
 import { type Described, differenceText, keepDescription } from "./layouts.js";
@@ -58,7 +62,9 @@ export interface ObjectInfo {
   /**
    * The parameters of its creation; none when another release has created it with another version of the layout: `bytes`, and
    * `layout` (a hash) if it has one, for a ring; `capacity`, `slotBytes`, `layout` if it has one, and `onConsumerDeath` (0:
-   * redeliver, 1: drop) for a queue; as a ring for a broadcast; `bytes` and `layout` for a latest value; `initial` for a
+   * redeliver, 1: drop) for a queue; as a ring for a broadcast; `capacity`, `requestBytes`,
+   * `responseBytes` and `onServerDeath` (0: fail, 1: retry) for a service; `bytes` and `layout` for a latest value;
+   * `initial` for a
    * semaphore; `signaled` (0 or 1) for an event; `bytes`,
    * `policy` (1: nothing is evicted; plus 2: JSON, 4: a layout), `layout` if it has one, and `ttlMs` (0: entries do not expire by
    * default) for a cache.
@@ -80,6 +86,8 @@ export interface ObjectInfo {
   queue?: QueueStats;
   /** For a broadcast: its counters, and who publishes; absent when its entry is damaged. */
   broadcast?: BroadcastStats;
+  /** For a service: its counters, and who works on calls; absent when its entry is damaged. */
+  service?: ServiceStats;
 }
 
 /** @internal */
@@ -95,6 +103,7 @@ export type ObjectTypeName =
   | "queue"
   | "broadcast"
   | "cache"
+  | "service"
   | "latest"
   | "lock"
   | "semaphore"
@@ -126,6 +135,14 @@ const types = new Map<number, ObjectType>([
   [
     OBJECT_CACHE,
     { name: "cache", version: OBJECT_VERSION_CACHE, parameters: ["bytes", "policy", "layout", "ttlMs"] },
+  ],
+  [
+    OBJECT_SERVICE,
+    {
+      name: "service",
+      version: OBJECT_VERSION_SERVICE,
+      parameters: ["capacity", "requestBytes", "responseBytes", "onServerDeath"],
+    },
   ],
   [OBJECT_LATEST, { name: "latest", version: OBJECT_VERSION_LATEST, parameters: ["bytes", "layout"] }],
   [OBJECT_LOCK, { name: "lock", version: OBJECT_VERSION_LOCK, parameters: [] }],
@@ -193,7 +210,7 @@ function live(
   entry: number,
 ): Pick<
   ObjectInfo,
-  "version" | "value" | "lock" | "producer" | "consumer" | "queue" | "broadcast" | "cache"
+  "version" | "value" | "lock" | "producer" | "consumer" | "queue" | "broadcast" | "cache" | "service"
 > {
   const offset = attachment.u32[(entry + ENTRY_OBJECT_OFFSET) >>> 2];
   if (type === undefined) return {};
@@ -204,6 +221,7 @@ function live(
   if (type === "queue") return queueNow(attachment, entry);
   if (type === "broadcast") return broadcastNow(attachment, entry);
   if (type === "cache") return cacheNow(attachment, entry);
+  if (type === "service") return serviceNow(attachment, entry);
   if (type === "latest") return { version: valuesOf(attachment, entry) };
   if (type === "lock") {
     const lock = lockInfo(attachment, offset);
@@ -225,11 +243,11 @@ function placeOf(
   { core, u32 }: Attachment,
   type: number,
   entry: number,
-): [offset: number, first: number, second: number] | undefined {
+): [offset: number, first: number, second: number, third: number] | undefined {
   const words = [0, 1, 2, 3].map((index) => u32[(entry + ENTRY_PARAMETERS_OFFSET + 4 * index) >>> 2]);
-  const [first, second] = words as [number, number];
+  const [first, second, third] = words as [number, number, number];
   const offset = core.objectCheck(entry, type, ...(words as unknown as ObjectParameters)) >>> 0;
-  return isError(offset) ? undefined : [offset, first, second];
+  return isError(offset) ? undefined : [offset, first, second, third];
 }
 
 /** The state of a queue; empty when the entry is damaged. */
@@ -253,6 +271,14 @@ function cacheNow(attachment: Attachment, entry: number): Pick<ObjectInfo, "cach
   const cache = core.objectCheck(entry, OBJECT_CACHE, ...(words as unknown as ObjectParameters)) >>> 0;
   if (isError(cache)) return {};
   return { cache: cacheStats(attachment, { cache, bytes: words[0] as number }) };
+}
+
+/** The same of a service. */
+function serviceNow(attachment: Attachment, entry: number): Pick<ObjectInfo, "service"> {
+  const place = placeOf(attachment, OBJECT_SERVICE, entry);
+  if (!place) return {};
+  const [service, capacity, requestBytes, responseBytes] = place;
+  return { service: serviceStats(attachment, { service, capacity, requestBytes, responseBytes }) };
 }
 
 /** @internal All objects of a segment, in the order of their creation. Takes no lock. */
@@ -382,6 +408,7 @@ function shown(key: string, value: number): string {
     const values = ["bytes", "json", "a struct"][value >> 1] ?? "others";
     return `evict "${value & CACHE_EVICT_NONE ? "none" : "lru"}" and values ${values}`;
   }
+  if (key === "onServerDeath") return `${key} "${value === SERVICE_RETRY ? "retry" : "fail"}"`;
   if (key === "signaled") return `${key} ${value === 1}`;
   return key === "layout" && value === 0 ? "no layout" : `${key} ${value}`;
 }

@@ -17,6 +17,8 @@ import type { QueueOptions } from "../queue/parameters.js";
 import { Queue } from "../queue/queue.js";
 import type { ReceivedOf } from "../ring/payload.js";
 import { Ring, type RingOptions } from "../ring/ring.js";
+import type { ServiceOptions } from "../service/parameters.js";
+import { Service } from "../service/service.js";
 import type { Fields, Struct } from "../struct/struct.js";
 import { Counter } from "../sync/counter.js";
 import { type EventOptions, SharedEvent } from "../sync/event.js";
@@ -532,6 +534,19 @@ export class Segment {
     given?: CacheOptions<V>,
   ): Cache<CachedOf<V>, CacheInputOf<V>> {
     return new Cache(this.#lease, name, given);
+  }
+
+  /**
+   * Opens the service of that name, or creates it. Without the three numbers it only opens: it has the parameters of its
+   * creation. `segment.waitForObject(name)` waits until another process has created it.
+   *
+   * @param name 1 to 80 bytes in UTF-8, without NUL
+   * @param given how large requests and responses are, how many calls there can be, and what happens to those whose server dies
+   * @returns the service; call it, or serve it
+   * @throws as `ring`
+   */
+  service(name: string, given?: ServiceOptions): Service {
+    return new Service(this.#lease, name, given);
   }
 
   /**

@@ -11,6 +11,7 @@ import { lockCases } from "./lock.js";
 import { participantCases } from "./participants.js";
 import { queueCases } from "./queue.js";
 import { ringCases } from "./ring.js";
+import { serviceCases } from "./service.js";
 import { signalCases } from "./signal.js";
 import { transactionCases } from "./transaction.js";
 import { turnCases } from "./turn.js";
@@ -25,6 +26,7 @@ export const crashCases: CrashCase[] = [
   ...broadcastCases,
   ...cacheCases,
   ...queueCases,
+  ...serviceCases,
   ...latestCases,
   ...heapCases,
   ...transactionCases,

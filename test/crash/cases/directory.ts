@@ -17,6 +17,7 @@ import {
   OBJECT_QUEUE,
   OBJECT_RING,
   OBJECT_SEMAPHORE,
+  OBJECT_SERVICE,
 } from "../../../protocol/layout.js";
 import { PARTICIPANTS_MIN } from "../../../protocol/limits.js";
 import type { CrashCase, CrashLane } from "../../lib/crash.js";
@@ -44,11 +45,13 @@ import {
   parametersOf,
   ringWish,
 } from "../../lib/hosts/segment.js";
+import { serviceWish } from "../../lib/hosts/service.js";
 import { call, type Script } from "../../lib/script.js";
 import { useTopic } from "./broadcast.js";
 import { useCache } from "./cache.js";
 import { type Fill, onEachFill, populate, scribbleJournal, slotsOf, someoneDied } from "./ground.js";
 import { useQueue } from "./queue.js";
+import { useService } from "./service.js";
 
 /** A new ring carries a record, whatever was in its memory before. */
 export function* useRing(view: DataView, wish: ObjectWish, dead: number[]): Script {
@@ -100,6 +103,7 @@ function use(view: DataView, wish: ObjectWish, dead: number[]): Script {
   if (wish.type === OBJECT_BROADCAST) return useTopic(view, wish.first, dead);
   if (wish.type === OBJECT_CACHE) return useCache(view, wish.second ?? 0, dead);
   if (wish.type === OBJECT_QUEUE) return useQueue(view, wish, dead);
+  if (wish.type === OBJECT_SERVICE) return useService(view, wish, dead);
   if (wish.type === OBJECT_LAYOUT) return useLayout(view, wish, dead);
   return wish.type === OBJECT_LOCK ? useLock(view, wish, dead) : useSignal(view, wish, dead);
 }
@@ -131,6 +135,7 @@ const BEFORE: Before[] = [
 const WISHES: ObjectWish[] = [
   ringWish("ring wanted", 256),
   queueWish(3, 24),
+  serviceWish(3, 16, 16),
   { type: OBJECT_BROADCAST, name: "topic", first: 256, second: 0 },
   cacheWish(),
   latestWish("small wanted", 16),

@@ -9,6 +9,7 @@ import { lockScenarios } from "./lock.js";
 import { queueScenarios } from "./queue.js";
 import { ringScenarios } from "./ring.js";
 import { ringEndScenarios } from "./ring-ends.js";
+import { serviceScenarios } from "./service.js";
 import { settleScenarios } from "./settle.js";
 import { signalScenarios } from "./signal.js";
 import { turnScenarios } from "./turn.js";
@@ -34,6 +35,7 @@ export const scenarios: Explored[] = [
   ...queueScenarios,
   ...broadcastScenarios,
   ...cacheScenarios,
+  ...serviceScenarios,
   ...latestScenarios,
   ...ringScenarios,
   ...ringEndScenarios,

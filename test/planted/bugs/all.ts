@@ -10,6 +10,7 @@ import { BUGS as MEMORY } from "./memory.js";
 import { BUGS as QUEUE } from "./queue.js";
 import { BUGS as RING } from "./ring.js";
 import { BUGS as SEGMENT } from "./segment.js";
+import { BUGS as SERVICE } from "./service.js";
 import { BUGS as SHIMS } from "./shims.js";
 import { BUGS as SYNC } from "./sync.js";
 import { BUGS as VALUES } from "./values.js";
@@ -21,6 +22,7 @@ export const BUGS: Bug[] = [
   ...FACE,
   ...RING,
   ...QUEUE,
+  ...SERVICE,
   ...BROADCAST,
   ...VALUES,
   ...CACHE,

@@ -14,7 +14,15 @@ import { isthmus, jsonOf } from "./command-line.js";
 
 interface Inspected {
   name: string;
-  heap: { bytes: number; free: number; used: number; blocks: number; root?: number; check: HeapCheck };
+  heap: {
+    bytes: number;
+    free: number;
+    used: number;
+    blocks: number;
+    root?: number;
+    rootValue?: string;
+    check: HeapCheck;
+  };
   objects: {
     name: string;
     type: string;
@@ -166,6 +174,9 @@ test("the heap with its numbers, root and check", async () => {
   const { heap } = jsonOf<Inspected>(await isthmus(["inspect", name, "--json"]));
   assert.equal({ ...segment.heap.stats, root: block?.offset, check: { ok: true, problems: [] } }, heap);
   assert.match((await isthmus(["inspect", name])).stdout, /^ {2}check +in order$/m);
+  segment.root = segment.share({ a: 1 });
+  assert.is(jsonOf<Inspected>(await isthmus(["inspect", name, "--json"])).heap.rootValue, "Dict");
+  assert.match((await isthmus(["inspect", name])).stdout, /^ {2}root +Dict$/m);
   poke(name, (next?.offset as number) - BLOCK_HEADER_BYTES, 8);
   const damaged = jsonOf<Inspected>(await isthmus(["inspect", name, "--json"])).heap.check;
   assert.not(damaged.ok);

@@ -24,6 +24,11 @@ interface InspectedObject extends ObjectInfo {
   problem?: string;
 }
 
+interface Root {
+  root: number | undefined;
+  rootValue?: string;
+}
+
 /** `isthmus inspect NAME`: everything a segment says about itself. */
 export const inspect: Command = {
   help: [
@@ -37,7 +42,7 @@ export const inspect: Command = {
     const { header, generation, stale, bytes } = segment;
     const participants = segment.participants();
     const objects = segment.objects().map((object) => inspected(segment, object));
-    const heap = { ...segment.heap.stats, root: rootOf(segment), check: segment.heap.check() };
+    const heap = { ...segment.heap.stats, ...rootOf(segment), check: segment.heap.check() };
     if (asJson) {
       json({ name, bytes, generation, stale, header, participants, heap, objects });
       return DONE;
@@ -64,9 +69,11 @@ function opened(name: string): Segment {
   }
 }
 
-/** Offset of the root block; undefined when there is none or it is damaged. */
-function rootOf(segment: Segment): number | undefined {
-  return segment.root?.offset;
+/** Offset of the root block, or the kind of the shared value that is the root; neither when there is none or it is damaged. */
+function rootOf(segment: Segment): Root {
+  using value = segment.rootValue;
+  if (value) return { root: undefined, rootValue: value.constructor.name };
+  return { root: segment.root?.offset };
 }
 
 function inspected(segment: Segment, object: ObjectInfo): InspectedObject {
@@ -127,7 +134,7 @@ function printParticipants(participants: Participant[]): void {
   );
 }
 
-function printHeap(heap: HeapStats & { root: number | undefined; check: HeapCheck }): void {
+function printHeap(heap: HeapStats & Root & { check: HeapCheck }): void {
   const { ok, problems } = heap.check;
   const found = problems.map(({ offset, what }) => `${what} (offset ${offset})`).join("; ");
   line();
@@ -135,7 +142,7 @@ function printHeap(heap: HeapStats & { root: number | undefined; check: HeapChec
   pairs([
     ["used", `${bytesText(heap.used)} in ${heap.blocks} blocks`],
     ["free", `${bytesText(heap.free)} of ${bytesText(heap.bytes)}`],
-    ["root", heap.root === undefined ? "none" : `block at offset ${heap.root}`],
+    ["root", heap.rootValue ?? (heap.root === undefined ? "none" : `block at offset ${heap.root}`)],
     ["check", ok ? paint.green("in order") : paint.red(found)],
   ]);
 }

@@ -614,15 +614,17 @@ export class Segment {
 
   /**
    * The root block, from which a program finds everything else in the heap; undefined when none was set. Set it to a block in
-   * use of this segment, from any opener of it, to a shared value (then see `rootValue`), or to undefined. Reading it takes no
-   * lock: see docs/pitfalls.md.
+   * use of this segment, from any opener of it, to a shared value, or to undefined. Reading a block takes no lock: see
+   * docs/pitfalls.md. If the root is a shared value, that is what it gives, as `rootValue`, which has the type of values.
    *
    * @throws {TypeError} when it is set to something else
    * @throws {IsthmusError} CLOSED: the segment was closed. When it is set also READ_ONLY; NOT_FOUND when the block is not in use;
-   *   BUSY when another process had the heap for 5 s; TOO_LARGE in a transaction that changes too much; EVICTED
+   *   BUSY when another process had the heap for 5 s; TOO_LARGE in a transaction that changes too much; EVICTED. When it is a
+   *   shared value also as `rootValue`
    */
   get root(): Block | undefined {
-    return rootOf(this.#attachment, this.heap);
+    // A union with the types of values would make each program check what it knows: whether it shares values or blocks.
+    return rootOf(this.#attachment, this.heap) ?? (rootValueOf(this.#lease) as Block | undefined);
   }
 
   set root(root: Block | SharedValue | undefined) {

@@ -76,8 +76,10 @@ const MARKS_MAX: u32 = 3;
 const MOVES_MAX: u32 = 32;
 /** log bytes >> this: the most room that is kept free, so that entries can be moved, if larger ones may be evicted instead. */
 const SPARE_SHIFT: u32 = 3;
-/** A longer chain is damaged. */
-export const CHAIN_MAX: u32 = 1 << 16;
+/** A longer chain is damaged: a bucket has less than three entries on average, and its length has a Poisson distribution. */
+export const CHAIN_MAX: u32 = 64;
+/** The bits that a position may have. A larger one is damaged: sums must not overflow, and hosts get positions as f64. */
+const POSITION_MASK: u64 = 0x01fffffffffffff0;
 
 /** The cache that functions work on, and what follows from its bytes. */
 let cache: usize = 0;
@@ -196,9 +198,10 @@ function markAt(position: u64): usize {
   return marks + usize(position % logBytes) / SHARD_MARK_BYTES;
 }
 
-/** Whether an entry may begin at a position. */
+/** Whether an entry may begin at a position; 0 is none, whatever `oldest` says. */
 export function isInLog(position: u64, oldest: u64): bool {
-  return position >= oldest && position - oldest < logBytes && position % CACHED_ALIGNMENT == 0;
+  if (position == 0) return false;
+  return position >= oldest && position - oldest < logBytes && (position & ~POSITION_MASK) == 0;
 }
 
 /** Bytes of an entry; more than any log has when they are not 32 bits. */
@@ -305,7 +308,7 @@ function survey(nowMs: f64): u32 {
   let live: u64 = 0;
   let soonest: u64 = 0;
   let largest: u64 = 0;
-  if (tail - position > u64(logBytes) || position % CACHED_ALIGNMENT != 0) return CORRUPT;
+  if (tail - position > u64(logBytes) || ((tail | position) & ~POSITION_MASK) != 0) return CORRUPT;
   while (position < tail) {
     const bytes = bytesAt(position);
     if (bytes == 0) return CORRUPT;
@@ -375,9 +378,14 @@ function needed(tail: u64, bytes: u32): u32 {
   return bytes <= contiguous ? bytes : contiguous + bytes;
 }
 
+/** The tail, which may have been damaged since it was checked: where we write depends on it. */
+function tailToWrite(): u64 {
+  return load64(shard + SHARD_TAIL_OFFSET) & POSITION_MASK;
+}
+
 /** Writes the padding before an entry of so many bytes, if it needs any, and returns the position of the entry. */
 export function place(bytes: u32): u64 {
-  const tail = load64(shard + SHARD_TAIL_OFFSET);
+  const tail = tailToWrite();
   const padding = needed(tail, bytes) - bytes;
   if (padding == 0) return tail;
   const at = entryAt(tail);
@@ -443,7 +451,7 @@ export function makeRoom(bytes: u32, keeps: bool, replaced: u32, nowMs: f64): u3
   let oldest = begin;
   while (oldest - begin < u64(logBytes) << 1) {
     const tail = load64(shard + SHARD_TAIL_OFFSET);
-    if (tail - oldest > u64(logBytes) || (tail | oldest) % CACHED_ALIGNMENT != 0) return CORRUPT;
+    if (tail - oldest > u64(logBytes) || ((tail | oldest) & ~POSITION_MASK) != 0) return CORRUPT;
     if (tail + needed(tail, bytes) + spare <= oldest + logBytes) return 0;
     // once around: what is left has no gap that is large enough
     if (keeps && oldest - begin >= u64(logBytes)) return SEGMENT_FULL;
@@ -491,7 +499,9 @@ export function unlink(low: u64, high: u64, text: bool, keeps: bool): void {
     }
   }
   if (newest == 0 || keeps) return;
-  const next = load64(entryAt(load64(newest)) + CACHED_NEXT_OFFSET);
+  const position = load64(newest);
+  if (!isInLog(position, oldest)) return; // damaged meanwhile
+  const next = load64(entryAt(position) + CACHED_NEXT_OFFSET);
   store64(newest, next); // pairs with the loads of chains
 }
 
@@ -500,10 +510,11 @@ export function empty(): void {
   memory.fill(buckets, 0, usize(units) << 3); // pairs with the load in cacheFind
   memory.fill(marks, 0, usize(logBytes) / SHARD_MARK_BYTES);
   // Positions go on, so that who reads an entry of before notices it: a lap later, at the begin of the log.
-  const oldest = load64(shard + SHARD_OLDEST_OFFSET);
-  const tail = load64(shard + SHARD_TAIL_OFFSET);
+  const oldest = load64(shard + SHARD_OLDEST_OFFSET) & POSITION_MASK;
+  const tail = tailToWrite();
   const from = max(oldest, tail - oldest <= u64(logBytes) ? tail : oldest);
-  const next = max((from / logBytes + 2) * logBytes, u64(logBytes));
+  const after = (from / logBytes + 2) * logBytes;
+  const next = after <= POSITION_MASK ? after : u64(logBytes); // only damage leads there
   store64(shard + SHARD_TAIL_OFFSET, next); // pairs with the load in recount
   store64(shard + SHARD_OLDEST_OFFSET, next); // pairs with the loads of `oldest` in cacheFind and cacheIsWhole
   store64(shard + SHARD_ENTRIES_OFFSET, 0); // pairs with the load in cacheCount

@@ -1,3 +1,4 @@
+// watchdog: 300 s
 /**
  * Whatever a shared word says, every call of the core ends after a bounded number of accesses, all of them inside of the
  * segment, traps nowhere, and gives no offset that leads out of the object. Every word of every object is damaged in turn; then
@@ -15,6 +16,7 @@ import type { Script } from "../lib/script.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
 import { SEGMENT_BYTES, shippedCore } from "../lib/shipped.js";
 import { areas, build, OTHER_SLOT, SLOT, useAll } from "./damage.js";
+import { cacheAreas, useCache } from "./damage-cache.js";
 
 /** More than the longest walk over a heap of this size takes. */
 const ACCESSES_MAX = 40_000;
@@ -83,13 +85,13 @@ function call(name: string, ...args: number[]): number {
 }
 
 /** Uses everything, after the damage. */
-function survive(what: string, damage: () => void, first: number): void {
+function survive(what: string, damage: () => void, first: number, all = useAll): void {
   arena.segment.set(bytes);
   arena.recall(globals);
   calls.length = 0;
   damage();
   try {
-    useAll(call, user.exports, ground, user.play, first);
+    all(call, user.exports, ground, user.play, first);
   } catch (error) {
     const { message } = error as Error;
     throw new Error(`${what}: ${message}, in ${calls.slice(-3).join(", ")}`);
@@ -103,49 +105,63 @@ function poke(at: number, value: number): string {
   return `[${at}] = ${value >>> 0}`;
 }
 
+/** As `useAll`, but for the cache alone: it has so many words. */
+const useCacheAlone: typeof useAll = (made, _core, at, player) => useCache(made, at, player);
+
+const isOfCache = ({ at }: { at: number }): boolean =>
+  cacheAreas(ground.cache).some(([, from, count]) => at >= from && at < from + count);
+const cacheWords = words.filter(isOfCache);
+
 test("any one word may say anything", () => {
   for (const [index, { name, at }] of words.entries()) {
+    const all = isOfCache({ at }) ? useCacheAlone : useAll;
     // Once relative to what it says, too.
     const now = new DataView(bytes.buffer).getUint32(at, true);
     const values = HOSTILE.filter(() => random() < 0.5);
     for (const value of [...values, now + 1, now ^ 8, at])
-      survive(`${name}, [${at}] = ${value >>> 0}`, () => poke(at, value), index);
+      survive(`${name}, [${at}] = ${value >>> 0}`, () => poke(at, value), index, all);
   }
 });
 
-function chance(): string {
-  const word = words[below(words.length)] as { at: number };
+function chance(from = words): string {
+  const word = from[below(from.length)] as { at: number };
   const value = random() < 0.5 ? HOSTILE[below(HOSTILE.length)] : random() * 2 ** 32;
   return poke(word.at, value as number);
 }
 
-test("several words may say anything", () => {
-  for (let turn = 0; turn < CHANCES; turn++) {
-    const pokes: string[] = [];
-    const damage = (): void => {
-      for (let left = 2 + below(6); left > 0; left--) pokes.push(chance());
-    };
-    try {
-      survive("", damage, turn);
-    } catch (error) {
-      throw new Error(`${pokes.join(", ")}${(error as Error).message}`);
+/** Half of the turns are about the cache alone, whose calls depend on many of its words. */
+for (const [of, from, all] of [
+  ["", words, useAll],
+  [" of a cache", cacheWords, useCacheAlone],
+] as const) {
+  test(`several words${of} may say anything`, () => {
+    for (let turn = 0; turn < CHANCES; turn++) {
+      const pokes: string[] = [];
+      const damage = (): void => {
+        for (let left = 2 + below(6); left > 0; left--) pokes.push(chance(from));
+      };
+      try {
+        survive("", damage, turn, all);
+      } catch (error) {
+        throw new Error(`${pokes.join(", ")}${(error as Error).message}`);
+      }
     }
-  }
-});
+  });
 
-test("words may change while they are looked at", () => {
-  for (let turn = 0; turn < CHANCES; turn++) {
-    let left = 8;
-    meanwhile = () => {
-      if (below(100) === 0 && left-- > 0) chance();
-    };
-    try {
-      survive("changed meanwhile", () => {}, turn);
-    } finally {
-      meanwhile = undefined;
+  test(`words${of} may change while they are looked at`, () => {
+    for (let turn = 0; turn < CHANCES; turn++) {
+      let left = 8;
+      meanwhile = () => {
+        if (below(100) === 0 && left-- > 0) chance(from);
+      };
+      try {
+        survive("changed meanwhile", () => {}, turn, all);
+      } finally {
+        meanwhile = undefined;
+      }
     }
-  }
-});
+  });
+}
 
 test("noticed: a core that takes the heap to be longer than it is", () => {
   const planted = (): void => {

@@ -2,6 +2,7 @@
 import {
   BLOCK_HEADER_BYTES,
   BROADCAST_WAITERS_OFFSET,
+  CACHE_WAITERS_OFFSET,
   DICT_BYTES,
   ENTRY_BYTES,
   FLAG_FULL,
@@ -42,6 +43,7 @@ import { serviceWish } from "../lib/hosts/service.js";
 import type { Shared } from "../lib/hosts/values.js";
 import { read, type Script, variable, write } from "../lib/script.js";
 import { SEGMENT_BYTES } from "../lib/shipped.js";
+import { buildCache, cacheAreas, useCache } from "./damage-cache.js";
 import { buildValues, useValues } from "./damage-values.js";
 
 export const SLOT = 5;
@@ -69,6 +71,7 @@ export interface Ground {
   queue: number;
   topic: number;
   service: number;
+  cache: number;
   small: number;
   large: number;
   lock: number;
@@ -96,6 +99,7 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
   );
   const service = play(openObject(view, serviceWish(MESSAGES, MESSAGE_BYTES, MESSAGE_BYTES)));
   const topic = object(OBJECT_BROADCAST, "topic", CAPACITY);
+  const cache = buildCache(view, play);
   const small = object(OBJECT_LATEST, "small", SMALL_BYTES);
   const large = object(OBJECT_LATEST, "large", LARGE_BYTES);
   const lock = object(OBJECT_LOCK, "lock", 0);
@@ -134,6 +138,7 @@ export function build(core: Exports, view: DataView, play: Play): Ground {
     queue,
     topic,
     service,
+    cache,
     small,
     large,
     lock,
@@ -179,6 +184,7 @@ export function areas(at: Ground): [name: string, from: number, bytes: number][]
     ],
     ["the calls", at.service + OBJECT_ALIGNMENT + QUEUE_HEAD_BYTES + 2 * CELLS_BYTES, MESSAGES * CALL_BYTES],
     ["the broadcast", at.topic - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + TOPIC_HEAD_BYTES + CAPACITY],
+    ...cacheAreas(at.cache),
     ["a small value", at.small - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + LATEST_WAITERS_OFFSET + 512],
     ["a large value", at.large, LATEST_WAITERS_OFFSET + 384 + 64],
     ["the lock", at.lock - BLOCK_HEADER_BYTES, BLOCK_HEADER_BYTES + LOCK_WAITERS_OFFSET + waiters + 256],
@@ -442,6 +448,7 @@ export function useAll(call: Call, core: Exports, at: Ground, play: Play, first:
     () => useQueue(call, at, play),
     () => useService(call, at, play),
     () => useBroadcast(call, at),
+    () => useCache(call, at, play),
     () => useLatest(call, at.small, SMALL_BYTES),
     () => useLatest(call, at.large, LARGE_BYTES),
     () => useLock(call, at),
@@ -455,6 +462,7 @@ export function useAll(call: Call, core: Exports, at: Ground, play: Play, first:
         at.queue + QUEUE_WAITERS_OFFSET,
         at.service,
         at.topic + BROADCAST_WAITERS_OFFSET,
+        at.cache + CACHE_WAITERS_OFFSET,
         at.lock + LOCK_WAITERS_OFFSET,
       ]) {
         call("waitersArm", set);

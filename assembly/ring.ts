@@ -483,20 +483,17 @@ export function ringEnd(ring: usize, capacity: u32): u32 {
   const cursor = load<u64>(ring + RING_CURSOR_OFFSET);
   const head = load64(ring + RING_HEAD_OFFSET);
   const hasEnded = state == END_CLOSED || state == END_DEAD;
+  const previous = load64(ring + RING_PREVIOUS_OFFSET);
+  let word = u32(previous);
   if (head == cursor) {
     if (hasEnded) ringProducerReported(ring);
     if (hasEnded) return state;
     if (state != END_LIVE || !isUntoldBefore(ring, head)) return 0;
-    return endTold(ring, u32(load64(ring + RING_PREVIOUS_OFFSET)));
+  } else {
+    const header = load<u64>(ringResume(ring, capacity));
+    word = u32(header);
+    if (u32(header >> 32) != RECORD_END || isTold(ring, word)) return hasEnded ? END_LIVE : 0;
   }
-  const header = load<u64>(ringResume(ring, capacity));
-  if (u32(header >> 32) == RECORD_END && !isTold(ring, u32(header))) return endTold(ring, u32(header));
-  return hasEnded ? END_LIVE : 0;
-}
-
-/** The end of the producer before this one, whose owner word has this low half, is told. */
-function endTold(ring: usize, word: u32): u32 {
-  const previous = load64(ring + RING_PREVIOUS_OFFSET);
   ownerTold(ring + RING_PRODUCER_ENDED_OFFSET, u32(previous) == word ? previous : word);
   return (word & OWNER_CLOSED) != 0 ? END_CLOSED : END_DEAD;
 }

@@ -96,6 +96,10 @@ test("the programs in examples/ run and print what they promise", async () => {
       "--seconds",
       "1",
     ],
+    cache: [
+      /^300 reads by 3 processes, one more was killed while it computed\neach page was computed once\n$/,
+      ...["--workers", "3", "--pages", "20", "--reads", "100"],
+    ],
     counter: [
       // So few that processes hardly meet by chance: what is lost, the programme made sure of.
       /^plain: 300 additions, 200 lost, sum 100\ncounter: 300 additions, 0 lost, sum 300\nlock: 300 additions, 0 lost, sum 300\n$/,
@@ -112,6 +116,10 @@ test("the programs in examples/ run and print what they promise", async () => {
     multicast: [
       /^reader 0 received 10 and was dropped after 74 messages\n(reader [12] received 200 and is up to date\n){2}$/,
       ...["--readers", "3", "--slow", "1", "--messages", "200", "--patience", "3000"],
+    ],
+    "rate-limit": [
+      /^(ann|bob): 600 requests, the limit was kept\n(ann|bob): 600 requests, the limit was kept\n$/,
+      ...["--workers", "3", "--rate", "200", "--burst", "20", "--requests", "400"],
     ],
     tree: [treeTable(), ...["--keys", "300", "--searches", "2", "--workers", "1,2,4,8"]],
     resize: [

@@ -498,7 +498,9 @@ function serviceCase(one: ServiceCase, fill: Fill): CrashCase {
       for (const [by, step] of one.before) lane.play(by, step(scene));
       if (one.died) someoneDied(lane, LOST_SLOT, () => one.died?.(scene));
       one.cutOff?.(scene);
-      if (one.waits) lane.play(2, call("waitersArm", scene.service[one.waits]));
+      // An answer and a cancellation are for participant 1.
+      const by = one.waits === "notices" ? 1 : 2;
+      if (one.waits) lane.play(by, call("waitersArm", scene.service[one.waits]));
       then = { calls: scene.calls.map((each) => ({ ...each })), served: scene.served };
       kept = copyOf(scene.owned);
     },

@@ -186,6 +186,11 @@ export interface AbortSource {
   removeEventListener(type: "abort", listener: () => void): void;
 }
 
+/** The `AbortSignal` of the runtime, as its types say; in a program without such types, the part of it that a wait needs. */
+export type RuntimeSignal = typeof globalThis extends { AbortSignal: { prototype: infer S } }
+  ? S
+  : AbortSource;
+
 /**
  * How long to wait, and a signal that ends the wait. Time is real time, even if a test framework has replaced timers and
  * clocks: fake time does not advance a wait.

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Shared memory between processes. See README.md. */
 
-export type { AbortSource, WaitOptions, WaitSyncOptions } from "./arguments.js";
+export type { AbortSource, RuntimeSignal, WaitOptions, WaitSyncOptions } from "./arguments.js";
 export type { Broadcast, BroadcastOptions } from "./broadcast/broadcast.js";
 export type { Publisher } from "./broadcast/publisher.js";
 export type { BroadcastRecord } from "./broadcast/record.js";

@@ -1,5 +1,5 @@
 import { CALL_FAILURE, CALL_RESPONSE } from "../../protocol/layout.js";
-import { type AbortSource, bytesOf, checkOurs, type OURS } from "../arguments.js";
+import { type AbortSource, bytesOf, checkOurs, type OURS, type RuntimeSignal } from "../arguments.js";
 import type { PrivateBytes } from "../bytes.js";
 import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
@@ -16,7 +16,7 @@ export interface ServiceRequest {
    * Aborted when nobody waits for the answer any more: the caller has cancelled the call, its time is over, or it has died. Also
    * when the segment is closed.
    */
-  readonly signal: AbortSignal;
+  readonly signal: RuntimeSignal;
 }
 
 /** Handles requests: gets a copy of the request, and returns the response, 0 to `responseBytes` bytes. */
@@ -62,7 +62,7 @@ class Handling implements ServiceRequest {
     this.#request = request;
   }
 
-  get signal(): AbortSignal {
+  get signal(): RuntimeSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
       if (!this.#ended) void this.#watch(this.#controller);

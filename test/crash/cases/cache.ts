@@ -3,8 +3,23 @@
  */
 import { strict as assert } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
-import { OBJECT_MISMATCH, TOO_LARGE } from "../../../protocol/errors.js";
-import { CACHE_EVICT_LRU, CACHE_EVICT_NONE, FLAG_EMPTY, FLAG_PRESENT } from "../../../protocol/layout.js";
+import { CORRUPT, OBJECT_MISMATCH, TOO_LARGE } from "../../../protocol/errors.js";
+import {
+  CACHE_COUNTS_BYTES,
+  CACHE_EVICT_LRU,
+  CACHE_EVICT_NONE,
+  CACHE_WAITERS_OFFSET,
+  FLAG_EMPTY,
+  FLAG_PRESENT,
+  OBJECT_ALIGNMENT,
+  PARTICIPANT_BYTES,
+  PARTICIPANT_WORD_OFFSET,
+  PARTICIPANTS_OFFSET,
+  SHARD_HEADER_BYTES,
+  SHARD_LOCK_OFFSET,
+  SHARD_TAIL_OFFSET,
+} from "../../../protocol/layout.js";
+import { PARTICIPANTS_MIN } from "../../../protocol/limits.js";
 import type { CrashCase, CrashLane } from "../../lib/crash.js";
 import {
   add,
@@ -23,9 +38,11 @@ import {
   set,
   setOrFull,
 } from "../../lib/hosts/cache.js";
-import { CoreError, openObject } from "../../lib/hosts/segment.js";
+import { CoreError, markDead, openObject } from "../../lib/hosts/segment.js";
 import { call, type Script } from "../../lib/script.js";
-import { type Fill, onEachFill, populate, slotsOf } from "./ground.js";
+import { type Fill, onEachFill, populate, slotsOf, someoneDied } from "./ground.js";
+
+const LOST_SLOT = 7;
 
 /** Bytes of an entry with a value of `bytesOf` and a short key. */
 const LENGTH = 360;
@@ -324,6 +341,70 @@ function clearCase(fill_: Fill): CrashCase {
   };
 }
 
+/** Where the shard begins: behind the counts of the participants. */
+function shardOf({ cache }: Cache): number {
+  return cache + CACHE_WAITERS_OFFSET + OBJECT_ALIGNMENT + PARTICIPANTS_MIN * CACHE_COUNTS_BYTES;
+}
+
+/** The heartbeat of one whose set was cut off gives the shard back. */
+function beatCase(fill_: Fill): CrashCase {
+  let cache: Cache;
+  return {
+    name: "cache: its heartbeat after a set, cut off",
+    before: (lane) => {
+      populate(lane, fill_);
+      cache = lane.play(1, openCache(lane.view));
+      lane.play(1, fill(cache, 3));
+      lane.playUntil(0, shardOf(cache) + SHARD_TAIL_OFFSET, set(cache, "x", bytesOf(9)));
+    },
+    operation: () => call("beat", 0),
+    *goOn(lane, _, dead) {
+      const ours = { ...cache, dead: slotsOf(dead) };
+      yield* set(ours, "a", bytesOf(1));
+      assert.deepEqual(yield* get(lane.view, ours, "a"), bytesOf(1));
+      assert.deepEqual(yield* get(lane.view, ours, "k0"), bytesOf(0));
+      assert.equal((yield* counts(ours))[0], (yield* look(lane, ours)).size);
+    },
+    livesOn: {},
+  };
+}
+
+/** A set finds a shard of a dead writer, and its log is damaged: it fails, and the lock is free. Clearing makes it whole. */
+function damagedCase(fill_: Fill): CrashCase {
+  let cache: Cache;
+  return {
+    name: "cache: set in a damaged shard of a dead writer",
+    before: (lane) => {
+      populate(lane, fill_);
+      cache = lane.play(1, openCache(lane.view));
+      lane.play(1, fill(cache, 3));
+      const shard = shardOf(cache);
+      someoneDied(lane, LOST_SLOT, () => {
+        const word = PARTICIPANTS_OFFSET + LOST_SLOT * PARTICIPANT_BYTES + PARTICIPANT_WORD_OFFSET;
+        const owner = lane.view.getBigUint64(word, true) & ~0xffffn;
+        lane.view.setBigUint64(shard + SHARD_LOCK_OFFSET, owner, true);
+      });
+      lane.play(1, markDead(LOST_SLOT));
+      lane.view.setUint32(shard + SHARD_HEADER_BYTES, 0xffffffff, true);
+    },
+    *operation() {
+      try {
+        yield* set(cache, "x", bytesOf(9));
+        assert.fail("it was not noticed");
+      } catch (error) {
+        assert.equal((error as CoreError).status, CORRUPT);
+      }
+    },
+    *goOn(lane, _, dead) {
+      const ours = { ...cache, dead: slotsOf(dead) };
+      yield* clear(ours);
+      yield* set(ours, "a", bytesOf(1));
+      assert.deepEqual(yield* get(lane.view, ours, "a"), bytesOf(1));
+    },
+    livesOn: {},
+  };
+}
+
 /** A new cache is empty, and holds a value. */
 export function* useCache(view: DataView, policy: number, dead: number[]): Script {
   const one = { ...(yield* openCache(view, policy, dead)), dead };
@@ -343,4 +424,6 @@ export const cacheCases: CrashCase[] = [
   ...CHANGES.flatMap((one) => onEachFill((fill) => cacheCase(one, fill)).slice(0, one.evicts ? 1 : 2)),
   ...onEachFill(clearCase),
   ...onEachFill(openCase),
+  ...onEachFill(beatCase).slice(0, 1),
+  ...onEachFill(damagedCase).slice(0, 1),
 ];

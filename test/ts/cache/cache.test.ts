@@ -326,7 +326,7 @@ test("waiting for another task ends with its timeout or signal, and the other go
   assert.equal([await first, cache.get("k")], [1, 1]);
 });
 
-test("a damaged cache says so, and clear makes it usable", () => {
+test("a cache that was cleared is empty, and takes values", () => {
   using segment = Segment.createAnonymous({ bytes: MiB });
   const cache = segment.cache("c", { bytes: 64 * KiB });
   for (let index = 0; index < 10; index++) cache.set(`k${index}`, bytes("v"));

@@ -14,8 +14,11 @@ import { SHRINKING_BYTES, shrinkCases } from "./cases/shrink.js";
 
 const lane = crashLane();
 let points = 0;
+/** What was in the memory before makes hardly a difference here: with ISTHMUS_DEEP=1 it is played, too, as `.ci/run` does. */
+const isPlayed = ({ name }: CrashCase): boolean =>
+  process.env.ISTHMUS_DEEP !== undefined || !name.endsWith(", stale memory");
 
-for (const one of crashCases.filter(({ livesOn }) => livesOn)) {
+for (const one of crashCases.filter((each) => each.livesOn && isPlayed(each))) {
   test(`a call that is cut off at any write leaves nothing: ${one.name}`, () => {
     const outcome = lane.runCutOff(one);
     points += outcome.points;

@@ -5,6 +5,7 @@ import {
   type BroadcastRecord,
   type Consumer,
   IsthmusError,
+  isShared,
   KiB,
   type Latest,
   type Producer,
@@ -41,6 +42,11 @@ interface Scene {
 }
 
 let scene: Scene | undefined;
+
+/** What the root has, be it a block or a value. */
+function contentOf(root: unknown): unknown {
+  return isShared(root) ? root.toJSON() : (root as Block | undefined)?.copy().length;
+}
 
 export function begin(name: string): void {
   const segment = Segment.open(name);
@@ -186,7 +192,7 @@ function memoryOperations(segment: Segment, onlooker: Segment): (() => unknown)[
     () => pick()?.view(smallLayout).write({ number: 1, text: "text" }),
     () => segment.heap.check(),
     () => onlooker.heap.check(),
-    () => [segment.heap.stats, segment.root?.copy().length, onlooker.root?.byteLength],
+    () => [segment.heap.stats, contentOf(segment.root), contentOf(onlooker.root)],
     () => segment.heap.blockAt(Math.floor(Math.random() * segment.bytes))?.byteLength,
     () => {
       segment.root = pick();

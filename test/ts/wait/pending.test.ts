@@ -55,6 +55,7 @@ test("when an end is closed, all who wait for it are told at once", async () => 
   consumer.close();
   const again = segment.ring("r", { bytes: 256 });
   const [second, receiver] = [again.producer(), again.consumer()];
+  assert.is(await soon(receiver.receive()), undefined); // the end of the first producer
   for (let i = 0; i < 20; i++) receives.push(codeWithin(receiver.receive()));
   await asleep();
   receiver.close();

@@ -220,7 +220,8 @@ unless(noNamespaces("--mount") ?? noGroup, test)(
         'Segment.openFile("/dev/shm/file", { bytes: MiB }).close(); Segment.openFile("/dev/shm/file", { bytes: 512 * MiB })',
         'const all = []; for (let i = 0; ; i++) all.push(Segment.create("x" + i, { bytes: 16 * MiB }))',
       ]) {
-        assert.match(await run(code), why, code);
+        const output = await run(code);
+        assert.match(output, why, `${code}: ${output}`);
       }
       const left =
         'try { Segment.create("x", { bytes: 512 * MiB }) } catch {} if (Segment.list().length) throw Error("left")';

@@ -206,13 +206,12 @@ export function ringAttachProducer(ring: usize, capacity: u32): u32 {
     return CORRUPT;
   }
   store<u64>(ring + RING_BEGAN_OFFSET, head);
-  store64(ring + RING_PREVIOUS_OFFSET, ownerReplaced()); // pairs with the load in isUntoldBefore
+  store64(ring + RING_PREVIOUS_OFFSET, ownerReplaced()); // pairs with the loads in ringClaim, ringEnd
   return u32(ringData(ring)) + u32(head % capacity);
 }
 
-/** Whether the previous producer has ended at this head, and the consumer was not told. */
-function isUntoldBefore(ring: usize, head: u64): bool {
-  const previous = load64(ring + RING_PREVIOUS_OFFSET);
+/** Whether the previous producer, with this owner word, has ended at this head, and the consumer was not told. */
+function isUntoldBefore(ring: usize, previous: u64, head: u64): bool {
   return previous != 0 && load<u64>(ring + RING_BEGAN_OFFSET) == head && !isTold(ring, u32(previous));
 }
 
@@ -234,10 +233,11 @@ export function ringClaim(ring: usize, capacity: u32, length: u32): u32 {
   let head = load64(ring + RING_HEAD_OFFSET);
   let filled = used(head, load64(ring + RING_TAIL_OFFSET));
   if (filled > capacity) return CORRUPT;
-  if (isUntoldBefore(ring, head)) {
+  const previous = load64(ring + RING_PREVIOUS_OFFSET);
+  if (isUntoldBefore(ring, previous, head)) {
     const end = u32(ringData(ring)) + u32(head % capacity);
     if (filled == capacity) return end | full(ring);
-    store<u64>(end, (u64(RECORD_END) << 32) | u32(load64(ring + RING_PREVIOUS_OFFSET)));
+    store<u64>(end, (u64(RECORD_END) << 32) | u32(previous));
     head += RECORD_HEADER_BYTES;
     filled += RECORD_HEADER_BYTES;
     store64(ring + RING_HEAD_OFFSET, head); // pairs with the load in newlyComplete
@@ -483,12 +483,12 @@ export function ringEnd(ring: usize, capacity: u32): u32 {
   const cursor = load<u64>(ring + RING_CURSOR_OFFSET);
   const head = load64(ring + RING_HEAD_OFFSET);
   const hasEnded = state == END_CLOSED || state == END_DEAD;
-  const previous = load64(ring + RING_PREVIOUS_OFFSET);
+  const previous = load64(ring + RING_PREVIOUS_OFFSET); // once: the next producer may store it just now
   let word = u32(previous);
   if (head == cursor) {
     if (hasEnded) ringProducerReported(ring);
     if (hasEnded) return state;
-    if (state != END_LIVE || !isUntoldBefore(ring, head)) return 0;
+    if (state != END_LIVE || !isUntoldBefore(ring, previous, head)) return 0;
   } else {
     const header = load<u64>(ringResume(ring, capacity));
     word = u32(header);

@@ -270,8 +270,9 @@ export function serviceSettle(at: usize, count: u32, requestBytes: u32, response
     const member = membersOf(queue) + (index << 2);
     const token = load32(member);
     if (token == 0 || isShortLive(token)) continue;
-    flags |= settleSlots(token);
-    if (flags == BUSY) return BUSY;
+    const result = settleSlots(token);
+    if (result == BUSY) return BUSY;
+    flags |= result;
     swap32(member, token, 0); // pairs with the load in becomeMember
   }
   store32(queue + QUEUE_SETTLED_OFFSET, recoveries); // pairs with the load in deaths

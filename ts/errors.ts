@@ -101,6 +101,13 @@ function isInstance(this: unknown, value: unknown): boolean {
   return typeof value === "object" && value !== null && MARK in value;
 }
 
+/** @internal What to do about a status of the core, for any object. */
+export function statusAdvice(status: number): string {
+  if (status === codes.EVICTED) return "this participant was removed; close the segment and open it again";
+  if (status === codes.BUSY) return "others changed it during each attempt; try again";
+  return "its shared words are damaged; create the segment again with { replace: true }";
+}
+
 /** @internal */
 export function codeName(status: number): IsthmusErrorCode {
   return names.get(status) ?? "SYSTEM";

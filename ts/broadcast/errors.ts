@@ -1,7 +1,6 @@
 /** The errors that a broadcast throws. */
 import { EVICTED } from "../../protocol/errors.js";
-import { failure, IsthmusError } from "../errors.js";
-import { ringAdvice } from "../ring/errors.js";
+import { failure, IsthmusError, statusAdvice } from "../errors.js";
 import type { Attachment } from "../segment/attachment.js";
 import type { BroadcastGeometry } from "./geometry.js";
 
@@ -30,7 +29,7 @@ export function broadcastFailed(
 ): IsthmusError {
   return status === EVICTED
     ? attachment.removed()
-    : failure(status, `broadcast "${name}": ${ringAdvice(status)}`);
+    : failure(status, `broadcast "${name}": ${statusAdvice(status)}`);
 }
 
 /** The error of a subscriber that cannot receive now. */

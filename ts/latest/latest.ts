@@ -3,10 +3,9 @@ import { ANSWER_VERSION_OFFSET, FLAG_EMPTY, FLAG_WAKE, OBJECT_LATEST } from "../
 import { LATEST_READS_MAX, LATEST_SMALL_BYTES_MAX, LATEST_WRITE_TIMEOUT_MS } from "../../protocol/limits.js";
 import { objectOf, type WaitOptions, type WaitSyncOptions, waiting, waitingSync } from "../arguments.js";
 import { flagsOf, isError } from "../core.js";
-import { failure, type IsthmusError } from "../errors.js";
+import { failure, type IsthmusError, statusAdvice } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { atomicLoadsWrite, fence } from "../host/runtime.js";
-import { ringAdvice } from "../ring/errors.js";
 import { checkMade, type Lease } from "../segment/attachment.js";
 import { openObject } from "../segment/directory.js";
 import type { Codec } from "../struct/codecs.js";
@@ -474,6 +473,6 @@ export class Latest<F extends Fields> implements AsyncIterable<StructValue<F>> {
   }
 
   #failed(status: number): IsthmusError {
-    return failure(status || CORRUPT, `"${this.name}": ${ringAdvice(status)}`);
+    return failure(status || CORRUPT, `"${this.name}": ${statusAdvice(status)}`);
   }
 }

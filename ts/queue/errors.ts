@@ -1,5 +1,5 @@
 /** The errors that a queue throws. */
-import { codeName, failure, IsthmusError } from "../errors.js";
+import { failure, IsthmusError, statusAdvice } from "../errors.js";
 import type { QueueGeometry } from "./slots.js";
 
 /** Throws when a message of this length can never fit. */
@@ -13,11 +13,7 @@ export function checkFits(length: number, { name, slotBytes }: QueueGeometry): v
 
 /** The error for a status of the core. */
 export function queueFailed(status: number, { name }: QueueGeometry): IsthmusError {
-  const advice =
-    codeName(status) === "BUSY"
-      ? "others changed it during each attempt; try again"
-      : "its shared words are damaged; create the segment again with { replace: true }";
-  return failure(status, `queue "${name}": ${advice}`);
+  return failure(status, `queue "${name}": ${statusAdvice(status)}`);
 }
 
 /**

@@ -15,13 +15,13 @@ import {
 } from "../../protocol/layout.js";
 import { RING_HELD_SHIFT } from "../../protocol/limits.js";
 import { type Core, flagsOf, isError, offsetOf } from "../core.js";
-import { failure } from "../errors.js";
+import { failure, statusAdvice } from "../errors.js";
 import type { Attachment } from "../segment/attachment.js";
 import { stateOf } from "../segment/token.js";
 import { checkSynchronous, refusePromise } from "../synchronous.js";
 import type { RingGeometry } from "./end.js";
 import { recordBytes } from "./end.js";
-import { recordMismatch, ringAdvice } from "./errors.js";
+import { recordMismatch } from "./errors.js";
 import { Pace } from "./pace.js";
 import { copyWords, type HandedRecord, RecordAtHand, WORD_COPY_BYTES_MAX } from "./record.js";
 
@@ -345,6 +345,6 @@ export class RingCursor {
   }
 
   #failed(status: number): Error {
-    return failure(status, `receiving from ring "${this.#geometry.name}" failed: ${ringAdvice(status)}`);
+    return failure(status, `receiving from ring "${this.#geometry.name}" failed: ${statusAdvice(status)}`);
   }
 }

@@ -1,6 +1,6 @@
 /** The errors that the ends of a ring throw. */
 import { RECORD_HEADER_BYTES } from "../../protocol/layout.js";
-import { codeName, failure, IsthmusError } from "../errors.js";
+import { failure, IsthmusError, statusAdvice } from "../errors.js";
 import type { RingGeometry } from "./end.js";
 
 /** Throws when a payload of this length can never fit. */
@@ -52,13 +52,6 @@ export function sendsWait({ name }: RingGeometry): IsthmusError {
   return new IsthmusError("BUSY", `ring "${name}": other calls wait for room and come first; await them`);
 }
 
-/** What to do about an error of the core. */
-export function ringAdvice(status: number): string {
-  if (codeName(status) === "EVICTED")
-    return "this participant was removed; close the segment and open it again";
-  return "the shared words are damaged; create the segment again with { replace: true }";
-}
-
 /** The error when reading an element of `arrayOfBytes` (a getter) sent or claimed something during `sendMany`. */
 export function elementSent({ name }: RingGeometry): IsthmusError {
   return new IsthmusError(
@@ -68,7 +61,7 @@ export function elementSent({ name }: RingGeometry): IsthmusError {
 }
 
 export function sendFailed(status: number, { name }: RingGeometry): IsthmusError {
-  return failure(status, `sending to ring "${name}" failed: ${ringAdvice(status)}`);
+  return failure(status, `sending to ring "${name}" failed: ${statusAdvice(status)}`);
 }
 
 /** The error of a consumer that cannot receive now: it was closed, drain is running, or a record was not released. */

@@ -5,8 +5,7 @@
 import { BUSY } from "../../protocol/errors.js";
 import { END_LIVE } from "../../protocol/layout.js";
 import { isError } from "../core.js";
-import { failure, IsthmusError } from "../errors.js";
-import { ringAdvice } from "../ring/errors.js";
+import { failure, IsthmusError, statusAdvice } from "../errors.js";
 import { type Condition, NOT_YET } from "../wait/wait.js";
 import type { Attachment, Closable } from "./attachment.js";
 import { SoftReference } from "./soft-reference.js";
@@ -54,7 +53,7 @@ export function takeEnd(attachment: Attachment, end: End): number {
     at === BUSY
       ? `${attachment.suspectText()} holds it; it is free again when that one closes it or ends. ` +
         `To wait for that, use ${end.waitCall}`
-      : ringAdvice(at);
+      : statusAdvice(at);
   throw attachFailed(end, at, advice);
 }
 
@@ -74,7 +73,7 @@ export function endAwaited<T>(attachment: Attachment, end: End, make: (at: numbe
       const at = asked ? end.attach() : (attachPastDead(attachment, end) ?? BUSY);
       asked = true;
       if (at === BUSY) return NOT_YET;
-      if (isError(at)) throw attachFailed(end, at, ringAdvice(at));
+      if (isError(at)) throw attachFailed(end, at, statusAdvice(at));
       return make(at);
     },
     checkBlocking: () => checkOtherEnd(attachment, end),

@@ -1,5 +1,5 @@
 /** The errors that a service throws. */
-import { codeName, failure, IsthmusError } from "../errors.js";
+import { failure, IsthmusError, statusAdvice } from "../errors.js";
 import type { ServiceGeometry } from "./calls.js";
 
 /** Throws when a request of this length can never fit. */
@@ -13,11 +13,7 @@ export function checkRequest(length: number, { name, requestBytes }: ServiceGeom
 
 /** The error for a status of the core. */
 export function serviceFailed(status: number, { name }: ServiceGeometry): IsthmusError {
-  const advice =
-    codeName(status) === "BUSY"
-      ? "others changed it during each attempt; try again"
-      : "its shared words are damaged; create the segment again with { replace: true }";
-  return failure(status, `service "${name}": ${advice}`);
+  return failure(status, `service "${name}": ${statusAdvice(status)}`);
 }
 
 /** The error for a length that no participant can have written. */

@@ -68,7 +68,7 @@ test("positions that cannot be are damage, and no call goes on for ever", () => 
     const topic = objectOffset(all.name, "t");
     poke64(all.name, topic + BROADCAST_TAIL_OFFSET, tail);
     for (const one of all.subscribers) refused("CORRUPT", () => [one.tryReceive(), one.tryReceive()]); // the first record is whole
-    refused("CORRUPT", () => all.topic.publisher(), /the shared words are damaged/);
+    refused("CORRUPT", () => all.topic.publisher(), /its shared words are damaged/);
     if (tail !== 1n) refused("CORRUPT", () => all.topic.subscriber());
     assert.ok(all.topic.stats.published >= 0);
   }

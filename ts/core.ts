@@ -1,4 +1,11 @@
-import { RESULT_ERRORS, RESULT_FLAGS, RESULT_OFFSETS } from "../protocol/layout.js";
+import { BUSY } from "../protocol/errors.js";
+import {
+  FLAG_WAKE,
+  FLAG_WAKE_ROOM,
+  RESULT_ERRORS,
+  RESULT_FLAGS,
+  RESULT_OFFSETS,
+} from "../protocol/layout.js";
 import { coreModule } from "./host/runtime.js";
 
 /** The four parameters of an object, as its entry has them; those that a type does not have are 0. */
@@ -298,4 +305,22 @@ export function flagsOf(result: number): number {
 /** The offset in a result that is not an error; 0 when it has only flags. */
 export function offsetOf(result: number): number {
   return (result & ~RESULT_FLAGS) >>> 0;
+}
+
+/** How often a call of the core is repeated: when others were faster each time, or when somebody died each time. */
+export const CALLS_MAX = 64;
+
+/**
+ * Settles what others, or this participant, have left. BUSY does not say what was done so far: then all that wait are woken.
+ *
+ * @returns flags; BUSY when others were in the way each time; or another error
+ */
+export function settled(settle: () => number): number {
+  let woken = 0;
+  for (let call = 0; call < CALLS_MAX; call++) {
+    const result = settle() >>> 0;
+    if (result !== BUSY) return isError(result) ? result : woken | result;
+    woken = FLAG_WAKE | FLAG_WAKE_ROOM;
+  }
+  return BUSY;
 }

@@ -24,7 +24,7 @@ import {
   MESSAGE_LENGTH_OFFSET,
   QUEUE_REDELIVER,
 } from "../../protocol/layout.js";
-import { type Core, flagsOf, isError, offsetOf } from "../core.js";
+import { CALLS_MAX, type Core, flagsOf, isError, offsetOf, settled } from "../core.js";
 import { IsthmusError } from "../errors.js";
 import { LARGE_BYTES_MIN } from "../host/copy.js";
 import type { Attachment, Closable } from "../segment/attachment.js";
@@ -33,9 +33,6 @@ import { Queue } from "../wait/queue.js";
 import type { QueuedWait } from "../wait/wait.js";
 import { messageDamaged, queueFailed } from "./errors.js";
 import type { QueuePlace } from "./stats.js";
-
-/** How often a call of the core is repeated: when others were faster each time, or when somebody died each time. */
-const CALLS_MAX = 64;
 
 /** A queue and its parameters. */
 export interface QueueGeometry extends QueuePlace {
@@ -296,18 +293,11 @@ export class QueueSlots implements Closable {
   /** Settles what participants that are dead have left, and wakes all that wait for it. */
   settle(): void {
     const { policy } = this.geometry;
-    let woken = 0;
-    for (let call = 0; call < CALLS_MAX; call++) {
-      const result = this.#core.queueSettle(this.#queue, this.#capacity, this.#slotBytes, policy) >>> 0;
-      if (result === BUSY) {
-        woken = FLAG_WAKE | FLAG_WAKE_ROOM; // it does not say what it has done so far
-        continue;
-      }
-      if (isError(result)) throw this.failed(result);
-      this.#notify(woken | flagsOf(result));
-      return;
-    }
-    throw this.failed(BUSY);
+    const result = settled(() =>
+      this.#core.queueSettle(this.#queue, this.#capacity, this.#slotBytes, policy),
+    );
+    if (isError(result)) throw this.failed(result);
+    this.#notify(result);
   }
 
   #notify(flags: number): void {
@@ -369,12 +359,8 @@ export class QueueSlots implements Closable {
   #leave(policy: number): void {
     this.attachment.parts.delete(this);
     if (this.attachment.readOnly) return;
-    for (let call = 0; call < CALLS_MAX; call++) {
-      const result = this.#core.queueLeave(this.#queue, this.#capacity, this.#slotBytes, policy) >>> 0;
-      if (result === BUSY) continue;
-      // In a damaged queue nothing can be returned; what one that was removed had is returned by others.
-      if (!isError(result)) this.#notify(flagsOf(result));
-      return;
-    }
+    const result = settled(() => this.#core.queueLeave(this.#queue, this.#capacity, this.#slotBytes, policy));
+    // In a damaged queue nothing can be returned; what one that was removed had is returned by others.
+    if (!isError(result)) this.#notify(result);
   }
 }

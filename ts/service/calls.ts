@@ -35,7 +35,7 @@ import {
   SHORT_TOKEN_NUMBER_MASK,
 } from "../../protocol/layout.js";
 import type { PrivateBytes } from "../bytes.js";
-import { type Core, flagsOf, isError, offsetOf } from "../core.js";
+import { CALLS_MAX, type Core, flagsOf, isError, offsetOf, settled } from "../core.js";
 import { IsthmusError } from "../errors.js";
 import { native } from "../host/region.js";
 import { TextDecoder } from "../host/text.js";
@@ -46,9 +46,6 @@ import { Queue } from "../wait/queue.js";
 import type { QueuedWait } from "../wait/wait.js";
 import { callDamaged, handlerFailed, serverDied, serviceFailed } from "./errors.js";
 import type { ServiceParameters } from "./parameters.js";
-
-/** How often a call of the core is repeated: when others were faster each time, or when somebody died each time. */
-const CALLS_MAX = 64;
 
 const decoder = new TextDecoder();
 
@@ -333,18 +330,9 @@ export class ServiceCalls implements Closable {
 
   /** Settles what participants that are dead have left, and wakes all that wait for it. */
   settle(): void {
-    let flags = 0;
-    for (let call = 0; call < CALLS_MAX; call++) {
-      const result = this.#core.serviceSettle(...this.#place) >>> 0;
-      if (result === BUSY) {
-        flags = FLAG_WAKE | FLAG_WAKE_ROOM; // it does not say what it has done so far
-        continue;
-      }
-      if (isError(result)) throw this.failed(result);
-      this.#notify(flags | flagsOf(result));
-      return;
-    }
-    throw this.failed(BUSY);
+    const result = settled(() => this.#core.serviceSettle(...this.#place));
+    if (isError(result)) throw this.failed(result);
+    this.#notify(result);
   }
 
   #notify(flags: number): void {
@@ -388,11 +376,7 @@ export class ServiceCalls implements Closable {
     this.attachment.parts.delete(this);
     for (const end of this.closing) end();
     if (this.attachment.readOnly) return;
-    for (let call = 0; call < CALLS_MAX; call++) {
-      const result = this.#core.serviceLeave(...this.#place) >>> 0;
-      if (result === BUSY) continue;
-      if (!isError(result)) this.#notify(flagsOf(result));
-      return;
-    }
+    const result = settled(() => this.#core.serviceLeave(...this.#place));
+    if (!isError(result)) this.#notify(result);
   }
 }

@@ -11,7 +11,7 @@
  * The machine is measured before each file, and its watchdogs wait longer on a slow one; whoever starts this run may have said how
  * much longer (ISTHMUS_TEST_WATCHDOG_FACTOR).
  *
- * One line per file, the output of those that failed, and at the end exactly one line "N passed, N failed". The numbers
+ * One line per file; at the end the output of those that failed, and exactly one line "N passed, N failed". The numbers
  * come from uvu's summaries, so they count tests that ran: a file without a summary, or with an empty one, has failed. So
  * has one that leaves a process or a segment behind.
  */
@@ -42,6 +42,8 @@ interface Outcome {
 interface Sums {
   passed: number;
   failed: number;
+  /** What the files that failed printed, and what else was wrong. */
+  failures: string[];
 }
 
 /** The test files that run now. */
@@ -138,21 +140,25 @@ function report(file: string, outcome: Outcome, milliseconds: number): void {
   const failed = outcome.failed ? `, ${outcome.failed} failed` : "";
   console.log(`${outcome.failed ? "✘" : "✔"} ${file}  ${outcome.passed} passed${failed}  (${seconds} s)`);
   for (const line of outcome.skipped) console.log(`    ${line}`);
-  if (outcome.failed === 0) return;
-  console.log(outcome.output.replace(/^/gm, "    | "));
-  for (const problem of outcome.problems) console.log(`    ${problem}`);
+}
+
+/** The output of a file that failed, and what was wrong in addition. */
+function failure(file: string, { output, problems }: Outcome): string {
+  return [`✘ ${file}`, output.replace(/^/gm, "    | "), ...problems.map((problem) => `    ${problem}`)].join("\n");
 }
 
 /** Runs every file and returns the sums. */
 async function runAll(root: string, files: string[]): Promise<Sums> {
-  const sums = { passed: 0, failed: 0 };
+  const sums: Sums = { passed: 0, failed: 0, failures: [] };
   const alone = files.filter((file) => runsAlone(join(root, file)));
   let queue = files.filter((file) => !alone.includes(file));
   const lane = async (): Promise<void> => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       const begin = performance.now();
       const outcome = await run(root, file);
-      report(file.replace(/\.js$/, ".ts"), outcome, performance.now() - begin);
+      const source = file.replace(/\.js$/, ".ts");
+      report(source, outcome, performance.now() - begin);
+      if (outcome.failed) sums.failures.push(failure(source, outcome));
       sums.passed += outcome.passed;
       sums.failed += outcome.failed;
     }
@@ -192,14 +198,15 @@ async function runHere(given: string[]): Promise<number> {
   const files = planted ? found : found.filter((file) => hasSource(sources, file));
   const sums = await runAll(root, files);
   if (files.length === 0) {
-    console.log(`no test file matches ${filters.join(" ") || root}`);
+    sums.failures.push(`no test file matches ${filters.join(" ") || root}`);
     sums.failed++;
   }
   // Only where nobody else is: elsewhere a segment without a marker may be another program's.
   for (const entry of given.includes(ALONE) ? segmentEntries() : []) {
-    console.log(`✘ ${entry} was left behind`);
+    sums.failures.push(`✘ ${entry} was left behind`);
     sums.failed++;
   }
+  if (sums.failures.length > 0) console.log(["What failed:", ...sums.failures].join("\n"));
   console.log(`${sums.passed} passed, ${sums.failed} failed`);
   return sums.failed ? 1 : 0;
 }

@@ -218,7 +218,10 @@ unless(noNamespaces("--mount") ?? noGroup, test)(
         'Segment.openOrCreate("x", { bytes: 512 * MiB })',
         "Segment.createAnonymous({ bytes: 512 * MiB })",
         'Segment.openFile("/dev/shm/file", { bytes: MiB }).close(); Segment.openFile("/dev/shm/file", { bytes: 512 * MiB })',
-        'const all = []; for (let i = 0; ; i++) all.push(Segment.create("x" + i, { bytes: 16 * MiB }))',
+        ...[16, 5, 1].map(
+          (size) =>
+            `const all = []; for (let i = 0; ; i++) all.push(Segment.create("x" + i, { bytes: ${size} * MiB }))`,
+        ),
       ]) {
         const output = await run(code);
         assert.match(output, why, `${code}: ${output}`);

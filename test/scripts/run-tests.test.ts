@@ -48,7 +48,7 @@ test("tests that ran are counted, and only a failing file shows its output", asy
   );
   assert.is(bad.last, "1 passed, 1 failed");
   assert.is(bad.code, 1);
-  assert.match(bad.output, "loud");
+  assert.match(bad.output, /\nWhat failed:\n✘ bad\.test\.ts\n(.*\n)*.*loud\n/);
 });
 
 test("a file that runs no test fails", async () => {

@@ -14,6 +14,7 @@ import {
   mayRead,
   type ProcessLimit,
   processLimit,
+  reserveOf,
   textOf,
 } from "./limits.js";
 import type { NativeError, NativeStorage } from "./native.js";
@@ -225,11 +226,12 @@ export function noRoomAtAdvice(file: string, cure: string): string {
   }
 }
 
-/** For error texts: explains that the kernel would kill this process if it used so much memory. */
+/** For error texts: explains that the kernel would kill a process if segments used so much memory. */
 export function memoryAdvice(bytes: number, { who, limitBytes, roomBytes }: MemoryLimit): string {
   return (
     `${who} may have ${bytesText(limitBytes)} of memory, and has ${bytesText(Math.max(0, roomBytes))} of it left. ` +
-    `With ${bytesText(bytes)} more, the kernel would kill this process. Request less, remove unused segments ` +
+    `With ${bytesText(bytes)} more, less than ${bytesText(reserveOf(limitBytes))} would be left for the programs, and the kernel ` +
+    "would kill one of them when it needs more. Request less, remove unused segments " +
     "(isthmus prune), or raise the limit (docker run --memory=…, Kubernetes: resources.limits.memory, " +
     "MemoryMax= of a service)"
   );

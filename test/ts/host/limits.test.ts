@@ -142,8 +142,11 @@ test("what does not fit is refused by the limit with the least room, and what fi
   const limits = [limit("a", 500), limit("b", 100), limit("c", 50)];
   assert.is(memoryShortage(500 * MiB, limits)?.who, "c");
   assert.is(memoryShortage(51 * MiB, limits)?.who, "c");
-  assert.is(memoryShortage(45 * MiB, limits), undefined);
-  assert.is(memoryShortage(65536, [limit("a", 0.1)]), undefined);
+  assert.is(memoryShortage(41 * MiB, limits), undefined);
+  assert.is(memoryShortage(45 * MiB, limits)?.who, "c", "the programs need some, too");
+  assert.is(memoryShortage(65536, [limit("a", 8.1)]), undefined);
+  assert.is(memoryShortage(65536, [limit("a", 7.9)])?.who, "a");
+  assert.is(memoryShortage(65536, [{ ...limit("a", 1.1), limitBytes: 16 * MiB }]), undefined);
   assert.is(memoryShortage(65536, [limit("a", -3)])?.who, "a");
 });
 

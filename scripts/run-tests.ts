@@ -144,7 +144,9 @@ function report(file: string, outcome: Outcome, milliseconds: number): void {
 
 /** The output of a file that failed, and what was wrong in addition. */
 function failure(file: string, { output, problems }: Outcome): string {
-  return [`✘ ${file}`, output.replace(/^/gm, "    | "), ...problems.map((problem) => `    ${problem}`)].join("\n");
+  return [`✘ ${file}`, output.replace(/^/gm, "    | "), ...problems.map((problem) => `    ${problem}`)].join(
+    "\n",
+  );
 }
 
 /** Runs every file and returns the sums. */

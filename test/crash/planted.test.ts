@@ -5,6 +5,8 @@ import type { Mutation } from "../lib/mutation.js";
 import { call, write } from "../lib/script.js";
 import { crashLane } from "../lib/shipped.js";
 import { crashCases } from "./cases/all.js";
+import * as broadcast from "./planted-broadcast.js";
+import * as cache from "./planted-cache.js";
 import * as memory from "./planted-memory.js";
 import * as queue from "./planted-queue.js";
 import * as service from "./planted-service.js";
@@ -105,6 +107,90 @@ const PLANTED: Planted[] = [
     site: service.callAnswered,
     how: "drop",
     noticedBy: "service: take and answer, the caller waits, fresh memory",
+  },
+  {
+    bug: "bytes that are overwritten are not said to be",
+    site: broadcast.intent,
+    how: "drop",
+    noticedBy: "broadcast: publish over old records, fresh memory",
+  },
+  {
+    bug: "a record that is overwritten stays the oldest one",
+    site: broadcast.oldest,
+    how: "drop",
+    noticedBy: "broadcast: publish over old records, fresh memory",
+  },
+  {
+    bug: "a record of a broadcast is published before its kind",
+    site: broadcast.topicKind,
+    how: "late",
+    noticedBy: "broadcast: publish, fresh memory",
+  },
+  {
+    bug: "a record of a broadcast has no number",
+    site: broadcast.topicNumber,
+    how: "drop",
+    noticedBy: "broadcast: publish, fresh memory",
+  },
+  {
+    bug: "a record of a broadcast is not published",
+    site: broadcast.topicTail,
+    how: "drop",
+    noticedBy: "broadcast: publish, the first, fresh memory",
+  },
+  {
+    bug: "a publisher that closes keeps its end",
+    site: broadcast.publisherClosed,
+    how: "drop",
+    noticedBy: "broadcast: publish, the first, fresh memory",
+  },
+  {
+    bug: "the lock of a shard is not taken",
+    site: cache.shardTaken,
+    how: "drop",
+    noticedBy: "cache: set again, fresh memory",
+  },
+  {
+    bug: "a shard stays locked",
+    site: cache.shardReleased,
+    how: "drop",
+    noticedBy: "cache: set again, fresh memory",
+  },
+  {
+    bug: "a value is set before its entry belongs to the log",
+    site: cache.logTail,
+    how: "late",
+    noticedBy: "cache: set, the first, fresh memory",
+  },
+  {
+    bug: "an entry that is overwritten stays the oldest one",
+    site: cache.logOldest,
+    how: "drop",
+    noticedBy: "cache: set behind padding, fresh memory",
+  },
+  {
+    bug: "a value is not set",
+    site: cache.valueSet,
+    how: "drop",
+    noticedBy: "cache: set again, fresh memory",
+  },
+  {
+    bug: "a new entry is not counted",
+    site: cache.entryCounted,
+    how: "drop",
+    noticedBy: "cache: set, the first, fresh memory",
+  },
+  {
+    bug: "entries are not counted anew after a writer has died",
+    site: cache.entriesRecounted,
+    how: "drop",
+    noticedBy: "cache: set, the first, fresh memory",
+  },
+  {
+    bug: "who computes a value does not say so",
+    site: cache.computedBy,
+    how: "drop",
+    noticedBy: "cache: compute, fresh memory",
   },
   {
     bug: "who waits for the write lock gets no turn",

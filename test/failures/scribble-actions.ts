@@ -3,6 +3,7 @@ import {
   type Block,
   type Broadcast,
   type BroadcastRecord,
+  type Cache,
   type Consumer,
   IsthmusError,
   isShared,
@@ -13,6 +14,7 @@ import {
   type Queue,
   type Ring,
   Segment,
+  type Service,
   type Subscriber,
   struct,
 } from "isthmus";
@@ -37,9 +39,17 @@ interface Scene {
   subscriber: Subscriber;
   /** Of an opener that can only read. */
   onlooking: Subscriber;
+  cache: Cache;
+  /** Of the opener that can only read. */
+  onlookingCache: Cache;
+  numbers: Cache<unknown, unknown>;
+  service: Service;
   /** Operations of the heap, locks and signals, which were opened before the damage. */
   more: (() => unknown)[];
 }
+
+export const CACHE_BYTES = 16 * KiB;
+export const SERVICE = { requestBytes: 100, responseBytes: 100, capacity: 8 };
 
 let scene: Scene | undefined;
 
@@ -68,6 +78,10 @@ export function begin(name: string): void {
     publisher: topic.publisher(),
     subscriber: topic.subscriber(),
     onlooking: onlooker.broadcast("topic").subscriber(),
+    cache: segment.cache("cache", { bytes: CACHE_BYTES }),
+    onlookingCache: onlooker.cache("cache"),
+    numbers: segment.cache("numbers", { bytes: CACHE_BYTES, value: "json", evict: "none" }),
+    service: segment.service("service", SERVICE),
     more: memoryOperations(segment, onlooker),
   };
 }
@@ -103,6 +117,63 @@ function broadcastOperations({
     () => [topic.stats, onlooker.broadcast("topic").stats],
     () => topic.publisher(),
   ];
+}
+
+function cacheOperations({ cache, onlookingCache, numbers }: Scene): (() => unknown)[] {
+  const key = (): string => `key ${Math.floor(Math.random() * 100)}`;
+  const soon = { timeoutMs: 5 };
+  return [
+    () => cache.set(key(), bytes),
+    () => cache.set(bytes, bytes.subarray(0, 7), { ttlMs: 1 }),
+    () => cache.get(key())?.fill(0),
+    () => onlookingCache.get(key())?.fill(0),
+    () => [cache.has(key()), onlookingCache.has(key())],
+    () => cache.delete(key()),
+    () => [...cache.entries()].length,
+    () => [...onlookingCache.entries()].length,
+    () => [cache.size, cache.stats, onlookingCache.stats],
+    () => cache.getOrSet(key(), () => bytes, soon),
+    () => numbers.add(`number ${key()}`, 1),
+    () => numbers.set(key(), [1, "text"]),
+    () => numbers.getOrSet(key(), async () => ({ value: 1 }), soon),
+    () => numbers.get(key()),
+    () => {
+      if (Math.random() < 0.2) (Math.random() < 0.5 ? cache : numbers).clear();
+    },
+  ];
+}
+
+/** A handler may fail, and a call may go to a server that another call has started. */
+function serviceOperations({ service, onlooker }: Scene): (() => unknown)[] {
+  const soon = { timeoutMs: 5 };
+  const serve = (): { close(): void } => {
+    const server = service.serve((request, { signal }) => {
+      if (signal.aborted || request.length === 0) throw new Error("of no use");
+      return request;
+    });
+    server.finished.catch(() => undefined); // it ends when what it takes is damaged
+    return server;
+  };
+  return [
+    async () => {
+      const server = serve();
+      try {
+        await service.call(bytes, soon);
+        await service.call(bytes.subarray(0, 0), soon).catch(isOfHandler);
+      } finally {
+        server.close();
+      }
+    },
+    () => service.call(bytes, soon).catch(isOfHandler),
+    () => service.tryCall(bytes, soon)?.catch(isOfHandler),
+    () => service.stats,
+    () => onlooker.service("service").stats,
+  ];
+}
+
+/** The failure of a handler is no failure of the service. */
+function isOfHandler(error: Error): void {
+  if (error.name !== "HandlerError") throw error;
 }
 
 /** Every operation there is; each is one attempt. */
@@ -162,6 +233,8 @@ function operations(all: Scene, name: string): (() => unknown)[] {
     () => Segment.open(name, { access: "read-only" }).close(),
     () => Segment.list(),
     ...broadcastOperations(all),
+    ...cacheOperations(all),
+    ...serviceOperations(all),
     ...all.more,
   ];
 }

@@ -15,12 +15,17 @@ import { node, presentRuntimes } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
 import { pause } from "../lib/watchdog.js";
+import { CACHE_BYTES, SERVICE } from "./scribble-actions.js";
 
 const ACTIONS = "failures/scribble-actions.ts";
 const ROUNDS = 12;
 /** Of one round: so long, and so many calls at least. */
 const MILLISECONDS = 250;
 const CALLS_MIN = 200;
+
+/** Bytes of a cache before its first shard. */
+const CACHE_BEFORE_SHARD =
+  layout.CACHE_WAITERS_OFFSET + layout.OBJECT_ALIGNMENT + PARTICIPANTS_MIN * layout.CACHE_COUNTS_BYTES;
 
 const random = randomFrom(printedSeed());
 const below = (limit: number): number => Math.floor(random() * limit);
@@ -65,6 +70,12 @@ function targets(name: string): [from: number, bytes: number][] {
     [objectOffset(name, "topic"), layout.BROADCAST_WAITERS_OFFSET + 2 * 128],
     [objectOffset(name, "topic"), 48],
     [objectOffset(name, "topic") + layout.BROADCAST_WAITERS_OFFSET + 2 * 128, 4 * KiB],
+    ...["cache", "numbers"].flatMap((object): [number, number][] => [
+      [objectOffset(name, object), CACHE_BYTES + CACHE_BEFORE_SHARD],
+      [objectOffset(name, object) + CACHE_BEFORE_SHARD, layout.SHARD_HEADER_BYTES + KiB],
+    ]),
+    [objectOffset(name, "service"), 2 * layout.QUEUE_LIST_BYTES + layout.QUEUE_HEAD_OFFSET],
+    [objectOffset(name, "service"), 4 * KiB], // its words, its lists and its calls
     [ring, layout.RING_WAITERS_OFFSET + 3 * 128],
     [ring, 32],
     [ring + layout.RING_TAIL_OFFSET, 40],
@@ -102,6 +113,9 @@ function prepare(): { name: string; segment: Segment; places: [number, number][]
   segment.ring("ring", { bytes: 4 * KiB });
   segment.queue("queue", { capacity: 20, slotBytes: 100 });
   segment.broadcast("topic", { bytes: 4 * KiB });
+  segment.cache("cache", { bytes: CACHE_BYTES });
+  segment.cache("numbers", { bytes: CACHE_BYTES, value: "json", evict: "none" });
+  segment.service("service", SERVICE);
   segment.latest("small", struct({ number: "u32", text: "utf8:16" }));
   segment.latest("large", struct({ bytes: "bytes:5000" }));
   segment.lock("lock");

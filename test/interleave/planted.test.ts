@@ -1,6 +1,8 @@
 import { strict } from "node:assert";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import * as broadcast from "../crash/planted-broadcast.js";
+import * as cache from "../crash/planted-cache.js";
 import * as memory from "../crash/planted-memory.js";
 import * as queue from "../crash/planted-queue.js";
 import * as service from "../crash/planted-service.js";
@@ -95,6 +97,60 @@ const PLANTED: Planted[] = [
     site: service.callAnswered,
     how: "split",
     noticedBy: "service of 1, a call is cancelled by one who does not wait",
+  },
+  {
+    bug: "bytes that are overwritten are not said to be",
+    site: broadcast.intent,
+    how: "drop",
+    noticedBy: "broadcast, one reads behind 4, 2 are published",
+  },
+  {
+    bug: "a record of a broadcast is published before its number",
+    site: broadcast.topicNumber,
+    how: "late",
+    noticedBy: "broadcast, one reads behind 4, 5 are published",
+  },
+  {
+    bug: "a record of a broadcast is published by a plain store, which may come after the look for sleepers",
+    site: broadcast.topicTail,
+    how: "plain",
+    noticedBy: "broadcast, one reads behind 4, 2 are published, 1 late stores",
+  },
+  {
+    bug: "a publisher that closes keeps its end",
+    site: broadcast.publisherClosed,
+    how: "drop",
+    noticedBy: "broadcast, the publisher closes while one waits for records",
+  },
+  {
+    bug: "two writers have one shard",
+    site: cache.shardTaken,
+    how: "split",
+    noticedBy: "cache, two set the same key",
+  },
+  {
+    bug: "two add to a number at the same time",
+    site: cache.shardTaken,
+    how: "split",
+    noticedBy: "cache, two add",
+  },
+  {
+    bug: "an entry that is overwritten stays the oldest one",
+    site: cache.logOldest,
+    how: "drop",
+    noticedBy: "cache, one gets what is evicted and overwritten",
+  },
+  {
+    bug: "an entry that was moved is not found",
+    site: cache.valueSet,
+    how: "drop",
+    noticedBy: "cache, one gets what is moved",
+  },
+  {
+    bug: "who computes a value does not say so",
+    site: cache.computedBy,
+    how: "drop",
+    noticedBy: "cache, two want a value that is computed once",
   },
   {
     bug: "a record is published before its header",

@@ -48,7 +48,7 @@ const LOST_SLOT = 7;
 const LENGTH = 360;
 const ENTRY_BYTES = 416;
 /** A log of 27 units. */
-const LOG_BYTES = 27 * 128;
+export const LOG_BYTES = 27 * 128;
 
 export function bytesOf(number: number, length = LENGTH): Uint8Array {
   return new Uint8Array(length).fill(number);
@@ -342,7 +342,7 @@ function clearCase(fill_: Fill): CrashCase {
 }
 
 /** Where the shard begins: behind the counts of the participants. */
-function shardOf({ cache }: Cache): number {
+export function shardOf({ cache }: Cache): number {
   return cache + CACHE_WAITERS_OFFSET + OBJECT_ALIGNMENT + PARTICIPANTS_MIN * CACHE_COUNTS_BYTES;
 }
 

@@ -230,8 +230,8 @@ export function noRoomAtAdvice(file: string, cure: string): string {
 export function memoryAdvice(bytes: number, { who, limitBytes, roomBytes }: MemoryLimit): string {
   return (
     `${who} may have ${bytesText(limitBytes)} of memory, and has ${bytesText(Math.max(0, roomBytes))} of it left. ` +
-    `With ${bytesText(bytes)} more, less than ${bytesText(reserveOf(limitBytes))} would be left for the programs, and the kernel ` +
-    "would kill one of them when it needs more. Request less, remove unused segments " +
+    `With ${bytesText(bytes)} more, less than ${bytesText(reserveOf(limitBytes))} would be left for the programs, and the ` +
+    "kernel would kill one of them when it needs more. Request less, remove unused segments " +
     "(isthmus prune), or raise the limit (docker run --memory=…, Kubernetes: resources.limits.memory, " +
     "MemoryMax= of a service)"
   );

@@ -2,7 +2,16 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { type BroadcastStats, type HeapCheck, type LockInfo, MiB, type QueueStats, Segment } from "isthmus";
+import {
+  type BroadcastStats,
+  type CacheStats,
+  type HeapCheck,
+  type LockInfo,
+  MiB,
+  type QueueStats,
+  Segment,
+  type ServiceStats,
+} from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BLOCK_HEADER_BYTES, ENTRY_BYTES, ENTRY_OBJECT_OFFSET } from "../../protocol/layout.js";
@@ -30,6 +39,8 @@ interface Inspected {
     lock?: LockInfo;
     queue?: QueueStats;
     broadcast?: BroadcastStats;
+    cache?: CacheStats;
+    service?: ServiceStats;
   }[];
 }
 
@@ -118,6 +129,52 @@ test("a broadcast with its counters, and who publishes, also when it died", asyn
   );
   await publishing.kill();
   assert.match(await text(), /5 published .*, publisher \d+ \(dead\)$/m);
+  Segment.unlink(name);
+});
+
+test("a service with its counters, and who works on calls, also when it died", async () => {
+  const name = segmentName("service");
+  using segment = Segment.create(name, { bytes: MiB });
+  const service = segment.service("s", { requestBytes: 16, responseBytes: 16, capacity: 4 });
+  const server = await Agent.start(node, "ts/service/service-actions.ts");
+  await server.call("open", name);
+  await server.call("serve");
+  const calls = [1, 0, 2].map((value) => service.call(Uint8Array.of(value)).catch(() => undefined));
+  await calls[0];
+  await until("it works on the second one", () => service.stats.serving === 1);
+  const { s } = objectsOf(jsonOf<Inspected>(await isthmus(["inspect", name, "--json"])));
+  assert.equal(
+    [s?.service?.called, s?.service?.waiting, s?.service?.serving, s?.service?.lost],
+    [3, 1, 1, 0],
+  );
+  assert.equal(s?.service?.servers, [{ slot: 1, pid: server.pid, alive: true, self: false, serving: 1 }]);
+  const text = async (): Promise<string> => (await isthmus(["inspect", name])).stdout;
+  assert.match(
+    await text(),
+    /^s +service .* capacity 4, .*onServerDeath fail +3 called, 1 of 4 waiting, 1 being served: 1 by \d+$/m,
+  );
+  await server.kill();
+  await until("the death is noticed", () => service.stats.lost === 1);
+  assert.match(await text(), /3 called, 1 of 4 waiting, 1 lost$/m);
+  segment.close();
+  await Promise.all(calls);
+  Segment.unlink(name);
+});
+
+test("a cache with its entries, how often it was of use, and what made room", async () => {
+  const name = segmentName("cache");
+  using segment = Segment.create(name, { bytes: MiB });
+  const cache = segment.cache("c", { bytes: 4096 });
+  const text = async (): Promise<string> => (await isthmus(["inspect", name])).stdout;
+  assert.match(await text(), /^c +cache .* bytes 4096, .* 0 entries, 0 B of \S+ KiB$/m);
+  for (const key of ["a", "b"]) cache.set(key, new Uint8Array(8));
+  for (const key of ["a", "b", "x"]) cache.get(key);
+  assert.match(await text(), / 2 entries, \d+ B of \S+ KiB, 66 % of 3 reads hit$/m);
+  for (let index = 0; index < 100; index++) cache.set(`k${index}`, new Uint8Array(300));
+  const { evicted, entries } = cache.stats;
+  assert.match(await text(), new RegExp(` ${entries} entries, .*reads hit, ${evicted} evicted$`, "m"));
+  const { c } = objectsOf(jsonOf<Inspected>(await isthmus(["inspect", name, "--json"])));
+  assert.equal(c?.cache, cache.stats);
   Segment.unlink(name);
 });
 

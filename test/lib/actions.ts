@@ -8,6 +8,7 @@ import {
   type Producer,
   type Queue,
   Segment,
+  type ServiceServer,
   type Struct,
   type Subscriber,
   struct,
@@ -20,6 +21,7 @@ type CreateOptions = Parameters<typeof Segment.create>[1];
 const segments = new Map<string, Segment>();
 const producers = new Map<string, Producer>();
 const consumers = new Map<string, Consumer>();
+const servers = new Map<string, ServiceServer>();
 
 const SMALL = { number: "u32", text: "utf8:32", position: ["f64", 3] } as const;
 const LARGE = { number: "u32", bytes: "bytes:4000" } as const;
@@ -267,4 +269,48 @@ export function list(): string[] {
 
 export function setUser(uid: number): void {
   process.setuid?.(uid);
+}
+
+/** Serves until the process ends: the answer is each byte plus 1. */
+export function serve(name: string, service: string, bytes: number): void {
+  const one = of(segments, name).service(service, { requestBytes: bytes, responseBytes: bytes, capacity: 4 });
+  servers.set(
+    service,
+    one.serve((request) => request.map((byte) => byte + 1)),
+  );
+}
+
+export async function serveNoLonger(service: string): Promise<void> {
+  const server = of(servers, service);
+  server.close();
+  await server.finished;
+}
+
+/** Calls as often, one after the other, and checks each answer. Returns how many there were. */
+export async function callSeries(
+  name: string,
+  service: string,
+  count: number,
+  form: "call" | "callSync",
+): Promise<number> {
+  const one = of(segments, name).service(service);
+  for (let number = 0; number < count; number++) {
+    const answer = await one[form](Uint8Array.of(number, number + 1));
+    if (answer[0] !== ((number + 1) & 0xff) || answer.length !== 2)
+      throw new Error(`call ${number} gave ${answer}`);
+  }
+  return count;
+}
+
+/** Sets a value in a cache, of JSON, and adds to a number of it. Returns the sum. */
+export function cacheValue(name: string, cache: string, key: string, value: unknown): number {
+  const one = of(segments, name).cache(cache, { bytes: 16_384, value: "json" });
+  one.set(key, value);
+  return one.add("sets", 1);
+}
+
+/** What a cache has for a key, or else this value, which is set. */
+export function cachedValue(name: string, cache: string, key: string, otherwise?: unknown): Promise<unknown> {
+  const one = of(segments, name).cache<"json">(cache);
+  return otherwise === undefined ? Promise.resolve(one.get(key)) : one.getOrSet(key, () => otherwise);
 }

@@ -108,6 +108,40 @@ const behaviours: Record<string, Behaviour> = {
       }
     }
   },
+  "calls of a service go both ways, with and without blocking": async ({ first, second, name }) => {
+    for (const [from, to] of [
+      [first, second],
+      [second, first],
+    ] as const) {
+      await to.call("serve", name, "service", 16);
+      for (const form of ["call", "callSync"])
+        assert.is(await from.call("callSeries", name, "service", RECORDS / 4, form), RECORDS / 4);
+      await rejected("DEADLOCK", to.call("callSeries", name, "service", 1, "callSync"));
+      await to.call("serveNoLonger", "service");
+    }
+  },
+  "what one sets in a cache the other gets, and a value is computed once": async ({
+    first,
+    second,
+    name,
+  }) => {
+    let sets = 0;
+    for (const [from, to] of [
+      [first, second],
+      [second, first],
+    ] as const) {
+      for (const key of ["a key", "ключ 🗝", ""]) {
+        const value = { key, list: [1.5, null, `of ${sets}`] };
+        assert.is(await from.call("cacheValue", name, "cache", key, value), ++sets);
+        assert.equal(await to.call("cachedValue", name, "cache", key), value);
+      }
+      const computed = [from, to].map((one, index) =>
+        one.call<number>("cachedValue", name, "cache", `computed ${sets}`, [index]),
+      );
+      const [one, other] = await Promise.all(computed);
+      assert.equal(one, other);
+    }
+  },
   "the newest value is seen whole": async ({ first, second, name }) => {
     const values = {
       small: { number: 7, text: "seven ✓", position: [1, 2.5, -3] },

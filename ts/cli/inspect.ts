@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import {
   type BroadcastStats,
+  type CacheStats,
   type HeapCheck,
   type HeapStats,
   type IsthmusError,
@@ -163,11 +164,12 @@ function valueText(type: string, value: number): string {
 }
 
 function liveText(object: InspectedObject): string {
-  const { stats, problem, version, lock, value, queue, broadcast, service } = object;
+  const { stats, problem, version, lock, value, queue, broadcast, cache, service } = object;
   if (problem) return paint.red(safe(problem));
   if (lock) return lockText(lock);
   if (queue) return queueText(queue);
   if (broadcast) return broadcastText(broadcast);
+  if (cache) return cacheText(cache);
   if (service) return serviceText(service);
   if (value !== undefined) return valueText(object.type, value);
   if (version !== undefined) return `${version} written`;
@@ -199,6 +201,24 @@ function broadcastText({ published, bytes, lastSentAt, publisher }: BroadcastSta
 
 function lastText(at: Date | undefined): string {
   return at ? `, last ${agoText(at)}` : "";
+}
+
+function cacheText({
+  entries,
+  bytes,
+  capacity,
+  hits,
+  misses,
+  hitRatio,
+  evicted,
+  expired,
+}: CacheStats): string {
+  const gone = Object.entries({ evicted, expired }).filter(([, count]) => count > 0);
+  return [
+    `${entries} entries, ${bytesText(bytes)} of ${bytesText(capacity)}`,
+    ...(hits + misses > 0 ? [`${Math.floor(100 * hitRatio)} % of ${hits + misses} reads hit`] : []),
+    ...gone.map(([what, count]) => `${count} ${what}`),
+  ].join(", ");
 }
 
 function serviceText({ called, waiting, serving, lost, capacity, servers }: ServiceStats): string {

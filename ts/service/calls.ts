@@ -44,7 +44,7 @@ import type { Attachment, Closable } from "../segment/attachment.js";
 import { watchOthers } from "../segment/death-watch.js";
 import { Queue } from "../wait/queue.js";
 import type { QueuedWait } from "../wait/wait.js";
-import { callDamaged, handlerFailed, serverDied, serviceFailed } from "./errors.js";
+import { callDamaged, handlerFailed, servedHere, serverDied, serviceFailed } from "./errors.js";
 import type { ServiceParameters } from "./parameters.js";
 
 const decoder = new TextDecoder();
@@ -96,6 +96,8 @@ export class ServiceCalls implements Closable {
   readonly closing = new Set<() => void>();
   /** Calls of functions that block the thread. */
   readonly blocking = new Set<Call>();
+  /** How many servers of this opener take requests. */
+  open = 0;
   readonly #core: Core;
   readonly #u32: Uint32Array;
   /** The arguments with which functions of the core begin. */
@@ -134,6 +136,17 @@ export class ServiceCalls implements Closable {
     for (let call = 0; result === BUSY && call < CALLS_MAX; call++) result = step() >>> 0;
     if (isError(result)) throw this.failed(result);
     return result;
+  }
+
+  /**
+   * Throws if this thread serves, through this opener or another one: a call that blocks it might wait for itself. Whether
+   * others serve, too, nobody knows.
+   */
+  checkBlocking(): void {
+    let open = this.open > 0;
+    for (const other of this.attachment.elsewhere(this.geometry.service))
+      open ||= other instanceof ServiceCalls && other.open > 0;
+    if (open) throw servedHere(this.geometry);
   }
 
   // --- callers -----------------------------------------------------------------------------------------------------------

@@ -38,6 +38,15 @@ export function serverDied({ name }: ServiceGeometry): IsthmusError {
   );
 }
 
+/** The error of a call that would block the thread that serves. */
+export function servedHere({ name }: ServiceGeometry): IsthmusError {
+  return new IsthmusError(
+    "DEADLOCK",
+    `this thread would wait for itself: it serves "${name}", and cannot answer while it is blocked; use call(), or block ` +
+      "another thread",
+  );
+}
+
 /** The error of a call that took too long after a server could begin with it. */
 export function answerTimedOut({ name }: ServiceGeometry, timeoutMs: number): IsthmusError {
   return new IsthmusError(

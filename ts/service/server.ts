@@ -187,6 +187,8 @@ export class ServiceServer {
     const how = { timeoutMs: Infinity, signal };
     const end = (): void => this.#freed?.();
     this.#calls.closing.add(end);
+    this.#calls.open++;
+    signal.addEventListener("abort", () => this.#calls.open--, { once: true });
     try {
       while (this.open) {
         if (this.#handling < this.#concurrency) this.#begin(await wait(attachment, this.#forRequest(), how));

@@ -165,12 +165,13 @@ export class Service {
   }
 
   /**
-   * As `call`, blocking the thread. Servers of this thread cannot answer meanwhile: there must be another one.
+   * As `call`, blocking the thread. A thread that serves cannot answer meanwhile, so it must not block for the same service,
+   * whoever else serves.
    *
    * @param request as for `call`
    * @param given how long to wait in all
    * @returns as `call`
-   * @throws {IsthmusError} as `call`
+   * @throws {IsthmusError} DEADLOCK, at once, when this thread has an open server of this service; otherwise as `call`
    * @throws an Error with the name "HandlerError" and the message of what the handler has thrown
    */
   callSync(request: Uint8Array, given?: WaitSyncOptions): PrivateBytes {
@@ -178,6 +179,7 @@ export class Service {
     const how = waitingSync(given);
     const attachment = this.#attachment();
     checkRequest(bytes.length, this.#geometry);
+    this.#calls.checkBlocking();
     const begin = how.timeoutMs === Infinity ? 0 : monotonicMs();
     const call = waitSync(attachment, this.#forRoom(bytes), how);
     this.#calls.blocking.add(call);

@@ -21,6 +21,18 @@ export const BUGS: Bug[] = [
     "true",
     'ts/service/deaths > with "retry"',
   ),
+  calls(
+    "a thread that serves through another opener may block",
+    "open ||= other instanceof ServiceCalls && other.open > 0;",
+    "open ||= other instanceof ServiceCalls && other.open > 1;",
+    "ts/service/service > a call that blocks the thread that serves",
+  ),
+  server(
+    "a server that is closed counts as one that serves",
+    "this.#calls.open--,",
+    "this.#calls.open,",
+    "ts/service/service > a call that blocks the thread that serves",
+  ),
   server(
     "a server begins more requests than it was told",
     "if (this.#handling < this.#concurrency)",

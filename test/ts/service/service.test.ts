@@ -1,7 +1,7 @@
 import { IsthmusError, MiB, Segment, type Service } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { rejected } from "../../lib/refusals.js";
+import { refused, rejected } from "../../lib/refusals.js";
 import { segmentName } from "../../lib/segments.js";
 import { until, within } from "../../lib/watchdog.js";
 
@@ -247,6 +247,52 @@ test("closing the segment ends servers and calls, and others learn it at once", 
   await waiting;
   await server.finished;
   await isWhole(service);
+  segment.unlink();
+});
+
+test("a call that blocks the thread that serves is refused at once, and does not reach a server", async () => {
+  using segment = Segment.create(segmentName("deadlock"), { bytes: MiB });
+  using again = Segment.open(segment.name);
+  const service = segment.service("s", SIZES);
+  const other = again.service("s");
+  const calls = (): void => {
+    for (const one of [service, other]) {
+      refused("DEADLOCK", () => one.callSync(bytes(1)), /serves "s".*use call\(\)/);
+      refused("DEADLOCK", () => one.callSync(bytes(1), { timeoutMs: 10_000 }));
+    }
+  };
+  const ended = (): unknown => refused("TIMED_OUT", () => service.callSync(bytes(1), { timeoutMs: 0 }));
+  const first = service.serve((request) => {
+    calls();
+    return plusOne(request);
+  });
+  calls();
+  assert.is(service.stats.called, 0);
+  assert.equal([...(await service.call(bytes(1)))], [2], "a handler is in the same thread");
+  const second = other.serve(plusOne);
+  first.close();
+  calls();
+  second.close();
+  second.close();
+  ended();
+  const third = service.serve(plusOne);
+  calls();
+  again.close();
+  third.close();
+  await third.finished;
+  ended();
+  segment.unlink();
+});
+
+test("a segment that is closed serves no longer: its other openers may block", async () => {
+  using segment = Segment.create(segmentName("closed"), { bytes: MiB });
+  const again = Segment.open(segment.name);
+  const service = segment.service("s", SIZES);
+  const server = again.service("s").serve(plusOne);
+  refused("DEADLOCK", () => service.callSync(bytes(1)));
+  again.close();
+  refused("TIMED_OUT", () => service.callSync(bytes(1), { timeoutMs: 0 }));
+  await server.finished;
   segment.unlink();
 });
 

@@ -213,9 +213,9 @@ export function lockCancel(lock: usize): u32 {
 }
 
 /**
- * Calls whoever can have the lock exclusively next: as `waitersCall`. Who waits for shared holders to go has a claim and is the
- * only one. 0 also when somebody has the lock, and will call when it gives it back, and when those who want it shared come
- * first: the last of them calls. RESULT_CALL_ALL when the lock is BROKEN.
+ * Calls whoever can have the lock exclusively next: as `waitersCall`. A participant that waits for shared holders to go has a
+ * claim and is the only one. 0 also when somebody has the lock, and will call when it gives it back, and when those who want it
+ * shared come first: the last of them calls. RESULT_CALL_ALL when the lock is BROKEN.
  */
 export function lockCall(lock: usize): usize {
   const word = load64(lock + LOCK_WORD_OFFSET);
@@ -228,8 +228,8 @@ export function lockCall(lock: usize): usize {
 }
 
 /**
- * Who waited for the lock shared has given up. If it was the last one for whom the lock was kept, those who want it exclusively
- * may come: FLAG_WAKE_EXCLUSIVE.
+ * A participant that waited for the lock shared has given up. If it was the last one for whom the lock was kept, those who want
+ * it exclusively may come: FLAG_WAKE_EXCLUSIVE.
  */
 export function lockForgo(lock: usize): u32 {
   const word = load64(lock + LOCK_WORD_OFFSET);

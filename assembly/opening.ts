@@ -95,7 +95,7 @@ export function openingNext(status: u32, wish: u32, bytes: f64, wantedBytes: f64
   const isFile = (wish & OPEN_FILE) != 0;
   if (status == INITIALIZING) {
     if ((wish & OPEN_WRITES) == 0) return (wish & OPEN_CREATOR_LIVES) != 0 ? NEXT_WAIT : INITIALIZING;
-    // The creator died half-way. Who creates makes the segment as wished; an opener completes what was begun.
+    // The creator died half-way. A creator makes the segment as wished; an opener completes what was begun.
     if (!creates || wantedBytes == bytes) return NEXT_CREATE;
     if (!isFile) return NEXT_REMOVE;
     return wantedBytes > bytes ? NEXT_MAKE : NEXT_CREATE;

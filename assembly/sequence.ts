@@ -54,7 +54,7 @@ export function sequenceBegin(value: u32): void {
   if ((load32(at) & 1) == 0) unreachable();
 }
 
-/** The change is committed, or undone, or there is none. Whoever takes the write lock does this for the one before. */
+/** The change is committed, or undone, or there is none. The next holder of the write lock does this for the one before. */
 export function sequenceEnd(): void {
   const value = load32(VALUES_CHANGING_OFFSET);
   if (value == 0) return;

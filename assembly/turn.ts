@@ -24,13 +24,13 @@
  *  4. ring: the doorbell of the one whose turn it is grows, and the host wakes it (ANSWER_WAKE)
  *  5. that one takes the lock, and the turn becomes 0
  *
- * Who sets its bit when the holder has looked at the set already may see the lock still held. So if no turn stands after 3, the
- * first that is in the set then is rung without one: the lock is free for all. Who gives up, and finds that its bit was cleared,
- * passes on what it was rung for. Who has had the lock passes on a turn that it was given afterwards, while its bit still stood;
- * a ring without a turn it need not pass on: its own release came later than all that waited then. Who needs no lock any more
- * leaves as who gives up.
+ * One that sets its bit when the holder has looked at the set already may see the lock still held. So if no turn stands after 3,
+ * the first that is in the set then is rung without one: the lock is free for all. One that gives up, and finds that its bit was
+ * cleared, passes on what it was rung for. One that has had the lock passes on a turn that it was given afterwards, while its bit
+ * still stood; a ring without a turn it need not pass on: its own release came later than all that waited then. One that needs no
+ * lock any more leaves as who gives up.
  *
- * From 3 to 5 the lock is free, and only one may take it. Who has seen the same turn stand for TURN_MS gives it to the next
+ * From 3 to 5 the lock is free, and only one may take it. One that has seen the same turn stand for TURN_MS gives it to the next
  * waiter. The one that was passed over enters the set again when it looks.
  *
  * If a participant dies: before 3 the lock names a dead one, and whoever comes rolls back what it has begun; a turn that was

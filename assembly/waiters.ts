@@ -177,7 +177,7 @@ export function waitersTake(set: usize, from: u32): usize {
 /**
  * Calls one: rings it and returns the offset of its doorbell, for the host to wake it; 0 when nobody waits; RESULT_CALL_ALL when
  * the host must ring the whole set, because others may have overlooked somebody (see `waitersHides`). It begins after the one
- * that was called last, so that everybody has a turn. Who is known to be dead is passed over.
+ * that was called last, so that everybody has a turn. A dead one is passed over.
  */
 export function waitersCall(set: usize): usize {
   const words = participants >>> 5;
@@ -185,7 +185,7 @@ export function waitersCall(set: usize): usize {
   const summary = load32(set + WAITERS_SUMMARY_OFFSET);
   const above: u32 = u32(-1) << (start & 31);
   let below: u32 = 0;
-  // The word of the start comes twice: first the slots from the start on, at the end those before it. Whoever arms meanwhile
+  // The word of the start comes twice: first the slots from the start on, at the end those before it. One that arms meanwhile
   // looks afterwards, so one look at each word is enough.
   for (let turn: u32 = 0; turn <= words; turn++) {
     const word = ((start >>> 5) + turn) % words;

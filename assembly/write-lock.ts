@@ -11,14 +11,14 @@
  *     the journal
  *  2. change words, noting their old values in the journal
  *  3. commit: empty the journal
- *  4. release: the lock becomes 0. Whoever has waited for it for a while gets the turn: see `turn.ts`
+ *  4. release: the lock becomes 0. A participant that has waited for a while gets the turn: see `turn.ts`
  *
  * A transaction is the same with the host's own writes in step 2: `transactionBegin` takes, and all functions that would take
  * and release find that we hold the write lock, and keep it until `transactionEnd`.
  *
  * If a participant dies: after 1 or 2 the lock names a dead participant with a journal: the next one takes over and rolls back.
- * After 3 the same with an empty journal. While rolling back: the next one begins rolling back again. Whoever takes over also
- * publishes an entry that was committed, and ends the change of a list or dictionary (`sequence.ts`).
+ * After 3 the same with an empty journal. While rolling back: the next one begins rolling back again. The one that takes over
+ * also publishes an entry that was committed, and ends the change of a list or dictionary (`sequence.ts`).
  *
  * If a call is cut off and its participant lives on (see `left-over.ts`): the same states, and the lock names a live participant,
  * ourselves. Since no call of the core is on the stack when another one begins, our own token outside of a transaction is a
@@ -131,7 +131,7 @@ export function endStep(keep: bool): bool {
   return true;
 }
 
-/** Undoes whatever the journal holds. Who walks over the heap meanwhile is told that it changes. */
+/** Undoes whatever the journal holds. A walk over the heap is told that it changes. */
 function undo(): void {
   heapChanging();
   journalRollBack();

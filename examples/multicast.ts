@@ -26,7 +26,7 @@ interface Reader {
   dropped: boolean;
 }
 
-/** Puts a message into each queue. Who has no room after that time is dropped: the others wait for it only once. */
+/** Puts a message into each queue. A reader without room after that time is dropped: the others wait for it only once. */
 async function multicast(readers: Reader[], message: Uint8Array, timeoutMs: number): Promise<void> {
   const send = async (reader: Reader): Promise<void> => {
     try {

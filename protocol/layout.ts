@@ -666,7 +666,7 @@ export const OPEN_CREATES = 2;
 export const OPEN_EXCLUSIVE = 4;
 /** The object is a file: it belongs to its user, and its size may differ from what was asked for. */
 export const OPEN_FILE = 8;
-/** Whoever creates the segment is at work: the kernel says that KERNEL_LOCK_CREATION is held. */
+/** The creator of the segment is at work: the kernel says that KERNEL_LOCK_CREATION is held. */
 export const OPEN_CREATOR_LIVES = 16;
 /** What an opener does next: map the object, then `validate`. */
 export const NEXT_MAP = 0;

@@ -1,9 +1,11 @@
 /**
- * Runs the test files that `npm run build` compiled: each in a process of its own, two at a time, watched.
+ * Runs the test files that `npm run build` compiled: each in a process of its own, two to four at a time, watched.
  *
- *     node build/scripts/run-tests.js [--lane] [--shared] [--root=directory] [part of a path …]
+ *     node build/scripts/run-tests.js [--lane] [--deep] [--shared] [--root=directory] [part of a path …]
  *
  * With --lane it runs the files that take long or need what `npm ci` does not install: *.lane.ts.
+ *
+ * With --deep, as with ISTHMUS_DEEP=1, it tries everything there is (`test/lib/depth.ts`): that takes three times as long.
  *
  * The run has a /dev/shm of its own where the system permits one (see `private-memory.ts`); --shared does without. Where it is
  * shared with other programs, only segments whose names have the marker of a test file are counted and removed.
@@ -24,7 +26,11 @@ import { WATCHDOG_FACTOR, watchdogFactor } from "./machine.js";
 import { hasPrivateMemory, privateMemory, startPrivately } from "./private-memory.js";
 import { asCompiled, hasSource, runsAlone, testFiles, watchdogSeconds } from "./test-files.js";
 
-const FILES_AT_A_TIME = Math.min(2, availableParallelism());
+/** Half of the cores from four on: most files start processes of their own. */
+const FILES_AT_A_TIME = Math.max(
+  Math.min(2, availableParallelism()),
+  Math.min(4, availableParallelism() >>> 1),
+);
 /** Processes that were told to end may need this long to be gone, on two idle cores. */
 const SURVIVORS_GRACE_MS = 3000;
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -214,6 +220,7 @@ async function runHere(given: string[]): Promise<number> {
 }
 
 const given = process.argv.slice(2);
+if (given.includes("--deep")) process.env.ISTHMUS_DEEP = "1";
 const nested = hasPrivateMemory() || given.includes("--shared");
 const { through, reason } = nested ? {} : privateMemory();
 if (reason !== undefined) console.log(`/dev/shm is shared with other programs: ${reason}`);

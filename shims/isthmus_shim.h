@@ -48,7 +48,7 @@ typedef struct {
   const char *call; /* the name of the refusing call, "" when the refusal is ours */
 } isthmus_failure;
 
-/* Who can see a name: only this login session, or the whole machine. Systems without sessions ignore it. */
+/* The scope in which a name is seen: only this login session, or the whole machine. Systems without sessions ignore it. */
 enum { ISTHMUS_LOCAL = 0, ISTHMUS_GLOBAL = 1 };
 
 typedef struct {

@@ -10,7 +10,7 @@
  *  2. the host writes it there                           2. the host copies it, with loads that are not reordered
  *  3. hostedLatestCommit; or latestAbort                 3. latestValidate; 0: begin again, LATEST_READS_MAX times at most
  *
- * Who only reads maps nothing that it could write to: it has no scratch, and pins nothing.
+ * A reader without a slot maps nothing that it could write to: it has no scratch, and pins nothing.
  *
  * If a writer dies, or is cut off: see `latest.ts`. Between begin and commit the write is the host's to end.
  */
@@ -116,7 +116,7 @@ export function hostedLatestValidate(latest: usize): bool {
   return latestValidate(latest, !isReadOnly());
 }
 
-/** Waits for a value of another version than `seen`, 0 for none. 0; BUSY, TIMED_OUT. Who only reads may call it, too. */
+/** Waits for a value of another version than `seen`, 0 for none. 0; BUSY, TIMED_OUT. A reader without a slot may call it, too. */
 export function hostedLatestWait(latest: usize, seen: f64, timeoutMs: f64): u32 {
   waitBegin(latestWaiters(latest), timeoutMs);
   while (latestVersion(latest) == seen) {

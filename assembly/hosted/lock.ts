@@ -24,7 +24,7 @@
  *  1. try; with BUSY an exclusive claim, or that of an upgrade, stays and keeps others out
  *  2. each RECHECK_MS: ask the kernel about whoever is in the way. From then on those that SHARED_FIRST lets in had time enough
  *  3. the time is over: take the claim back, and wake those whom it kept out
- * Who only tries takes the claim back at once, and asks the kernel once. When it has found the lock free and kept for those who
+ * A try takes the claim back at once, and asks the kernel once. When it has found the lock free and kept for those who
  * want it shared for RECHECK_MS, they have gone, and it passes them.
  *
  * If a participant dies, or is cut off: see `lock.ts`. A host that sees that a call was cut off calls `lockSettle`.
@@ -118,7 +118,7 @@ export function isHeld(held: u32): bool {
 function again(lock: usize, held: u32, shared: bool, timeoutMs: f64): u32 {
   if (!shared || exclusives(held) > 0) return timeoutMs < 0 ? BUSY : DEADLOCK;
   const told = lockJoin(lock);
-  // Who blocks does not stand back for those that wait for exclusive: they wait for this very thread.
+  // A thread that blocks does not stand back for those that wait for exclusive: they wait for this very thread.
   if (told == BUSY && timeoutMs >= 0) return counted(held, true, lockState(lock) & LOCK_OWNER_DIED);
   return told < u32(RESULT_ERRORS) ? counted(held, true, told) : told;
 }
@@ -212,7 +212,7 @@ function take(lock: usize, mode: u32, impatient: bool): u32 {
 
 function upgrade(lock: usize): u32 {
   const told = lockUpgrade(lock, true);
-  // Who waits to upgrade may have died: then it is out of the way for good.
+  // The one that waits to upgrade may have died: then it is out of the way for good.
   return told == DEADLOCK && suspectGone() ? lockUpgrade(lock, true) : told;
 }
 

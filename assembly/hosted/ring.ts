@@ -14,8 +14,8 @@
  *  4. hostedRingCommit; or ringStage for each of several   3. more than capacity >> RING_HELD_SHIFT bytes taken at
  *     and hostedRingPublish                                   once: hostedRingRelease, so that the producer has room
  *
- * Who waits in vain for room counts a drop. Who waits learns of the death of the other end once, and a consumer of the end of its
- * stream, after the last record. Who only tries learns of neither.
+ * A wait for room that ends in vain counts a drop. A wait learns of the death of the other end once, and a consumer of the end of
+ * its stream, after the last record. A try learns of neither.
  *
  * When a record was sent last is written with the first of each STAMP_RECORDS, and whenever a consumer is woken: a stream that
  * is slow has its time exactly.
@@ -231,7 +231,7 @@ export function hostedRingReceive(
 
 function find(ring: usize, capacity: u32, advance: u32, records: u32, waits: bool): u32 {
   let found = receive(ring, capacity, advance, records);
-  // Who does not wait is not told of ends, and gets what was sent behind them.
+  // A form that does not wait is not told of ends, and gets what was sent behind them.
   while (found == BUSY && isBehindEnd && !waits) {
     ringEnd(ring, capacity);
     found = receive(ring, capacity, 0, 0);

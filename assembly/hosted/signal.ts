@@ -2,7 +2,7 @@
  * Semaphore, event and counter, for hosts that block. Blocking on the living only. See `signal.ts`.
  *
  * To take from a semaphore, waiting: try; who wants several claims what comes; each RECHECK_MS the kernel is asked about another
- * one's claim; who gives up takes its own claim back. Who only tries asks the kernel at once, and claims nothing.
+ * one's claim; one that gives up takes its own claim back. A try asks the kernel at once, and claims nothing.
  *
  * To wait for an event: its word is odd, or it differs from what it was when the wait began.
  *

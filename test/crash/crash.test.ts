@@ -1,5 +1,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type { CrashCase, IsTried } from "../lib/crash.js";
+import { DEEP, isTried } from "../lib/depth.js";
 import { instrument, type Site } from "../lib/instrument.js";
 import { shapeOf } from "../lib/shape.js";
 import { crashLane, shippedCore } from "../lib/shipped.js";
@@ -13,6 +15,9 @@ const growing = crashLane(GROWN_BYTES);
 /** Room for one that has grown, and shrinks. */
 const shrinking = crashLane(SHRINKING_BYTES);
 let points = 0;
+/** What was in the memory before makes hardly a difference: in a plain run only one dies there. */
+const deaths = ({ name }: CrashCase): "both" | "victim" =>
+  DEEP || !name.endsWith(", stale memory") ? "both" : "victim";
 
 test("the core that is tested is the one that ships: no import but memory, no data", () => {
   const shape = shapeOf(shippedCore());
@@ -32,10 +37,13 @@ test("the core for read-only memory has the same shape, and the same writes", ()
       .sort();
   assert.equal(writes(instrument(plain).sites), writes(lane.arena.sites));
 });
+/** Some writes are only made by a survivor, in few of its courses: those cases are tried whole. */
+const tried = ({ name }: CrashCase): IsTried | undefined =>
+  /^(cache: clear|values, settle)/.test(name) ? undefined : isTried;
 
 for (const one of crashCases) {
   test(`a death at any write is survived: ${one.name}`, () => {
-    const outcome = lane.run(one);
+    const outcome = lane.run(one, deaths(one), tried(one));
     points += outcome.points;
     assert.is(outcome.failure, undefined, outcome.failure);
     assert.ok(outcome.points > 1);

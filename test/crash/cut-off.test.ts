@@ -6,6 +6,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { CrashCase } from "../lib/crash.js";
+import { DEEP, isTried } from "../lib/depth.js";
 import { crashLane } from "../lib/shipped.js";
 import { adoptCases, GROWN_BYTES } from "./cases/adopt.js";
 import { crashCases } from "./cases/all.js";
@@ -14,13 +15,12 @@ import { SHRINKING_BYTES, shrinkCases } from "./cases/shrink.js";
 
 const lane = crashLane();
 let points = 0;
-/** What was in the memory before makes hardly a difference here: with ISTHMUS_DEEP=1 it is played, too, as `.ci/run` does. */
-const isPlayed = ({ name }: CrashCase): boolean =>
-  process.env.ISTHMUS_DEEP !== undefined || !name.endsWith(", stale memory");
+/** What was in the memory before makes hardly a difference. */
+const isPlayed = ({ name }: CrashCase): boolean => DEEP || !name.endsWith(", stale memory");
 
 for (const one of crashCases.filter((each) => each.livesOn && isPlayed(each))) {
   test(`a call that is cut off at any write leaves nothing: ${one.name}`, () => {
-    const outcome = lane.runCutOff(one);
+    const outcome = lane.runCutOff(one, isTried);
     points += outcome.points;
     assert.is(outcome.failure, undefined, outcome.failure);
     assert.ok(outcome.points > 1);

@@ -4,6 +4,7 @@ import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { STALLED_MS } from "../../protocol/limits.js";
+import { often } from "../lib/depth.js";
 import { compiled } from "../lib/paths.js";
 import { Agent, finished, start } from "../lib/processes.js";
 import { refused, rejected } from "../lib/refusals.js";
@@ -15,7 +16,7 @@ import { pause, within } from "../lib/watchdog.js";
 import { Bank } from "../processes/memory-soak/bank.js";
 
 const ACTIONS = "processes/memory-soak/memory-actions.ts";
-const KILLS = 12;
+const KILLS = often(12, 3);
 const random = randomFrom(printedSeed());
 
 /** A child that does something without end, killed after a random moment. */
@@ -123,13 +124,15 @@ test("a process that is stopped in the middle of transfers and goes on tears not
   }
 });
 
-test("ten thousand dead participants leave room for the next, and hold nothing", async () => {
+const CHILDREN = often(20, 3);
+
+test(`${CHILDREN * 500} dead participants leave room for the next, and hold nothing`, async () => {
   const SLOTS = 512;
   const OPENERS = 500;
   using segment = Segment.create(segmentName("slots"), { bytes: 4 * MiB, participants: SLOTS });
   const lock = segment.lock("lock");
   let dead = 0;
-  for (const runtime of turns(20)) {
+  for (const runtime of turns(CHILDREN)) {
     const child = await Agent.start(runtime, ACTIONS);
     assert.is(await child.call("openMany", segment.name, OPENERS), OPENERS);
     assert.is(lock.tryAcquire("exclusive"), undefined);
@@ -140,7 +143,7 @@ test("ten thousand dead participants leave room for the next, and hold nothing",
     held.release();
     segment.heap.allocate(100).free();
   }
-  assert.is(dead, 10_000);
+  assert.is(dead, CHILDREN * OPENERS);
   assert.is(segment.header.recoveries, dead);
   assert.ok(segment.heap.check().ok);
 });

@@ -57,6 +57,10 @@ class Death extends Error {}
 /** Thrown again and again: making a stack trace each time would be most of the work. */
 const DEATH = new Death("killed");
 
+/** Whether a second point is tried together with the first one. Each point is tried alone in any case. */
+export type IsTried = (second: number, first: number) => boolean;
+const always: IsTried = () => true;
+
 /** Who dies before each of its writes: nobody (the victim after its last only), the victim, or the survivor after it, too. */
 export type Deaths = "none" | "victim" | "both";
 
@@ -191,8 +195,11 @@ export class CrashLane {
     );
   }
 
-  /** All points of one case, up to the first failure. */
-  run(one: CrashCase, deaths: Deaths = "both"): CrashOutcome {
+  /**
+   * All points of one case, up to the first failure.
+   * @param isTried whether the survivor dies before its write `second` when the victim has died before its write `first`
+   */
+  run(one: CrashCase, deaths: Deaths = "both", isTried: IsTried = always): CrashOutcome {
     this.#steps = 0;
     this.arena.recall();
     one.before(this);
@@ -201,7 +208,7 @@ export class CrashLane {
     let points = 0;
     for (let k = deaths === "none" ? WRITES_MAX : 0; k <= WRITES_MAX; k++) {
       this.#restore(initial, globals);
-      const outcome = this.#afterDeath(one, k, globals, deaths === "victim");
+      const outcome = this.#afterDeath(one, k, globals, deaths === "victim", isTried);
       points += outcome.points;
       if (outcome.failure !== undefined) return { points, failure: `${one.name}: ${outcome.failure}` };
       if (outcome.finished) return { points };
@@ -215,6 +222,7 @@ export class CrashLane {
     k: number,
     globals: unknown[][],
     survivorsLive: boolean,
+    isTried: IsTried,
   ): CrashOutcome & { finished: boolean } {
     const victim = this.#actors[VICTIM] as Actor;
     let finished = false;
@@ -229,6 +237,7 @@ export class CrashLane {
       const left = this.arena.segment.slice();
       const known = one.recover ? this.arena.globals() : globals;
       for (let j = -1; j < WRITES_MAX; j++) {
+        if (j >= 0 && !isTried(j, k)) continue;
         this.#restore(left, known);
         points++;
         const first = this.#actors[1] as Actor;
@@ -245,8 +254,11 @@ export class CrashLane {
     }
   }
 
-  /** All points of one case when the operation is cut off and its participant lives on, up to the first failure. */
-  runCutOff(one: CrashCase): CrashOutcome {
+  /**
+   * All points of one case when the operation is cut off and its participant lives on, up to the first failure.
+   * @param isTried whether the call after it is cut off before its write `second`, too, after a cut before the write `first`
+   */
+  runCutOff(one: CrashCase, isTried: IsTried = always): CrashOutcome {
     this.#steps = 0;
     this.arena.recall();
     one.before(this);
@@ -257,7 +269,7 @@ export class CrashLane {
       const course = new Course();
       try {
         const finished = this.#cutOff(course, VICTIM, one.operation(this), k);
-        points += this.#afterCutOff(one, finished, course);
+        points += this.#afterCutOff(one, finished, course, (second) => isTried(second, k));
         if (finished) return { points };
       } catch (error) {
         return { points, failure: `${one.name}: ${course.story}: ${(error as Error).message}` };
@@ -267,7 +279,12 @@ export class CrashLane {
   }
 
   /** Everything that can follow once a call of the victim was cut off. */
-  #afterCutOff(one: CrashCase, finished: boolean, course: Course): number {
+  #afterCutOff(
+    one: CrashCase,
+    finished: boolean,
+    course: Course,
+    isTried: (second: number) => boolean,
+  ): number {
     const state = this.#remember();
     const { next, settle, meanwhile, again = 2 } = one.livesOn as LivingOn;
     const goesOn = (by: number, dead: readonly number[]) => one.goOn(this, by, dead, finished);
@@ -290,6 +307,7 @@ export class CrashLane {
     let points = 0;
     // From the beginning each time: what a case knows of a course is outside of the memory that can be put back.
     for (let j = 0, whole = false; !whole; j++) {
+      if (!isTried(j)) continue;
       for (const dies of [false, true]) {
         left();
         course.back();
@@ -305,6 +323,7 @@ export class CrashLane {
       }
     }
     for (let j = 0, whole = false; !whole; j++) {
+      if (!isTried(j)) continue;
       left();
       course.back();
       whole = this.#cutOff(course, VICTIM, heartbeat(this), j);

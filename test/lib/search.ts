@@ -87,14 +87,20 @@ export function replay(world: World, scenario: Scenario, bounds: Bounds, schedul
 
 /**
  * Explores with 0, 1 … `bounds.preemptions` preemptions in turn, so that the shortest failure comes first.
+ * @param limit how many schedules are run with each of these numbers at most
  * @returns the number of schedules
  * @throws with the failing schedule, access by access
  */
-export function exhaust(world: World, scenario: Scenario, bounds: Bounds): number {
+export function exhaust(
+  world: World,
+  scenario: Scenario,
+  bounds: Bounds,
+  limit = Number.POSITIVE_INFINITY,
+): number {
   let schedules = 0;
   for (let preemptions = 0; preemptions <= bounds.preemptions; preemptions++) {
     const within = { ...bounds, preemptions };
-    const outcome = explore(world, scenario, within);
+    const outcome = explore(world, scenario, within, limit);
     schedules += outcome.schedules;
     if (outcome.failure) {
       const log = replay(world, scenario, within, outcome.failure.schedule);

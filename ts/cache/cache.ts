@@ -156,7 +156,7 @@ export class Cache<T = PrivateBytes, I = ArrayBufferView> {
   }
 
   /**
-   * Sets the value of a key. Whoever reads the key meanwhile gets the old value or the new one.
+   * Sets the value of a key. A reader of the key gets the old value or the new one meanwhile.
    *
    * @param key as for `get`
    * @param value bytes, whatever JSON can express, or a value of the layout; it is copied

@@ -130,7 +130,7 @@ export class Region {
     return region;
   }
 
-  /** Who closes it: itself, or who has it. */
+  /** What closes it: itself, or the object that has it. */
   get holder(): { close(): void } {
     return this.#holder;
   }

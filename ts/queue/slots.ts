@@ -238,7 +238,7 @@ export class QueueSlots implements Closable {
     if (this.#callRoom > 0) this.#callThose();
   }
 
-  /** As `done`. Who waits for room is called with `callAll`. */
+  /** As `done`. The participants that wait for room are called with `callAll`. */
   end(at: number, held: number): void {
     let result = BUSY;
     for (let call = 0; result === BUSY && call < CALLS_MAX; call++)
@@ -311,7 +311,7 @@ export class QueueSlots implements Closable {
     this.settle();
   }
 
-  /** With the heartbeat. Whoever uses a queue is told that it is damaged. */
+  /** With the heartbeat. The users of a queue are told that it is damaged. */
   settleDeaths(): void {
     try {
       this.settle();

@@ -243,7 +243,7 @@ export class RingHead {
       for (; records < most; records++) {
         const length = lengths[index + records];
         const next = bytes + recordBytes(length);
-        // Who changes lengths meanwhile may make them anything.
+        // A program that changes lengths meanwhile may make them anything.
         if (length > room || next > room) break;
         u32[scratch + records] = length;
         bytes = next;

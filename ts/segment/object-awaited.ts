@@ -1,4 +1,4 @@
-/** Waiting until an object of a name exists. Whoever creates one wakes those that wait. */
+/** Waiting until an object of a name exists. Its creator wakes those that wait. */
 import { DIRECTORY_WAITERS_OFFSET } from "../../protocol/layout.js";
 import { type Condition, NOT_YET } from "../wait/wait.js";
 import type { Lease } from "./attachment.js";

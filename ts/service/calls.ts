@@ -367,7 +367,7 @@ export class ServiceCalls implements Closable {
     this.settle();
   }
 
-  /** With the heartbeat. Whoever uses a service is told that it is damaged. */
+  /** With the heartbeat. The users of a service are told that it is damaged. */
   settleDeaths(): void {
     try {
       this.settle();

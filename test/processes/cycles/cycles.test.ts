@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { KiB, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { often } from "../../lib/depth.js";
 import { objectOffset, peekBytes } from "../../lib/poke.js";
 import { Agent } from "../../lib/processes.js";
 import { presentRuntimes } from "../../lib/runtimes.js";
@@ -12,12 +13,12 @@ import { segmentExists, segmentName, temporaryDirectory } from "../../lib/segmen
 import { until } from "../../lib/watchdog.js";
 
 const ACTIONS = "processes/cycles/cycles-actions.ts";
-const CYCLES = 2000;
+const CYCLES = often(2000, 500);
 /** In each call of the child, so that every call ends in bounded time. */
-const CYCLES_PER_CALL = 250;
+const CYCLES_PER_CALL = often(250, 100);
 const OTHERS = 100;
 /** Each tries every way to fail, of which there are more than ten. */
-const FAILING_CYCLES = 500;
+const FAILING_CYCLES = often(500, 100);
 
 for (const runtime of presentRuntimes()) {
   test(`${runtime.name}: ${CYCLES} times open and close leave no mapping, descriptor, thread, file or changed byte`, async () => {

@@ -126,7 +126,9 @@ export {
   queueLeave,
   queueSend,
   queueSettle,
+  queueShare,
   queueTake,
+  queueValue,
   queueWaiters,
   queueWaitersRoom,
 } from "./queue";

@@ -84,6 +84,8 @@
  * function was moving. The next call or the heartbeat settles it. What the host owns between two calls is its own to settle:
  * it cancels what it has claimed, and returns what it has taken.
  *
+ * A message may be a reference to a shared value: `queue-values.ts` has its steps. They take the write lock; those here do not.
+ *
  * The numbers of uses have 22 bits in a cell, and laps too. A participant that stops between two loads of one call, and goes on
  * when the slot was used exactly 4 million times, would be mistaken. The CAS of the whole word makes that rarer still.
  *
@@ -112,6 +114,7 @@ import {
   QUEUE_UNSENT_OFFSET,
   QUEUE_WAITERS_OFFSET,
   RESULT_ERRORS,
+  RESULT_OFFSETS,
 } from "../protocol/layout";
 import { QUEUE_CAPACITY_MAX, QUEUE_MESSAGE_BYTES_MAX } from "../protocol/limits";
 import { participants, selfSlot, waitersBytes } from "./instance";
@@ -145,6 +148,7 @@ import {
   takes,
   wordWith,
 } from "./queue-slots";
+import { giveReferenceBack, isReference, putReference, takeReference } from "./queue-values";
 import { settleCall } from "./service-slots";
 import { waitersAny } from "./waiters";
 import { add64, load32, load64, store32, swap32, swap64 } from "./word";
@@ -192,8 +196,10 @@ export function settleQueue(): void {
 
 function settleOwn(word: u64): u32 {
   const state = stateIn(word);
-  if (state == MESSAGE_SENDING && !isListed(SENT, moving, word)) free(moving, word);
-  else if (state == MESSAGE_RETURNING && !isListed(RETURNED, moving, word))
+  if (state == MESSAGE_SENDING && !isListed(SENT, moving, word)) {
+    if (giveReferenceBack(moving, word) != 0) return BUSY;
+    free(moving, word);
+  } else if (state == MESSAGE_RETURNING && !isListed(RETURNED, moving, word))
     return put(RETURNED, moving, word);
   else if (state == MESSAGE_TAKEN && takes) return putBack(moving, word, ours());
   return 0;
@@ -213,8 +219,12 @@ function putBack(slot: u32, word: u64, owner: u32): u32 {
   return result;
 }
 
+/** `settleOwner` has left a slot whose message is a reference: the write lock was not to be had. */
+let leftReference: bool = false;
+
 /** Settles what an owner has left that is dead, or that is about to leave. FLAG_WAKE, FLAG_WAKE_ROOM; or BUSY, CORRUPT. */
 function settleOwner(owner: u32, drops: bool): u32 {
+  leftReference = false;
   markListed(SENT, owner);
   markListed(RETURNED, owner);
   let flags: u32 = 0;
@@ -224,6 +234,10 @@ function settleOwner(owner: u32, drops: bool): u32 {
     if (state == MESSAGE_FREE) restoreBit(slot);
     if (state == MESSAGE_FREE || ownerIn(word) != owner) continue;
     if (state == MESSAGE_SENDING || (state == MESSAGE_TAKEN && drops)) {
+      if (giveReferenceBack(slot, word) != 0) {
+        leftReference = true;
+        continue;
+      }
       if (!free(slot, word)) continue;
       add64(queue + (state == MESSAGE_SENDING ? QUEUE_UNSENT_OFFSET : QUEUE_DROPPED_OFFSET), 1);
       flags |= FLAG_WAKE_ROOM;
@@ -277,7 +291,7 @@ export function queueSettle(at: usize, count: u32, messageBytes: u32, policy: u3
     const result = settleOwner(token, policy == QUEUE_DROP);
     if (result >= u32(RESULT_ERRORS)) return result;
     flags |= result;
-    swap32(member, token, 0); // pairs with the load in becomeMember
+    if (!leftReference) swap32(member, token, 0); // pairs with the load in becomeMember
   }
   store32(queue + QUEUE_SETTLED_OFFSET, recoveries); // pairs with the load in deaths
   return flags;
@@ -293,7 +307,9 @@ export function queueLeave(at: usize, count: u32, messageBytes: u32, policy: u32
   const member = membersOf(queue) + (selfSlot << 2);
   if (load32(member) != ours()) return 0;
   const result = settleOwner(ours(), policy == QUEUE_DROP);
-  if (result < u32(RESULT_ERRORS)) store32(member, 0); // pairs with the load in becomeMember
+  if (result >= u32(RESULT_ERRORS)) return result;
+  if (leftReference) return BUSY;
+  store32(member, 0); // pairs with the load in becomeMember
   return result;
 }
 
@@ -308,6 +324,8 @@ export function queueClaim(at: usize, count: u32, messageBytes: u32): u32 {
   if (removed != 0) return removed;
   if (!becomeMember()) return FLAG_FULL | FLAG_DEATHS;
   const slot = claimSlot();
+  // What the host writes next must not be taken for a reference.
+  if (slot != NONE) store<u32>(slotAt(slot) + MESSAGE_LENGTH_OFFSET, 0);
   moved();
   return slot == NONE ? FLAG_FULL | deaths() : u32(slotAt(slot));
 }
@@ -328,9 +346,13 @@ export function queueSend(at: usize, count: u32, messageBytes: u32, offset: usiz
   if (removed != 0) return removed;
   if (length > messageBytes) return TOO_LARGE;
   const word = own(offset, MESSAGE_SENDING);
-  if (word == 0) return CORRUPT;
+  if (word == 0 || isReference(offset)) return CORRUPT;
   store<u32>(offset + MESSAGE_LENGTH_OFFSET, length);
   store<u32>(offset + MESSAGE_DELIVERIES_OFFSET, 0);
+  return append(offset, word);
+}
+
+function append(offset: usize, word: u64): u32 {
   const slot = slotNumber(offset);
   moves(slot, false);
   const result = put(SENT, slot, word);
@@ -339,12 +361,38 @@ export function queueSend(at: usize, count: u32, messageBytes: u32, offset: usiz
   return waitersAny(queueWaiters(queue)) ? FLAG_WAKE : 0;
 }
 
-/** Frees a slot that we have claimed, unless it was sent. 0, FLAG_WAKE_ROOM: one that waits for room must be called; EVICTED. */
+/**
+ * Sends a reference to a shared value, in the slot at `offset`, which is claimed: the message has one more reference to it. 0, or
+ * FLAG_WAKE, as `queueSend`; NOT_FOUND when the value is not there any more; EVICTED, CORRUPT; BUSY (the suspect may be set): call
+ * it again, or cancel it.
+ */
+export function queueShare(
+  at: usize,
+  count: u32,
+  messageBytes: u32,
+  offset: usize,
+  value: u32,
+  generation: u32,
+): u32 {
+  const removed = enter(at, count, messageBytes);
+  if (removed != 0) return removed;
+  const word = own(offset, MESSAGE_SENDING);
+  if (word == 0) return CORRUPT;
+  const refused = putReference(offset, value, generation);
+  return refused != 0 ? refused : append(offset, word);
+}
+
+/**
+ * Frees a slot that we have claimed, unless it was sent. 0, FLAG_WAKE_ROOM: one that waits for room must be called; EVICTED; BUSY:
+ * call it again.
+ */
 export function queueCancel(at: usize, count: u32, messageBytes: u32, offset: usize): u32 {
   const removed = enter(at, count, messageBytes);
   if (removed != 0) return removed;
   const word = own(offset, MESSAGE_SENDING);
   if (word == 0 || isListed(SENT, slotNumber(offset), word)) return 0;
+  const refused = giveReferenceBack(slotNumber(offset), word);
+  if (refused != 0) return refused;
   free(slotNumber(offset), word);
   return waitersAny(queueWaitersRoom(queue)) ? FLAG_WAKE_ROOM : 0;
 }
@@ -378,14 +426,41 @@ function ownTaken(offset: usize, held: u32): u64 {
 
 /**
  * Frees the slot of a message that was taken. `held`: the low half of the word of the slot since then. 0, or FLAG_WAKE_ROOM: one
- * that waits for room must be called; or EVICTED, CORRUPT.
+ * that waits for room must be called; or EVICTED, CORRUPT; BUSY, of a reference (the suspect may be set): call it again.
  */
 export function queueDone(at: usize, count: u32, messageBytes: u32, offset: usize, held: u32): u32 {
   const removed = enter(at, count, messageBytes);
   if (removed != 0) return removed;
   const word = ownTaken(offset, held);
-  if (word == 0 || !free(slotNumber(offset), word)) return CORRUPT;
+  if (word == 0) return CORRUPT;
+  const refused = giveReferenceBack(slotNumber(offset), word);
+  if (refused != 0) return refused;
+  if (!free(slotNumber(offset), word)) return CORRUPT;
   return waitersAny(queueWaitersRoom(queue)) ? FLAG_WAKE_ROOM : 0;
+}
+
+/**
+ * Takes the reference out of a message that we have taken (its length is MESSAGE_REFERENCE): a handle of ours. With `keeps`, the
+ * message stays taken, and keeps its reference, until it is done. Without, it is done: the host calls one that waits for room.
+ * FLAG_EMPTY when the message has ended before, and its slot is free now: take the next one. Or EVICTED, CORRUPT; SEGMENT_FULL;
+ * BUSY (the suspect may be set): call it again. After an error the message is still taken.
+ */
+export function queueValue(
+  at: usize,
+  count: u32,
+  messageBytes: u32,
+  offset: usize,
+  held: u32,
+  keeps: u32,
+): u32 {
+  const removed = enter(at, count, messageBytes);
+  if (removed != 0) return removed;
+  const word = ownTaken(offset, held);
+  if (word == 0 || !isReference(offset)) return CORRUPT;
+  const handle = takeReference(offset, keeps != 0);
+  const ends = handle == FLAG_EMPTY || (keeps == 0 && handle >= u32(RESULT_OFFSETS));
+  if (ends && !free(slotNumber(offset), word)) return CORRUPT;
+  return handle;
 }
 
 /** Returns a message that was taken: it is the next one, behind others that were returned. 0, FLAG_WAKE; EVICTED, CORRUPT. */

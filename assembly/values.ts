@@ -21,7 +21,7 @@
  * | everything of a list or     | the holder of the write lock, by the journal,    | readers, between two calls of          |
  * | dictionary                  | while the sequence is odd (`sequence.ts`)        | `valueLook`                            |
  *
- * The count of a value is the number of cells, handles and roots that refer to it. Moving a reference changes nobody's count.
+ * The count of a value is the number of cells, handles, roots, and messages of queues (`queue-values.ts`) that refer to it. Moving a reference changes nobody's count.
  *
  *  1. to make a value: allocate it with count 1, and a handle in the ledger of the maker. It fills in bytes afterwards: nobody
  *     else knows of the value
@@ -133,7 +133,7 @@ export function isSame(value: u32, generation: u32): bool {
 }
 
 /** One more refers to a value that `isValue`. False when that cannot be: nobody has so many references. */
-function countUp(value: u32): bool {
+export function countUp(value: u32): bool {
   const count = load<u32>(value + VALUE_COUNT_OFFSET);
   if (count == 0 || count == u32.MAX_VALUE) return false;
   change(value + VALUE_COUNT_OFFSET, count + 1);

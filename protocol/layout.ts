@@ -348,7 +348,7 @@ export const OBJECT_VERSION_COUNTER = 1;
 /** A description of a layout. */
 export const OBJECT_VERSION_LAYOUT = 1;
 /** A queue. */
-export const OBJECT_VERSION_QUEUE = 1;
+export const OBJECT_VERSION_QUEUE = 2;
 /** A broadcast. */
 export const OBJECT_VERSION_BROADCAST = 1;
 /** A cache. */
@@ -454,12 +454,18 @@ export const CELL_SLOT_MASK = 0xfffff;
 
 /** u64, at the begin of a slot: short token of its owner, number of its use, state. */
 export const MESSAGE_WORD_OFFSET = 0;
-/** u32: payload bytes */
+/** u32: payload bytes; MESSAGE_REFERENCE: the message is a reference to a shared value */
 export const MESSAGE_LENGTH_OFFSET = MESSAGE_WORD_OFFSET + 8;
 /** u32: how often the message was taken */
 export const MESSAGE_DELIVERIES_OFFSET = MESSAGE_LENGTH_OFFSET + 4;
 /** Bytes of the header of a slot; the payload follows. */
 export const MESSAGE_HEADER_BYTES = 16;
+/** Length of a message that is a reference to a shared value. */
+export const MESSAGE_REFERENCE = 0xffffffff;
+/** u32, of a reference: offset of the value; 0 when the message has ended */
+export const MESSAGE_VALUE_OFFSET = MESSAGE_HEADER_BYTES;
+/** u32, of a reference: generation of the value */
+export const MESSAGE_GENERATION_OFFSET = MESSAGE_VALUE_OFFSET + 4;
 /** Slots begin at multiples of this. */
 export const MESSAGE_ALIGNMENT = 64;
 /** The short token of the owner begins at this bit of the word of a slot … */
@@ -781,7 +787,7 @@ export const VALUE_KIND_MASK = 0x7f;
 /** Bit of the layout: nobody refers to the value any more; it is in the list of those that are to be freed. */
 export const VALUE_UNUSED = 0x80;
 
-/** u32: how many cells, handles and roots refer to the value */
+/** u32: how many cells, handles, messages of queues and roots refer to the value */
 export const VALUE_COUNT_OFFSET = 0;
 /** u32: the next one of the values that are to be freed, or 0 */
 export const VALUE_LINK_OFFSET = VALUE_COUNT_OFFSET + 4;

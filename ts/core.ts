@@ -166,6 +166,22 @@ export interface Core {
   queueSend(queue: number, capacity: number, slotBytes: number, at: number, length: number): number;
   queueCancel(queue: number, capacity: number, slotBytes: number, at: number): number;
   queueTake(queue: number, capacity: number, slotBytes: number): number;
+  queueShare(
+    queue: number,
+    capacity: number,
+    slotBytes: number,
+    at: number,
+    value: number,
+    generation: number,
+  ): number;
+  queueValue(
+    queue: number,
+    capacity: number,
+    slotBytes: number,
+    at: number,
+    held: number,
+    keeps: number,
+  ): number;
   queueDone(queue: number, capacity: number, slotBytes: number, at: number, held: number): number;
   queueGiveBack(queue: number, capacity: number, slotBytes: number, at: number, held: number): number;
   queueSettle(queue: number, capacity: number, slotBytes: number, policy: number): number;

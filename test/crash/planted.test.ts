@@ -55,6 +55,24 @@ const PLANTED: Planted[] = [
     noticedBy: "values, replace a list by a number",
   },
   {
+    bug: "a message that refers to a value is not counted",
+    site: values.countOfMessage,
+    how: "drop",
+    noticedBy: "references in a queue, share, the first",
+  },
+  {
+    bug: "a message that is done still refers to its value",
+    site: values.messageEnds,
+    how: "drop",
+    noticedBy: "references in a queue, take and finish",
+  },
+  {
+    bug: "what one writes into a slot is taken for the reference that it had before",
+    site: values.claimedLength,
+    how: "drop",
+    noticedBy: "references in a queue, settle what one has left that wrote bytes where a reference was",
+  },
+  {
     bug: "a message is not put into the list",
     site: queue.queueCell,
     how: "drop",

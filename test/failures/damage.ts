@@ -270,6 +270,22 @@ function useQueue(call: Call, at: Ground, play: Play): void {
     const held = new DataView(play(read(taken, 4)).slice().buffer).getUint32(0, true);
     call(turn === 1 ? "queueGiveBack" : "queueDone", ...parameters, taken, held);
   }
+  for (let turn = 0; turn < 3; turn++) {
+    const claimed = slot("queueClaim");
+    const { at: value, generation } = turn === 0 ? at.dict : at.list;
+    if (claimed >= RESULT_OFFSETS) call("queueShare", ...parameters, claimed, value, generation);
+    const taken = slot("queueTake");
+    if (taken < RESULT_OFFSETS) continue;
+    const held = new DataView(play(read(taken, 4)).slice().buffer).getUint32(0, true);
+    const handle = inside(
+      "queueValue",
+      call("queueValue", ...parameters, taken, held, turn & 1),
+      at.payload,
+      at.heapEnd - 4,
+    );
+    if (handle >= RESULT_OFFSETS) call("valueRelease", handle);
+    if (turn === 1) call("queueDone", ...parameters, taken, held);
+  }
   for (const offset of [0, first, first + 64, first + 1, 0xfffffff8])
     inside("queueHeld", call("queueHeld", ...parameters, offset), first, first + SLOTS_BYTES - 64);
   for (const policy of [QUEUE_REDELIVER, QUEUE_DROP]) call("queueSettle", ...parameters, policy);

@@ -9,6 +9,7 @@ import { StructView } from "../memory/view.js";
 import type { ViewOf } from "../ring/payload.js";
 import type { Attachment, Lease } from "../segment/attachment.js";
 import type { Fields, Struct } from "../struct/struct.js";
+import { type Dict, type List, type SharedScalar, wrap } from "../values/containers.js";
 import type { QueueSlots } from "./slots.js";
 
 /**
@@ -49,6 +50,9 @@ export class Job<F extends Fields = never> {
   #length = 0;
   #held = 0;
   #ended: "done" | "given back" = "done";
+  #value: Dict | List | SharedScalar | undefined;
+  /** The user has the value, and its reference. */
+  #valueRead = false;
 
   /** @internal */
   constructor(by: typeof OURS, lease: Lease, layout: Struct<Fields> | undefined) {
@@ -63,6 +67,8 @@ export class Job<F extends Fields = never> {
     this.#length = slots.length;
     this.#held = slots.held;
     this.#slots = slots;
+    this.#value = slots.value && wrap(this.#lease, slots.value);
+    this.#valueRead = false;
     slots.handOut();
   }
 
@@ -93,7 +99,20 @@ export class Job<F extends Fields = never> {
     return this.#lease.attachment.giveBytes(this.#at + MESSAGE_HEADER_BYTES, this.#length);
   }
 
-  /** Bytes of the payload. Never throws. */
+  /**
+   * The shared value that `queue.share` has sent, and undefined when the message is bytes or has a layout. It is the same object
+   * each time, a reference of its own: it can be used after the job has ended, until it is closed. The message has a reference,
+   * too, until `done`.
+   *
+   * @throws {IsthmusError} as `bytes`
+   */
+  get value(): Dict | List | SharedScalar | undefined {
+    this.#checkRead();
+    this.#valueRead = true;
+    return this.#value;
+  }
+
+  /** Bytes of the payload; 0 of a shared value. Never throws. */
   get byteLength(): number {
     return this.#length;
   }
@@ -120,7 +139,7 @@ export class Job<F extends Fields = never> {
 
   #view(): StructView<Fields> | undefined {
     const { attachment } = this.#lease;
-    if (this.#layout === undefined) return undefined;
+    if (this.#layout === undefined || this.#value !== undefined) return undefined;
     const held = this.#held;
     const at = this.#at;
     return new StructView(
@@ -208,6 +227,8 @@ export class Job<F extends Fields = never> {
   #end(how: "done" | "given back"): void {
     this.#slots = undefined;
     this.#ended = how;
+    if (!this.#valueRead) this.#value?.close();
+    this.#value = undefined;
   }
 
   /** @internal As `giveBack`, if that is still to be done and possible. */

@@ -22,12 +22,15 @@ import { type Attachment, checkMade, type Lease } from "../segment/attachment.js
 import { openObject } from "../segment/directory.js";
 import type { Fields, Struct } from "../struct/struct.js";
 import { checkSynchronous, refusePromise } from "../synchronous.js";
+import { wrap } from "../values/containers.js";
+import type { Shareable } from "../values/sharing.js";
 import { type Condition, inTurn, NOT_YET, wait, waitSync } from "../wait/wait.js";
 import { checkFits, layoutHidden, sentInPart } from "./errors.js";
 import { copyOf, Job } from "./job.js";
 import { type OnConsumerDeath, type QueueOptions, queueParameters } from "./parameters.js";
 import { type QueueGeometry, QueueSlots } from "./slots.js";
 import { type QueueStats, queueStats } from "./stats.js";
+import { type SentValue, sentOf } from "./values.js";
 
 const WHY_AT_ONCE =
   "the message is done when the function returns. Await before or after, or use for await, or take() and job.done()";
@@ -280,6 +283,72 @@ export class Queue<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements 
     return { progress, attempt };
   }
 
+  /**
+   * Sends a shared value if there is room now: the message is a reference to it, and no data is copied. `receive` gives the value
+   * itself to whoever gets the message, `take` gives it as `job.value`. Until then the message keeps it, also when this process
+   * ends.
+   *
+   * @param value a shared value of this segment; or what `segment.share` takes, which is shared first: then the message has the
+   *   only reference to it
+   * @returns as `trySend`
+   * @throws {TypeError} when it cannot be shared, naming where; when it is a value of another segment
+   * @throws {IsthmusError} NOT_FOUND when the value is gone; SEGMENT_FULL; BUSY inside of a transaction, or when another process
+   *   had the segment for 5 s; CLOSED also when the value was closed; otherwise as `trySend`
+   */
+  tryShare(value: Shareable): boolean {
+    const attachment = this.#attachment();
+    if (this.#slots.senders.length > 0) return false;
+    const sent = sentOf(attachment, value);
+    try {
+      return this.#slots.share(sent.reference);
+    } finally {
+      sent.end();
+    }
+  }
+
+  /**
+   * Waits for room and sends a shared value, as `tryShare`.
+   *
+   * @param value as for `tryShare`
+   * @param options how long to wait, and a signal that ends it
+   * @throws {TypeError} as `tryShare`
+   * @throws {IsthmusError} TIMED_OUT; otherwise as `tryShare`
+   * @throws the signal's reason, when it is aborted
+   */
+  async share(value: Shareable, options?: WaitOptions): Promise<void> {
+    const how = waiting(options);
+    const attachment = this.#attachment();
+    const sent = sentOf(attachment, value);
+    try {
+      await wait(attachment, this.#forRoom(this.#sharing(sent)), how);
+    } finally {
+      sent.end();
+    }
+  }
+
+  /**
+   * As `share`, blocking the thread, with the priority of `sendSync`.
+   *
+   * @param value as for `tryShare`
+   * @param options how long to wait
+   * @throws {TypeError} as `tryShare`
+   * @throws {IsthmusError} as `share`
+   */
+  shareSync(value: Shareable, options?: WaitSyncOptions): void {
+    const how = waitingSync(options);
+    const attachment = this.#attachment();
+    const sent = sentOf(attachment, value);
+    try {
+      waitSync(attachment, this.#forRoom(this.#sharing(sent)), how);
+    } finally {
+      sent.end();
+    }
+  }
+
+  #sharing({ reference }: SentValue): () => undefined | typeof NOT_YET {
+    return () => (this.#slots.share(reference) ? undefined : NOT_YET);
+  }
+
   /** The condition of a call that waits for room. */
   #forRoom<V>(attempt: () => V | typeof NOT_YET): Condition<V> {
     const slots = this.#slots;
@@ -305,19 +374,21 @@ export class Queue<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements 
    * Receives a copy of the next message, which is gone then.
    *
    * @returns undefined when there is none now, or when tasks of this environment wait for one: they come first. Bytes are private
-   *   memory; in a queue with a layout it is a value
+   *   memory; in a queue with a layout it is a value. What `share` has sent is the shared value, with a reference of its own; its
+   *   type can be given: `tryReceive<Dict>()`
    * @throws {IsthmusError} CLOSED: the segment was closed; READ_ONLY; EVICTED: this participant was removed; CORRUPT when the
    *   queue or the message is damaged; BUSY when others were faster each time; OBJECT_MISMATCH when the messages have a layout
    *   that was not given
    */
-  tryReceive(): T | undefined {
+  tryReceive<V = T>(): V | undefined {
     this.#attachment();
-    return this.#slots.takers.length === 0 ? this.#receive() : undefined;
+    return this.#slots.takers.length === 0 ? (this.#receive() as V | undefined) : undefined;
   }
 
   #receive(): T | undefined {
     const slots = this.#slots;
-    if (!slots.take(this.#valueBytes)) return undefined;
+    if (!slots.take(this.#valueBytes, false)) return undefined;
+    if (slots.value) return wrap(this.#lease, slots.value) as T;
     const { at, held } = slots;
     const message = this.#copied(at + MESSAGE_HEADER_BYTES, slots.length);
     slots.done(at, held);
@@ -340,11 +411,11 @@ export class Queue<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements 
    * @throws {IsthmusError} TIMED_OUT; otherwise as `tryReceive`
    * @throws the signal's reason, when it is aborted
    */
-  async receive(options?: WaitOptions): Promise<T> {
+  async receive<V = T>(options?: WaitOptions): Promise<V> {
     const how = waiting(options);
     return wait(
       this.#attachment(),
-      this.#forMessage(() => this.#receive()),
+      this.#forMessage(() => this.#receive() as V | undefined),
       how,
     );
   }
@@ -357,11 +428,11 @@ export class Queue<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements 
    * @returns as `receive`
    * @throws {IsthmusError} as `receive`
    */
-  receiveSync(options?: WaitSyncOptions): T {
+  receiveSync<V = T>(options?: WaitSyncOptions): V {
     const how = waitingSync(options);
     return waitSync(
       this.#attachment(),
-      this.#forMessage(() => this.#receive()),
+      this.#forMessage(() => this.#receive() as V | undefined),
       how,
     );
   }
@@ -378,7 +449,7 @@ export class Queue<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements 
   }
 
   #take(): Job<F> | undefined {
-    if (!this.#slots.take(this.#valueBytes)) return undefined;
+    if (!this.#slots.take(this.#valueBytes, true)) return undefined;
     const job = new Job<F>(OURS, this.#lease, this.#struct);
     job.hold(this.#slots);
     return job;
@@ -445,7 +516,7 @@ export class Queue<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements 
     let handled = 0;
     slots.handled.add(job);
     try {
-      while (handled < most && !attachment.closed && slots.take(this.#valueBytes)) {
+      while (handled < most && !attachment.closed && slots.take(this.#valueBytes, true)) {
         job.hold(slots);
         const result = handle(job);
         if (result !== undefined)

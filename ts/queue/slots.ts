@@ -14,14 +14,16 @@
  * Then a slot is claimed, or a message is taken, and nobody has it. `#claimed` and `#taken` name it: the next call, or the
  * heartbeat, gives it back. No code of the user runs while one of them is set.
  */
-import { BUSY, EVICTED } from "../../protocol/errors.js";
+import { BUSY, EVICTED, NOT_FOUND } from "../../protocol/errors.js";
 import {
   FLAG_DEATHS,
+  FLAG_EMPTY,
   FLAG_WAKE,
   FLAG_WAKE_ROOM,
   MESSAGE_DELIVERIES_OFFSET,
   MESSAGE_HEADER_BYTES,
   MESSAGE_LENGTH_OFFSET,
+  MESSAGE_REFERENCE,
   QUEUE_REDELIVER,
 } from "../../protocol/layout.js";
 import { CALLS_MAX, type Core, flagsOf, isError, offsetOf, settled } from "../core.js";
@@ -29,6 +31,7 @@ import { IsthmusError } from "../errors.js";
 import { LARGE_BYTES_MIN } from "../host/copy.js";
 import type { Attachment, Closable } from "../segment/attachment.js";
 import { watchOthers } from "../segment/death-watch.js";
+import { changeValue, gone, type Handle, handleAt, type Reference } from "../values/access.js";
 import { Queue } from "../wait/queue.js";
 import type { QueuedWait } from "../wait/wait.js";
 import { messageDamaged, queueFailed } from "./errors.js";
@@ -61,6 +64,8 @@ export class QueueSlots implements Closable {
   at = 0;
   length = 0;
   held = 0;
+  /** A reference to a value, if the message is one. */
+  value: Handle | undefined;
   readonly #core: Core;
   readonly #u8: Uint8Array;
   readonly #u32: Uint32Array;
@@ -173,6 +178,32 @@ export class QueueSlots implements Closable {
     return false;
   }
 
+  /** Sends a reference to a value. False when there is no room now. */
+  share({ at, generation }: Reference): boolean {
+    const slot = this.#claim();
+    if (slot === 0) return false;
+    const result = this.#withValues("sharing through", () =>
+      this.#core.queueShare(this.#queue, this.#capacity, this.#slotBytes, slot, at, generation),
+    );
+    if (result === NOT_FOUND) {
+      this.#cancel();
+      throw gone("the value");
+    }
+    this.#claimed = 0;
+    if (flagsOf(result) & FLAG_WAKE) this.callForData(1);
+    return true;
+  }
+
+  /** A call that changes counts of values. */
+  #withValues(doing: string, call: () => number): number {
+    try {
+      return changeValue(this.attachment, `${doing} queue "${this.geometry.name}"`, call);
+    } catch (error) {
+      if (!this.attachment.closed && !this.attachment.evicted) this.#settleCutOff();
+      throw error;
+    }
+  }
+
   /** Gives the claimed slot back. Has no effect on a message that was sent. */
   #cancel(): void {
     const at = this.#claimed;
@@ -190,20 +221,44 @@ export class QueueSlots implements Closable {
    * Takes the next message: `at`, `length` and `held` say which one. The caller hands it out (`handOut`), or ends it, before any
    * code of the user runs.
    *
+   * A reference to a value is `value` then: with `keeps`, as a job; without, its message is done.
+   *
    * @param valueBytes bytes of each value in a queue with a layout; 0 in another one
    * @returns false when there is none now
    */
-  take(valueBytes: number): boolean {
+  take(valueBytes: number, keeps: boolean): boolean {
     if (!this.#settleCutOff()) throw this.failed(BUSY);
-    const at = this.#takeNext();
-    if (at === 0) return false;
-    const length = this.#u32[(at + MESSAGE_LENGTH_OFFSET) >>> 2] as number;
-    this.at = at;
-    this.held = this.#u32[at >>> 2] as number;
-    this.length = length;
+    this.value = undefined;
+    let at = 0;
+    let length = 0;
+    do {
+      at = this.#takeNext();
+      if (at === 0) return false;
+      length = this.#u32[(at + MESSAGE_LENGTH_OFFSET) >>> 2] as number;
+      this.at = at;
+      this.held = this.#u32[at >>> 2] as number;
+      this.length = length;
+    } while (length === MESSAGE_REFERENCE && !this.#takeValue(keeps));
+    if (length === MESSAGE_REFERENCE) return true;
     if (length <= this.#slotBytes && (valueBytes === 0 || length === valueBytes)) return true;
     this.done(at, this.held);
     throw messageDamaged(this.geometry, length, valueBytes);
+  }
+
+  /** Whether the message that was taken has a value. If not, it had ended before, and its slot is free now. */
+  #takeValue(keeps: boolean): boolean {
+    const { at, held } = this;
+    this.length = 0;
+    const handle = this.#withValues("receiving from", () =>
+      this.#core.queueValue(this.#queue, this.#capacity, this.#slotBytes, at, held, keeps ? 1 : 0),
+    );
+    const ended = handle === FLAG_EMPTY;
+    if (!keeps || ended) {
+      this.#taken = 0;
+      this.callForRoom(1);
+    }
+    if (!ended) this.value = handleAt(this.attachment, handle);
+    return !ended;
   }
 
   #takeNext(): number {
@@ -241,6 +296,10 @@ export class QueueSlots implements Closable {
   /** As `done`. The participants that wait for room are called with `callAll`. */
   end(at: number, held: number): void {
     let result = BUSY;
+    if (this.#u32[(at + MESSAGE_LENGTH_OFFSET) >>> 2] === MESSAGE_REFERENCE)
+      result = this.#withValues("finishing a job of", () =>
+        this.#core.queueDone(this.#queue, this.#capacity, this.#slotBytes, at, held),
+      );
     for (let call = 0; result === BUSY && call < CALLS_MAX; call++)
       result = this.#core.queueDone(this.#queue, this.#capacity, this.#slotBytes, at, held) >>> 0;
     if (at === this.#taken) this.#taken = 0;

@@ -3,6 +3,9 @@
  */
 import { BUSY, CORRUPT, EVICTED, NOT_FOUND, SEGMENT_FULL } from "../../protocol/errors.js";
 import {
+  BLOCK_GENERATION_OFFSET,
+  BLOCK_HEADER_BYTES,
+  BLOCK_LAYOUT_OFFSET,
   HANDLE_VALUE_OFFSET,
   VALUE_BIG,
   VALUE_BYTES,
@@ -13,6 +16,7 @@ import {
   VALUE_FALSE,
   VALUE_HEADER_BYTES,
   VALUE_INTEGER,
+  VALUE_KIND_MASK,
   VALUE_LATIN1,
   VALUE_LENGTH_OFFSET,
   VALUE_LIST,
@@ -223,6 +227,16 @@ export function makeValue(attachment: Attachment, kind: number, bytes: number): 
   if (handle === NOT_FOUND) throw failure(NOT_FOUND, `there is no kind ${kind} of values`);
   const at = u32[(handle + HANDLE_VALUE_OFFSET) >>> 2] as number;
   return { handle, reference: new Reference(kind, at, generationAt(attachment, at)) };
+}
+
+/** @internal What a handle that the core has made refers to. Throws when another process has written to it meanwhile. */
+export function handleAt({ u32, bytes }: Attachment, handle: number): Handle {
+  const at = u32[(handle + HANDLE_VALUE_OFFSET) >>> 2] as number;
+  if (at % 8 !== 0 || at < BLOCK_HEADER_BYTES || at > bytes - VALUE_HEADER_BYTES) throw damaged("the value");
+  const block = (at - BLOCK_HEADER_BYTES) >>> 2;
+  const kind = (u32[block + BLOCK_LAYOUT_OFFSET / 4] as number) & VALUE_KIND_MASK;
+  const generation = u32[block + BLOCK_GENERATION_OFFSET / 4] as number;
+  return { handle, reference: new Reference(kind, at, generation) };
 }
 
 /** @internal A handle of a value; undefined when it is gone. */

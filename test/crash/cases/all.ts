@@ -10,6 +10,7 @@ import { latestCases } from "./latest.js";
 import { lockCases } from "./lock.js";
 import { participantCases } from "./participants.js";
 import { queueCases } from "./queue.js";
+import { referenceCases } from "./queue-values.js";
 import { ringCases } from "./ring.js";
 import { serviceCases } from "./service.js";
 import { signalCases } from "./signal.js";
@@ -26,6 +27,7 @@ export const crashCases: CrashCase[] = [
   ...broadcastCases,
   ...cacheCases,
   ...queueCases,
+  ...referenceCases,
   ...serviceCases,
   ...latestCases,
   ...heapCases,

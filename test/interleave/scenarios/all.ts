@@ -7,6 +7,7 @@ import { heapScenarios } from "./heap.js";
 import { latestScenarios } from "./latest.js";
 import { lockScenarios } from "./lock.js";
 import { queueScenarios } from "./queue.js";
+import { referenceScenarios } from "./queue-values.js";
 import { ringScenarios } from "./ring.js";
 import { ringEndScenarios } from "./ring-ends.js";
 import { serviceScenarios } from "./service.js";
@@ -33,6 +34,7 @@ export const scenarios: Explored[] = [
   ...settleScenarios,
   ...valueScenarios,
   ...queueScenarios,
+  ...referenceScenarios,
   ...broadcastScenarios,
   ...cacheScenarios,
   ...serviceScenarios,

@@ -9,6 +9,7 @@ import {
   FLAG_WAKE_ROOM,
   MESSAGE_HEADER_BYTES,
   MESSAGE_LENGTH_OFFSET,
+  MESSAGE_REFERENCE,
   MESSAGE_WORD_OFFSET,
   OBJECT_ALIGNMENT,
   OBJECT_QUEUE,
@@ -68,7 +69,7 @@ export function cellOf({ queue }: Queue, position: number, list = 0): number {
   return queue + CELLS + 8 * (list * CELLS_OF_A_LIST + position);
 }
 
-function on(name: string, { queue, capacity, slotBytes }: Queue, ...more: number[]): Script<number> {
+export function on(name: string, { queue, capacity, slotBytes }: Queue, ...more: number[]): Script<number> {
   return call(name, queue, capacity, slotBytes, ...more);
 }
 
@@ -146,7 +147,8 @@ export function* take(view: DataView, queue: Queue): Script<Job | undefined> {
 function* job(view: DataView, at: number): Script<Job> {
   const held = view.getUint32(at + MESSAGE_WORD_OFFSET, true);
   const length = view.getUint32(at + MESSAGE_LENGTH_OFFSET, true);
-  return { at, held, payload: yield* read(at + MESSAGE_HEADER_BYTES, length) };
+  const bytes = length === MESSAGE_REFERENCE ? 8 : length;
+  return { at, held, payload: yield* read(at + MESSAGE_HEADER_BYTES, bytes) };
 }
 
 export function* done(queue: Queue, { at, held }: Job): Script {

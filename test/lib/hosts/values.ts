@@ -306,7 +306,7 @@ export class Audit {
   /** Blocks that something has led to. */
   readonly #owned = new Set<number>();
 
-  constructor(view: DataView, payload: number) {
+  constructor(view: DataView, payload: number, messages: readonly number[] = []) {
     this.#view = view;
     for (let block = payload; ; ) {
       const size = this.#u32(block + BLOCK_SIZE_OFFSET);
@@ -324,6 +324,7 @@ export class Audit {
     assert.equal(this.#u32(VALUES_CHANGING_OFFSET), 0, "a change has not ended");
     const root = this.#u32(HEAP_ROOT_OFFSET);
     if (root !== 0 && this.#isValue(root)) this.#count(root);
+    for (const value of messages) this.#count(value);
     this.#ledgers();
     for (const [value, kind] of this.#kinds) {
       if (kind === VALUE_LIST) this.#list(value);
@@ -498,9 +499,9 @@ export class Audit {
   }
 }
 
-/** Throws what is wrong with the values of a segment; returns what the root leads to. */
-export function audit(view: DataView, payload: number): string {
-  return new Audit(view, payload).text;
+/** Throws what is wrong with the values of a segment; returns what the root leads to. `messages`: what those of queues refer to. */
+export function audit(view: DataView, payload: number, messages: readonly number[] = []): string {
+  return new Audit(view, payload, messages).text;
 }
 
 export { FLAG_EMPTY, VALUE_DICT, VALUE_LATIN1, VALUE_LIST };

@@ -11,7 +11,34 @@ const attachment = inSource("ts/segment/attachment.ts");
 const deathWatch = inSource("ts/segment/death-watch.ts");
 const participants = inSource("assembly/participants.ts");
 
+const values = inSource("ts/queue/values.ts");
+const references = inSource("assembly/queue-values.ts");
+
 export const BUGS: Bug[] = [
+  values(
+    "what is shared on the way to the queue keeps a reference of its sender",
+    "const end = (): void => work.end();",
+    "const end = (): void => {};",
+    "ts/queue/values",
+  ),
+  slots(
+    "a value that was received leaves its message taken",
+    "this.#core.queueValue(this.#queue, this.#capacity, this.#slotBytes, at, held, keeps ? 1 : 0),",
+    "this.#core.queueValue(this.#queue, this.#capacity, this.#slotBytes, at, held, 1),",
+    "ts/queue/values",
+  ),
+  job(
+    "a job whose value nobody has looked at keeps a reference",
+    "if (!this.#valueRead) this.#value?.close();",
+    "",
+    "ts/queue/values",
+  ),
+  references(
+    "a message that has moved to its receiver keeps a reference",
+    "if (!keeps) change(offset + MESSAGE_VALUE_OFFSET, 0);",
+    "if (!keeps) store<u32>(offset + MESSAGE_VALUE_OFFSET, 0);",
+    "crash/crash > receive",
+  ),
   queue(
     "a task that waits is overtaken by tryTake",
     "return this.#slots.takers.length === 0 ? this.#take() : undefined;",

@@ -1,7 +1,7 @@
 /**
- * References to shared values in a queue: a message may be a reference instead of bytes. `queue.ts` says how messages pass through
- * slots, `values.ts` what a reference is. Blocking, but only while the holder of the write lock is alive; messages of bytes take
- * no lock.
+ * References to shared values in a queue: a message may be a reference instead of bytes. `queue.ts` says how messages pass
+ * through slots, `values.ts` what a reference is. Blocking, but only while the holder of the write lock is alive; messages of
+ * bytes take no lock.
  *
  *     a slot      | word u64 | length u32 = MESSAGE_REFERENCE | deliveries u32 | value u32 | generation u32 |
  *

@@ -362,9 +362,9 @@ function append(offset: usize, word: u64): u32 {
 }
 
 /**
- * Sends a reference to a shared value, in the slot at `offset`, which is claimed: the message has one more reference to it. 0, or
- * FLAG_WAKE, as `queueSend`; NOT_FOUND when the value is not there any more; EVICTED, CORRUPT; BUSY (the suspect may be set): call
- * it again, or cancel it.
+ * Sends a reference to a shared value, in the slot at `offset`, which is claimed: the message has one more reference to it. 0,
+ * or FLAG_WAKE, as `queueSend`; NOT_FOUND when the value is not there any more; EVICTED, CORRUPT; BUSY (the suspect may be set):
+ * call it again, or cancel it.
  */
 export function queueShare(
   at: usize,
@@ -383,8 +383,8 @@ export function queueShare(
 }
 
 /**
- * Frees a slot that we have claimed, unless it was sent. 0, FLAG_WAKE_ROOM: one that waits for room must be called; EVICTED; BUSY:
- * call it again.
+ * Frees a slot that we have claimed, unless it was sent. 0, FLAG_WAKE_ROOM: one that waits for room must be called; EVICTED;
+ * BUSY: call it again.
  */
 export function queueCancel(at: usize, count: u32, messageBytes: u32, offset: usize): u32 {
   const removed = enter(at, count, messageBytes);

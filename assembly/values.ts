@@ -21,7 +21,8 @@
  * | everything of a list or     | the holder of the write lock, by the journal,    | readers, between two calls of          |
  * | dictionary                  | while the sequence is odd (`sequence.ts`)        | `valueLook`                            |
  *
- * The count of a value is the number of cells, handles, roots, and messages of queues (`queue-values.ts`) that refer to it. Moving a reference changes nobody's count.
+ * The count of a value is the number of cells, handles, roots, and messages of queues (`queue-values.ts`) that refer to it.
+ * Moving a reference changes nobody's count.
  *
  *  1. to make a value: allocate it with count 1, and a handle in the ledger of the maker. It fills in bytes afterwards: nobody
  *     else knows of the value

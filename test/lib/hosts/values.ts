@@ -499,7 +499,9 @@ export class Audit {
   }
 }
 
-/** Throws what is wrong with the values of a segment; returns what the root leads to. `messages`: what those of queues refer to. */
+/**
+ * Throws what is wrong with the values of a segment; returns what the root leads to. `messages`: what those of queues refer to.
+ */
 export function audit(view: DataView, payload: number, messages: readonly number[] = []): string {
   return new Audit(view, payload, messages).text;
 }

@@ -443,7 +443,11 @@ function complaint(error: unknown, names: string[]): string | undefined {
  */
 function mayChange([owner, method]: Row, error: unknown): boolean {
   if (error === OWN_ERROR || error instanceof IsthmusError || owner === "latest") return true;
-  if (method === "share" || ((owner === "dict" || owner === "shared") && method !== "get")) return true;
+  if (
+    /^(share|tryShare|shareSync)$/.test(method) ||
+    ((owner === "dict" || owner === "shared") && method !== "get")
+  )
+    return true;
   return owner === "consumer" && / for this record/.test((error as Error).message);
 }
 

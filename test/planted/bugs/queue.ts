@@ -28,9 +28,9 @@ export const BUGS: Bug[] = [
     "ts/queue/values",
   ),
   job(
-    "a job whose value nobody has looked at keeps a reference",
+    "a job keeps the reference to a value that nobody has looked at, and closes one that was",
     "if (!this.#valueRead) this.#value?.close();",
-    "",
+    "if (this.#valueRead) this.#value?.close();",
     "ts/queue/values",
   ),
   references(

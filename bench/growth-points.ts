@@ -2,7 +2,10 @@
 import { fileURLToPath } from "node:url";
 import { MiB, Segment } from "isthmus";
 import { median } from "./figures.js";
+import { cacheBytes } from "./rows/cache.js";
+import { keysOf } from "./rows/cache-programme.js";
 import { measureHeap } from "./rows/heap.js";
+import { Series } from "./series.js";
 
 /** Nanoseconds by the name of the line. */
 export type Measured = Record<string, number>;
@@ -90,6 +93,26 @@ export const measurements = {
           segment.counter(names[next]);
           next = (next + 1) % count;
         }),
+      };
+    });
+  },
+
+  /** Gets and sets of random entries of 64 B, of so many. */
+  entries(count: number): Measured {
+    const bytes = cacheBytes(count, 64);
+    return withSegment(bytes + 4 * MiB, (segment) => {
+      const cache = segment.cache("entries", { bytes });
+      const keys = keysOf(count);
+      const value = new Uint8Array(64).fill(42);
+      for (const key of keys) cache.set(key, value);
+      if (cache.size !== count) throw new Error("entries were evicted");
+      const series = new Series(42);
+      const key = (): string => keys[series.next() % count] as string;
+      return {
+        get: nsPerCall(() => {
+          if (cache.get(key())?.[63] !== 42) throw new Error("a value is not what was set");
+        }),
+        set: nsPerCall(() => cache.set(key(), value)),
       };
     });
   },

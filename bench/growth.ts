@@ -51,6 +51,11 @@ const plots: Record<string, Plot> = {
       name: "malloc (C)",
     },
   },
+  entries: {
+    measurement: "entries",
+    xs: [1e3, 1e4, 1e5, 1e6],
+    chart: { title: "Entries of a cache", x: "entries of 64 B", y: "ns per get or set of a random one" },
+  },
   objects: {
     measurement: "objects",
     xs: [1, 10, 100, 1000],

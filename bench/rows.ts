@@ -1,12 +1,13 @@
 /** The rows: what is measured, against what, and the ratios to reach. */
 
 import type { Entry, Plan, RowSpec } from "./contest.js";
+import { cacheRows } from "./rows/cache-rows.js";
 import { latencyRows } from "./rows/latency-rows.js";
 import { memoryRows } from "./rows/memory-rows.js";
 import { streamRows } from "./rows/stream-rows.js";
 import { stubRows } from "./rows/stub-rows.js";
 
-export const ROWS: RowSpec[] = [...streamRows, ...latencyRows, ...memoryRows];
+export const ROWS: RowSpec[] = [...streamRows, ...latencyRows, ...memoryRows, ...cacheRows];
 
 const PLAN_DEFAULTS: Plan = {
   segment: "",

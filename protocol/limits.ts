@@ -111,6 +111,6 @@ export const LEAVE_TIMEOUT_MS = 50;
 /** How long a write of a latest value waits for a live participant that is in the middle of another one. Milliseconds. */
 export const LATEST_WRITE_TIMEOUT_MS = 50;
 /** How long a change of a cache waits for a live participant that is in the middle of another one. Milliseconds. */
-export const CACHE_WRITE_TIMEOUT_MS = 50;
+export const CACHE_WRITE_TIMEOUT_MS = 500;
 /** How often a reader of a latest value looks again when writers were faster. */
 export const LATEST_READS_MAX = 10000;

@@ -9,7 +9,7 @@ import { benchSources } from "../place.js";
 
 export const PEERS_FOLDER = join(benchSources(), "peers");
 
-export type Peer = "ems" | "lmdb" | "shared-memory-disruptor" | "zeromq";
+export type Peer = "ems" | "lmdb" | "lru-cache" | "shared-memory-disruptor" | "zeromq";
 
 /** Loads an installed package. Its types are what the caller says. */
 export function loadPeer<T>(name: Peer): T {

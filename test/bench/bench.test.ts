@@ -196,6 +196,15 @@ test("the heap and the tree do their work with few blocks, and few keys in two p
   }
 });
 
+test("entries of a cache are got and set alone, and by two processes", async () => {
+  for (const row of ["cache", "cache-set", "cache-1k", "cache-1k-set"]) {
+    const { latenciesNs } = await runContestant(row, { warmup: 1, count: 3, block: 10 });
+    assert.ok(latenciesNs?.length === 3 && latenciesNs.every(isFigure), `${row}: ${latenciesNs}`);
+  }
+  const { perSecond } = await runContestant("cache-4", { rights: 2, warmup: 10, count: 1000 });
+  assert.ok(isFigure(perSecond), `${perSecond}`);
+});
+
 test("records are published with one and with two readers, which account for all of them", async () => {
   const small = { workers: [1, 2], rights: 2, ringBytes: 4096, warmup: 2, count: 5, block: 10 };
   const { latenciesNs, parts } = await runContestant("broadcast", small);

@@ -40,6 +40,7 @@ interface Result {
   expectedDigest: string;
   ring: Transfer;
   socket: Transfer;
+  queue: { jobs: number; exact: boolean; missing: number; repeated: number; killedAtJobs: number };
   death: Transfer & { killedPid: number; successorPid: number; killedAtBytes: number; bytes: number };
 }
 
@@ -63,7 +64,9 @@ function digestBelow(folder: string, rounds: number): { digest: string; files: n
   return { digest: hash.digest("hex"), files: paths.length };
 }
 
-function checkDeath({ death }: Result): void {
+function checkDeath({ death, queue }: Result): void {
+  assert.ok(queue.exact && queue.missing === 0 && queue.repeated <= 1);
+  assert.ok(queue.killedAtJobs >= queue.jobs / 3);
   assert.ok(death.equal);
   assert.equal(death.outcome.missing, []);
   assert.ok(death.killedPid > 0 && death.successorPid > 0 && death.killedPid !== death.successorPid);
@@ -148,6 +151,10 @@ test("the demo works where npm installed it in an empty folder, with Node in the
   assert.match(human.stdout, /deno is not installed: Node [\d.]+ takes its place/);
   assert.match(human.stdout, /^rings +.* digest equal/m);
   assert.match(human.stdout, /^sockets +.*\/s, digest equal/m);
+  assert.match(
+    human.stdout,
+    /^queue +100,000 jobs, .* jobs\/s, none lost, (each|one) was done (once|twice)$/m,
+  );
   assert.match(human.stdout, /^death +SIGKILL to the relay/m);
   assert.match(human.stdout, /no record was lost, digest equal/);
   assert.not.match(human.stdout, String.fromCharCode(27));

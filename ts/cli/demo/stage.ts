@@ -10,6 +10,8 @@ export interface Task {
   sockets: [string, string];
   files: StreamFile[];
   rounds: number;
+  /** The numbers of the jobs that a sender of jobs sends. */
+  jobs?: [from: number, to: number];
 }
 
 /** The result of the last stage. */

@@ -168,10 +168,10 @@ async function producerDies(first: Runtime, second: Runtime, receive: string): P
     await ringBetween(pair.first, pair.second, pair.name, "dying");
     await pair.first.call("sendSeries", "dying", 0, 2);
     await pair.second.call("receiveSeries", "dying", 0, 2);
-    const received = pair.second.call(receive, "dying");
+    const ended = rejected("PEER_DIED", pair.second.call(receive, "dying"));
     await settle();
     await pair.first.kill();
-    await rejected("PEER_DIED", received);
+    await ended;
     // The survivor goes on with whoever comes next; here it is itself.
     await pair.second.call("producer", pair.name, "dying", RING_BYTES);
     await pair.second.call("sendSeries", "dying", 2, 2);
@@ -185,10 +185,10 @@ async function consumerDies(first: Runtime, second: Runtime, send: string): Prom
     await ringBetween(pair.first, pair.second, pair.name, "dying");
     const bytes = new Uint8Array(100);
     const records = await pair.first.call<number>("fill", "dying", bytes);
-    const sent = pair.first.call(send, "dying", bytes);
+    const ended = rejected("PEER_DIED", pair.first.call(send, "dying", bytes));
     await settle();
     await pair.second.kill();
-    await rejected("PEER_DIED", sent);
+    await ended;
     await pair.first.call("consumer", pair.name, "dying", RING_BYTES);
     for (let i = 0; i < records; i++) assert.equal(await pair.first.call("tryReceive", "dying"), bytes);
     assert.is(await pair.first.call("tryReceive", "dying"), undefined);

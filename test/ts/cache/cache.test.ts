@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { refused, rejected } from "../../lib/refusals.js";
 import { segmentName } from "../../lib/segments.js";
-import { until } from "../../lib/watchdog.js";
+import { until, within } from "../../lib/watchdog.js";
 
 const text = (bytes: Uint8Array | undefined): string | undefined => bytes && Buffer.from(bytes).toString();
 const bytes = (value: string): Uint8Array => Buffer.from(value);
@@ -286,7 +286,8 @@ test("a value is computed once for all tasks, and again when the function throws
     await new Promise((resolve) => setTimeout(resolve, 5));
     return { computed };
   };
-  const all = await Promise.allSettled([one, two, one, two].map((cache) => cache.getOrSet("k", compute)));
+  const calls = [one, two, one, two].map((cache) => cache.getOrSet("k", compute));
+  const all = await within("all values", Promise.allSettled(calls));
   assert.is(computed, 2);
   assert.is(all.filter(({ status }) => status === "rejected").length, 1);
   for (const one of all) if (one.status === "fulfilled") assert.equal(one.value, { computed: 2 });

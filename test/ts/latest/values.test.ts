@@ -2,7 +2,7 @@
 import { type IsthmusError, MiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { codeWithin, within } from "../../lib/watchdog.js";
+import { codeWithin, until, within } from "../../lib/watchdog.js";
 
 const Frame = struct({ id: "u32" });
 
@@ -41,7 +41,7 @@ test("a loop begins with the newest value and goes on with each newer one; loops
     }
   });
   for (const id of [2, 3]) {
-    while (!seen.every((ids) => ids.at(-1) === id - 1)) await new Promise((resolve) => setImmediate(resolve));
+    await until(`both loops have ${id - 1}`, () => seen.every((ids) => ids.at(-1) === id - 1));
     writer.write({ id });
   }
   await within("both loops", Promise.all(loops));

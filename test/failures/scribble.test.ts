@@ -8,6 +8,8 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import * as layout from "../../protocol/layout.js";
 import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
+import type { Attachment } from "../../ts/segment/attachment.js";
+import { internal } from "../lib/internals.js";
 import { entryOffset, objectOffset, peek32, peek64, poke32, pokeBytes } from "../lib/poke.js";
 import { Agent } from "../lib/processes.js";
 import { refused } from "../lib/refusals.js";
@@ -199,6 +201,32 @@ test("a header that changes while drain is before it is damage, no view is made 
       3,
     );
   }
+});
+
+test("a length that changes after the core has looked at it is damage, and no view is made of it", () => {
+  const { offsetOf } = internal<{ offsetOf(result: number): number }>("core");
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const probe = segment.ring("probe", { bytes: 4 * KiB }).producer();
+  const { attachment } = probe as unknown as { attachment: Attachment };
+  const { core, u32 } = attachment;
+  let at = 0;
+  let length = 9;
+  const ringReceive = (...given: Parameters<typeof core.ringReceive>): number => {
+    if (at !== 0) u32[at >>> 2] = 9;
+    const result = core.ringReceive(...given);
+    at = offsetOf(result);
+    u32[at >>> 2] = length;
+    return result;
+  };
+  Object.assign(attachment, { core: { ...core, ringReceive } });
+  const ring = segment.ring("ring", { bytes: 4 * KiB });
+  const producer = ring.producer();
+  const consumer = ring.consumer();
+  producer.trySend(new Uint8Array(9).fill(7));
+  for (length of [0xffffffff, 0x7ffffff9, 4 * KiB, 4 * KiB - 7])
+    refused("CORRUPT", () => consumer.tryReceive());
+  length = 9;
+  assert.equal(consumer.tryReceive(), new Uint8Array(9).fill(7));
 });
 
 test("a free block that claims to be larger than the heap is damage, and is not followed", () => {

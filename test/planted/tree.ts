@@ -1,5 +1,5 @@
 /** A copy of the whole tree in which bugs are planted and tested, while the original stays as it is. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import {
   chmodSync,
   cpSync,
@@ -43,6 +43,8 @@ export interface Tested {
 
 export class Tree {
   readonly directory = mkdtempSync(join(tmpdir(), "isthmus-planted-"));
+  /** The tests that run in it now. */
+  #running: ChildProcess | undefined;
 
   constructor() {
     chmodSync(this.directory, 0o755); // some tests run as another user
@@ -68,6 +70,7 @@ export class Tree {
   }
 
   remove(): void {
+    this.#running?.kill();
     rmSync(this.directory, { recursive: true, force: true });
   }
 
@@ -97,6 +100,7 @@ export class Tree {
       env,
       stdio: ["ignore", "pipe", "pipe"],
     });
+    this.#running = child;
     let output = "";
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => {
@@ -110,6 +114,7 @@ export class Tree {
     return new Promise((resolve) => {
       child.on("close", (code) => {
         clearTimeout(watchdog);
+        this.#running = undefined;
         resolve({ failed: code !== 0, late, output, milliseconds: performance.now() - begin });
       });
     });

@@ -7,6 +7,7 @@ import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type Bug, named } from "./bug.js";
+import { CoreCompiler } from "./core-compiler.js";
 import { type Outputs, Tree } from "./tree.js";
 
 const run = promisify(execFile);
@@ -63,6 +64,8 @@ function outputsOf(file: string): string[] {
 
 export class Workshop {
   readonly #tree = new Tree();
+  /** Begins with the first core, and ends when all bugs are compiled. */
+  #coreCompiler: CoreCompiler | undefined;
   /** How many files were compiled so far: Deno takes files of one length for the same file. */
   #variants = 0;
 
@@ -82,6 +85,7 @@ export class Workshop {
   }
 
   remove(): void {
+    this.#coreCompiler?.end();
     this.#tree.remove();
   }
 
@@ -107,6 +111,7 @@ export class Workshop {
         partOf(bug.file) === "core" ? this.#buildCore(coresOf(bug)) : this.#buildShims(bug.file);
       done(bug, await this.#with([bug], build).catch((error: Error) => error));
     }
+    this.#coreCompiler?.end();
   }
 
   /** Bugs of different sources. Where they do not compile, each is compiled alone. */
@@ -175,9 +180,10 @@ export class Workshop {
   }
 
   async #buildCore(targets: CoreTarget[]): Promise<Outputs> {
+    this.#coreCompiler ??= new CoreCompiler(this.#tree.directory);
     for (const target of targets) {
       const entry = target === "hosted" ? ["assembly/hosted/index.ts"] : [];
-      await this.#tool("asc", ...entry, "--config", CORE, "--target", target);
+      await this.#coreCompiler.compile([...entry, "--config", CORE, "--target", target]);
     }
     const files = targets.map((target) => CORE_FILES[target]);
     if (!targets.includes("release")) return this.#read(files);

@@ -240,9 +240,7 @@ export const BUGS: Bug[] = [
     "the length of a record is not looked at again",
     "if (length > this.#geometry.end - at - RECORD_HEADER_BYTES) throw",
     "if (length < 0) throw",
-    "ts/ring/cursor",
-    "ts/ring/wraps",
-    "failures/damage > any one word",
+    "failures/scribble > a length that changes after",
   ),
   cursor(
     "a batch believes the length of a record",
@@ -298,7 +296,7 @@ export const BUGS: Bug[] = [
     "a call of next misses the value that another one was given",
     "=== seen) return NOT_YET",
     "=== this.#seen) return NOT_YET",
-    "ts/latest/values",
+    "ts/latest/values > loops do not take values",
   ),
   latest(
     "a reader that gives up leaves its pin",

@@ -111,8 +111,7 @@ export const BUGS: Bug[] = [
     "of two looks the second one sees what the first one has seen",
     "page.bytes.set(first);",
     "if (page.bytes[0] === 0) page.bytes.set(first);",
-    "ts/segment/temporary",
-    "arguments/files",
+    "ts/segment/temporary > a new generation under the name",
   ),
   temporary(
     "a temporary segment stays after its last holder",
@@ -346,5 +345,10 @@ export const BUGS: Bug[] = [
     "",
     "ts/segment/opening",
   ),
-  waitFor("it never gives up", "if (left <= 0) {", "if (left <= 0 && pause < 0) {", "ts/segment/wait-for"),
+  waitFor(
+    "it never gives up",
+    "if (left <= 0) {",
+    "if (left <= 0 && pause < 0) {",
+    "ts/segment/wait-for > read-write: timers go on",
+  ),
 ];

@@ -61,7 +61,7 @@ export const BUGS: Bug[] = [
     "a forked child keeps the descriptors",
     "    syscall(SYS_close, object->descriptor);\n",
     "",
-    "shims/fork",
+    "shims/fork > what a killed parent had locked",
   ),
   fork(
     "a fork does not wait for what another thread is just opening",
@@ -111,14 +111,14 @@ export const BUGS: Bug[] = [
     "a word that is watched again is watched twice",
     "if (is_watched(environment, word.address)) return ISTHMUS_OK;",
     "(void)is_watched;",
-    "shims/watching",
+    "shims/watching > without futex_waitv a thread per word",
   ),
   watch("a change is told of again and again", "word->seen = value;", "", "shims/watching"),
   binding(
     "the slots are freed never",
     "isthmus_environment_close(state->environment);",
     "(void)isthmus_environment_close;",
-    "shims/workers",
+    "shims/workers > a terminated worker lets go",
   ),
   bindingObject(
     "no bytes are allocated",
@@ -149,13 +149,12 @@ export const BUGS: Bug[] = [
     "a lock may have any number",
     '{"index", AN_INTEGER, ISTHMUS_LOCK_MAX}',
     '{"index", AN_INTEGER, SAFE_INTEGER_MAX}',
-    "shims/locks",
-    "shims/objects",
+    "shims/objects > arguments of a wrong kind",
   ),
   bindingWait(
     "a bell is set twice",
     'if (state->bell) return refuse_type(of, "setBell", "called once only");',
     "",
-    "shims/watching",
+    "shims/watching > watching needs a bell",
   ),
 ];

@@ -31,7 +31,7 @@ export const BUGS: Bug[] = [
     "a blocked thread gives no sign of life",
     "beatAll(); // the timer of this thread cannot",
     "void beatAll;",
-    "ts/wait/ends",
+    "ts/wait/ends > a thread that blocks shows that it lives",
   ),
   blocking(
     "a blocked thread leaves its bit",
@@ -85,13 +85,13 @@ export const BUGS: Bug[] = [
     "a read-only opener looks every ten minutes",
     "POLL_MS = 2;",
     "POLL_MS = 600_000;",
-    "ts/wait/wait",
+    "ts/wait/wait > waiting for an object and for a value",
   ),
   group(
     "the bit of a group stays when its last member leaves",
     "return this.asleep && this.#wake();",
     "return false;",
-    "ts/wait/ends",
+    "ts/wait/ends > aborted while it is asleep",
   ),
   group(
     "closing the segment fails no wait",
@@ -109,10 +109,15 @@ export const BUGS: Bug[] = [
     "a signal that is aborted does not end the pause",
     "reject(signal.reason);",
     "void reject;",
-    "ts/segment/wait-for",
+    "ts/segment/wait-for > read-write: a signal ends it",
   ),
   pause("a pause leaves its listener", "stopListening?.();\n    };", "};", "ts/wait/abort"),
-  pending("the timer of a served wait stays", "clearTimer(this.#timer);", "void clearTimer;", "ts/wait/ends"),
+  pending(
+    "the timer of a served wait stays",
+    "clearTimer(this.#timer);",
+    "void clearTimer;",
+    "ts/wait/ends > the timer of a wait that was served",
+  ),
   pending("a served wait keeps its listener", "this.#stopListening?.();", "", "ts/wait/abort"),
   pending(
     "a wait is not failed when its segment closes while it is awake",
@@ -142,8 +147,7 @@ export const BUGS: Bug[] = [
     "a loop goes on when the signal of its caller is aborted",
     "() => this.abort(signal.reason)",
     "() => {}",
-    "ts/disposal",
-    "ts/ring/loops",
+    "ts/disposal > loops over the newest value",
   ),
   turn(
     "each callback counts as a turn",

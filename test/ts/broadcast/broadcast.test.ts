@@ -293,6 +293,7 @@ test("drain hands out what is there, in place, and no more than the limit", asyn
   assert.is(
     subscriber.tryDrain((record) => {
       handle(record);
+      assert.is(got.length, 6, "what was published meanwhile is handed out in the same call");
       publisher.publish(bytes(7));
     }),
     1,

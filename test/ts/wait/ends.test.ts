@@ -35,6 +35,16 @@ test("a shared wait that is aborted while it is awake leaves no bit", () => {
   });
 });
 
+test("a shared wait that is aborted while it is asleep leaves no bit", () => {
+  return freeAfter(async (lock, armed) => {
+    const controller = new AbortController();
+    const waiting = lock.acquire("shared", controller).catch((error) => error);
+    await until("it sleeps", armed);
+    controller.abort(new Error("enough"));
+    assert.is((await within("an abort", waiting)).message, "enough");
+  });
+});
+
 test("a shared wait that blocks and times out leaves no bit", () => {
   return freeAfter(async (lock) => {
     assert.throws(() => lock.acquireSync("shared", { timeoutMs: 2 }), /TIMED_OUT/);
@@ -42,7 +52,9 @@ test("a shared wait that blocks and times out leaves no bit", () => {
 });
 
 /** Lets a wait for a lock end that another opener holds, and checks that nothing of it is left. */
-async function freeAfter(waits: (lock: ReturnType<Segment["lock"]>) => Promise<void>): Promise<void> {
+async function freeAfter(
+  waits: (lock: ReturnType<Segment["lock"]>, armed: () => boolean) => Promise<void>,
+): Promise<void> {
   using a = Segment.create(segmentName("armed"), { bytes: MiB });
   using b = Segment.open(a.name);
   using c = Segment.open(a.name);
@@ -54,7 +66,7 @@ async function freeAfter(waits: (lock: ReturnType<Segment["lock"]>) => Promise<v
   const waiters = objectOffset(a.name, "l") + LOCK_WAITERS_OFFSET + WAITERS_WORDS_OFFSET;
   for (let i = 0; i < 20; i++) {
     const held = locks[0].acquireSync();
-    await waits(locks[1]);
+    await waits(locks[1], () => peek32(a.name, waiters) !== 0);
     assert.is(peek32(a.name, waiters), 0, "armed for nobody");
     held.release();
     const got = locks[2].tryAcquire("exclusive");

@@ -36,10 +36,14 @@ const soundMs = new Map<string, number | undefined>();
 /** The compiled bugs, or why they are none. */
 const compiledBugs = new Map<Bug, Outputs | Error>();
 
+/** What has failed is told at once, and once more at the end. */
+const failures: string[] = [];
+
 function fail(line: string, output = ""): void {
   sums.failed++;
-  console.log(`✘ ${line}`);
-  if (output) console.log(output.trimEnd().replace(/^/gm, "    | "));
+  const told = output ? `✘ ${line}\n${output.trimEnd().replace(/^/gm, "    | ")}` : `✘ ${line}`;
+  failures.push(told);
+  console.log(told);
 }
 
 function seconds(milliseconds: number): string {
@@ -146,5 +150,6 @@ await Promise.all([
   each(entries, trees.slice(0, 1), testSound),
 ]);
 await each(bugs, trees, plant);
+if (failures.length > 0) console.log(["What failed:", ...failures].join("\n"));
 console.log(`${sums.passed} passed, ${sums.failed} failed`);
 process.exitCode = sums.failed ? 1 : 0;

@@ -41,7 +41,7 @@ export const BUGS: Bug[] = [
     "the end of a stream is told to one call only",
     "return told.ends === this.#count;",
     "return told.ends >= 0;",
-    "ts/ring/loops",
+    "ts/ring/loops > all loops over one consumer end",
   ),
   consumer(
     "who polls stops at the end of a stream",
@@ -59,7 +59,7 @@ export const BUGS: Bug[] = [
     "a loop that begins beside the one that is told is not told",
     "this.#isNew ? this.#count - 1 : this.#count",
     "this.#count",
-    "ts/ring/loops",
+    "ts/ring/loops > all loops over one consumer end",
   ),
   consumer(
     "a thread that holds both ends blocks for a record for ever",
@@ -89,13 +89,13 @@ export const BUGS: Bug[] = [
     "a large record counts as consumed when it is received, also when each is acknowledged",
     "each ? Number.POSITIVE_INFINITY : geometry",
     "geometry",
-    "ts/ring/acknowledge > acknowledging each, a large record",
+    "ts/ring/acknowledge > acknowledging each, a small record",
   ),
   cursor(
     "a record is not acknowledged when the next one is asked for",
     "if (this.#each && this.#advance > 0) this.release();",
     "",
-    "ts/ring/acknowledge > acknowledging each, a large record",
+    "ts/ring/acknowledge > acknowledging each, a small record",
   ),
   cursor(
     "a receive that was cut off counts what was taken twice",

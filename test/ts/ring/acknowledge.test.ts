@@ -79,6 +79,19 @@ test("acknowledging each, a large record that was received comes again, too, and
   assert.is(ring.stats.used, 0);
 });
 
+test("acknowledging each, a small record counts when the next one is asked for, too", () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const ring = segment.ring("small", { bytes: 4096 });
+  ring.producer().trySendMany(Array.from({ length: 10 }, () => new Uint8Array(8)));
+  const consumer = ring.consumer({ acknowledge: "each" });
+  for (let left = 10; left > 0; left--) {
+    assert.ok(consumer.tryReceive());
+    assert.equal([ring.stats.used, ring.stats.received], [left * 16, 10 - left]);
+  }
+  assert.is(consumer.tryReceive(), undefined);
+  assert.is(ring.stats.used, 0);
+});
+
 test("a release acknowledges at once, each time, in both modes", () => {
   for (const acknowledge of ["batch", "each"] as const) {
     using segment = Segment.createAnonymous({ bytes: MiB });

@@ -92,7 +92,7 @@ export class Tree {
    */
   test({ files, title }: Selection, limitMs: number, watchdogMs?: number): Promise<Tested> {
     const begin = performance.now();
-    const env = { ...process.env };
+    const env: NodeJS.ProcessEnv = { ...process.env, ISTHMUS_DEEP: "1" }; // else what notices a bug might not be tried
     if (title !== undefined) env[TITLE] = title;
     if (watchdogMs !== undefined) env[WATCHDOG_FACTOR] = String(watchdogMs / WATCHDOG_MS);
     const child = spawn(process.execPath, ["build/scripts/run-tests.js", ...files], {

@@ -190,6 +190,7 @@ const ROWS: Row[] = [
   ["segment", "tryTransaction", ({ lock }) => [lock, none], "lock body"],
   ["segment", "waitForObject", () => ["ring", SIGNAL], "name options"],
   ["segment", "share", () => [{ a: [1] }], "value"],
+  ["segment", "proxy", () => [{ a: [1] }], "value"],
   ["dict", "get", () => ["a"], "key"],
   ["dict", "has", () => ["a"], "key"],
   ["dict", "set", () => ["a", 1], "key value"],

@@ -34,6 +34,29 @@ export function describe<T extends object>(prototype: T, name: string, facts: (o
   });
 }
 
+/**
+ * Gives an object its text for `console.log`, which is that of something else. For the target of a Proxy, at which a console
+ * looks.
+ *
+ * @param shown what is shown; if it throws, because the segment was closed, the text is the reason
+ */
+export function showAs(target: object, shown: () => unknown): void {
+  const show = (value: (one: unknown) => string): string => {
+    try {
+      return value(shown());
+    } catch (error) {
+      return `[Proxy of a shared value: ${(error as { code?: string }).code ?? "unusable"}]`;
+    }
+  };
+  const define = (symbol: symbol, value: unknown): void => {
+    Object.defineProperty(target, symbol, { value, configurable: true, writable: true });
+  };
+  define(nodeInspect, (depth: number, options: object, inspect: Inspect) =>
+    depth < 0 ? "[Object]" : show((one) => inspect(one, { ...options, depth })),
+  );
+  define(denoInspect, (inspect: Inspect, options: object) => show((one) => inspect(one, options)));
+}
+
 function factsOf<T extends object>(one: T, facts: (one: T) => object): object {
   try {
     return facts(one);

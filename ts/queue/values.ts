@@ -1,7 +1,7 @@
 /** Shared values that are sent through a queue. */
 import type { Attachment } from "../segment/attachment.js";
 import type { Reference } from "../values/access.js";
-import { isShared } from "../values/shared.js";
+import { sharedUnder } from "../values/shared.js";
 import { type Shareable, Sharing } from "../values/sharing.js";
 
 /** A value that is to be sent, which stays until `end`. */
@@ -12,13 +12,14 @@ export interface SentValue {
 
 /** A value of the user: a shared one as it is; anything else is shared first, and nobody but the message keeps it then. */
 export function sentOf(attachment: Attachment, value: Shareable): SentValue {
-  if (isShared(value)) {
-    const from = value.use(false);
+  const shared = sharedUnder(value);
+  if (shared) {
+    const from = shared.use(false);
     if (from !== attachment && !attachment.liesUnder(from.u8.buffer))
       throw new TypeError(
         `value must be a value of segment "${attachment.name}", got one of segment "${from.name}"`,
       );
-    return { reference: value.reference, end() {} };
+    return { reference: shared.reference, end() {} };
   }
   const work = new Sharing(attachment, "value");
   const end = (): void => work.end();

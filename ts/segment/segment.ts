@@ -25,8 +25,9 @@ import { type EventOptions, SharedEvent } from "../sync/event.js";
 import { type Held, Lock } from "../sync/lock.js";
 import { Semaphore, type SemaphoreOptions } from "../sync/semaphore.js";
 import type { Dict, List, SharedScalar } from "../values/containers.js";
+import { proxy } from "../values/proxy.js";
 import { rootValueOf, type SharedOf, setRootValue, share } from "../values/segment-values.js";
-import { isShared, type SharedValue } from "../values/shared.js";
+import { type SharedValue, sharedUnder } from "../values/shared.js";
 import type { Shareable } from "../values/sharing.js";
 import { wait } from "../wait/wait.js";
 import { type Attachment, checkMade, Lease } from "./attachment.js";
@@ -628,8 +629,9 @@ export class Segment {
   }
 
   set root(root: Block | SharedValue | undefined) {
-    if (isShared(root)) setRootValue(this.#attachment, root);
-    else setRoot(this.#attachment, root);
+    const shared = sharedUnder(root);
+    if (shared) setRootValue(this.#attachment, shared);
+    else setRoot(this.#attachment, root as Block | undefined);
   }
 
   /**
@@ -657,6 +659,34 @@ export class Segment {
    */
   share<T extends Shareable>(value: T): SharedOf<T> {
     return share(this.#lease, value);
+  }
+
+  /**
+   * A shared list or dictionary that is used like a plain array or object: reading, writing, `in`, `delete`, `for…in`, spread,
+   * methods of arrays, `JSON.stringify`. What it contains is such an object, too. One value is one object, as long as somebody
+   * has it. Each property that is read or written is one operation of a `Dict` or `List`; `push` and `pop` are one, too. Other
+   * methods of arrays are several: other processes may come in between. It is slower than a `Dict`, whose `get` and `set` it
+   * calls.
+   *
+   * @param value a `Dict` or `List` of this segment; or an array, plain object or Map, which is shared first
+   * @returns the object. It is a reference of its own to the value, which comes back when the garbage collector finds that nobody
+   *   has it, or the segment is closed. Its operations throw what `get` and `set` of a `Dict` throw: what cannot be shared is a
+   *   TypeError that names where it is: `value.name[2]`
+   * @throws {TypeError} when it is no such value
+   * @throws {IsthmusError} as `share`; NOT_FOUND when the value is gone
+   * @example
+   * ```ts
+   * import { MiB, Segment } from "isthmus";
+   *
+   * using segment = Segment.createAnonymous({ bytes: 1 * MiB });
+   * const state = segment.proxy<{ users: { name: string }[]; count?: number }>({ users: [] });
+   * state.users.push({ name: "a" });
+   * state.count = state.users.length;
+   * console.log(state, JSON.stringify(state), "count" in state, Object.keys(state));
+   * ```
+   */
+  proxy<T extends object = { [key: string]: unknown }>(value: Dict | List | T): T {
+    return proxy(this.#lease, value) as T;
   }
 
   /**

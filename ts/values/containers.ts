@@ -41,18 +41,19 @@ import { deleteKey, pushCell, refuseCircle, type Shareable, Sharing, setCell, se
 /** What lists and dictionaries contain: a copy of what cannot change, and a reference to another list or dictionary. */
 export type Content = Plain | Dict | List;
 
-/** Puts a value of the user into a list or dictionary: `put` gets the cell. */
-function sharing(
+/** @internal Puts a value of the user into a list or dictionary: `write` gets the cell; `name` is what errors call the value. */
+export function put(
   value: SharedValue,
   content: unknown,
-  put: (attachment: Attachment, cell: ReturnType<Sharing["cellOf"]>) => void,
+  name: string,
+  write: (attachment: Attachment, cell: ReturnType<Sharing["cellOf"]>) => void,
 ): void {
   const attachment = value.use(true);
-  const work = new Sharing(attachment, "value");
+  const work = new Sharing(attachment, name);
   try {
     const cell = work.cellOf(content);
     if (work.embedded.length > 0) refuseCircle(attachment, work.embedded, value.reference);
-    put(attachment, cell);
+    write(attachment, cell);
   } finally {
     work.end();
   }
@@ -154,7 +155,7 @@ export class Dict extends SharedValue {
     text("key", key);
     if (key.length > VALUE_KEY_BYTES_MAX)
       throw new RangeError(`key must have at most ${VALUE_KEY_BYTES_MAX} bytes`);
-    sharing(this, value, (attachment, cell) => setCell(attachment, this.reference, key, cell));
+    put(this, value, "value", (attachment, cell) => setCell(attachment, this.reference, key, cell));
     return this;
   }
 
@@ -272,7 +273,7 @@ export class List extends SharedValue {
    */
   set(index: number, value: Shareable): this {
     integer("index", index, 0, 2 ** 32 - 1);
-    sharing(this, value, (attachment, cell) => {
+    put(this, value, "value", (attachment, cell) => {
       if (!setItem(attachment, this.reference, index, cell))
         throw new RangeError(`index must be below the length of the list, ${this.length}, got ${index}`);
     });
@@ -288,7 +289,7 @@ export class List extends SharedValue {
    */
   push(...values: Shareable[]): number {
     for (const value of values)
-      sharing(this, value, (attachment, cell) => pushCell(attachment, this.reference, cell));
+      put(this, value, "value", (attachment, cell) => pushCell(attachment, this.reference, cell));
     return this.length;
   }
 

@@ -119,6 +119,15 @@ export abstract class SharedValue {
   abstract toJSON(): PlainValue;
 }
 
+/** @internal What proxies stand for. */
+export const proxied = new WeakMap<object, SharedValue>();
+
+/** @internal The shared value that something is, or is a proxy of. */
+export function sharedUnder(value: unknown): SharedValue | undefined {
+  if (isShared(value)) return value;
+  return typeof value === "object" && value !== null ? proxied.get(value) : undefined;
+}
+
 /**
  * Whether something is a shared value: a `Dict`, a `List` or a `SharedScalar`, whichever copy of the package made it.
  *

@@ -29,7 +29,7 @@ import type { Attachment } from "../segment/attachment.js";
 import { changeValue, gone, type Handle, makeValue, Reference, releaseHandle } from "./access.js";
 import { bytesOfInteger } from "./integers.js";
 import { BEGIN, entryBehind, itemOf } from "./reading.js";
-import { isShared, type SharedValue } from "./shared.js";
+import { type SharedValue, sharedUnder } from "./shared.js";
 import { isWide, keyWord, textBytes, writeText } from "./text.js";
 
 /**
@@ -110,7 +110,7 @@ export class Sharing {
 
   /** The handle of a value of its own: of what only cells contain, a box is made. */
   handleOf(value: unknown): Handle {
-    if (isShared(value)) throw this.#refused("a value that is not shared yet", value);
+    if (sharedUnder(value)) throw this.#refused("a value that is not shared yet", value);
     const { kind, low, high } = this.cellOf(value, false);
     if (kind >= VALUE_LATIN1)
       return { handle: this.#handles.get(low) as number, reference: new Reference(kind, low, high) };
@@ -171,7 +171,8 @@ export class Sharing {
 
   #objectCell(value: object): Cell {
     if (isRevoked(value)) throw this.#refused("something that can be read", value);
-    if (isShared(value)) return this.#sharedCell(value);
+    const shared = sharedUnder(value);
+    if (shared) return this.#sharedCell(shared);
     if (isPlainDate(value)) return numberCell(VALUE_DATE, Date.prototype.getTime.call(value));
     const known = this.#known.get(value);
     if (known) return cellTo(known);

@@ -10,7 +10,27 @@ const sharing = inSource("ts/values/sharing.ts");
 const containers = inSource("ts/values/containers.ts");
 const ofSegment = inSource("ts/values/segment-values.ts");
 
+const proxies = inSource("ts/values/proxy.ts");
+
 export const BUGS: Bug[] = [
+  proxies(
+    "each look at a list or dictionary gives another proxy",
+    "if (before && proxied.get(before)?.reference.generation === generation) return before;",
+    "",
+    "ts/values/proxy",
+  ),
+  proxies(
+    "what a proxy has popped is lost",
+    "popped.close();\n      return found;",
+    "return undefined;",
+    "ts/values/proxy",
+  ),
+  proxies(
+    "deleting in the middle of a list removes the end",
+    "if (index < list.length - 1)",
+    "if (index > list.length)",
+    "ts/values/proxy",
+  ),
   text(
     "every string has one byte for each character",
     "if (text.charCodeAt(i) > 255) return true;",

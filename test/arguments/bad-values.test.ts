@@ -445,7 +445,7 @@ function complaint(error: unknown, names: string[]): string | undefined {
 function mayChange([owner, method]: Row, error: unknown): boolean {
   if (error === OWN_ERROR || error instanceof IsthmusError || owner === "latest") return true;
   if (
-    /^(share|tryShare|shareSync)$/.test(method) ||
+    /^(share|tryShare|shareSync|proxy)$/.test(method) ||
     ((owner === "dict" || owner === "shared") && method !== "get")
   )
     return true;

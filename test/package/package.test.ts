@@ -70,7 +70,7 @@ test("the tarball is small and has what it needs and no more", async () => {
   const bytes = statSync(tarball).size;
   console.log(`the tarball has ${bytes} bytes`);
   // Documents are a third of it, the compiled shims and their copies in the JavaScript a third.
-  assert.ok(bytes < 500 * KB, `${bytes} bytes`);
+  assert.ok(bytes < 520 * KB, `${bytes} bytes`);
   const files = (report.files as { path: string }[]).map(({ path }) => path);
   for (const needed of [
     /^README\.md$/,

@@ -31,13 +31,12 @@ export function proxy(lease: Lease, value: unknown): object {
   const shared = sharedUnder(value);
   if (shared) return proxyOfShared(lease, shared);
   attachment.check(true);
-  if (typeof value !== "object" || value === null || value instanceof Date || ArrayBuffer.isView(value))
-    throw new TypeError(
-      `value must be a Dict, a List, an array, a plain object or a Map, got ${value === null ? "null" : `a ${typeof value}`}`,
-    );
+  if (typeof value !== "object" || value === null)
+    throw notOne(value === null ? "null" : `a ${typeof value}`);
   const work = new Sharing(attachment, "value");
   try {
     const { reference } = work.handleOf(value);
+    if (!hasParts(reference)) throw notOne("a Date or bytes");
     const made = proxyOf(lease, reference);
     if (!made) throw gone("the value");
     return made;
@@ -46,6 +45,11 @@ export function proxy(lease: Lease, value: unknown): object {
   }
 }
 
+const notOne = (got: string): TypeError =>
+  new TypeError(`value must be a Dict, a List, an array, a plain object or a Map, got ${got}`);
+
+const hasParts = ({ kind }: Reference): boolean => kind === VALUE_DICT || kind === VALUE_LIST;
+
 function proxyOfShared(lease: Lease, shared: SharedValue): object {
   const { attachment } = lease;
   const from = shared.use(false);
@@ -53,8 +57,7 @@ function proxyOfShared(lease: Lease, shared: SharedValue): object {
     throw new TypeError(
       `value must be a value of segment "${attachment.name}", got one of segment "${from.name}"`,
     );
-  const { kind } = shared.reference;
-  if (kind !== VALUE_DICT && kind !== VALUE_LIST)
+  if (!hasParts(shared.reference))
     throw new TypeError("value must be a Dict or a List, got a SharedScalar: its `value` is a copy");
   const made = proxyOf(lease, shared.reference);
   if (!made) throw gone("the value");

@@ -237,7 +237,8 @@ function openMapped(
 ): Attachment | undefined {
   const { region, core, readOnly } = attachment;
   const mapped = attachment.bytes;
-  // A process that died while it extended or truncated a file left it longer than its segment: a reader uses what the header says.
+  // A process that died while it extended or truncated a file left it longer than its segment: a reader uses what its header
+  // says.
   const bytes = readOnly && location.beforeJoin ? core.openingBytes(mapped) : mapped;
   const status = core.validate(bytes, readOnly ? 0 : 1);
   const isCreated = status === INITIALIZING && readOnly && region.held(KERNEL_LOCK_CREATION);

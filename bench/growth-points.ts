@@ -5,6 +5,7 @@ import { median } from "./figures.js";
 import { cacheBytes } from "./rows/cache.js";
 import { keysOf } from "./rows/cache-programme.js";
 import { measureHeap } from "./rows/heap.js";
+import { dictionaryBytes } from "./rows/values.js";
 import { Series } from "./series.js";
 
 /** Nanoseconds by the name of the line. */
@@ -113,6 +114,25 @@ export const measurements = {
           if (cache.get(key())?.[63] !== 42) throw new Error("a value is not what was set");
         }),
         set: nsPerCall(() => cache.set(key(), value)),
+      };
+    });
+  },
+
+  /** Gets and sets of random values of 64 B of a shared dictionary, of so many. */
+  keys(count: number): Measured {
+    return withSegment(dictionaryBytes(count, 64), (segment) => {
+      const dictionary = segment.share({});
+      const keys = keysOf(count);
+      const value = new Uint8Array(64).fill(42);
+      for (const key of keys) dictionary.set(key, value);
+      const series = new Series(42);
+      const key = (): string => keys[series.next() % count] as string;
+      return {
+        get: nsPerCall(() => {
+          if ((dictionary.get(key()) as Uint8Array)[63] !== 42)
+            throw new Error("a value is not what was set");
+        }),
+        set: nsPerCall(() => dictionary.set(key(), value)),
       };
     });
   },

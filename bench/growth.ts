@@ -56,6 +56,11 @@ const plots: Record<string, Plot> = {
     xs: [1e3, 1e4, 1e5, 1e6],
     chart: { title: "Entries of a cache", x: "entries of 64 B", y: "ns per get or set of a random one" },
   },
+  keys: {
+    measurement: "keys",
+    xs: [1e3, 1e4, 1e5, 1e6],
+    chart: { title: "Keys of a shared dictionary", x: "keys", y: "ns per get or set of a random one" },
+  },
   objects: {
     measurement: "objects",
     xs: [1, 10, 100, 1000],

@@ -6,8 +6,9 @@ import { latencyRows } from "./rows/latency-rows.js";
 import { memoryRows } from "./rows/memory-rows.js";
 import { streamRows } from "./rows/stream-rows.js";
 import { stubRows } from "./rows/stub-rows.js";
+import { valuesRows } from "./rows/values-rows.js";
 
-export const ROWS: RowSpec[] = [...streamRows, ...latencyRows, ...memoryRows, ...cacheRows];
+export const ROWS: RowSpec[] = [...streamRows, ...latencyRows, ...memoryRows, ...cacheRows, ...valuesRows];
 
 const PLAN_DEFAULTS: Plan = {
   segment: "",

@@ -196,8 +196,8 @@ test("the heap and the tree do their work with few blocks, and few keys in two p
   }
 });
 
-test("entries of a cache are got and set alone, and by two processes", async () => {
-  for (const row of ["cache", "cache-set", "cache-1k", "cache-1k-set"]) {
+test("entries of a cache and of a dictionary are got and set alone, and by two processes", async () => {
+  for (const row of ["cache", "cache-set", "cache-1k", "cache-1k-set", "values", "values-set"]) {
     const { latenciesNs } = await runContestant(row, { warmup: 1, count: 3, block: 10 });
     assert.ok(latenciesNs?.length === 3 && latenciesNs.every(isFigure), `${row}: ${latenciesNs}`);
   }

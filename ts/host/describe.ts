@@ -1,5 +1,5 @@
 /**
- * Defines what `console.log` shows of the objects of this package, and prevents cloning them.
+ * Defines what `console.log` and `JSON.stringify` show of the objects of this package, and prevents cloning them.
  *
  * Such an object has private fields, and memory that this thread has mapped. A structured clone would copy neither, and give an
  * empty object without an error. But in every runtime, a clone throws a DataCloneError if an object has a function as an own
@@ -16,7 +16,8 @@ const nodeInspect = Symbol.for("nodejs.util.inspect.custom");
 const denoInspect = Symbol.for("Deno.customInspect");
 
 /**
- * Gives the objects of a class their text for `console.log`: `Name { fact: value }`.
+ * Gives the objects of a class their text for `console.log`: `Name { fact: value }`. JSON has the same facts, unless the class
+ * has a `toJSON` of its own: never the memory of the segment, which is what an object refers to.
  *
  * @param facts returns what the object is and contains now. If it throws, because the segment was closed, the text shows the
  *   reason instead
@@ -31,6 +32,14 @@ export function describe<T extends object>(prototype: T, name: string, facts: (o
   });
   define(denoInspect, function show(this: T, inspect: Inspect, options: object) {
     return text(name, factsOf(this, facts), (value) => inspect(value, options));
+  });
+  if (Object.hasOwn(prototype, "toJSON")) return;
+  Object.defineProperty(prototype, "toJSON", {
+    value: function toJSON(this: T): object {
+      return factsOf(this, facts);
+    },
+    configurable: true,
+    writable: true,
   });
 }
 

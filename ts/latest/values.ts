@@ -1,10 +1,17 @@
 import type { Waiting } from "../arguments.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import type { Attachment } from "../segment/attachment.js";
 import { Leaving } from "../wait/leaving.js";
 import { type Condition, inTurn, wait } from "../wait/wait.js";
 
 /** The values of a `Latest`, one after the other, for `for await`. */
 export class LatestValues<V> implements AsyncIterableIterator<V> {
+  static {
+    describe(LatestValues.prototype, "AsyncIterator", () => ({}));
+  }
+
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   readonly #attachment: Attachment;
   readonly #newer: () => Condition<V>;
   readonly #how: Waiting;

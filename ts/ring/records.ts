@@ -1,5 +1,6 @@
 import type { Waiting } from "../arguments.js";
 import { disposable } from "../disposal.js";
+import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { Leaving } from "../wait/leaving.js";
 import { inTurn } from "../wait/turn.js";
 
@@ -13,9 +14,12 @@ type Receive<T> = (told: Told | undefined, how: Waiting) => { told: Told; next: 
 /** The records of a ring, one after the other, for `for await`. */
 export class RingRecords<T> implements AsyncIterableIterator<T> {
   static {
+    describe(RingRecords.prototype, "AsyncIterator", () => ({}));
     disposable(RingRecords.prototype, undefined, (records) => records.return());
   }
 
+  /** @internal */
+  readonly cannotBeCloned = openItByItsNameOverThere;
   readonly #receive: Receive<T>;
   readonly #how: Waiting;
   readonly #leaving = new Leaving();

@@ -201,6 +201,11 @@ export class Attachment {
     region.holder = this;
   }
 
+  /** Nothing: JSON of what was copied with its internals (`{ ...counter }`) does not contain the memory of the segment. */
+  toJSON(): undefined {
+    return undefined;
+  }
+
   /** Takes a participant slot; the caller holds KERNEL_LOCK_CREATION. */
   join(): void {
     if (this.readOnly) return;

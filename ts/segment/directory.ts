@@ -410,6 +410,7 @@ function shown(key: string, value: number): string {
   }
   if (key === "onServerDeath") return `${key} "${value === SERVICE_RETRY ? "retry" : "fail"}"`;
   if (key === "signaled") return `${key} ${value === 1}`;
+  if (key === "ttlMs" && value === 0) return "no ttlMs";
   return key === "layout" && value === 0 ? "no layout" : `${key} ${value}`;
 }
 

@@ -129,7 +129,8 @@ export class Segment {
    * @param name 1 to 200 characters out of A-Z a-z 0-9 _ @ + = ~ , - . (not first)
    * @param given `bytes`: 64 KiB to 4 GiB, rounded up to a multiple of 64 KiB; `mode`: permission bits, default 0o600, set
    *   exactly, whatever the umask is; `replace`: create a new generation if the name exists; `participants`: 64 to 1024, in
-   *   steps of 64, default 64; `namespace`; `temporary`: the last process that has the segment open removes the name
+   *   steps of 64, default 64; `namespace`; `temporary`: the last process that has the segment open removes the name. A process
+   *   has it open until `close()`, or until garbage collection finds that no code uses it any more
    * @returns the segment, open for writing
    * @throws {TypeError | RangeError} naming the argument that does not fit
    * @throws {IsthmusError} ALREADY_EXISTS; INVALID_NAME; ACCESS_DENIED; OUT_OF_SHARED_MEMORY; SEGMENT_FULL when `bytes` are too

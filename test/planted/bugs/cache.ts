@@ -22,6 +22,12 @@ export const BUGS: Bug[] = [
     "this.#set(key, value, ttlMs, 0);",
     `${TESTS} > a key that is deleted or set while`,
   ),
+  cache(
+    "a value that is there leaves the event loop no turn",
+    "return await inTurn(found);",
+    "return found;",
+    "ts/wait/turn > timers and files go on",
+  ),
   store(
     "a long key is not written",
     "if (this.#long) attachment.u8.set(",

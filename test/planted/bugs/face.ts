@@ -120,6 +120,12 @@ export const BUGS: Bug[] = [
     'if (code) throw error;\n    return name === "TypeError" ? {} :',
     "ts/host/describe",
   ),
+  describe(
+    "JSON contains what an object refers to",
+    'if (Object.hasOwn(prototype, "toJSON")) return;',
+    'if (name !== "") return;',
+    "ts/host/describe",
+  ),
   errno("a number has the wrong name", ".reverse());", ");", "ts/host/errno"),
   fileSystem(
     "a folder that is gone is a failure of ours",

@@ -21,6 +21,9 @@ const subscriber = topic.subscriber();
 const publisher = topic.publisher();
 publisher.publish(new Uint8Array(5));
 const published = subscriber.tryPeek();
+const cache = segment.cache("cache", { bytes: 8 * KiB });
+const service = segment.service("resize", { requestBytes: 8, responseBytes: 8, capacity: 2 });
+const dictionary = segment.share({ list: [1, "x"] });
 const block = segment.heap.tryAllocate(Pose.bytes);
 const view = block?.view(Pose);
 producer.trySend(new Uint8Array(5));
@@ -55,6 +58,14 @@ const all: Record<string, unknown> = {
     view,
   },
   ...{ heap: segment.heap, struct: Pose },
+  ...{ cache, service, dictionary, list: dictionary.get("list") },
+  ...{
+    records: segment.ring("others", { bytes: KiB }).consumer().records(),
+    queued: queue.records(),
+    jobs: queue.jobs(),
+    heard: topic.subscriber().records(),
+    values: latest.values(),
+  },
 };
 
 function refuses(what: string, copy: (value: unknown) => unknown): void {
@@ -78,7 +89,15 @@ port1.close();
 
 for (const [name, one] of Object.entries(all)) console.log(`${name}:`, one);
 console.log("nested:", { a: { b: { c: { segment, block } } } });
-for (const one of Object.values(all)) JSON.stringify(one);
+/** What an object refers to is megabytes; what it is and holds is a line. */
+const JSON_LENGTH_MAX = 1000;
+for (const [name, one] of Object.entries(all)) {
+  for (const value of [one, { ...(one as object) }, { inside: [one] }]) {
+    const { length } = JSON.stringify(value);
+    if (length > JSON_LENGTH_MAX) throw new Error(`JSON of the ${name} has ${length} characters`);
+  }
+}
+console.log(`json: ${JSON.stringify({ counter, ring, list: dictionary })}`);
 segment.close();
 for (const [name, one] of Object.entries(all)) console.log(`closed ${name}:`, one);
 for (const one of Object.values(all)) console.log(Object.getPrototypeOf(one));

@@ -50,6 +50,10 @@ for (const { name, command, flags } of presentRuntimes()) {
     assert.match(lines.find((each) => each.startsWith("closed segment")) ?? "", /state: "closed"/);
     assert.match(lines.find((each) => each.startsWith("closed counter")) ?? "", /"hits".*"CLOSED"/);
     assert.match(text, /^nested: /m);
+    assert.match(
+      text,
+      /^json: \{"counter":\{"name":"hits","value":41\},"ring":\{"name":"frames".*"list":\{"list":\[1,"x"\]\}\}$/m,
+    );
   });
 }
 

@@ -70,6 +70,34 @@ function streams(segment: Segment): Record<string, Round> {
   };
 }
 
+function exchangeForms(segment: Segment): Record<string, Round> {
+  const queue = segment.queue("queue", { capacity: 4, slotBytes: 8 });
+  const topic = segment.broadcast("topic", { bytes: 4 * KiB });
+  const subscriber = topic.subscriber();
+  const publisher = topic.publisher();
+  const cache = segment.cache("cache", { bytes: 64 * KiB });
+  cache.set("there", byte);
+  return {
+    "receive from a queue": (signal) => {
+      queue.trySend(byte);
+      return queue.receive({ signal });
+    },
+    "send to a queue": async (signal) => {
+      await queue.send(byte, { signal });
+      queue.tryReceive();
+    },
+    "take from a queue": async (signal) => {
+      queue.trySend(byte);
+      (await queue.take({ signal })).done();
+    },
+    "receive from a broadcast": (signal) => {
+      publisher.publish(byte);
+      return subscriber.receive({ signal });
+    },
+    "value of a cache": (signal) => cache.getOrSet("there", () => byte, { signal }),
+  };
+}
+
 /** Holds that are nested in holds, which nobody else can be in the way of. */
 function nestedForms(segment: Segment): Record<string, Round> {
   const held = segment.lock("nested").acquireSync();
@@ -91,6 +119,7 @@ function forms(segment: Segment): Record<string, Round> {
   return {
     ...ringForms(segment),
     ...nestedForms(segment),
+    ...exchangeForms(segment),
     lock: async (signal) => (await lock.acquire("exclusive", { signal })).release(),
     "shared lock": async (signal) => (await lock.acquire("shared", { signal })).release(),
     semaphore: async (signal) => {

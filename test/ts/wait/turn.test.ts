@@ -10,6 +10,8 @@ const ACTIONS = "ts/wait/turn-actions.ts";
 /** Those of the forms that take a signal and always find something. */
 const WITH_SIGNAL = [
   ...["receive", "send", "lock", "shared lock", "semaphore", "event", "next", "object"],
+  ...["receive from a queue", "send to a queue", "take from a queue"],
+  ...["receive from a broadcast", "value of a cache"],
   ...[
     "nested shared hold",
     "nested exclusive hold",

@@ -26,7 +26,8 @@ const TRIES_MS = 1;
  *
  * @param timeoutMs Infinity for the limit that all changes have
  * @returns its result, never BUSY
- * @throws {IsthmusError} BUSY when others had it for 5 seconds; TIMED_OUT when a `timeoutMs` was given, and passed
+ * @throws {IsthmusError} BUSY when others had it for 5 seconds; TIMED_OUT when a `timeoutMs` was given, and passed; DEADLOCK, at
+ *   once without a timeout, inside the transaction of another opener of this thread
  */
 export function withWriteLock(
   attachment: Attachment,
@@ -37,11 +38,20 @@ export function withWriteLock(
   const change = new Change(attachment, what, call, timeoutMs);
   const early = retryFor(Math.min(TRIES_MS, change.limitMs), () => tryWriteLock(attachment, call));
   if (early !== undefined) return early;
+  if (timeoutMs === Infinity && attachment.transactsElsewhere()) throw waitsForItself(attachment, what);
   try {
     return waitSync(attachment, change, { timeoutMs: change.leftMs, signal: undefined });
   } catch (error) {
     throw change.errorOf(error);
   }
+}
+
+function waitsForItself({ name }: Attachment, what: string): IsthmusError {
+  return new IsthmusError(
+    "DEADLOCK",
+    `${what}: this thread would wait for itself: it runs a transaction through another opener of segment "${name}"; ` +
+      "use the segment object of the transaction in its body",
+  );
 }
 
 /** As `withWriteLock`, without blocking the thread. Changes of one opener that wait run in the order of their calls. */

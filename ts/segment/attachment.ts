@@ -407,6 +407,14 @@ export class Attachment {
     return false;
   }
 
+  /** Whether another opener of this thread runs a transaction: its body is the caller of what asks. */
+  transactsElsewhere(): boolean {
+    for (const other of open) {
+      if (other.transaction && other !== this && this.#isSame(other)) return true;
+    }
+    return false;
+  }
+
   /** Whether another attachment maps the same memory. */
   #isSame(other: Attachment): boolean {
     return other.bytes === this.bytes && !other.evicted && other.liesUnder(this.u8.buffer);

@@ -141,6 +141,12 @@ export const BUGS: Bug[] = [
     "ts/memory/blocks",
   ),
   writeLock(
+    "a thread waits for a transaction of its own, of another opener",
+    "timeoutMs === Infinity && attachment.transactsElsewhere()",
+    "timeoutMs === 0 && attachment.transactsElsewhere()",
+    "ts/memory/transaction > a change through another opener",
+  ),
+  writeLock(
     "the write lock is waited for 50 ms",
     "Infinity ? WRITE_LOCK_TIMEOUT_MS :",
     "Infinity ? WRITE_LOCK_TIMEOUT_MS / 100 :",

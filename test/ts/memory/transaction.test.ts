@@ -420,6 +420,30 @@ test("a hold that goes on after a transaction under it is like any other", () =>
   assert.is(view.get("balance"), 8);
 });
 
+test("a change through another opener, inside of a transaction of this thread, would wait for itself", () => {
+  using segment = Segment.create(segmentName("own"), { bytes: MiB });
+  using other = Segment.open(segment.name);
+  const lock = segment.lock("lock");
+  const changes: [string, () => unknown][] = [
+    ["allocating", () => other.heap.allocate(8)],
+    ["making an object", () => other.counter("new")],
+    ["sharing", () => other.share({ a: 1 })],
+    ["a transaction", () => other.transactionSync(other.lock("others"), () => {})],
+  ];
+  other.lock("others");
+  for (const [what, change] of changes) {
+    segment.transactionSync(lock, () => {
+      const error = refused("DEADLOCK", change, /this thread would wait for itself.*another opener/);
+      assert.ok(error, what);
+    });
+    assert.is(other.heap.tryAllocate(8)?.free(), undefined);
+  }
+  segment.transactionSync(lock, () =>
+    refused("TIMED_OUT", () => other.transactionSync(other.lock("others"), () => {}, { timeoutMs: 30 })),
+  );
+  segment.unlink();
+});
+
 test("a segment that is closed inside of a transaction undoes it before the lock is free", () => {
   using all = scene();
   const { segment, other, lock, view, block } = all;

@@ -195,30 +195,37 @@ function inPlayedTime(block: () => void, others: () => void): number {
   return sleeps;
 }
 
-test("a change that was kept out all the time says by whom: by one that does not end, or by many that followed each other", () => {
+test("a change that was kept out all the time says by whom: by one that does not end, or by many that followed each other", async () => {
   using segment = Segment.create(segmentName("kept-out"), { bytes: MiB });
-  using other = Segment.open(segment.name);
-  const lock = segment.lock("l");
+  segment.lock("theirs");
+  segment.counter("end");
+  const [runtime] = presentRuntimes() as [Runtime];
+  const agent = await Agent.start(runtime, ACTIONS);
+  await agent.call("open", segment.name);
+  const inside = segment.event("in transaction");
+  const transaction = agent.call("transactUntil", segment.name, "theirs");
+  await within("the transaction of the child", inside.wait());
   const limit = `${WRITE_LOCK_TIMEOUT_MS} ms`;
   const grants = (): number => peek32(segment.name, WRITE_LOCK_GRANTS_OFFSET);
   const refusedBy = (text: string, others: () => void): void => {
-    segment.transactionSync(lock, () => {
-      const block = () => refused("BUSY", () => other.heap.allocate(8), new RegExp(text));
-      assert.ok(inPlayedTime(block, others) >= WRITE_LOCK_TIMEOUT_MS / RECHECK_MS);
-    });
+    const block = () => refused("BUSY", () => segment.heap.allocate(8), new RegExp(text));
+    assert.ok(inPlayedTime(block, others) >= WRITE_LOCK_TIMEOUT_MS / RECHECK_MS);
   };
   refusedBy(
-    `process ${process.pid} has been changing the segment for ${limit}; it may be stopped, or in a long transaction`,
+    `process ${agent.pid} has been changing the segment for ${limit}; it may be stopped, or in a long transaction`,
     () => {},
   );
   let changes = 0;
   refusedBy(
-    `others have changed the segment 7 times in ${limit}; now process ${process.pid} does. Shorten transactions`,
+    `others have changed the segment 7 times in ${limit}; now process ${agent.pid} does. Shorten transactions`,
     () => {
       if (++changes <= 7) poke32(segment.name, WRITE_LOCK_GRANTS_OFFSET, grants() + 1);
     },
   );
-  other.heap.allocate(8).free();
+  segment.counter("end").add(1);
+  await transaction;
+  segment.heap.allocate(8).free();
+  await agent.end();
   segment.unlink();
 });
 

@@ -144,7 +144,7 @@ export const BUGS: Bug[] = [
     "a thread waits for a transaction of its own, of another opener",
     "timeoutMs === Infinity && attachment.transactsElsewhere()",
     "timeoutMs === 0 && attachment.transactsElsewhere()",
-    "ts/memory/transaction > a change through another opener",
+    "ts/memory/transaction.test > a change through another opener",
   ),
   writeLock(
     "the write lock is waited for 50 ms",

@@ -1,4 +1,4 @@
-// watchdog: 1200 s
+// watchdog: 2400 s
 /** How much do the lanes of the core notice when a write is missing? "npm run test:mutants". */
 import { test } from "uvu";
 import * as assert from "uvu/assert";

@@ -1,7 +1,7 @@
 /** Finds the examples in documents and doc comments, and runs them as a user of the package would. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { root } from "../lib/paths.js";
+import { root, scratchFolder } from "../lib/paths.js";
 import { type Ended, finished, start } from "../lib/processes.js";
 
 export interface Example {
@@ -55,7 +55,7 @@ export async function withCompiled(
   examples: Example[],
   work: (files: string[]) => Promise<void>,
 ): Promise<void> {
-  const folder = mkdtempSync(join(root, "build", "examples-"));
+  const folder = scratchFolder("examples");
   try {
     const sources = examples.map(({ code }, index) => {
       const file = join(folder, `example${index}.ts`);

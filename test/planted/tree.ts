@@ -16,13 +16,13 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { WATCHDOG_FACTOR } from "../../scripts/machine.js";
-import { root } from "../lib/paths.js";
+import { root, VANISHING } from "../lib/paths.js";
 import { WATCHDOG_MS } from "../lib/watchdog.js";
 import { packageOf, TITLE } from "./first-failure.js";
 
 /** What several copies share, and what none of them needs. */
 const LINKED = ["test/runtimes/node_modules", "scripts/tools/node_modules"];
-const LEFT_OUT = [...LINKED, "node_modules", ".git", "build/planted"];
+const LEFT_OUT = [...LINKED, "node_modules", ".git", ...VANISHING];
 
 /** Files that compilers have written, by their paths from the root. */
 export type Outputs = Map<string, Buffer>;

@@ -6,7 +6,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { factorOf } from "../../scripts/machine.js";
 import { PRIVATE_MEMORY, privateMemory } from "../../scripts/private-memory.js";
-import { root } from "../lib/paths.js";
+import { root, scratchFolder } from "../lib/paths.js";
 import { type Ended, finished, start } from "../lib/processes.js";
 import { segmentExists, segmentName } from "../lib/segments.js";
 import { unless } from "../lib/skips.js";
@@ -14,7 +14,7 @@ import { until } from "../lib/watchdog.js";
 
 const OTHERS = 200;
 /** A directory inside the tree, so that planted files find uvu and the package. */
-const planted = join(root, "build/planted", `beside${process.pid}`);
+const planted = scratchFolder("beside");
 process.on("exit", () => rmSync(planted, { recursive: true, force: true }));
 
 const { through, reason } = privateMemory();

@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { PRIVATE_MEMORY, privateMemory } from "../../scripts/private-memory.js";
-import { root } from "../lib/paths.js";
+import { root, scratchFolder, WITHOUT_SOURCE } from "../lib/paths.js";
 import { finished, start } from "../lib/processes.js";
 import { until } from "../lib/watchdog.js";
 
 /** A directory inside the tree, so that planted files find uvu. */
-const planted = join(root, "build/planted", String(process.pid));
+const planted = scratchFolder("files");
 process.on("exit", () => rmSync(planted, { recursive: true, force: true }));
 
 const HEAD = 'import { test } from "uvu";\nimport { spawn } from "node:child_process";\n';
@@ -108,12 +108,14 @@ test("a filter that matches nothing fails", async () => {
 });
 
 test("a compiled file whose source is gone does not run", async () => {
-  const stale = `stale${process.pid}`;
-  const file = join(root, "build/test", `${stale}.test.js`);
+  const file = join(root, WITHOUT_SOURCE);
   writeFileSync(file, `${HEAD}test("a", () => {});\ntest.run();\n`);
   try {
-    const { stdout } = await finished(start(process.execPath, [runner, stale]), "run of a stale file");
-    assert.match(stdout, `no test file matches ${stale}\n`);
+    const { stdout } = await finished(
+      start(process.execPath, [runner, "without-source"]),
+      "run of a stale file",
+    );
+    assert.match(stdout, "no test file matches without-source\n");
   } finally {
     rmSync(file);
   }

@@ -1,15 +1,15 @@
 /** Two copies of the package in one process: what one makes, the other takes, or says why not. */
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import * as ours from "isthmus";
 import { type IsthmusError, MiB, Segment, type Struct, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { root } from "../lib/paths.js";
+import { root, scratchFolder } from "../lib/paths.js";
 
 /** Below the root, so that what the package depends on is found. */
-const folder = mkdtempSync(join(root, "build", "copy-"));
+const folder = scratchFolder("copy");
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 for (const name of ["dist", "package.json"])
   cpSync(join(root, name), join(folder, name), { recursive: true });

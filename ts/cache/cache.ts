@@ -16,7 +16,7 @@ import { checkMade, type Lease } from "../segment/attachment.js";
 import { watchOthers } from "../segment/death-watch.js";
 import { openObject } from "../segment/directory.js";
 import type { Fields, Struct, StructInput, StructValue } from "../struct/struct.js";
-import { type Condition, inTurn, NOT_YET, wait } from "../wait/wait.js";
+import { type Condition, failInTurn, inTurn, NOT_YET, wait } from "../wait/wait.js";
 import type { CacheKey } from "./keys.js";
 import {
   type CacheEviction,
@@ -294,9 +294,7 @@ export class Cache<T = PrivateBytes, I = ArrayBufferView> {
       );
     const sum = store.add(key, amount, ttl);
     if (sum === undefined)
-      throw new TypeError(
-        `add: the value of the key in cache "${this.name}" must be an integer that add made`,
-      );
+      throw new TypeError(`add: the value of the key in cache "${this.name}" must be an integer`);
     if (Number.isNaN(sum)) throw new RangeError(`amount must give a sum of at most 2^53 - 1, got ${amount}`);
     return sum;
   }
@@ -321,7 +319,7 @@ export class Cache<T = PrivateBytes, I = ArrayBufferView> {
     const ttl = this.#ttl(given, ["signal", "timeoutMs"]);
     const own = typeof key === "string" ? key : bytesOf("key", key).slice();
     for (;;) {
-      if (how.signal?.aborted) throw how.signal.reason;
+      if (how.signal?.aborted) return await failInTurn(how.signal.reason);
       const found = this.get(own);
       if (found !== undefined) return await inTurn(found);
       this.#lease.attachment.check(true);

@@ -23,24 +23,22 @@ const denoInspect = Symbol.for("Deno.customInspect");
  *   reason instead
  */
 export function describe<T extends object>(prototype: T, name: string, facts: (one: T) => object): void {
-  const define = (symbol: symbol, value: unknown): void => {
-    Object.defineProperty(prototype, symbol, { value, configurable: true, writable: true });
-  };
-  define(nodeInspect, function show(this: T, depth: number, options: object, inspect: Inspect) {
+  define(prototype, nodeInspect, function show(this: T, depth: number, options: object, inspect: Inspect) {
     if (depth < 0) return `[${name}]`;
     return text(name, factsOf(this, facts), (value) => inspect(value, { ...options, depth }));
   });
-  define(denoInspect, function show(this: T, inspect: Inspect, options: object) {
+  define(prototype, denoInspect, function show(this: T, inspect: Inspect, options: object) {
     return text(name, factsOf(this, facts), (value) => inspect(value, options));
   });
   if (Object.hasOwn(prototype, "toJSON")) return;
-  Object.defineProperty(prototype, "toJSON", {
-    value: function toJSON(this: T): object {
-      return factsOf(this, facts);
-    },
-    configurable: true,
-    writable: true,
+  define(prototype, "toJSON", function toJSON(this: T): object {
+    return factsOf(this, facts);
   });
+}
+
+/** Not enumerable, as methods of a class are. */
+function define(target: object, key: string | symbol, value: unknown): void {
+  Object.defineProperty(target, key, { value, configurable: true, writable: true });
 }
 
 /**
@@ -57,13 +55,10 @@ export function showAs(target: object, shown: () => unknown): void {
       return `[Proxy of a shared value: ${(error as { code?: string }).code ?? "unusable"}]`;
     }
   };
-  const define = (symbol: symbol, value: unknown): void => {
-    Object.defineProperty(target, symbol, { value, configurable: true, writable: true });
-  };
-  define(nodeInspect, (depth: number, options: object, inspect: Inspect) =>
+  define(target, nodeInspect, (depth: number, options: object, inspect: Inspect) =>
     depth < 0 ? "[Object]" : show((one) => inspect(one, { ...options, depth })),
   );
-  define(denoInspect, (inspect: Inspect, options: object) => show((one) => inspect(one, options)));
+  define(target, denoInspect, (inspect: Inspect, options: object) => show((one) => inspect(one, options)));
 }
 
 function factsOf<T extends object>(one: T, facts: (one: T) => object): object {

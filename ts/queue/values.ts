@@ -13,14 +13,7 @@ export interface SentValue {
 /** A value of the user: a shared one as it is; anything else is shared first, and nobody but the message keeps it then. */
 export function sentOf(attachment: Attachment, value: Shareable): SentValue {
   const shared = sharedUnder(value);
-  if (shared) {
-    const from = shared.use(false);
-    if (from !== attachment && !attachment.liesUnder(from.u8.buffer))
-      throw new TypeError(
-        `value must be a value of segment "${attachment.name}", got one of segment "${from.name}"`,
-      );
-    return { reference: shared.reference, end() {} };
-  }
+  if (shared) return { reference: shared.referenceIn(attachment, "value"), end() {} };
   const work = new Sharing(attachment, "value");
   const end = (): void => work.end();
   try {

@@ -3,7 +3,6 @@
  */
 import { BUSY, CORRUPT, EVICTED, NOT_FOUND, SEGMENT_FULL } from "../../protocol/errors.js";
 import {
-  BLOCK_GENERATION_OFFSET,
   BLOCK_HEADER_BYTES,
   BLOCK_LAYOUT_OFFSET,
   HANDLE_VALUE_OFFSET,
@@ -20,6 +19,7 @@ import {
   VALUE_LATIN1,
   VALUE_LENGTH_OFFSET,
   VALUE_LIST,
+  VALUE_MARK,
   VALUE_NULL,
   VALUE_NUMBER,
   VALUE_TRUE,
@@ -230,13 +230,19 @@ export function makeValue(attachment: Attachment, kind: number, bytes: number): 
 }
 
 /** @internal What a handle that the core has made refers to. Throws when another process has written to it meanwhile. */
-export function handleAt({ u32, bytes }: Attachment, handle: number): Handle {
-  const at = u32[(handle + HANDLE_VALUE_OFFSET) >>> 2] as number;
-  if (at % 8 !== 0 || at < BLOCK_HEADER_BYTES || at > bytes - VALUE_HEADER_BYTES) throw damaged("the value");
-  const block = (at - BLOCK_HEADER_BYTES) >>> 2;
-  const kind = (u32[block + BLOCK_LAYOUT_OFFSET / 4] as number) & VALUE_KIND_MASK;
-  const generation = u32[block + BLOCK_GENERATION_OFFSET / 4] as number;
-  return { handle, reference: new Reference(kind, at, generation) };
+export function handleAt(attachment: Attachment, handle: number): Handle {
+  const reference = referenceAt(attachment, attachment.u32[(handle + HANDLE_VALUE_OFFSET) >>> 2] as number);
+  if (!reference) throw damaged("the value");
+  return { handle, reference };
+}
+
+/** @internal The value in the block at an offset, which any process may have written; undefined when there is none. */
+export function referenceAt(attachment: Attachment, at: number): Reference | undefined {
+  if (at < BLOCK_HEADER_BYTES || at % 8 !== 0 || at > attachment.bytes - VALUE_HEADER_BYTES) return undefined;
+  const layout = attachment.u32[(at - BLOCK_HEADER_BYTES + BLOCK_LAYOUT_OFFSET) >>> 2] as number;
+  const kind = layout & VALUE_KIND_MASK;
+  if (layout >>> 8 !== VALUE_MARK >>> 8 || kind < VALUE_LATIN1 || kind > VALUE_DICT) return undefined;
+  return new Reference(kind, at, generationAt(attachment, at));
 }
 
 /** @internal A handle of a value; undefined when it is gone. */

@@ -51,15 +51,10 @@ const notOne = (got: string): TypeError =>
 const hasParts = ({ kind }: Reference): boolean => kind === VALUE_DICT || kind === VALUE_LIST;
 
 function proxyOfShared(lease: Lease, shared: SharedValue): object {
-  const { attachment } = lease;
-  const from = shared.use(false);
-  if (from !== attachment && !attachment.liesUnder(from.u8.buffer))
-    throw new TypeError(
-      `value must be a value of segment "${attachment.name}", got one of segment "${from.name}"`,
-    );
-  if (!hasParts(shared.reference))
+  const reference = shared.referenceIn(lease.attachment, "value");
+  if (!hasParts(reference))
     throw new TypeError("value must be a Dict or a List, got a SharedScalar: its `value` is a copy");
-  const made = proxyOf(lease, shared.reference);
+  const made = proxyOf(lease, reference);
   if (!made) throw gone("the value");
   return made;
 }

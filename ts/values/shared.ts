@@ -76,9 +76,19 @@ export abstract class SharedValue {
     return attachment;
   }
 
+  /** @internal The reference to it, when it is a value of that segment. `name` is what errors call the argument. */
+  referenceIn(attachment: Attachment, name: string): Reference {
+    const from = this.use(false);
+    if (from !== attachment && !attachment.liesUnder(from.u8.buffer))
+      throw new TypeError(
+        `${name} must be a value of segment "${attachment.name}", got one of segment "${from.name}"`,
+      );
+    return this.reference;
+  }
+
   /**
-   * How many references to the value there are now, in all processes: objects like this one, shared values that contain it, and
-   * the root. For display: others may change it at any time.
+   * How many references to the value there are now, in all processes: objects like this one, shared values that contain it,
+   * messages of queues, and the root. For display: others may change it at any time.
    *
    * @throws {IsthmusError} CLOSED: this object, or the segment, was closed
    */

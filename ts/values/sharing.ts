@@ -195,14 +195,9 @@ export class Sharing {
   }
 
   #sharedCell(value: SharedValue): Cell {
-    const attachment = value.use(false);
-    if (attachment !== this.#attachment && !this.#attachment.liesUnder(attachment.u8.buffer))
-      throw new TypeError(
-        `${this.path} must be a value of the same segment, got one of segment "${attachment.name}"`,
-      );
-    const { kind, at } = value.reference;
+    const { kind, at } = value.referenceIn(this.#attachment, this.path);
     if (kind === VALUE_BOX) {
-      const [inner, , low, high] = attachment.u32.subarray((at + VALUE_HEADER_BYTES) >>> 2);
+      const [inner, , low, high] = this.#attachment.u32.subarray((at + VALUE_HEADER_BYTES) >>> 2);
       return { kind: inner as number, low: low as number, high: high as number };
     }
     this.embedded.push(value.reference);

@@ -94,6 +94,8 @@ function exchangeForms(segment: Segment): Record<string, Round> {
       publisher.publish(byte);
       return subscriber.receive({ signal });
     },
+    "what was aborted before, of a cache": () =>
+      cache.getOrSet("there", () => byte, { signal: AbortSignal.abort() }).catch(() => {}),
     "value of a cache": (signal) => cache.getOrSet("there", () => byte, { signal }),
   };
 }

@@ -16,15 +16,28 @@ function hex(text: string | undefined): number {
   return text === undefined ? 0 : Number.parseInt(text, 16);
 }
 
+/** What was added to addresses before the instruction that writes: "leaq rdx,[rbx+0x10]", by register. */
+type Added = Map<string, number>;
+
+/** Notes what an instruction does to its first register. A call may change them all. */
+function noteAddress(line: string, added: Added): void {
+  const address = /\bleaq (\w+),\[(\w+)\+0x([0-9a-f]+)\]/.exec(line);
+  if (/\bcall\b/.test(line)) added.clear();
+  else if (address) added.set(address[1] as string, hex(address[3]) + (added.get(address[2] as string) ?? 0));
+  else added.delete(/\s(?!cmp|test|push)[a-z]\w* (r\w+)(?:,|$)/.exec(line)?.[1] ?? "");
+}
+
 /** One line of V8's disassembly for x86-64: "… movl [r8+rdi*1+0x88],r12". */
-function x64Write(line: string): MachineWrite | undefined {
+function x64Write(line: string, added: Added): MachineWrite | undefined {
   const atomic = /\b(?:xchg([bwlq]) |lock\s+(?:REX\.W\s+)?\w+?([bwlq]) )\S*\[/.exec(line);
   if (atomic) return { bytes: WIDTHS[(atomic[1] ?? atomic[2]) as string] as number, offset: undefined };
   const plain = /\b(?:v?mov(?:[bwlq]|ss|sd|dqu|ups)|vmov\w+) \[([^\]]+)\],/.exec(line);
   if (!plain || /rbp|rsp/.test(plain[1] as string)) return undefined;
   const width = /\b(?:v?mov)(\w+) \[/.exec(line)?.[1] as string;
   const bytes = WIDTHS[width] ?? (width === "ss" ? 4 : 8);
-  const offset = hex(/\+0x([0-9a-f]+)$/.exec(plain[1] as string)?.[1]);
+  const registers = (plain[1] as string).split("+").map((part) => part.replace(/\*1$/, ""));
+  const before = registers.reduce((sum, register) => sum + (added.get(register) ?? 0), 0);
+  const offset = hex(/\+0x([0-9a-f]+)$/.exec(plain[1] as string)?.[1]) + before;
   return { bytes, offset, single: !/\*/.test(plain[1] as string) };
 }
 
@@ -41,7 +54,13 @@ export function v8Code(printed: string): Map<number, Code> {
     if (!/^kind: wasm function$/m.test(part) || Number.isNaN(index)) continue;
     const compiler = /^compiler: (\w+)$/m.exec(part)?.[1] ?? "";
     const lines = part.slice(part.indexOf("Instructions (")).split("\n");
-    found.set(index, { compiler, writes: lines.flatMap((line) => x64Write(line) ?? []) });
+    const added: Added = new Map();
+    const writes = lines.flatMap((line) => {
+      const write = x64Write(line, added);
+      noteAddress(line, added);
+      return write ?? [];
+    });
+    found.set(index, { compiler, writes });
   }
   return found;
 }

@@ -8,6 +8,8 @@ import type { Runtime } from "./runtimes.js";
 
 /** How often the parent looks how far they are. Milliseconds. */
 const LOOK_MS = 2;
+/** How long after the last job was sent a job is not called lost. Milliseconds. */
+const LOST_MS = 10_000;
 
 export interface JobsDone {
   jobs: number;
@@ -28,6 +30,16 @@ function countsOf(done: Uint8Array): { missing: number; repeated: number } {
     else if (times > 1) repeated++;
   }
   return { missing, repeated };
+}
+
+/** Looks until it is so, for `timeoutMs` at most. Rejects when a stage fails meanwhile. */
+async function until(isSo: () => boolean, stages: Promise<unknown>, timeoutMs = Infinity): Promise<void> {
+  const failed = new Promise((_, reject) => stages.catch(reject));
+  failed.catch(() => {});
+  const end = performance.now() + timeoutMs;
+  while (!isSo() && performance.now() < end) {
+    await Promise.race([new Promise((resolve) => setTimeout(resolve, LOOK_MS)), failed]);
+  }
 }
 
 /** Sends and takes so many jobs, and kills one taker when a third of them is done. */
@@ -56,13 +68,14 @@ export async function throughAQueue(
     const begin = performance.now();
     go.signal();
     const sent = Promise.all(senders.map(({ finished }) => finished));
-    const failed = Promise.race([sent, living.finished]);
-    while (queue.stats.received < jobs / 3)
-      await Promise.race([new Promise((resolve) => setTimeout(resolve, LOOK_MS)), failed]);
+    await until(() => queue.stats.received >= jobs / 3, Promise.all([sent, living.finished]));
     await dying.kill();
     const killedAtJobs = queue.stats.received;
     const successor = await stageOf("job-taker", third).ready();
     await sent;
+    // The job that the killed process had taken comes back after its death is noticed, when all others may be done. Both takers
+    // must still be there then. A job that is not done in that time is lost.
+    await until(() => !done.includes(0), Promise.all([living.finished, successor.finished]), LOST_MS);
     for (let taker = 0; taker < 2; taker++) await queue.send(jobOf(NO_MORE));
     await Promise.all([living.finished, successor.finished]);
     const milliseconds = performance.now() - begin;

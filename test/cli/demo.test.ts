@@ -1,6 +1,7 @@
 // watchdog: 300 s
 /** The demo, whole, and its last stage with records that come twice or never. */
-import type { ChildProcess } from "node:child_process";
+
+import type { ChildProcess, SpawnOptions } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   cpSync,
@@ -16,6 +17,7 @@ import { createInterface } from "node:readline";
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { DEEP } from "../lib/depth.js";
 import { root } from "../lib/paths.js";
 import { finished, start } from "../lib/processes.js";
 import { presentRuntimes } from "../lib/runtimes.js";
@@ -120,16 +122,8 @@ test("the demo sends every file through the runtimes that are there, and survive
   assert.equal(segmentsOf(child), []);
 });
 
-test("the demo works where npm installed it in an empty folder, with Node in the place of what is missing", async () => {
-  const folder = installedCopy();
-  const long = join(folder, "x".repeat(100));
-  mkdirSync(long);
-  const installed = join(folder, "node_modules/isthmus/dist/ts/cli/main.js");
-  const options = {
-    cwd: folder,
-    // No socket fits into a folder with such a path.
-    env: { PATH: "/nowhere", TMPDIR: long, ISTHMUS_TEST_MARKER: process.env.ISTHMUS_TEST_MARKER },
-  };
+/** Also by the digest of other code. */
+async function sendsWhatIsThere(installed: string, options: SpawnOptions, folder: string): Promise<void> {
   const json = await finished(
     start(process.execPath, [installed, "demo", "--json"], options),
     "json",
@@ -145,7 +139,19 @@ test("the demo works where npm installed it in an empty folder, with Node in the
   assert.equal(found.runtimes, Array(3).fill(`Node ${process.versions.node}`));
   assert.equal(found.substitutes, ["bun is not installed", "deno is not installed"]);
   checkDeath(found);
+}
 
+test("the demo works where npm installed it in an empty folder, with Node in the place of what is missing", async () => {
+  const folder = installedCopy();
+  const long = join(folder, "x".repeat(100));
+  mkdirSync(long);
+  const installed = join(folder, "node_modules/isthmus/dist/ts/cli/main.js");
+  const options = {
+    cwd: folder,
+    // No socket fits into a folder with such a path.
+    env: { PATH: "/nowhere", TMPDIR: long, ISTHMUS_TEST_MARKER: process.env.ISTHMUS_TEST_MARKER },
+  };
+  if (DEEP) await sendsWhatIsThere(installed, options, folder);
   const human = await finished(start(process.execPath, [installed, "demo"], options), "human", DEMO_MS_MAX);
   assert.is(human.code, 0, human.stderr || human.stdout);
   assert.match(human.stdout, /deno is not installed: Node [\d.]+ takes its place/);
@@ -160,7 +166,9 @@ test("the demo works where npm installed it in an empty folder, with Node in the
   assert.not.match(human.stdout, String.fromCharCode(27));
 });
 
-test("a runtime behind a launcher is started without it, so that a kill reaches it", async () => {
+const testDeep = DEEP ? test : () => {};
+
+testDeep("a runtime behind a launcher is started without it, so that a kill reaches it", async () => {
   const folder = installedCopy();
   const bin = join(folder, "node_modules/.bin");
   const log = join(folder, "launched");

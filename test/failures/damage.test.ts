@@ -8,7 +8,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { SLOT_LIVE } from "../../protocol/layout.js";
 import { Arena, type Exports } from "../lib/arena.js";
-import { often } from "../lib/depth.js";
+import { isTried, often } from "../lib/depth.js";
 import { createSegment, joinSegment } from "../lib/hosts/segment.js";
 import { instrument } from "../lib/instrument.js";
 import { Interception } from "../lib/mutation.js";
@@ -21,9 +21,9 @@ import { cacheAreas, useCache } from "./damage-cache.js";
 
 /** More than the longest walk over a heap of this size takes. */
 const ACCESSES_MAX = 40_000;
-const CHANCES = often(700, 200);
+const CHANCES = often(700, 80);
 /** The share of the hostile values that each word gets. */
-const SHARE = often(0.5, 0.15);
+const SHARE = often(0.5, 0.06);
 const random = randomFrom(printedSeed());
 const below = (limit: number): number => Math.floor(random() * limit);
 
@@ -117,6 +117,7 @@ const cacheWords = words.filter(isOfCache);
 
 test("any one word may say anything", () => {
   for (const [index, { name, at }] of words.entries()) {
+    if (!isTried(index, 0, 2)) continue;
     const all = isOfCache({ at }) ? useCacheAlone : useAll;
     // Once relative to what it says, too.
     const now = new DataView(bytes.buffer).getUint32(at, true);

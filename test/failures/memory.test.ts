@@ -124,7 +124,7 @@ test("a process that is stopped in the middle of transfers and goes on tears not
   }
 });
 
-const CHILDREN = often(20, 3);
+const CHILDREN = often(20, 2);
 
 test(`${CHILDREN * 500} dead participants leave room for the next, and hold nothing`, async () => {
   const SLOTS = 512;

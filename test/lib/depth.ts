@@ -9,7 +9,14 @@ export function often(deep: number, plain: number): number {
   return DEEP ? deep : plain;
 }
 
-/** In a plain run every third of a long series of points; which ones depends on `series`, so that together they meet each kind. */
-export function isTried(point: number, series: number): boolean {
-  return DEEP || (point + series) % 3 === 0;
+/**
+ * In a plain run one of `every` points of a long series; which ones depends on `series`, so that together they meet each kind.
+ */
+export function isTried(point: number, series: number, every = 3): boolean {
+  return DEEP || (point + series) % every === 0;
+}
+
+/** In a plain run one of `every` things of a list of the same kind, the first among them. */
+export function someOf<T>(list: readonly T[], every = 3): T[] {
+  return list.filter((_, index) => DEEP || index % every === 0);
 }

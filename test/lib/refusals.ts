@@ -12,7 +12,7 @@ interface Refusal {
 function check(error: unknown, code: string, text: RegExp | undefined): Refusal {
   const refusal = error as Refusal;
   assert.is(refusal.code ?? refusal.name, code, refusal.stack);
-  if (text) assert.match(refusal.message, text);
+  if (text) assert.match(refusal.message, text, refusal.message);
   return refusal;
 }
 

@@ -1,13 +1,13 @@
 /**
  * Plants one bug after the other in a copy of the tree, and runs the tests that are said to notice it:
  *
- *     npm run test:planted -- [part of a name …] [--list=module]
+ *     npm run test:planted -- [part of a name …] [--list=module] [--part=k/n]
  *
  * First these tests run without a bug, while the bugs are compiled. Tests that fail are reported, and the bugs that name them are
  * not tried. Then two copies of the tree work side by side. With a bug, the first test that fails ends the run of its file.
  *
  * A bug that no test notices has survived, and fails. So does one whose text is not in its source any more, and one that does not
- * compile. With --list the bugs are those that the module exports as BUGS.
+ * compile. With --list the bugs are those that the module exports as BUGS; with --part every n-th of them, from the k-th on.
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -122,12 +122,21 @@ function withText(bugs: Bug[]): Bug[] {
   });
 }
 
+/** The numbers of "k/n", 1 to n; without them, all bugs. */
+function partGiven(text = "1/1"): [number, number] {
+  const [, k, n] = (/^(\d+)\/(\d+)$/.exec(text) ?? []).map(Number);
+  if (!(k >= 1 && n >= k)) throw new Error(`--part must be k/n, and k 1 to n; got ${text}`);
+  return [k, n];
+}
+
 const given = process.argv.slice(2);
-const list = given.find((argument) => argument.startsWith("--list="))?.slice("--list=".length);
+const option = (name: string): string | undefined =>
+  given.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
 const names = given.filter((argument) => !argument.startsWith("--"));
-const wanted = (await bugsOf(list)).filter(
-  ({ name }) => names.length === 0 || names.some((part) => name.includes(part)),
-);
+const [part, parts] = partGiven(option("part"));
+const wanted = (await bugsOf(option("list")))
+  .filter(({ name }) => names.length === 0 || names.some((part) => name.includes(part)))
+  .filter((_, at) => at % parts === part - 1);
 const reason = wanted.some(({ file }) => partOf(file) === "shims") ? await noCompiler() : undefined;
 const possible = wanted.filter(({ file }) => reason === undefined || partOf(file) !== "shims");
 if (possible.length < wanted.length)

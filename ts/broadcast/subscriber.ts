@@ -83,6 +83,7 @@ export class Subscriber<T = PrivateBytes, F extends Fields = FieldsOf<T>> implem
   static {
     describe(Subscriber.prototype, "Subscriber", (one) => ({
       broadcast: one.#geometry.name,
+      state: one.#closed || one.#lease.attachment.closed ? "closed" : "open",
       lost: one.lost,
     }));
     disposable(Subscriber.prototype, (subscriber) => subscriber.close());

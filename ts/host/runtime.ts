@@ -47,6 +47,12 @@ export function nowMs(): number {
   return readDate();
 }
 
+/** A new controller. A context of `node:vm` has no `AbortController` of its own, and gets one of the main context. */
+export function abortController(): AbortController {
+  if (typeof AbortController === "function") return new AbortController();
+  return builtin("node:util").transferableAbortController();
+}
+
 /** A number of 32 bits that nobody can guess. */
 export function secretNumber(): number {
   return builtin("node:crypto").randomBytes(4).readUInt32LE(0);

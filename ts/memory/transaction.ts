@@ -178,7 +178,9 @@ export async function transaction<T>(
   const running = new Transaction(attachment, await lock.transact(attachment, how), body);
   try {
     const left = { timeoutMs: Math.max(0, end - monotonicMs()), signal: how.signal };
-    return running.outcome(await withWriteLockLater(attachment, BEGINNING, () => running.attempt(), left));
+    return running.outcome(
+      await withWriteLockLater(attachment, BEGINNING, () => running.attempt(), left, how.timeoutMs),
+    );
   } finally {
     running.close();
   }
@@ -196,7 +198,9 @@ export function transactionSync<T>(
   const running = new Transaction(attachment, lock.transactSync(attachment, how), body);
   try {
     const left = Math.max(0, end - monotonicMs());
-    return running.outcome(withWriteLock(attachment, BEGINNING, () => running.attempt(), left));
+    return running.outcome(
+      withWriteLock(attachment, BEGINNING, () => running.attempt(), left, how.timeoutMs),
+    );
   } finally {
     running.close();
   }

@@ -12,7 +12,7 @@ import type { Waiting } from "../arguments.js";
 import { failure, IsthmusError } from "../errors.js";
 import { monotonicMs } from "../host/runtime.js";
 import type { Attachment } from "../segment/attachment.js";
-import { type Condition, NOT_YET } from "../wait/condition.js";
+import { type Condition, NOT_YET, timedOut } from "../wait/condition.js";
 import { retryFor } from "../wait/retry.js";
 import { wait, waitSync } from "../wait/wait.js";
 
@@ -34,8 +34,9 @@ export function withWriteLock(
   what: string,
   call: () => number,
   timeoutMs = Infinity,
+  givenMs = timeoutMs,
 ): number {
-  const change = new Change(attachment, what, call, timeoutMs);
+  const change = new Change(attachment, what, call, timeoutMs, givenMs);
   const early = retryFor(Math.min(TRIES_MS, change.limitMs), () => tryWriteLock(attachment, call));
   if (early !== undefined) return early;
   if (timeoutMs === Infinity && attachment.transactsElsewhere()) throw waitsForItself(attachment, what);
@@ -60,8 +61,9 @@ export async function withWriteLockLater(
   what: string,
   call: () => number,
   { timeoutMs, signal }: Waiting,
+  givenMs = timeoutMs,
 ): Promise<number> {
-  const change = new Change(attachment, what, call, timeoutMs);
+  const change = new Change(attachment, what, call, timeoutMs, givenMs);
   change.queue = attachment.changes;
   try {
     return await wait(attachment, change, { timeoutMs: change.limitMs, signal });
@@ -94,16 +96,19 @@ class Change implements Condition<number> {
   readonly #attachment: Attachment;
   readonly #call: () => number;
   readonly #timeoutMs: number;
+  readonly #givenMs: number;
   readonly #beginMs = monotonicMs();
   readonly #grants: number;
   /** The function itself has thrown: a transaction runs its body in it. */
   #threw = false;
 
-  constructor(attachment: Attachment, what: string, call: () => number, timeoutMs: number) {
+  /** `givenMs` is the timeout that the caller gave; `timeoutMs` is what is left of it. */
+  constructor(attachment: Attachment, what: string, call: () => number, timeoutMs: number, givenMs: number) {
     this.what = what;
     this.#attachment = attachment;
     this.#call = call;
     this.#timeoutMs = timeoutMs;
+    this.#givenMs = givenMs;
     this.#grants = this.#granted;
   }
 
@@ -153,8 +158,8 @@ class Change implements Condition<number> {
 
   /** Without a timeout of its own the change has been refused, and the text says by whom. */
   errorOf(error: unknown): unknown {
-    if (this.#threw || this.#timeoutMs !== Infinity) return error;
-    if (!(error instanceof IsthmusError) || error.code !== "TIMED_OUT") return error;
+    if (this.#threw || !(error instanceof IsthmusError) || error.code !== "TIMED_OUT") return error;
+    if (this.#timeoutMs !== Infinity) return timedOut(this.what, this.#givenMs);
     const changes = (this.#granted - this.#grants) >>> 0;
     const who = this.#attachment.suspectText();
     const limit = `${WRITE_LOCK_TIMEOUT_MS} ms`;

@@ -97,7 +97,10 @@ export function acknowledgesEach(value: unknown): boolean {
  */
 export class Consumer<T = PrivateBytes, F extends Fields = FieldsOf<T>> implements AsyncIterable<T> {
   static {
-    describe(Consumer.prototype, "Consumer", (consumer) => ({ ring: consumer.#geometry.name }));
+    describe(Consumer.prototype, "Consumer", (consumer) => ({
+      ring: consumer.#geometry.name,
+      state: consumer.#cursor.closed ? "closed" : "open",
+    }));
     disposable(Consumer.prototype, (consumer) => consumer.close());
   }
 

@@ -1,7 +1,7 @@
 /** Payloads that lie one behind the other, without gaps, in one array of bytes: the slab. Their lengths are in another array. */
 import { RECORD_HEADER_BYTES } from "../../protocol/layout.js";
-import { integer, isArray, wrongType } from "../arguments.js";
-import { isUint8Array, trueLength, typeName } from "../bytes.js";
+import { detached, integer, isArray, wrongType } from "../arguments.js";
+import { isDetached, isUint8Array, trueLength, typeName } from "../bytes.js";
 import type { RingGeometry } from "./end.js";
 import { checkFits } from "./errors.js";
 
@@ -16,15 +16,20 @@ function lengthOf(view: ArrayBufferView): number {
   return (view as Uint32Array).length;
 }
 
+function attached<T extends Uint8Array | Uint32Array>(name: string, view: T): T {
+  if (view.length === 0 && isDetached(view)) throw detached(name);
+  return view;
+}
+
 /** Where the lengths of records are written to: it says its true length. */
 export function lengthsInto(value: unknown): Uint32Array {
-  if (isLengths(value)) return value;
+  if (isLengths(value)) return attached("lengths", value);
   throw wrongType("lengths", "a Uint32Array", value);
 }
 
 /** Where payloads are written to. */
 export function slabInto(value: unknown): Uint8Array {
-  if (isUint8Array(value) && trueLength(value) === value.length) return value;
+  if (isUint8Array(value) && trueLength(value) === value.length) return attached("slab", value);
   throw wrongType("slab", "a Uint8Array", value);
 }
 

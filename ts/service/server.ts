@@ -4,6 +4,7 @@ import type { PrivateBytes } from "../bytes.js";
 import { disposable } from "../disposal.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
+import { abortController } from "../host/runtime.js";
 import { TextEncoder } from "../host/text.js";
 import type { Lease } from "../segment/attachment.js";
 import { type Condition, lookAgain, NOT_YET, wait } from "../wait/wait.js";
@@ -38,7 +39,10 @@ export interface ServeOptions {
 
 const encoder = new TextEncoder();
 
-/** The begin of the text of an error that has room, in whole characters. */
+/** What shows that a text goes on. */
+const CUT = encoder.encode("…");
+
+/** The text of an error; if it has no room, the begin of it, in whole characters. */
 function textOf(error: unknown, most: number): Uint8Array {
   let message = "the handler has failed";
   try {
@@ -46,8 +50,11 @@ function textOf(error: unknown, most: number): Uint8Array {
   } catch {
     // It cannot be shown.
   }
-  const bytes = new Uint8Array(Math.min(most, 3 * message.length));
-  return bytes.subarray(0, encoder.encodeInto(message, bytes).written);
+  const bytes = encoder.encode(message);
+  if (bytes.length <= most) return bytes;
+  const { written } = encoder.encodeInto(message, bytes.subarray(0, Math.max(0, most - CUT.length)));
+  bytes.set(CUT.subarray(0, most - written), written);
+  return bytes.subarray(0, written + Math.min(CUT.length, most - written));
 }
 
 /** A request that a handler works on. It waits for a cancellation only if the handler has asked for its signal. */
@@ -64,7 +71,7 @@ class Handling implements ServiceRequest {
 
   get signal(): RuntimeSignal {
     if (!this.#controller) {
-      this.#controller = new AbortController();
+      this.#controller = abortController();
       if (!this.#ended) void this.#watch(this.#controller);
     }
     return this.#controller.signal;
@@ -133,7 +140,7 @@ export class ServiceServer {
   readonly #calls: ServiceCalls;
   readonly #handler: ServiceHandler;
   readonly #concurrency: number;
-  readonly #closing = new AbortController();
+  readonly #closing = abortController();
   #handling = 0;
   #handled = 0;
   /** Called when a handler has ended. */

@@ -75,8 +75,12 @@ function content(value: SharedValue, look: () => Plain | Reference | undefined):
   throw damaged("the value");
 }
 
-/** @internal The object for a handle. */
+/** @internal The object for a handle. It takes no property: `dict.key = value` would be kept in this process only. */
 export function wrap(lease: Lease, handle: Handle): Dict | List | SharedScalar {
+  return Object.preventExtensions(objectOf(lease, handle));
+}
+
+function objectOf(lease: Lease, handle: Handle): Dict | List | SharedScalar {
   const { kind } = handle.reference;
   if (kind === VALUE_DICT) return new Dict(lease, handle);
   return kind === VALUE_LIST ? new List(lease, handle) : new SharedScalar(lease, handle);

@@ -63,6 +63,7 @@ export interface Condition<T> {
 /** How often a read-only opener checks, because it cannot be notified. Milliseconds. */
 export const POLL_MS = 2;
 
+/** The error of a wait that has taken all its time. */
 export function timedOut(what: string, timeoutMs: number): IsthmusError {
   return new IsthmusError("TIMED_OUT", `${what} took longer than ${timeoutMs} ms; nothing was changed`);
 }

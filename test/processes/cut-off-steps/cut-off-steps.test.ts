@@ -1,7 +1,9 @@
 // watchdog: 400 s
 /** A call that is cut off in front of any call of the shim leaves nothing open or locked, and a second try works. */
+
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { someOf } from "../../lib/depth.js";
 import { Agent } from "../../lib/processes.js";
 import { node } from "../../lib/runtimes.js";
 import { scenes as calls } from "./cut-off-calls.js";
@@ -11,6 +13,8 @@ interface Played {
   problems: string[];
   plays: number;
 }
+
+const WAYS = someOf(["stopped", "full"] as const);
 
 /** The process in which calls are cut off, one for all scenes of a way: what one leaves is in the way of the next. */
 let agent: Agent | undefined;
@@ -24,7 +28,7 @@ async function playing(actions: string, way: string): Promise<Agent> {
   return agent;
 }
 
-for (const way of ["stopped", "full"] as const) {
+for (const way of WAYS) {
   for (const [kind, scene] of scenes) {
     test(`${way} in front of any step: ${kind}, ${scene}`, async () => {
       const { problems, plays } = await (await playing("cut-off-steps", way)).call<Played>(
@@ -39,7 +43,7 @@ for (const way of ["stopped", "full"] as const) {
   }
 }
 
-for (const way of ["stopped", "full"] as const) {
+for (const way of WAYS) {
   for (const what of Object.keys(calls)) {
     test(`${way} before or after any call of the core, what was given back is free: ${what}`, async () => {
       const { problems, plays } = await (await playing("cut-off-calls", way)).call<Played>(

@@ -1,8 +1,10 @@
 // watchdog: 240 s
 /** Between any two calls of the shim another process may act: nobody loses a name that is not his, and all share one segment. */
+
 import { readdirSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { someOf } from "../../lib/depth.js";
 import { Agent } from "../../lib/processes.js";
 import { node } from "../../lib/runtimes.js";
 import * as files from "../file-kills/file-steps.js";
@@ -16,7 +18,7 @@ interface Played {
 
 const ACTIONS = "processes/host-steps/host-steps-actions.ts";
 
-for (const victim of VICTIMS) {
+for (const victim of someOf(VICTIMS, 3)) {
   test(`another process acts between any two steps of ${victim}`, async () => {
     const agent = await Agent.start(node, ACTIONS);
     const { problems, plays } = await agent.call<Played>("playVictim", victim);
@@ -34,7 +36,7 @@ test("the lane notices bugs", async () => {
   await agent.end();
 });
 
-for (const victim of files.VICTIMS) {
+for (const victim of someOf(files.VICTIMS, 3)) {
   test(`another process acts between any two steps of ${victim}, done with a file`, async () => {
     const agent = await Agent.start(node, ACTIONS);
     const { problems, plays } = await agent.call<Played>("playVictimInFile", victim);
@@ -44,7 +46,7 @@ for (const victim of files.VICTIMS) {
   });
 }
 
-for (const what of Object.keys(plantedInFiles)) {
+for (const what of someOf(Object.keys(plantedInFiles))) {
   test(`the lane notices: ${what}`, async () => {
     const agent = await Agent.start(node, ACTIONS);
     // Whoever touches what was truncated is killed: that is noticed as well.

@@ -7,7 +7,7 @@ import { often } from "../../lib/depth.js";
 import { printedSeed } from "../../lib/series.js";
 import { soak } from "./memory-soak.js";
 
-const SECONDS = often(30, 8);
+const SECONDS = often(30, 5);
 const KILLS = SECONDS * 10;
 
 test("processes that are killed at random lose no money, no block and no lock", async () => {

@@ -11,7 +11,7 @@ const shown: Record<string, RegExp> = {
     /^segment: Segment \{.*name: "?'?.*bytes: 1048576.*"read-write".*"READY".*generation: 1.*participants: 1/,
   ring: /^ring: Ring \{.*"frames".*sent: 1.*received: 0/,
   producer: /^producer: Producer \{.*"frames"/,
-  consumer: /^consumer: Consumer \{.*"frames"/,
+  consumer: /^consumer: Consumer \{.*"frames".*state: "open"/,
   record: /^record: RingRecord \{ ?byteLength: 5/,
   claim: /^claim: Claim \{ ?byteLength: 12/,
   lock: /^lock: Lock \{.*"state".*"exclusive"/,
@@ -20,7 +20,7 @@ const shown: Record<string, RegExp> = {
   job: /^job: Job \{.*byteLength: 3.*deliveries: 1/,
   topic: /^topic: Broadcast \{.*"ticks".*capacity: 1024.*published: 1/,
   publisher: /^publisher: Publisher \{.*"ticks".*state: "open"/,
-  subscriber: /^subscriber: Subscriber \{.*"ticks".*lost: 0/,
+  subscriber: /^subscriber: Subscriber \{.*"ticks".*state: "open".*lost: 0/,
   published: /^published: BroadcastRecord \{.*number: 1.*byteLength: 5/,
   semaphore: /^semaphore: Semaphore \{.*"slots".*value: 3/,
   event: /^event: SharedEvent \{.*"go".*isSignaled: false/,
@@ -49,6 +49,8 @@ for (const { name, command, flags } of presentRuntimes()) {
     }
     assert.match(lines.find((each) => each.startsWith("closed segment")) ?? "", /state: "closed"/);
     assert.match(lines.find((each) => each.startsWith("closed counter")) ?? "", /"hits".*"CLOSED"/);
+    for (const end of ["producer", "consumer", "publisher", "subscriber"])
+      assert.match(lines.find((each) => each.startsWith(`closed ${end}:`)) ?? "", /"closed"/i, end);
     assert.match(text, /^nested: /m);
     assert.match(
       text,

@@ -19,6 +19,21 @@ test("a context needs no globals of the runtime to load a copy", () => {
   copy.Segment.createAnonymous({ bytes: BYTES }).close();
 });
 
+test("a service works in a context without AbortController, and its handler has a signal", async () => {
+  const segment = copyInContext({}).Segment.createAnonymous({ bytes: BYTES });
+  const service = segment.service("echo", { requestBytes: 8, responseBytes: 8, capacity: 2 });
+  let aborted: boolean | undefined;
+  const server = service.serve((request, { signal }) => {
+    aborted = signal.aborted;
+    return request;
+  });
+  assert.is((await service.call(new Uint8Array(3))).length, 3);
+  assert.is(aborted, false);
+  server.close();
+  await server.finished;
+  segment.close();
+});
+
 test("an error is an IsthmusError for every copy, and for nobody else's subclass", () => {
   const copy = copyInContext();
   const thrown = (call: () => unknown): unknown => {

@@ -126,11 +126,11 @@ test("a handler that throws fails its call with its message, and the server goes
     throw new Error("it has not failed");
   };
   const thrown = await failure(1);
-  assert.is(thrown.message, "no such picture, and much more t");
+  assert.is(thrown.message, "no such picture, and much mor…");
   assert.is(thrown.name, "HandlerError");
   assert.not(thrown instanceof IsthmusError);
-  assert.is((await failure(2)).message, "response must have at most 32 by");
-  assert.is((await failure(3)).message, "response must be a Uint8Array, g");
+  assert.is((await failure(2)).message, "response must have at most 32…");
+  assert.is((await failure(3)).message, "response must be a Uint8Array…");
   assert.equal([...(await service.call(bytes(4)))], [4]);
   assert.is(server.handled, 4);
 });

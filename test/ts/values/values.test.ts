@@ -342,4 +342,12 @@ test("objects of values cannot be made by hand", () => {
   assert.throws(() => new (List as unknown as new () => unknown)(), /List cannot be constructed/);
 });
 
+test("a property of the object itself is refused: it would be in this process only", () => {
+  const { segment } = fresh();
+  using _ = segment;
+  const shared = segment.share({ inner: { deep: [1] }, list: [1] }) as Dict;
+  for (const one of [shared, shared.get("inner"), shared.get("list"), segment.share(5)])
+    assert.throws(() => Object.assign(one as object, { key: 5 }), /key, object is not extensible/);
+});
+
 test.run();

@@ -20,7 +20,7 @@ const isPlayed = ({ name }: CrashCase): boolean => DEEP || !name.endsWith(", sta
 
 for (const one of crashCases.filter((each) => each.livesOn && isPlayed(each))) {
   test(`a call that is cut off at any write leaves nothing: ${one.name}`, () => {
-    const outcome = lane.runCutOff(one, (second, first) => isTried(second, first, 6));
+    const outcome = lane.runCutOff(one, (second, first) => isTried(second, first, 12));
     points += outcome.points;
     assert.is(outcome.failure, undefined, outcome.failure);
     assert.ok(outcome.points > 1);

@@ -1,8 +1,10 @@
 /** Names and memory outlive processes, and nothing but an unlink takes a name away. */
+
 import { statSync } from "node:fs";
 import { KiB, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { often } from "../lib/depth.js";
 import { Agent } from "../lib/processes.js";
 import { rejected } from "../lib/refusals.js";
 import { node, presentRuntimes } from "../lib/runtimes.js";
@@ -12,7 +14,7 @@ import { noNamespaces, unless } from "../lib/skips.js";
 import { pause, until } from "../lib/watchdog.js";
 
 const ACTIONS = "failures/actions.ts";
-const KILLS = 12;
+const KILLS = often(12, 4);
 /** Of one who opens what others create and remove all the time: so many tries at least, and until so many have opened it. */
 const LOOKS = 300;
 const OPENED = 20;

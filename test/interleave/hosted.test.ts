@@ -16,11 +16,11 @@ function world(plain: number): World {
   return worlds[plain];
 }
 /** Runs by chance of each scenario. */
-const WANDERINGS = often(100, 25);
+const WANDERINGS = often(100, 10);
 let total = 0;
 /** Orders with two preemptions are most of the work. */
 const PREEMPTIONS_MAX = DEEP ? Number.POSITIVE_INFINITY : 1;
-const SCHEDULES_MAX = DEEP ? Number.POSITIVE_INFINITY : 500;
+const SCHEDULES_MAX = DEEP ? Number.POSITIVE_INFINITY : 250;
 
 test("the cores that are explored are those that ship", () => {
   const [hosted, plain] = [sha256(shippedCore("core-hosted.wasm")), sha256(shippedCore())];

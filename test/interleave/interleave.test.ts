@@ -9,7 +9,7 @@ import { scenarios } from "./scenarios/all.js";
 
 const explored = world(4);
 /** Runs by chance of each scenario. */
-const WANDERINGS = often(100, 25);
+const WANDERINGS = often(100, 10);
 let total = 0;
 
 test("the core that is explored is the one that ships", () => {
@@ -18,7 +18,7 @@ test("the core that is explored is the one that ships", () => {
 
 /** Orders with two and three preemptions are most of the work, and so are some scenarios with a death or late stores. */
 const PREEMPTIONS_MAX = DEEP ? Number.POSITIVE_INFINITY : 1;
-const SCHEDULES_MAX = DEEP ? Number.POSITIVE_INFINITY : 500;
+const SCHEDULES_MAX = DEEP ? Number.POSITIVE_INFINITY : 250;
 
 for (const one of scenarios) {
   const { deaths = 0, delays = 0 } = one;

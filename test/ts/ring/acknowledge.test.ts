@@ -1,7 +1,9 @@
 /** What a consumer that is killed costs: how many records its successor gets again, in each form and mode. */
+
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import { someOf } from "../../lib/depth.js";
 import { Agent } from "../../lib/processes.js";
 import { node } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
@@ -43,7 +45,7 @@ const BATCH: Record<string, number> = {
   records: 0,
 };
 
-for (const [way, first] of Object.entries(BATCH)) {
+for (const [way, first] of someOf(Object.entries(BATCH), 2)) {
   test(`killed after ${DONE} records by ${way}: in batches ${first} come first, acknowledging each only the last one`, async () => {
     assert.is(await firstAfter("takeAndDie", way, "batch"), first);
     assert.is(await firstAfter("takeAndDie", way, "each"), Math.max(first, DONE - 1));

@@ -7,7 +7,7 @@
  * not tried. Then two copies of the tree work side by side. With a bug, the first test that fails ends the run of its file.
  *
  * A bug that no test notices has survived, and fails. So does one whose text is not in its source any more, and one that does not
- * compile. With --list the bugs are those that the module exports as BUGS; with --part every n-th of them, from the k-th on.
+ * compile. With --list the bugs are those that the module exports as BUGS; with --part the k-th of n equal parts of the list.
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -134,9 +134,10 @@ const option = (name: string): string | undefined =>
   given.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
 const names = given.filter((argument) => !argument.startsWith("--"));
 const [part, parts] = partGiven(option("part"));
-const wanted = (await bugsOf(option("list")))
-  .filter(({ name }) => names.length === 0 || names.some((part) => name.includes(part)))
-  .filter((_, at) => at % parts === part - 1);
+const matching = (await bugsOf(option("list"))).filter(
+  ({ name }) => names.length === 0 || names.some((part) => name.includes(part)),
+);
+const wanted = matching.filter((_, at) => Math.floor((at * parts) / matching.length) === part - 1);
 const reason = wanted.some(({ file }) => partOf(file) === "shims") ? await noCompiler() : undefined;
 const possible = wanted.filter(({ file }) => reason === undefined || partOf(file) !== "shims");
 if (possible.length < wanted.length)

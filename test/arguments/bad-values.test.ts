@@ -482,7 +482,7 @@ async function tryPlace(row: Row, place: Place): Promise<string[]> {
   const [owner, method] = row;
   const faults: string[] = [];
   let world = makeWorld();
-  for (const make of BAD_VALUES.filter((_, index) => isTried(index, tries++))) {
+  for (const make of BAD_VALUES.filter((_, index) => isTried(index, tries++, 6))) {
     const bad = make();
     const args = place.args(world, bad);
     const before = Buffer.from(world.memory);

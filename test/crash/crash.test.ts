@@ -36,7 +36,7 @@ test("the core for read-only memory has the same shape, and the same writes", ()
       .sort();
   assert.equal(writes(instrument(plain).sites), writes(lane.arena.sites));
 });
-const isSecondTried: IsTried = (second, first) => isTried(second, first, 12);
+const isSecondTried: IsTried = (second, first) => isTried(second, first, 6);
 /** Some writes are only made by a survivor, in few of its courses: those cases are tried whole. */
 const tried = ({ name }: CrashCase): IsTried | undefined =>
   /^(cache: clear|values, settle)/.test(name) ? undefined : isSecondTried;

@@ -6,7 +6,7 @@
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { CrashCase } from "../lib/crash.js";
-import { DEEP, isTried } from "../lib/depth.js";
+import { DEEP, isTried, someOf } from "../lib/depth.js";
 import { crashLane } from "../lib/shipped.js";
 import { adoptCases, GROWN_BYTES } from "./cases/adopt.js";
 import { crashCases } from "./cases/all.js";
@@ -18,7 +18,10 @@ let points = 0;
 /** What was in the memory before makes hardly a difference. */
 const isPlayed = ({ name }: CrashCase): boolean => DEEP || !name.endsWith(", stale memory");
 
-for (const one of crashCases.filter((each) => each.livesOn && isPlayed(each))) {
+for (const one of someOf(
+  crashCases.filter((each) => each.livesOn && isPlayed(each)),
+  2,
+)) {
   test(`a call that is cut off at any write leaves nothing: ${one.name}`, () => {
     const outcome = lane.runCutOff(one, (second, first) => isTried(second, first, 12));
     points += outcome.points;
@@ -59,7 +62,7 @@ test("calls were cut off at the writes of the core", () => {
   const cut = sites.length - lane.missed.length;
   console.log(`${points} points, cut off at ${cut} of ${sites.length} write sites`);
   // The rest adopts and shrinks, in lanes of its own, or is only a hint.
-  assert.ok(cut > 220, lane.missed.join("\n"));
+  assert.ok(cut > (DEEP ? 220 : 150), lane.missed.join("\n"));
 });
 
 test.run();

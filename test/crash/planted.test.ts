@@ -324,7 +324,7 @@ function failureOf(one: CrashCase): string | undefined {
   }
 }
 
-for (const { bug, site, how, noticedBy } of someOf(PLANTED)) {
+for (const { bug, site, how, noticedBy } of someOf(PLANTED, 6)) {
   test(`noticed: ${bug}`, () => {
     lane.mutation = undefined;
     const planted = site(lane);

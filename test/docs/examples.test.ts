@@ -30,7 +30,7 @@ const documents = ["README.md", "ARCHITECTURE.md", ...filesOf("docs", ".md")];
 test("the examples of the documents run", async () => {
   const examples = documents.flatMap((path) => runnableBlocks(path, textOf(path)));
   assert.ok(examples.some(({ place }) => place.startsWith("README.md")));
-  await runAll(someOf(examples, 2));
+  await runAll(examples); // all: some wait for what others send
 });
 
 test("the first example of README.md has two processes, one of which prints what the other one sends", async () => {
@@ -45,7 +45,7 @@ test("the first example of README.md has two processes, one of which prints what
 test("the examples of the doc comments run", async () => {
   const examples = filesOf("ts", ".ts").flatMap((path) => docCommentExamples(path, textOf(path)));
   assert.ok(examples.length >= 3);
-  await runAll(someOf(examples));
+  await runAll(someOf(examples, 5));
 });
 
 /** A line for 1, 2, 4 and 8 workers; times for processes and threads in each runtime that is there. */

@@ -4,7 +4,7 @@ import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { STALLED_MS } from "../../protocol/limits.js";
-import { often } from "../lib/depth.js";
+import { often, someOf } from "../lib/depth.js";
 import { compiled } from "../lib/paths.js";
 import { Agent, finished, start } from "../lib/processes.js";
 import { refused, rejected } from "../lib/refusals.js";
@@ -82,7 +82,7 @@ test("an inspector that is killed again and again has no effect", async () => {
 test("a holder that is stopped for longer than any limit is robbed of nothing, and goes on", async () => {
   using segment = Segment.create(segmentName("stopped"), { bytes: MiB });
   const lock = segment.lock("lock");
-  for (const mode of ["exclusive", "shared"]) {
+  for (const mode of someOf(["exclusive", "shared"], 2)) {
     const child = await Agent.start(node, ACTIONS);
     await child.call("open", segment.name);
     await child.call("acquire", segment.name, "lock", mode);

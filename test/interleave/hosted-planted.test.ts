@@ -51,7 +51,7 @@ const PLANTED: Planted[] = [
   },
 ];
 
-for (const { bug, how, noticedBy, ...pattern } of someOf(PLANTED)) {
+for (const { bug, how, noticedBy, ...pattern } of someOf(PLANTED, 6)) {
   test(`noticed: ${bug}`, () => {
     explored.mutation = { site: findSite(explored.arena.sites, pattern), how };
     try {

@@ -339,7 +339,7 @@ function within({ preemptions, deaths = 0, delays = 0 }: Explored): {
   return { preemptions, deaths, delays };
 }
 
-for (const { bug, site, how, noticedBy, preemptions } of someOf(PLANTED)) {
+for (const { bug, site, how, noticedBy, preemptions } of someOf(PLANTED, 6)) {
   test(`noticed: ${bug}`, () => {
     const one = scenarioOf(noticedBy);
     const bounds = within(preemptions === undefined ? one : { ...one, preemptions });

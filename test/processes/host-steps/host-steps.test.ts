@@ -32,7 +32,8 @@ for (const victim of someOf(VICTIMS, 3)) {
 
 test("the lane notices bugs", async () => {
   const agent = await Agent.start(node, ACTIONS);
-  for (const what of Object.keys(planted)) assert.not.equal(await agent.call("playPlanted", what), [], what);
+  for (const what of someOf(Object.keys(planted)))
+    assert.not.equal(await agent.call("playPlanted", what), [], what);
   await agent.end();
 });
 

@@ -5,7 +5,8 @@
  *
  * With --lane it runs the files that take long or need what `npm ci` does not install: *.lane.ts.
  *
- * With --deep, as with ISTHMUS_DEEP=1, it tries everything there is (`test/lib/depth.ts`): that takes three times as long.
+ * With --deep, as with ISTHMUS_DEEP=1, it tries everything there is (`test/lib/depth.ts`), also in files that say "// deep: …" and are not
+ * named: that takes three times as long.
  *
  * The run has a /dev/shm of its own where the system permits one (see `private-memory.ts`); --shared does without. Where it is
  * shared with other programs, only segments whose names have the marker of a test file are counted and removed.
@@ -24,7 +25,7 @@ import { fileURLToPath } from "node:url";
 import { MARKER, markerFor, segmentEntries, survivorsOf, unlinkEntry } from "./leftovers.js";
 import { WATCHDOG_FACTOR, watchdogFactor } from "./machine.js";
 import { hasPrivateMemory, privateMemory, startPrivately } from "./private-memory.js";
-import { asCompiled, hasSource, runsAlone, testFiles, watchdogSeconds } from "./test-files.js";
+import { asCompiled, hasSource, isDeep, runsAlone, testFiles, watchdogSeconds } from "./test-files.js";
 
 const DEEP = process.argv.includes("--deep") || Boolean(process.env.ISTHMUS_DEEP);
 /**
@@ -205,7 +206,13 @@ async function runHere(given: string[]): Promise<number> {
   const sources = fileURLToPath(new URL("../../test/", import.meta.url));
   const filters = given.filter((argument) => !argument.startsWith("--")).map(asCompiled);
   const found = testFiles(root, given.includes("--lane") ? ".lane.js" : ".test.js", filters);
-  const files = planted ? found : found.filter((file) => hasSource(sources, file));
+  const present = planted ? found : found.filter((file) => hasSource(sources, file));
+  // A file that is named runs.
+  const files = DEEP || filters.length > 0 ? present : present.filter((file) => !isDeep(join(root, file)));
+  if (files.length < present.length)
+    console.log(
+      `${present.length - files.length} files that take long are left to npm run test:deep, which CI does`,
+    );
   const sums = await runAll(root, files);
   if (files.length === 0) {
     sums.failures.push(`no test file matches ${filters.join(" ") || root}`);

@@ -34,3 +34,8 @@ export function watchdogSeconds(path: string): number {
 export function runsAlone(path: string): boolean {
   return /^\/\/ alone: /m.test(readFileSync(path, "utf8"));
 }
+
+/** A file that takes long, and that a plain run leaves out, says "// deep: …". */
+export function isDeep(path: string): boolean {
+  return /^\/\/ deep: /m.test(readFileSync(path, "utf8"));
+}

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { IsthmusError, KiB, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { isTried } from "../lib/depth.js";
+import { isTried, someOf } from "../lib/depth.js";
 import { root } from "../lib/paths.js";
 import { segmentName, temporaryDirectory } from "../lib/segments.js";
 import { type Flaws, flawed } from "../lib/steps.js";
@@ -482,7 +482,7 @@ async function tryPlace(row: Row, place: Place): Promise<string[]> {
   const [owner, method] = row;
   const faults: string[] = [];
   let world = makeWorld();
-  for (const make of BAD_VALUES.filter((_, index) => isTried(index, tries++, 6))) {
+  for (const make of BAD_VALUES.filter((_, index) => isTried(index, tries++))) {
     const bad = make();
     const args = place.args(world, bad);
     const before = Buffer.from(world.memory);
@@ -505,7 +505,7 @@ async function tryPlace(row: Row, place: Place): Promise<string[]> {
   return faults;
 }
 
-for (const row of ROWS) {
+for (const row of someOf(ROWS)) {
   test(`${row[0]}.${row[1]}`, async () => {
     const faults: string[] = [];
     for (const place of placesOf(row)) faults.push(...(await tryPlace(row, place)));

@@ -1,3 +1,4 @@
+// deep: longer courses of what crash.test.ts tries
 // watchdog: 600 s
 /**
  * The crash lane over the calls of the hosted core, which wait, mark the dead and wake inside of one call: each dies before each

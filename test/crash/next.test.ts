@@ -1,3 +1,4 @@
+// deep: longer courses of what crash.test.ts tries
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { DEEP, isTried, someOf } from "../lib/depth.js";

@@ -1,3 +1,4 @@
+// deep: how the interleaving lane itself works
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { World } from "../lib/explore.js";

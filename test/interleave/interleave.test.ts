@@ -9,7 +9,7 @@ import { scenarios } from "./scenarios/all.js";
 
 const explored = world(4);
 /** Runs by chance of each scenario. */
-const WANDERINGS = often(100, 10);
+const WANDERINGS = often(100, 5);
 let total = 0;
 
 test("the core that is explored is the one that ships", () => {
@@ -18,7 +18,7 @@ test("the core that is explored is the one that ships", () => {
 
 /** Orders with two and three preemptions are most of the work, and so are some scenarios with a death or late stores. */
 const PREEMPTIONS_MAX = DEEP ? Number.POSITIVE_INFINITY : 1;
-const SCHEDULES_MAX = DEEP ? Number.POSITIVE_INFINITY : 250;
+const SCHEDULES_MAX = DEEP ? Number.POSITIVE_INFINITY : 100;
 
 for (const one of scenarios) {
   const { deaths = 0, delays = 0 } = one;
@@ -45,7 +45,7 @@ for (const one of scenarios) {
 test("the scenarios reach most of the core", () => {
   const reached = explored.reached.filter((count) => count > 0).length;
   console.log(`${total} schedules, ${reached} of ${explored.arena.sites.length} accesses interleaved`);
-  assert.ok(total > 10_000);
+  assert.ok(total > (DEEP ? 10_000 : 1_000));
 });
 
 test.run();

@@ -107,6 +107,26 @@ test("a filter that matches nothing fails", async () => {
   assert.match(stdout, "0 passed, 1 failed");
 });
 
+test("a file that takes long runs when all is tried, or when it is named", async () => {
+  const directory = plant("short", 'test("a", () => {});\ntest.run();\n');
+  writeFileSync(
+    join(directory, "long.test.js"),
+    `// deep: because\n${HEAD}test("b", () => {});\ntest.run();\n`,
+  );
+  const { ISTHMUS_DEEP: _, ...env } = process.env;
+  for (const [given, passed] of [
+    [[], 1],
+    [["--deep"], 2],
+    [["long"], 1],
+    [["short"], 1],
+  ] as const) {
+    const child = start(process.execPath, [runner, `--root=${directory}`, ...given], { env });
+    const { stdout } = await finished(child, "the run");
+    assert.match(stdout, new RegExp(`^${passed} passed, 0 failed$`, "m"));
+    assert.is(/has 1 more test file$/m.test(stdout), given.length === 0);
+  }
+});
+
 test("a compiled file whose source is gone does not run", async () => {
   const file = join(root, WITHOUT_SOURCE);
   writeFileSync(file, `${HEAD}test("a", () => {});\ntest.run();\n`);

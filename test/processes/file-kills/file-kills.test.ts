@@ -1,3 +1,4 @@
+// deep: kills at random, for a while
 // watchdog: 240 s
 /** Whoever is killed, at whatever moment of opening, writing, closing and truncating: the file is whole for the next one. */
 

@@ -1,3 +1,4 @@
+// deep: kills at random, for a while
 // watchdog: 480 s
 /** Some of `npm run soak:memory`, with ISTHMUS_DEEP=1 half a minute; longer where runtimes do not start fast enough for a kill every 100 ms. */
 import { test } from "uvu";

@@ -1,3 +1,4 @@
+// deep: kills at random, for a while
 import type { QueueStats } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";

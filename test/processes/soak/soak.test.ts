@@ -1,3 +1,4 @@
+// deep: kills at random, for a while
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { often } from "../../lib/depth.js";

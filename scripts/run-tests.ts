@@ -209,10 +209,8 @@ async function runHere(given: string[]): Promise<number> {
   const present = planted ? found : found.filter((file) => hasSource(sources, file));
   // A file that is named runs.
   const files = DEEP || filters.length > 0 ? present : present.filter((file) => !isDeep(join(root, file)));
-  if (files.length < present.length)
-    console.log(
-      `${present.length - files.length} files that take long are left to npm run test:deep, which CI does`,
-    );
+  const left = present.length - files.length;
+  if (left > 0) console.log(`npm run test:deep has ${left} more test file${left === 1 ? "" : "s"}`);
   const sums = await runAll(root, files);
   if (files.length === 0) {
     sums.failures.push(`no test file matches ${filters.join(" ") || root}`);

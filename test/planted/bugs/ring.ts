@@ -89,7 +89,7 @@ export const BUGS: Bug[] = [
     "a large record counts as consumed when it is received, also when each is acknowledged",
     "each ? Number.POSITIVE_INFINITY : geometry",
     "geometry",
-    "ts/ring/acknowledge > acknowledging each, a small record",
+    "ts/ring/acknowledge > acknowledging each, a large record",
   ),
   cursor(
     "a record is not acknowledged when the next one is asked for",

@@ -13,17 +13,17 @@ const CORES = [
   ["assembly/hosted/index.ts", "--target", "hosted"],
 ];
 
-const codes = await Promise.all(
+const ends = await Promise.all(
   CORES.map(
     (given) =>
-      new Promise((resolve) => {
+      new Promise((resolve, reject) => {
         const child = spawn(process.execPath, [asc, ...given, "--config", "asconfig.json"], {
           cwd: root,
           stdio: "inherit",
         });
-        child.on("error", (error) => resolve(String(error)));
-        child.on("exit", (code, signal) => resolve(code ?? signal));
+        child.on("error", reject);
+        child.on("exit", resolve);
       }),
   ),
 );
-process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
+process.exitCode = ends.every((code) => code === 0) ? 0 : 1;

@@ -1,5 +1,5 @@
 /**
- * Runs the test files that `npm run build` compiled: each in a process of its own, two to four at a time, watched.
+ * Runs the test files that `npm run build` compiled: each in a process of its own, two to five at a time, watched.
  *
  *     node build/scripts/run-tests.js [--lane] [--deep] [--shared] [--root=directory] [part of a path …]
  *
@@ -227,7 +227,7 @@ async function runHere(given: string[]): Promise<number> {
 }
 
 const given = process.argv.slice(2);
-if (given.includes("--deep")) process.env.ISTHMUS_DEEP = "1";
+if (DEEP) process.env.ISTHMUS_DEEP = "1";
 const nested = hasPrivateMemory() || given.includes("--shared");
 const { through, reason } = nested ? {} : privateMemory();
 if (reason !== undefined) console.log(`/dev/shm is shared with other programs: ${reason}`);

@@ -3,7 +3,6 @@
  * takes the value, or refuses it: with an error that names the argument, or the code of an IsthmusError, and then the bytes of the
  * segment are what they were. No call hangs, and none lets an error of the engine through.
  */
-
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { IsthmusError, KiB, Segment, struct } from "isthmus";
@@ -476,13 +475,15 @@ async function endWaitFor(name: unknown, pending: Promise<unknown>): Promise<voi
 const AMONG_OTHERS = ["list", "prune", "unlink"];
 const NOTHING_THERE: Flaws = { list: () => () => [], unlink: () => () => {}, remove: () => () => false };
 
-let tries = 0;
+/** How many places were tried, each with other values in a plain run. */
+let places = 0;
 
 async function tryPlace(row: Row, place: Place): Promise<string[]> {
   const [owner, method] = row;
   const faults: string[] = [];
   let world = makeWorld();
-  for (const make of BAD_VALUES.filter((_, index) => isTried(index, tries++))) {
+  const series = places++;
+  for (const make of BAD_VALUES.filter((_, index) => isTried(index, series))) {
     const bad = make();
     const args = place.args(world, bad);
     const before = Buffer.from(world.memory);

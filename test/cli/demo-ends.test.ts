@@ -1,6 +1,5 @@
 // watchdog: 300 s
 /** However the demo ends, nothing of it stays. */
-
 import type { ChildProcess } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,5 @@
 // watchdog: 300 s
 /** The demo, whole, and its last stage with records that come twice or never. */
-
 import type { ChildProcess, SpawnOptions } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -17,7 +16,7 @@ import { createInterface } from "node:readline";
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { DEEP } from "../lib/depth.js";
+import { DEEP, testDeep } from "../lib/depth.js";
 import { root } from "../lib/paths.js";
 import { finished, start } from "../lib/processes.js";
 import { presentRuntimes } from "../lib/runtimes.js";
@@ -165,8 +164,6 @@ test("the demo works where npm installed it in an empty folder, with Node in the
   assert.match(human.stdout, /no record was lost, digest equal/);
   assert.not.match(human.stdout, String.fromCharCode(27));
 });
-
-const testDeep = DEEP ? test : () => {};
 
 testDeep("a runtime behind a launcher is started without it, so that a kill reaches it", async () => {
   const folder = installedCopy();

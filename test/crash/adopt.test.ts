@@ -13,7 +13,7 @@ import {
 } from "../../protocol/layout.js";
 import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import type { CrashCase, CrashLane } from "../lib/crash.js";
-import { DEEP } from "../lib/depth.js";
+import { testDeep } from "../lib/depth.js";
 import { picture } from "../lib/hosts/heap.js";
 import { createSegment, leaveSegment } from "../lib/hosts/segment.js";
 import { call } from "../lib/script.js";
@@ -21,8 +21,6 @@ import { crashLane, SEGMENT_BYTES } from "../lib/shipped.js";
 import { adoptCases, GROWN_BYTES } from "./cases/adopt.js";
 import { FILLS, type Fill } from "./cases/ground.js";
 import { prepareGrown, SHRINKING_BYTES, shrinkCases } from "./cases/shrink.js";
-
-const testDeep = DEEP ? test : () => {};
 
 const JOURNAL = PARTICIPANTS_OFFSET + PARTICIPANTS_MIN * PARTICIPANT_BYTES;
 const growing = crashLane(GROWN_BYTES);

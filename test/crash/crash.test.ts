@@ -6,7 +6,7 @@ import { instrument, type Site } from "../lib/instrument.js";
 import { shapeOf } from "../lib/shape.js";
 import { crashLane, shippedCore } from "../lib/shipped.js";
 import { adoptCases, GROWN_BYTES } from "./cases/adopt.js";
-import { crashCases } from "./cases/all.js";
+import { crashCases, isPlayed } from "./cases/all.js";
 import { SHRINKING_BYTES, shrinkCases } from "./cases/shrink.js";
 
 const lane = crashLane();
@@ -15,8 +15,6 @@ const growing = crashLane(GROWN_BYTES);
 /** Room for one that has grown, and shrinks. */
 const shrinking = crashLane(SHRINKING_BYTES);
 let points = 0;
-/** What was in the memory before makes hardly a difference. */
-const isPlayed = ({ name }: CrashCase): boolean => DEEP || !name.endsWith(", stale memory");
 
 test("the core that is tested is the one that ships: no import but memory, no data", () => {
   const shape = shapeOf(shippedCore());

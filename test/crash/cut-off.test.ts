@@ -9,14 +9,12 @@ import type { CrashCase } from "../lib/crash.js";
 import { DEEP, isTried, someOf } from "../lib/depth.js";
 import { crashLane } from "../lib/shipped.js";
 import { adoptCases, GROWN_BYTES } from "./cases/adopt.js";
-import { crashCases } from "./cases/all.js";
+import { crashCases, isPlayed } from "./cases/all.js";
 import { cutOffInside, INSIDE } from "./cases/cut-off.js";
 import { SHRINKING_BYTES, shrinkCases } from "./cases/shrink.js";
 
 const lane = crashLane();
 let points = 0;
-/** What was in the memory before makes hardly a difference. */
-const isPlayed = ({ name }: CrashCase): boolean => DEEP || !name.endsWith(", stale memory");
 
 for (const one of someOf(
   crashCases.filter((each) => each.livesOn && isPlayed(each)),

@@ -4,7 +4,6 @@
  * The crash lane over the calls of the hosted core, which wait, mark the dead and wake inside of one call: each dies before each
  * of its writes, also while others act during its sleep; and is cut off there.
  */
-
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import {
@@ -15,7 +14,6 @@ import {
   PARTICIPANTS_OFFSET,
 } from "../../protocol/layout.js";
 import type { CrashCase, CrashLane } from "../lib/crash.js";
-import { DEEP, isTried, someOf } from "../lib/depth.js";
 import { HostedLock, hostedOpen } from "../lib/hosts/hosted.js";
 import type { Site } from "../lib/instrument.js";
 import { findSite, type Mutation } from "../lib/mutation.js";
@@ -34,16 +32,16 @@ test("the core that is tested is the one that ships", () => {
   assert.is(lane.source, sha256(shippedCore("core-hosted.wasm")));
 });
 
-for (const one of someOf(cases, 2)) {
+for (const one of cases) {
   test(`a death at any write of a call is survived: ${one.name}`, () => {
-    const outcome = lane.run(one, "both", isTried);
+    const outcome = lane.run(one);
     points += outcome.points;
     assert.is(outcome.failure, undefined, outcome.failure);
     assert.ok(outcome.points > 1);
   });
   if (!one.livesOn) continue;
   test(`a call that is cut off at any write leaves nothing: ${one.name}`, () => {
-    const outcome = lane.runCutOff(one, isTried);
+    const outcome = lane.runCutOff(one);
     points += outcome.points;
     assert.is(outcome.failure, undefined, outcome.failure);
     assert.ok(outcome.points > 1);
@@ -58,7 +56,6 @@ test("they died at most writes of the hosted calls", () => {
   console.log(
     `${points} points, killed at ${all.length - missed.length} of ${all.length} writes in hosted calls`,
   );
-  if (!DEEP) return; // some are made by survivors only
   // Cases in `core/hosted` reach the rest: entering and leaving, and what only damaged words lead to.
   assert.equal(
     missed.filter(
@@ -174,7 +171,7 @@ function failureOf(one: CrashCase): string | undefined {
   }
 }
 
-for (const { bug, site, how, noticedBy } of someOf(PLANTED)) {
+for (const { bug, site, how, noticedBy } of PLANTED) {
   test(`noticed: ${bug}`, () => {
     const one = cases.find(({ name }) => name === noticedBy);
     if (!one) throw new Error(`there is no case "${noticedBy}"`);

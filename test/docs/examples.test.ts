@@ -1,5 +1,4 @@
 /** Every example in the documents and in the doc comments compiles against the shipped types and runs without an error. */
-
 import { join } from "node:path";
 import { Segment } from "isthmus";
 import { test } from "uvu";

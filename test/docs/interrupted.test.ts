@@ -1,13 +1,11 @@
 // deep: how each example ends
 /** However an example ends, nothing of it stays: no process and no segment. */
-
 import type { ChildProcess } from "node:child_process";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { MARKER, survivorsOf } from "../../scripts/leftovers.js";
-import { someOf } from "../lib/depth.js";
 import { root } from "../lib/paths.js";
 import { type Ended, finished, start } from "../lib/processes.js";
 import { until } from "../lib/watchdog.js";
@@ -63,7 +61,7 @@ async function run(name: string, act: (example: Example) => Promise<void>): Prom
 }
 
 for (const [name, { children, args }] of Object.entries(examples)) {
-  for (const [signal, expected] of someOf(Object.entries(signals), 2)) {
+  for (const [signal, expected] of Object.entries(signals)) {
     test(`${name}: ${signal} ends its children, and its segment is gone`, async () => {
       const { code, stderr } = await run(name, async ({ child, running, processes }) => {
         await until(`${name} has children`, () => !running() || processes().length > children);

@@ -1,5 +1,4 @@
 /** Who ends while it holds a lock, and has closed nothing, counts as one who died: nobody has said that the data are whole. */
-
 import { join } from "node:path";
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";

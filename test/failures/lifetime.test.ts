@@ -1,5 +1,4 @@
 /** Names and memory outlive processes, and nothing but an unlink takes a name away. */
-
 import { statSync } from "node:fs";
 import { KiB, MiB, Segment } from "isthmus";
 import { test } from "uvu";

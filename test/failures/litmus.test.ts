@@ -1,5 +1,4 @@
 /** Readers of the newest value see whole values, in the order of their writing, however fast it changes. */
-
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";

@@ -4,7 +4,6 @@
  * The lane over hosts that block notices bugs: in stores of the hosted core, in what the system does, and, with
  * `npm run test:planted`, in the sources of `assembly/hosted/`.
  */
-
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { findSite, type Mutation, type SitePattern } from "../lib/mutation.js";

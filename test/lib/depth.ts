@@ -1,6 +1,8 @@
+import { test } from "uvu";
+
 /**
  * How much is tried. `npm run test:deep` and `.ci/run` set ISTHMUS_DEEP=1 and try everything. A plain `npm test`, which must end within
- * minutes, tries the same things less often, each of them at least once.
+ * minutes, tries some of the things of each kind, and those less often; and not the files that say "// deep: …".
  */
 export const DEEP = Boolean(process.env.ISTHMUS_DEEP);
 
@@ -20,3 +22,8 @@ export function isTried(point: number, series: number, every = 3): boolean {
 export function someOf<T>(list: readonly T[], every = 3): T[] {
   return list.filter((_, index) => DEEP || index % every === 0);
 }
+
+/** A test that a plain run leaves out. */
+export const testDeep: (name: string, run: () => unknown) => void = DEEP
+  ? (name, run) => test(name, async () => void (await run()))
+  : () => {};

@@ -1,18 +1,16 @@
 /** The list of planted bugs is fresh and whole, and the lane that plants them fails when one survives. */
-
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { asCompiled, testFiles } from "../../scripts/test-files.js";
-import { DEEP } from "../lib/depth.js";
+import { testDeep } from "../lib/depth.js";
 import { compiled, root, scratchFolder } from "../lib/paths.js";
 import { finished, start } from "../lib/processes.js";
 import { type Bug, named, occurrences } from "./bug.js";
 import { BUGS, WITHOUT_BUGS } from "./bugs/all.js";
 
 const LANE_MS = 180_000;
-const testDeep = DEEP ? test : () => {};
 
 function sources(): string[] {
   const all = ["ts", "shims", "assembly/hosted"].flatMap((folder) =>

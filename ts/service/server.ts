@@ -44,17 +44,23 @@ const CUT = encoder.encode("…");
 
 /** The text of an error; if it has no room, the begin of it, in whole characters. */
 function textOf(error: unknown, most: number): Uint8Array {
-  let message = "the handler has failed";
+  const message = messageOf(error);
+  const bytes = new Uint8Array(Math.min(most, 3 * message.length));
+  const { read, written } = encoder.encodeInto(message, bytes);
+  if (read === message.length || most < CUT.length) return bytes.subarray(0, written);
+  const begin = encoder.encodeInto(message, bytes.subarray(0, most - CUT.length)).written;
+  bytes.set(CUT, begin);
+  return bytes.subarray(0, begin + CUT.length);
+}
+
+/** The message of an error of any realm, or what was thrown, as a text. */
+function messageOf(error: unknown): string {
   try {
-    message = error instanceof Error ? error.message : String(error);
+    const { message } = Object(error);
+    return typeof message === "string" ? message : String(error);
   } catch {
-    // It cannot be shown.
+    return "the handler has failed"; // and what it has thrown cannot be shown
   }
-  const bytes = encoder.encode(message);
-  if (bytes.length <= most) return bytes;
-  const { written } = encoder.encodeInto(message, bytes.subarray(0, Math.max(0, most - CUT.length)));
-  bytes.set(CUT.subarray(0, most - written), written);
-  return bytes.subarray(0, written + Math.min(CUT.length, most - written));
 }
 
 /** A request that a handler works on. It waits for a cancellation only if the handler has asked for its signal. */

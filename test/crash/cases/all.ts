@@ -1,5 +1,6 @@
 /** Every case of the crash lane. */
 import type { CrashCase } from "../../lib/crash.js";
+import { DEEP } from "../../lib/depth.js";
 import { broadcastCases } from "./broadcast.js";
 import { cacheCases } from "./cache.js";
 import { keptCases, settlingCases } from "./cut-off.js";
@@ -40,3 +41,8 @@ export const crashCases: CrashCase[] = [
   ...keptCases,
   ...settlingCases,
 ];
+
+/** Whether a case is played in this run. What was in the memory before makes hardly a difference. */
+export function isPlayed({ name }: CrashCase): boolean {
+  return DEEP || !name.endsWith(", stale memory");
+}

@@ -1,6 +1,5 @@
 // watchdog: 400 s
 /** A call that is cut off in front of any call of the shim leaves nothing open or locked, and a second try works. */
-
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { someOf } from "../../lib/depth.js";

@@ -1,14 +1,12 @@
 // deep: kills at random, for a while
 // watchdog: 240 s
 /** Whoever is killed, at whatever moment of opening, writing, closing and truncating: the file is whole for the next one. */
-
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { KiB, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { HEADER_TOTAL_SIZE_OFFSET } from "../../../protocol/layout.js";
-import { often } from "../../lib/depth.js";
 import { Agent } from "../../lib/processes.js";
 import { node } from "../../lib/runtimes.js";
 import { temporaryDirectory } from "../../lib/segments.js";
@@ -17,7 +15,7 @@ import { pause, within } from "../../lib/watchdog.js";
 import { Bank } from "../memory-soak/bank.js";
 
 const ACTIONS = "processes/file-kills/file-actions.ts";
-const KILLS = often(20, 6);
+const KILLS = 20;
 const WRITERS = 2;
 /** Every so many kills everybody is killed, and the test looks at the file alone. */
 const KILLS_OF_ALL = 4;

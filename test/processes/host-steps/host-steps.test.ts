@@ -1,6 +1,5 @@
 // watchdog: 240 s
 /** Between any two calls of the shim another process may act: nobody loses a name that is not his, and all share one segment. */
-
 import { readdirSync } from "node:fs";
 import { test } from "uvu";
 import * as assert from "uvu/assert";

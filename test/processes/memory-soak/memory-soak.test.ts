@@ -1,14 +1,13 @@
 // deep: kills at random, for a while
 // watchdog: 480 s
-/** Some of `npm run soak:memory`, with ISTHMUS_DEEP=1 half a minute; longer where runtimes do not start fast enough for a kill every 100 ms. */
+/** Some of `npm run soak:memory`, half a minute; longer where runtimes do not start fast enough for a kill every 100 ms. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { PARTICIPANTS_MIN } from "../../../protocol/limits.js";
-import { often } from "../../lib/depth.js";
 import { printedSeed } from "../../lib/series.js";
 import { soak } from "./memory-soak.js";
 
-const SECONDS = often(30, 5);
+const SECONDS = 30;
 const KILLS = SECONDS * 10;
 
 test("processes that are killed at random lose no money, no block and no lock", async () => {

@@ -2,12 +2,11 @@
 import type { QueueStats } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
-import { often } from "../../lib/depth.js";
 import { printedSeed } from "../../lib/series.js";
 import { problemsOf, soakQueue } from "./queue-soak.js";
 import { GIVEN_BACK, LIFE } from "./queue-soak-actions.js";
 
-const SECONDS = often(8, 4);
+const SECONDS = 8;
 /** Kills of producers, kills of consumers, and stops, at least. */
 const STRIKES_MIN = 2;
 

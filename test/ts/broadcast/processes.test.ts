@@ -1,5 +1,4 @@
 /** Publishers and subscribers in processes of their own: what comes and what is lost is what was published, whoever dies. */
-
 import { type Broadcast, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";

@@ -3,7 +3,6 @@
  * Several copies of the package in one process, each in a realm of its own, as Jest and Vitest make them: they know each other's
  * errors, none is kept once it has closed everything, and together they have one exit listener.
  */
-
 import type * as Isthmus from "isthmus";
 import { IsthmusError, KiB, Segment } from "isthmus";
 import { test } from "uvu";

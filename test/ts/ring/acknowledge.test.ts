@@ -1,5 +1,4 @@
 /** What a consumer that is killed costs: how many records its successor gets again, in each form and mode. */
-
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";

@@ -3,7 +3,6 @@
  * collector has taken its memory, and the collector cannot take what is referenced until the job ends. The children have
  * addresses for a few segments only, so what is kept shows after a few rounds.
  */
-
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { isTried } from "../../lib/depth.js";

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { IsthmusError, MiB, Segment, type Service } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
@@ -133,6 +134,32 @@ test("a handler that throws fails its call with its message, and the server goes
   assert.is((await failure(3)).message, "response must be a Uint8Array…");
   assert.equal([...(await service.call(bytes(4)))], [4]);
   assert.is(server.handled, 4);
+});
+
+test("the message of an error of any realm reaches the caller, as much of it as there is room for, in whole characters", async () => {
+  for (const [responseBytes, thrown, expected] of [
+    [32, runInNewContext('new TypeError("theirs")'), "theirs"],
+    [32, "a text", "a text"],
+    [32, { message: 5 }, "[object Object]"],
+    [32, runInNewContext("({ get message() { throw 1; } })"), "the handler has failed"],
+    [6, new Error("whole!"), "whole!"],
+    [6, new Error("longer than that"), "lon…"],
+    [6, new Error("ééééé"), "é…"],
+    [3, new Error("long"), "…"],
+    [2, new Error("éé"), "é"],
+    [1, new Error("éé"), ""],
+  ] as const) {
+    const { segment, service } = make({ responseBytes });
+    using _ = segment;
+    using _server = service.serve(() => {
+      throw thrown;
+    });
+    const failure: Error = await service.call(bytes(1)).then(
+      () => assert.unreachable(),
+      (error) => error,
+    );
+    assert.is(failure.message, expected);
+  }
 });
 
 test("cancelling reaches the signal of the server, and the slot is free when it lets go", async () => {

@@ -2,7 +2,6 @@
  * Waits end in real time where a test framework has replaced timers and clocks. Each case is a program of its own, which a watchdog
  * ends: a thread that is blocked for ever cannot tell.
  */
-
 import { existsSync } from "node:fs";
 import { relative } from "node:path";
 import { mock } from "node:test";

@@ -16,6 +16,7 @@ import { createInterface } from "node:readline";
 import { MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
+import type * as Jobs from "../../ts/cli/demo/jobs.js";
 import { DEEP, testDeep } from "../lib/depth.js";
 import { root } from "../lib/paths.js";
 import { finished, start } from "../lib/processes.js";
@@ -228,6 +229,22 @@ test("the last stage drops what comes twice, and names exactly what is missing",
   ]);
   const kept = "part 0,part 1,part 2,part 5,part 7,";
   assert.is(outcome?.digest, createHash("sha256").update(kept).digest("hex"));
+});
+
+test("the job of a taker that is killed when all other jobs are done comes back, and is done", async () => {
+  const jobs = 1000;
+  const { throughAQueue } = (await import(join(root, "dist/ts/cli/demo/jobs.js"))) as typeof Jobs;
+  const node = { name: "Node", command: process.execPath, arguments: [] };
+  // A taker that is stopped has most likely taken a job. Else no job is left over, and the kill proves nothing.
+  for (let held = false; !held; ) {
+    const found = await throughAQueue([node, node, node], jobs, async (pid, done) => {
+      process.kill(pid, "SIGSTOP");
+      await until("the other taker has done the rest", () => done() >= jobs - 1);
+    });
+    assert.is(found.missing, 0, JSON.stringify(found));
+    assert.ok(found.repeated <= 1, JSON.stringify(found));
+    held = found.killedAtJobs < jobs;
+  }
 });
 
 test.run();

@@ -60,6 +60,23 @@ test("who was called and leaves without taking anything passes the call on", () 
   assert.equal(world.woken.slice(1), [third.blockedBell(2) >>> 0]);
 });
 
+test("who was called after its look, and leaves at the last one without taking anything, passes the call on", () => {
+  const { world, one, other, signal } = hosts(OBJECT_SEMAPHORE);
+  const third = world.enter(3);
+  let looks = 0;
+  world.looking = () => {
+    // The first after the sleep comes between a look in vain and the disarm; the look that follows is the last one.
+    if (world.sleeps !== 1 || looks++ > 0) return;
+    third.waitersBlock(third.signalWaiters(signal));
+    assert.is(other.hostedSemaphoreRelease(signal, 1), 0);
+    assert.equal(world.woken, [one.blockedBell(0) >>> 0], "one is called for one");
+    world.view.setUint32(PARTICIPANTS_OFFSET + PARTICIPANT_WORD_OFFSET, 0, true); // removed
+  };
+  assert.is(one.hostedSemaphoreAcquire(signal, 1, 10), EVICTED);
+  assert.is(looks, 1);
+  assert.equal(world.woken.slice(1), [third.blockedBell(2) >>> 0]);
+});
+
 test("a claim of a dead one is passed: at once by a try, within a recheck by who waits", () => {
   for (const timeoutMs of [-1, 1000]) {
     const { world, one, other, signal } = hosts(OBJECT_SEMAPHORE, 1);

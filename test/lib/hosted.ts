@@ -90,6 +90,8 @@ export class HostedWorld {
   readonly woken: number[] = [];
   /** Called in each sleep: what others do meanwhile. */
   asleep: () => void = () => {};
+  /** Called before each look at the clock: what others do between two steps of a wait. */
+  looking: () => void = () => {};
   sleeps = 0;
   /** How long they slept for at most, one after the other. */
   readonly slept: number[] = [];
@@ -117,7 +119,10 @@ export class HostedWorld {
       wait: (offset, expected, ms) =>
         this.#sleep(ms, () => this.view.getInt32(offset >>> 0, true) === expected),
       sleep: (ms) => this.#sleep(ms, () => true),
-      now: () => this.#now,
+      now: () => {
+        this.looking();
+        return this.#now;
+      },
       wall: () => 1e18 + this.#now * 1e6,
     };
   }

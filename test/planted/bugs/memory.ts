@@ -168,7 +168,7 @@ export const BUGS: Bug[] = [
     "changes of one opener that wait stand in no queue",
     "change.queue = attachment.changes;",
     "",
-    "ts/memory/turns",
+    "ts/memory/turns > a change that waits is not overtaken by a try of its own opener",
   ),
   arrays("floats are read as integers", "f32: Float32Array,", "f32: Int32Array,", "ts/memory/typed"),
   codecs(

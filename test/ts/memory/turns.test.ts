@@ -14,7 +14,7 @@ import { Agent } from "../../lib/processes.js";
 import { refused, rejected } from "../../lib/refusals.js";
 import { presentRuntimes, type Runtime } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
-import { until, within } from "../../lib/watchdog.js";
+import { until, WATCHDOG_MS, within } from "../../lib/watchdog.js";
 
 const ACTIONS = "processes/memory-soak/memory-actions.ts";
 /** Changes beside transactions that follow each other at once. */
@@ -149,8 +149,7 @@ test("a thread whose turn comes wakes the one whose turn is next", async () => {
 
 test("a change that waits is not overtaken by a try of its own opener", async () => {
   using segment = Segment.create(segmentName("try"), { bytes: MiB });
-  const [mine, other] = [segment.lock("mine"), segment.lock("other")];
-  segment.lock("theirs");
+  const [mine, other, theirs] = [segment.lock("mine"), segment.lock("other"), segment.lock("theirs")];
   const event = segment.event("in transaction");
   const [agent] = (await startAgents(segment, 1)) as [Agent];
   const transaction = agent.call("transactUntil", segment.name, "theirs");
@@ -161,6 +160,12 @@ test("a change that waits is not overtaken by a try of its own opener", async ()
   });
   await until("the change waits", () => armedIn(segment) !== 0);
   segment.counter("end").add(1);
+  // The event loop stands still until the child's transaction is over, so that the change that waits cannot run before the try.
+  theirs.acquireSync("exclusive", { timeoutMs: WATCHDOG_MS }).release();
+  assert.is(
+    segment.tryTransaction(other, () => "overtaken"),
+    undefined,
+  );
   while (!done) {
     const tried = segment.tryTransaction(other, () => done);
     assert.ok(tried !== false, "overtaken");

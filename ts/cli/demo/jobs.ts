@@ -42,10 +42,14 @@ async function until(isSo: () => boolean, stages: Promise<unknown>, timeoutMs = 
   }
 }
 
-/** Sends and takes so many jobs, and kills one taker when a third of them is done. */
+/**
+ * Sends and takes so many jobs, and kills one taker when a third of them is done. The kill waits for `beforeKill`, which gets the
+ * taker's process id and how many jobs were done until now.
+ */
 export async function throughAQueue(
   [first, second, third]: [Runtime, Runtime, Runtime],
   jobs: number,
+  beforeKill?: (pid: number, done: () => number) => Promise<void>,
 ): Promise<JobsDone> {
   const name = jobsSegment(process.pid);
   let segment: Segment | undefined;
@@ -69,6 +73,7 @@ export async function throughAQueue(
     go.signal();
     const sent = Promise.all(senders.map(({ finished }) => finished));
     await until(() => queue.stats.received >= jobs / 3, Promise.all([sent, living.finished]));
+    await beforeKill?.(dying.pid, () => queue.stats.received);
     await dying.kill();
     const killedAtJobs = queue.stats.received;
     const successor = await stageOf("job-taker", third).ready();

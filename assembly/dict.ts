@@ -50,6 +50,7 @@ import {
   DICT_LAST_OFFSET,
   DICT_SPLIT_MAX,
   FLAG_EMPTY,
+  FLAG_LINKS_CHANGED,
   RESULT_OFFSETS,
   VALUE_DICT,
   VALUE_ENTRY,
@@ -71,7 +72,17 @@ import { change, journalNote } from "./journal";
 import { kindOf, markBlock } from "./kinds";
 import { valuesEnd } from "./reclaim";
 import { sequenceBegin } from "./sequence";
-import { cellDrop, cellFill, cellOf, cellReplace, failed, isSame, valuesBegin } from "./values";
+import {
+  cellDrop,
+  cellFill,
+  cellOf,
+  cellReplace,
+  failed,
+  isSame,
+  isUnlinked,
+  link,
+  valuesBegin,
+} from "./values";
 import { load32 } from "./word";
 import { endStep } from "./write-lock";
 
@@ -189,7 +200,7 @@ function check(dict: u32, generation: u32, keyAt: u32, key: u32): u32 {
 
 /**
  * Sets the entry of the key whose bytes lie at `keyAt`: `key` is their number, with VALUE_KEY_WIDE for UTF-16; kind, low and high
- * as in `cellOf`. 0, NOT_FOUND when the dictionary, or the value, is not there any more, NOT_SUPPORTED for the dictionary itself,
+ * as in `cellOf`; `links` as for `listPush`. 0, FLAG_LINKS_CHANGED, NOT_FOUND when the dictionary, or the value, is not there any more, NOT_SUPPORTED for the dictionary itself,
  * TOO_LARGE for a key above VALUE_KEY_BYTES_MAX, SEGMENT_FULL, or as `valuesBegin`.
  */
 export function dictSet(
@@ -200,10 +211,11 @@ export function dictSet(
   kind: u32,
   low: u32,
   high: u32,
+  links: u32,
 ): u32 {
   const begun = valuesBegin();
   if (begun != 0) return begun;
-  const result = set(dict, generation, keyAt, key, kind, low, high);
+  const result = set(dict, generation, keyAt, key, kind, low, high, links);
   if (failed(result) || load<u32>(dict + VALUE_LENGTH_OFFSET) <= load<u32>(dict + DICT_BUCKETS_OFFSET))
     return valuesEnd(result);
   if (!endStep(true)) return result;
@@ -214,18 +226,34 @@ export function dictSet(
   return valuesEnd(result);
 }
 
-function set(dict: u32, generation: u32, keyAt: u32, key: u32, kind: u32, low: u32, high: u32): u32 {
+function set(
+  dict: u32,
+  generation: u32,
+  keyAt: u32,
+  key: u32,
+  kind: u32,
+  low: u32,
+  high: u32,
+  links: u32,
+): u32 {
   const checked = check(dict, generation, keyAt, key);
   if (checked != 0) return checked;
   if (kind == VALUE_DICT && low == dict) return NOT_SUPPORTED;
   const hash = hashOf(keyAt, key);
   const entry = find(dict, hash, keyAt, key);
   if (entry == CORRUPT) return CORRUPT;
+  if (!isUnlinked(links)) return FLAG_LINKS_CHANGED;
   const made = cellOf(kind, low, high);
   if (made != 0) return made;
-  if (entry == 0) return add(dict, hash, keyAt, key);
-  sequenceBegin(dict);
-  return cellReplace(entry) ? 0 : CORRUPT;
+  if (entry == 0) {
+    const added = add(dict, hash, keyAt, key);
+    if (added != 0) return added;
+  } else {
+    sequenceBegin(dict);
+    if (!cellReplace(entry)) return CORRUPT;
+  }
+  link(links);
+  return 0;
 }
 
 /** A new entry, with the cell that `cellOf` has put together. */

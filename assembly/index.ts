@@ -208,7 +208,7 @@ export {
   signalWaiters,
 } from "./signal";
 export { turnLeave, turnPass, turnServed } from "./turn";
-export { valueCount } from "./values";
+export { valueCount, valuesLinks } from "./values";
 export {
   waitersAny,
   waitersArm,

@@ -25,6 +25,7 @@ import { CORRUPT, NOT_FOUND, NOT_SUPPORTED } from "../protocol/errors";
 import {
   ANSWER_CELL_OFFSET,
   FLAG_EMPTY,
+  FLAG_LINKS_CHANGED,
   LIST_CHUNKS_OFFSET,
   RESULT_OFFSETS,
   VALUE_CELL_BYTES,
@@ -39,7 +40,17 @@ import { kindOf } from "./kinds";
 import { answers } from "./participants";
 import { valuesEnd } from "./reclaim";
 import { sequenceBegin } from "./sequence";
-import { cellFill, cellOf, cellReplace, isReferred, isSame, makeHandle, valuesBegin } from "./values";
+import {
+  cellFill,
+  cellOf,
+  cellReplace,
+  isReferred,
+  isSame,
+  isUnlinked,
+  link,
+  makeHandle,
+  valuesBegin,
+} from "./values";
 import { load32 } from "./word";
 
 /** Where the cell of an item lies; 0 when there is no such item, or what says so is being changed. Takes no lock. */
@@ -53,17 +64,19 @@ function isList(list: u32, generation: u32): bool {
 }
 
 /**
- * Appends an item; kind, low and high as in `cellOf`. 0, NOT_FOUND when the list, or what is appended, is not there any more,
+ * Appends an item; kind, low and high as in `cellOf`. `links` is that of `valuesLinks` from before a look for circles, or 0. 0;
+ * FLAG_LINKS_CHANGED when that look does not count; NOT_FOUND when the list, or what is appended, is not there any more,
  * NOT_SUPPORTED for the list itself, SEGMENT_FULL, or as `valuesBegin`.
  */
-export function listPush(list: u32, generation: u32, kind: u32, low: u32, high: u32): u32 {
+export function listPush(list: u32, generation: u32, kind: u32, low: u32, high: u32, links: u32): u32 {
   const begun = valuesBegin();
-  return begun != 0 ? begun : valuesEnd(push(list, generation, kind, low, high));
+  return begun != 0 ? begun : valuesEnd(push(list, generation, kind, low, high, links));
 }
 
-function push(list: u32, generation: u32, kind: u32, low: u32, high: u32): u32 {
+function push(list: u32, generation: u32, kind: u32, low: u32, high: u32, links: u32): u32 {
   if (!isList(list, generation)) return NOT_FOUND;
   if (kind == VALUE_LIST && low == list) return NOT_SUPPORTED;
+  if (!isUnlinked(links)) return FLAG_LINKS_CHANGED;
   const made = cellOf(kind, low, high);
   if (made != 0) return made;
   const length = load<u32>(list + VALUE_LENGTH_OFFSET);
@@ -72,25 +85,37 @@ function push(list: u32, generation: u32, kind: u32, low: u32, high: u32): u32 {
   if (cell < u32(RESULT_OFFSETS)) return cell;
   cellFill(cell);
   change(list + VALUE_LENGTH_OFFSET, length + 1);
+  link(links);
   return 0;
 }
 
 /** Replaces an item. FLAG_EMPTY when there is none of that index; else as `listPush`. */
-export function listSet(list: u32, generation: u32, index: u32, kind: u32, low: u32, high: u32): u32 {
+export function listSet(
+  list: u32,
+  generation: u32,
+  index: u32,
+  kind: u32,
+  low: u32,
+  high: u32,
+  links: u32,
+): u32 {
   const begun = valuesBegin();
-  return begun != 0 ? begun : valuesEnd(replace(list, generation, index, kind, low, high));
+  return begun != 0 ? begun : valuesEnd(replace(list, generation, index, kind, low, high, links));
 }
 
-function replace(list: u32, generation: u32, index: u32, kind: u32, low: u32, high: u32): u32 {
+function replace(list: u32, generation: u32, index: u32, kind: u32, low: u32, high: u32, links: u32): u32 {
   if (!isList(list, generation)) return NOT_FOUND;
   if (kind == VALUE_LIST && low == list) return NOT_SUPPORTED;
   if (index >= load<u32>(list + VALUE_LENGTH_OFFSET)) return FLAG_EMPTY;
   const cell = elementAt(list + LIST_CHUNKS_OFFSET, index, VALUE_CELL_BYTES);
   if (cell == 0) return CORRUPT;
+  if (!isUnlinked(links)) return FLAG_LINKS_CHANGED;
   const made = cellOf(kind, low, high);
   if (made != 0) return made;
   sequenceBegin(list);
-  return cellReplace(cell) ? 0 : CORRUPT;
+  if (!cellReplace(cell)) return CORRUPT;
+  link(links);
+  return 0;
 }
 
 /**

@@ -34,8 +34,18 @@
  *     referred to is given back as in 4. No change frees a whole tree
  *
  * Each of these is one step: whole, or undone by the journal. A call makes its own step first, and then some of 6, each
- * committed by itself. Values that refer to each other in a circle would never be freed: whoever puts a list or dictionary into
- * another one makes sure that it does not contain that one.
+ * committed by itself.
+ *
+ * Values that refer to each other in a circle would never be freed. To put a list or dictionary that others may refer to into
+ * another one, or a new one that contains it:
+ *
+ *  1. `valuesLinks`
+ *  2. the host looks through it: it must not contain what it is put into
+ *  3. the step, with the number of 1: if somebody has done the same since 1, nothing is changed, and the host goes back to 1.
+ *     Else the number changes in the same step
+ *
+ * A new value without such contents needs none of this (the number 0): nobody else can put anything into it. So of two hosts that
+ * put A into B and B into A, the second one looks again. Each time that one looks again, another one has done its step.
  *
  * If a participant dies: within a step, it never happened. Its ledger stays, with a token that is not live; `valuesSettle` gives
  * its handles back one by one, and frees it. The same happens to the ledger of one that left without doing so.
@@ -80,6 +90,7 @@ import {
   VALUE_SEQUENCE_OFFSET,
   VALUE_UNUSED,
   VALUES_LEDGERS_OFFSET,
+  VALUES_LINKS_OFFSET,
   VALUES_UNUSED_OFFSET,
   VALUES_VERSION,
   VALUES_VERSION_OFFSET,
@@ -215,6 +226,28 @@ export function cellDrop(at: u32): bool {
   return (
     !isReferred(load<u32>(at + VALUE_CELL_KIND_OFFSET)) || giveBack(load<u32>(at + VALUE_CELL_CONTENT_OFFSET))
   );
+}
+
+// --- circles -------------------------------------------------------------------------------------------------------------
+
+/** For step 1 of the opening comment; never 0. Takes no lock. */
+export function valuesLinks(): u32 {
+  return (load32(VALUES_LINKS_OFFSET) << 1) | 1;
+}
+
+/** Step 3 begins: whether `links` is still the number. With the write lock. */
+export function isUnlinked(links: u32): bool {
+  return links == 0 || links == valuesLinks();
+}
+
+/**
+ * Step 3 ends: the number changes. The sequence of what was changed is odd: whoever gets the new number looks through that value
+ * only after the step.
+ */
+export function link(links: u32): void {
+  if (links == 0) return;
+  journalNote(VALUES_LINKS_OFFSET);
+  store32(VALUES_LINKS_OFFSET, load32(VALUES_LINKS_OFFSET) + 1);
 }
 
 // --- values --------------------------------------------------------------------------------------------------------------

@@ -143,8 +143,10 @@ export const VALUES_CHANGING_OFFSET = VALUES_VERSION_OFFSET + 4;
 export const VALUES_LEDGERS_OFFSET = VALUES_CHANGING_OFFSET + 4;
 /** u32: the first value that nobody refers to and that is to be freed, or 0 */
 export const VALUES_UNUSED_OFFSET = VALUES_LEDGERS_OFFSET + 4;
+/** u32: how often one that others refer to was put into another one, see assembly/values.ts */
+export const VALUES_LINKS_OFFSET = VALUES_UNUSED_OFFSET + 4;
 /** What the words of shared values mean. A core that knows another version leaves them alone. */
-export const VALUES_VERSION = 1;
+export const VALUES_VERSION = 2;
 
 /** What `heapLook` returns instead of `changes`: somebody is changing the heap. */
 export const HEAP_CHANGING = 0xffffffff;
@@ -847,6 +849,8 @@ export const VALUE_KEY_WIDE = 0x80000000;
 export const VALUE_CHANGING = 1;
 /** What functions of values return when there is more to do. */
 export const VALUES_MORE = 1;
+/** Flag of functions that change a list or dictionary: it was not changed, because `valuesLinks` has changed; look again. */
+export const FLAG_LINKS_CHANGED = 4;
 
 /** u32 each: offset of a chunk, or 0. Chunk k of an array of chunks has 4 << k elements. */
 export const CHUNKS_MAX = 26;

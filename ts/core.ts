@@ -213,11 +213,20 @@ export interface Core {
   valueSetRoot(value: number, generation: number): number;
   valueCount(value: number, generation: number): number;
   valueLook(value: number, generation: number): number;
+  valuesLinks(): number;
   valuesPending(): number;
   valuesSettle(steps: number): number;
   listItem(list: number, index: number): number;
-  listPush(list: number, generation: number, kind: number, low: number, high: number): number;
-  listSet(list: number, generation: number, index: number, kind: number, low: number, high: number): number;
+  listPush(list: number, generation: number, kind: number, low: number, high: number, links: number): number;
+  listSet(
+    list: number,
+    generation: number,
+    index: number,
+    kind: number,
+    low: number,
+    high: number,
+    links: number,
+  ): number;
   listPop(list: number, generation: number): number;
   dictFind(dict: number, hash: number, after: number): number;
   dictNext(dict: number, after: number, generation: number, number: number): number;
@@ -229,6 +238,7 @@ export interface Core {
     kind: number,
     low: number,
     high: number,
+    links: number,
   ): number;
   dictDelete(dict: number, generation: number, key: number, keyBytes: number): number;
   cacheWaiters(cache: number): number;

@@ -29,7 +29,7 @@ import { type Explored, OBSERVER, populate, SLOTS } from "./scenarios/ground.js"
 import { messageIsNotPassedOn } from "./scenarios/queue.js";
 import { NEAR_END_OF_512, prepareRing } from "./scenarios/ring.js";
 import { nothingIsPassedOn, whoTookPassesNothingOn } from "./scenarios/signal.js";
-import { readerBelievesAll } from "./scenarios/values.js";
+import { believesInNoCircle, readerBelievesAll } from "./scenarios/values.js";
 
 const explored = world(4);
 const finder = crashLane();
@@ -489,5 +489,7 @@ noticedInScript(
 );
 
 noticedInScript("a reader of values that does not look again", readerBelievesAll, /torn/);
+
+noticedInScript("hosts that put lists into each other and do not look again", believesInNoCircle, /a circle/);
 
 test.run();

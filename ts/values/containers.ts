@@ -36,7 +36,7 @@ import {
   plainOf,
 } from "./reading.js";
 import { SharedValue } from "./shared.js";
-import { deleteKey, pushCell, refuseCircle, type Shareable, Sharing, setCell, setItem } from "./sharing.js";
+import { deleteKey, pushCell, type Shareable, Sharing, setCell, setItem } from "./sharing.js";
 
 /** What lists and dictionaries contain: a copy of what cannot change, and a reference to another list or dictionary. */
 export type Content = Plain | Dict | List;
@@ -52,8 +52,9 @@ export function put(
   const work = new Sharing(attachment, name);
   try {
     const cell = work.cellOf(content);
-    if (work.embedded.length > 0) refuseCircle(attachment, work.embedded, value.reference);
-    write(attachment, cell);
+    const { embedded } = work;
+    const linked = { values: embedded, target: value.reference };
+    write(attachment, embedded.length > 0 ? { ...cell, linked } : cell);
   } finally {
     work.end();
   }

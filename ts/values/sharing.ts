@@ -4,6 +4,7 @@
  */
 import { NOT_FOUND } from "../../protocol/errors.js";
 import {
+  FLAG_LINKS_CHANGED,
   VALUE_BIG,
   VALUE_BOX,
   VALUE_BYTES,
@@ -21,10 +22,12 @@ import {
   VALUE_TRUE,
   VALUE_UTF16,
 } from "../../protocol/layout.js";
-import { VALUE_KEY_BYTES_MAX } from "../../protocol/limits.js";
+import { VALUE_KEY_BYTES_MAX, WRITE_LOCK_TIMEOUT_MS } from "../../protocol/limits.js";
 import { isArray } from "../arguments.js";
 import { isRevoked } from "../brand.js";
 import { bytesUnder, isDetached, isUint8Array, trueLength } from "../bytes.js";
+import { IsthmusError } from "../errors.js";
+import { monotonicMs } from "../host/runtime.js";
 import type { Attachment } from "../segment/attachment.js";
 import { changeValue, gone, type Handle, makeValue, Reference, releaseHandle } from "./access.js";
 import { bytesOfInteger } from "./integers.js";
@@ -63,6 +66,8 @@ export interface Cell {
   readonly high: number;
   readonly text?: string;
   readonly wide?: boolean;
+  /** What it contains that other processes may change, and what it is put into. */
+  readonly linked?: { readonly values: readonly Reference[]; readonly target: Reference };
 }
 
 const isPlainDate = (value: object): value is Date => isOf(() => Date.prototype.getTime.call(value));
@@ -278,11 +283,35 @@ function staged(attachment: Attachment, { low, text, wide = false }: Cell): numb
   return at;
 }
 
+/** A change that puts a cell somewhere. It looks for circles as the opening comment of `assembly/values.ts` has it. */
+function changeWithCell(
+  attachment: Attachment,
+  what: string,
+  cell: Cell,
+  call: (links: number) => number,
+): number {
+  const { core } = attachment;
+  const { linked } = cell;
+  if (!linked) return changeValue(attachment, what, () => call(0));
+  const end = monotonicMs() + WRITE_LOCK_TIMEOUT_MS;
+  do {
+    const links = core.valuesLinks();
+    refuseCircle(attachment, linked.values, linked.target);
+    const result = changeValue(attachment, what, () => call(links));
+    if (result !== FLAG_LINKS_CHANGED) return result;
+  } while (monotonicMs() < end);
+  throw new IsthmusError(
+    "BUSY",
+    `${what}: for ${WRITE_LOCK_TIMEOUT_MS} ms other processes have put lists and dictionaries into each other faster than this ` +
+      "one could look for a circle; try again",
+  );
+}
+
 /** @internal */
 export function pushCell(attachment: Attachment, list: Reference, cell: Cell): void {
   const { core } = attachment;
-  const result = changeValue(attachment, "adding to a list", () =>
-    core.listPush(list.at, list.generation, cell.kind, staged(attachment, cell), cell.high),
+  const result = changeWithCell(attachment, "adding to a list", cell, (links) =>
+    core.listPush(list.at, list.generation, cell.kind, staged(attachment, cell), cell.high, links),
   );
   if (result !== 0) throw gone("the list");
 }
@@ -290,8 +319,8 @@ export function pushCell(attachment: Attachment, list: Reference, cell: Cell): v
 /** @internal Whether there is such an item. */
 export function setItem(attachment: Attachment, list: Reference, index: number, cell: Cell): boolean {
   const { core } = attachment;
-  const result = changeValue(attachment, "setting an item of a list", () =>
-    core.listSet(list.at, list.generation, index, cell.kind, staged(attachment, cell), cell.high),
+  const result = changeWithCell(attachment, "setting an item of a list", cell, (links) =>
+    core.listSet(list.at, list.generation, index, cell.kind, staged(attachment, cell), cell.high, links),
   );
   if (result === NOT_FOUND) throw gone("the list");
   return result === 0;
@@ -301,8 +330,17 @@ export function setItem(attachment: Attachment, list: Reference, index: number, 
 export function setCell(attachment: Attachment, dict: Reference, key: string, cell: Cell): void {
   const { core } = attachment;
   withKey(attachment, key, (keyAt, word) => {
-    const result = changeValue(attachment, "setting an entry of a dictionary", () =>
-      core.dictSet(dict.at, dict.generation, keyAt(), word, cell.kind, staged(attachment, cell), cell.high),
+    const result = changeWithCell(attachment, "setting an entry of a dictionary", cell, (links) =>
+      core.dictSet(
+        dict.at,
+        dict.generation,
+        keyAt(),
+        word,
+        cell.kind,
+        staged(attachment, cell),
+        cell.high,
+        links,
+      ),
     );
     if (result !== 0) throw gone("the dictionary");
   });
@@ -346,8 +384,8 @@ function withKey<T>(attachment: Attachment, key: string, body: (keyAt: () => num
 
 // --- circles -------------------------------------------------------------------------------------------------------------
 
-/** @internal Throws when one of the values contains `target`: it would contain itself. */
-export function refuseCircle(attachment: Attachment, values: readonly Reference[], target: Reference): void {
+/** Throws when one of the values contains `target`: it would contain itself. */
+function refuseCircle(attachment: Attachment, values: readonly Reference[], target: Reference): void {
   const seen = new Set<number>();
   const open = [...values];
   for (let value = open.pop(); value; value = open.pop()) {

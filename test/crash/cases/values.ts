@@ -6,6 +6,7 @@ import {
   VALUE_LATIN1,
   VALUE_LIST,
   VALUE_SEQUENCE_OFFSET,
+  VALUES_LINKS_OFFSET,
   VALUES_VERSION_OFFSET,
 } from "../../../protocol/layout.js";
 import type { CrashCase, CrashLane } from "../../lib/crash.js";
@@ -107,6 +108,11 @@ function* work(view: DataView, { payload, root }: Ground): Script {
   assert.equal(audit(view, payload), before, "work that was undone leaves traces");
 }
 
+/** All values, and how often one that others refer to was put into another one. */
+function state(view: DataView, payload: number): string {
+  return `${audit(view, payload)}, ${view.getUint32(VALUES_LINKS_OFFSET, true)}`;
+}
+
 function valueCase(one: ValueOperation): CrashCase {
   let ground: Ground;
   let before = "";
@@ -117,7 +123,7 @@ function valueCase(one: ValueOperation): CrashCase {
       ground = prepareValues(lane);
       one.before?.(lane, ground);
       scribbleJournal(lane);
-      const look = (): string => audit(lane.view, ground.payload);
+      const look = (): string => state(lane.view, ground.payload);
       before = lane.foresee(1, putInOrder(LOST), look);
       after = lane.foresee(0, one.run(ground, lane.view), look);
     },
@@ -132,13 +138,16 @@ function valueCase(one: ValueOperation): CrashCase {
       assert.equal(yield* call("valuesPending"), 0, "something is left");
       lane.settled(by);
       yield* check();
-      const now = audit(lane.view, ground.payload);
+      const now = state(lane.view, ground.payload);
       assert.ok(now === after || (!finished && now === before), `neither before nor after: ${now}`);
       if (by === 1 && dead.length > 0 && now.startsWith("{one")) yield* work(lane.view, ground);
     },
     livesOn: { meanwhile: () => repair([]) },
   };
 }
+
+/** What `valuesLinks` says at first. */
+const NO_LINKS = 1;
 
 const refer = (value: Shared, kind: number): Content => ({ ...value, kind });
 
@@ -226,6 +235,26 @@ export const VALUE_OPERATIONS: ValueOperation[] = [
   { name: "push a number into a new chunk", run: ({ list }) => push(list, 5, LOST) },
   { name: "push a string", run: ({ list }) => push(list, LONG, LOST) },
   { name: "replace an item", run: ({ list }) => replace(list, 1, "another", LOST) },
+  {
+    name: "push a dictionary that others refer to",
+    run: ({ list, inner }) => push(list, refer(inner, VALUE_DICT), LOST, NO_LINKS),
+  },
+  {
+    name: "replace an item by a dictionary that others refer to",
+    run: ({ list, inner }) => replace(list, 1, refer(inner, VALUE_DICT), LOST, NO_LINKS),
+  },
+  {
+    name: "set an entry to a list that others refer to",
+    run: ({ root, list }) => set(root, "more", refer(list, VALUE_LIST), LOST, NO_LINKS),
+  },
+  {
+    name: "replace an entry by a list that others refer to",
+    run: ({ root, list }) => set(root, "one", refer(list, VALUE_LIST), LOST, NO_LINKS),
+  },
+  {
+    name: "push a dictionary after a look that does not count",
+    run: ({ list, inner }) => push(list, refer(inner, VALUE_DICT), LOST, NO_LINKS + 2),
+  },
   { name: "pop a dictionary", run: ({ list }) => popAndRelease(list) },
   {
     name: "pop a number",

@@ -14,6 +14,7 @@ import {
   next,
   pop,
   push,
+  pushUnlessCircle,
   release,
   remove,
   type Shared,
@@ -224,6 +225,42 @@ export const valueScenarios: Explored[] = [
     ],
   }),
 ];
+
+let other: Shared;
+
+/** Two lists are put into each other. */
+function circle(looksAgain: boolean): Explored {
+  const scenario = valueScenario({
+    name: "a list is put into another one x the other one into it",
+    preemptions: 1,
+    scripts: (world) => {
+      const dead = (): number[] => deadOf(world);
+      return [pushUnlessCircle(own, other, dead, looksAgain), pushUnlessCircle(other, own, dead, looksAgain)];
+    },
+  });
+  return {
+    ...scenario,
+    before: (world) => {
+      prepare(0)(world);
+      [, other] = world.play(1, made(world.arena.view, VALUE_LIST));
+    },
+    after: (world) => {
+      const first = world.play(OBSERVER, at(own, 0));
+      const second = world.play(OBSERVER, at(other, 0));
+      assert.deepEqual(
+        [first, second].filter((item) => Array.isArray(item) && item.length === 1).length,
+        1,
+        `a circle, or nothing: ${JSON.stringify([first, second])}`,
+      );
+      scenario.after?.(world);
+    },
+  };
+}
+
+valueScenarios.push(circle(true), late(circle(true), 0, 1));
+
+/** Two hosts that do not look again when the other one has put something into a list meanwhile. */
+export const believesInNoCircle: Explored = circle(false);
 
 /** The list may be gone. */
 function* pushesIfThere(world: World): Script {

@@ -23,6 +23,7 @@ import {
   DICT_FIRST_OFFSET,
   DICT_LAST_OFFSET,
   FLAG_EMPTY,
+  FLAG_LINKS_CHANGED,
   HANDLE_LEDGER_OFFSET,
   HANDLE_NEXT_OFFSET,
   HANDLE_PREVIOUS_OFFSET,
@@ -56,7 +57,7 @@ import {
   VALUES_LEDGERS_OFFSET,
   VALUES_UNUSED_OFFSET,
 } from "../../../protocol/layout.js";
-import { call, read, type Script, write } from "../script.js";
+import { attempt, call, read, type Script, write } from "../script.js";
 import { CoreError, overcome } from "./segment.js";
 
 /** A value as somebody knows it. */
@@ -136,10 +137,11 @@ export function* set(
   key: string,
   content: Content,
   dead: readonly number[] = [],
+  links = 0,
 ): Script<number | undefined> {
   const words = yield* wordsOf(content);
   const where = yield* keyed(key);
-  return yield* changed(dead, "dictSet", [dict.at, dict.generation, ...where, ...words]);
+  return yield* changed(dead, "dictSet", [dict.at, dict.generation, ...where, ...words, links]);
 }
 
 export function* remove(dict: Shared, key: string, dead: readonly number[] = []): Script<number | undefined> {
@@ -150,9 +152,29 @@ export function* push(
   list: Shared,
   content: Content,
   dead: readonly number[] = [],
+  links = 0,
 ): Script<number | undefined> {
   const words = yield* wordsOf(content);
-  return yield* changed(dead, "listPush", [list.at, list.generation, ...words]);
+  return yield* changed(dead, "listPush", [list.at, list.generation, ...words, links]);
+}
+
+/** Pushes a list with at most two items to another one, if it does not contain that one. Whether it did. */
+export function* pushUnlessCircle(
+  list: Shared,
+  inner: Shared,
+  dead: () => readonly number[] = () => [],
+  looksAgain = true,
+): Script<boolean> {
+  for (;;) {
+    const links = (yield* call("valuesLinks")) >>> 0;
+    for (const index of [0, 1]) {
+      const item = yield* attempt(() => at(inner, index));
+      if (Array.isArray(item) && item[0] === list.at) return false;
+    }
+    const content = { ...inner, kind: VALUE_LIST };
+    const result = yield* attempt(() => push(list, content, dead(), looksAgain ? links : 0));
+    if (result !== FLAG_LINKS_CHANGED) return true;
+  }
 }
 
 export function* replace(
@@ -160,9 +182,10 @@ export function* replace(
   index: number,
   content: Content,
   dead: readonly number[] = [],
+  links = 0,
 ): Script<number | undefined> {
   const words = yield* wordsOf(content);
-  return yield* changed(dead, "listSet", [list.at, list.generation, index, ...words]);
+  return yield* changed(dead, "listSet", [list.at, list.generation, index, ...words, links]);
 }
 
 /** A handle, or 0; FLAG_EMPTY. */

@@ -14,7 +14,29 @@ const participants = inSource("assembly/participants.ts");
 const values = inSource("ts/queue/values.ts");
 const references = inSource("assembly/queue-values.ts");
 
+const sharing = inSource("ts/values/sharing.ts");
+const valuesCore = inSource("assembly/values.ts");
+
 export const BUGS: Bug[] = [
+  sharing(
+    "a look for a circle that does not count is believed",
+    "const links = core.valuesLinks();",
+    "const links = 0;",
+    "ts/values/deaths > two processes put two lists into each other",
+  ),
+  valuesCore(
+    "a look for a circle that was overtaken is believed",
+    "return links == 0 || links == valuesLinks();",
+    "return links == 0 || links <= valuesLinks();",
+    "interleave/interleave > a list is put into another one",
+  ),
+  valuesCore(
+    "what was put into another one is not counted",
+    "store32(VALUES_LINKS_OFFSET, load32(VALUES_LINKS_OFFSET) + 1);",
+    "store32(VALUES_LINKS_OFFSET, load32(VALUES_LINKS_OFFSET));",
+    "interleave/interleave > a list is put into another one",
+  ),
+
   values(
     "what is shared on the way to the queue keeps a reference of its sender",
     "const end = (): void => work.end();",

@@ -7,6 +7,8 @@ import { presentRuntimes } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
 import { until } from "../../lib/watchdog.js";
 
+/** How often two processes do it at once. */
+const ROUNDS = 150;
 const ACTIONS = "ts/values/values-actions.ts";
 
 for (const runtime of presentRuntimes()) {
@@ -52,6 +54,26 @@ test("two processes change one dictionary at once, and none of it is lost", asyn
   assert.is(((dict.toJSON() as { list: unknown[] }).list as unknown[]).length, 4000);
   assert.ok(segment.heap.check().ok);
   for (const one of agents) await one.end();
+  segment.unlink();
+});
+
+test("two processes put two lists into each other at once, and one of them is told of the circle", async () => {
+  using segment = Segment.create(segmentName("circle"), { bytes: MiB });
+  const dict = segment.share({}) as Dict;
+  segment.root = dict;
+  const [node] = presentRuntimes();
+  const agents = await Promise.all([1, 2].map(() => Agent.start(node as NonNullable<typeof node>, ACTIONS)));
+  const [first, second] = agents as [Agent, Agent];
+  await Promise.all(agents.map((one) => one.call("open", segment.name)));
+  for (let round = 0; round < ROUNDS; round++) {
+    dict.set("a", []).set("b", []);
+    const both = await Promise.all([first.call("putInto", "a", "b"), second.call("putInto", "b", "a")]);
+    assert.equal([...both].sort(), [false, true]);
+  }
+  for (const one of agents) await one.end();
+  dict.delete("a");
+  dict.delete("b");
+  assert.ok(segment.heap.check().ok);
   segment.unlink();
 });
 

@@ -27,3 +27,14 @@ export function fill(prefix: string, count: number): void {
     list.push(`${prefix} ${index}`);
   }
 }
+
+/** Puts one entry of the root into another one, which is a list. Whether that would have been a circle. */
+export function putInto(from: string, to: string): boolean {
+  try {
+    (root.get(to) as List).push(root.get(from) as List);
+    return false;
+  } catch (error) {
+    if (error instanceof TypeError) return true;
+    throw error;
+  }
+}

@@ -2,8 +2,8 @@
  * Runs programs for Windows under Wine 10, which Debian 12 does not have: a small Debian 13 with Wine, made from the mirror that
  * apt uses here, in a folder of its own. The system and the sources of apt stay as they are. Making it takes a minute, once.
  *
- * Each run has its own processes, mounts, /tmp and /dev/shm, and a copy of drive C: that is thrown away. When it ends, in whatever
- * way, all of its processes end.
+ * Each run has its own processes, mounts, /tmp and /dev/shm, and a copy of drive C: that is thrown away. When it ends, in
+ * whatever way, all of its processes end.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readSync, renameSync, rmSync } from "node:fs";
@@ -58,9 +58,9 @@ mount -t tmpfs tmpfs dev/shm
 mount -t tmpfs tmpfs tmp
 mount --bind "$TREE" drive/isthmus
 if [ -d "$DRIVE" ]; then
-  mkdir tmp/lower tmp/upper tmp/work
+  mkdir tmp/lower tmp/upper tmp/aside
   mount --bind "$DRIVE" tmp/lower
-  mount -t overlay overlay -o lowerdir=tmp/lower,upperdir=tmp/upper,workdir=tmp/work wine
+  mount -t overlay overlay -o lowerdir=tmp/lower,upperdir=tmp/upper,workdir=tmp/aside wine
 else
   mkdir "$DRIVE.new"
   mount --bind "$DRIVE.new" wine

@@ -274,8 +274,8 @@ function has(file: string, bytes: Uint8Array): boolean {
 }
 
 /**
- * The file below this folder that every process of the user loads on Windows, which removes no file that is loaded: otherwise each
- * process would leave one behind.
+ * The file below this folder that every process of the user loads on Windows, which removes no file that is loaded: otherwise
+ * each process would leave one behind.
  */
 function keptCopy(parent: string, bytes: Uint8Array, sha256: string): string {
   const fs = builtin("node:fs");

@@ -64,14 +64,14 @@ const MEANINGS: Record<string, string> = {
     "a quota of this process or of its job object is used up: raise it, or ask for less",
   ERROR_DISK_QUOTA_EXCEEDED: "the disk quota of this user is used up: remove files, or raise the quota",
   ERROR_PRIVILEGE_NOT_HELD:
-    'segments of the namespace "global" can only be created with the privilege SeCreateGlobalPrivilege, which services and ' +
-    'administrators have: let such a process create it, or use the namespace "local"',
+    'segments of the namespace "global" can only be created with the privilege SeCreateGlobalPrivilege, ' +
+    'which services and administrators have: let such a process create it, or use the namespace "local"',
   ERROR_INVALID_HANDLE: "a kernel object of another kind has this name; use another name",
   ERROR_SHARING_VIOLATION:
     "another program has the file open and lets nobody else open it, such as a virus scanner or a backup; try again",
   ERROR_USER_MAPPED_FILE: "a process has the file mapped",
   ERROR_WRITE_PROTECT: 'the disk is write-protected: open with { access: "read-only" }',
-  ERROR_FILE_TOO_LARGE: "the file system has no files of that length (FAT32 ends at 4 GiB): use NTFS",
+  ERROR_FILE_TOO_LARGE: "the file system has no files of that length: use NTFS",
   ERROR_DIRECTORY: "a part of the path before the file name is not a folder",
   ERROR_IO_DEVICE: "the disk or its connection reports an error: see the event log",
   ERROR_DELETE_PENDING:

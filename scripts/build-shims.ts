@@ -142,7 +142,14 @@ function build(target: Target, work: string, out: string): void {
     if (!isC && !source.endsWith(".cc")) continue;
     const object = join(work, `${target.platform}-${source}.o`);
     const language = isC ? C[system] : CC;
-    const flags = ["-target", target.triple, ...COMPILE, ...COMPILE_FOR[system], ...target.flags, ...language];
+    const flags = [
+      "-target",
+      target.triple,
+      ...COMPILE,
+      ...COMPILE_FOR[system],
+      ...target.flags,
+      ...language,
+    ];
     zig(work, [isC ? "cc" : "c++", ...flags, "-c", source, "-o", object]);
     objects.push(object);
   }

@@ -161,7 +161,11 @@ void close_link(name_link *link);
 int give_name(isthmus_object *object, name_link *link, isthmus_failure *failure);
 bool object_exists(uint64_t id, uint32_t name_space);
 
+/* windows_lock.c */
+void drop_locks(isthmus_object *object);
+
 /* windows_object.c */
+bool random_bytes(void *into, uint32_t bytes);
 /* The list of the environment gets it. NULL with a failure. */
 isthmus_object *new_object(isthmus_environment *environment, object_kind kind, bool read_only,
                            isthmus_failure *failure);

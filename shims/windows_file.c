@@ -144,10 +144,42 @@ bool is_file_linked(const isthmus_object *object) {
   return same;
 }
 
+/* Headers have it for newer systems only. */
+#define DISPOSITION_INFO_EX ((FILE_INFO_BY_HANDLE_CLASS)21)
+
+/* In one step, as elsewhere: NTFS can, where nobody has the file mapped. */
+static bool remove_at_once(const wchar_t *path) {
+  FILE_DISPOSITION_INFO_EX how = {FILE_DISPOSITION_FLAG_DELETE | FILE_DISPOSITION_FLAG_POSIX_SEMANTICS};
+  HANDLE file = open_path(path, DELETE, NULL, OPEN_EXISTING);
+  if (file == INVALID_HANDLE_VALUE) return false;
+  bool done = SetFileInformationByHandle(file, DISPOSITION_INFO_EX, &how, sizeof how) != 0;
+  CloseHandle(file);
+  return done;
+}
+
+/*
+ * Else the name would stay until the last handle is closed, and keep everybody from making a file there. So the file
+ * gets another name first. It stays under that only if it cannot be removed while it is mapped.
+ */
+static bool remove_aside(const wchar_t *path) {
+  char text[32];
+  uint64_t random = 0;
+  wchar_t *aside = allocate((PATH_CHARS_MAX + 32) * sizeof *aside);
+  if (!aside) return false;
+  random_bytes(&random, sizeof random);
+  put_text(text, sizeof text, ".%016llx.removed", (unsigned long long)random);
+  bool moved = put_wide(aside, PATH_CHARS_MAX + 32, path, text) && MoveFileExW(path, aside, 0);
+  if (moved) DeleteFileW(aside);
+  release(aside);
+  return moved;
+}
+
 int remove_file(isthmus_object *object, bool *removed, isthmus_failure *failure) {
-  *removed = is_file_linked(object) && DeleteFileW(object->path);
-  if (*removed || !is_file_linked(object)) return ISTHMUS_OK;
-  return refuse_last_error(failure, "DeleteFileW");
+  *removed = false;
+  if (!is_file_linked(object)) return ISTHMUS_OK;
+  *removed = (remove_at_once(object->path) && !is_file_linked(object)) || remove_aside(object->path);
+  if (*removed || GetLastError() == ERROR_FILE_NOT_FOUND) return ISTHMUS_OK;
+  return refuse_last_error(failure, "MoveFileExW");
 }
 
 int file_bytes(const isthmus_object *object, uint64_t *out, isthmus_failure *failure) {

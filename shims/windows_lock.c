@@ -14,7 +14,8 @@
  *                 3. opens .s; if it is still there, others hold it: keeps it again, closes .x
  *   held          the same, and puts everything back
  *
- * The kernel closes the handles of a process that ends, in whatever way. If it ends between two steps, it holds at most
+ * To close an object drops all of its locks in one step, under the guard. The kernel closes the handles of a
+ * process that ends, in whatever way, one after the other: others may see some of its locks for a moment longer. If it ends between two steps, it holds at most
  * what it was about to hold, until it is gone; its guard is abandoned, and nothing is lost.
  *
  * Why not a mutex: it belongs to a thread, and ours belong to an environment; it has no shared mode; and to ask for it
@@ -133,6 +134,14 @@ int isthmus_unlock(isthmus_object *object, uint32_t index, isthmus_failure *fail
   CloseHandle(own->handle);
   *own = object->locks[--object->lock_count];
   return ISTHMUS_OK;
+}
+
+void drop_locks(isthmus_object *object) {
+  isthmus_failure ignored;
+  bool guarded = object->lock_count > 0 && take_guard(object->guard, &ignored) == ISTHMUS_OK;
+  for (uint32_t i = 0; i < object->lock_count; i++) CloseHandle(object->locks[i].handle);
+  object->lock_count = 0;
+  if (guarded) leave_guard(object->guard);
 }
 
 int isthmus_held(isthmus_object *object, uint32_t index, bool exclusively, bool *held,

@@ -24,6 +24,8 @@
 /* Of ADVAPI32: RtlGenRandom, which has no other name there. */
 BOOLEAN NTAPI SystemFunction036(void *into, ULONG bytes);
 
+bool random_bytes(void *into, uint32_t bytes) { return SystemFunction036(into, bytes) != 0; }
+
 isthmus_object *new_object(isthmus_environment *environment, object_kind kind, bool read_only,
                            isthmus_failure *failure) {
   isthmus_object *object = allocate(sizeof *object);
@@ -84,7 +86,7 @@ static int make_card(isthmus_object *object, uint32_t name_space, uint32_t mode,
   SECURITY_ATTRIBUTES *security = security_for(SECURED_BYTES, mode);
   if (!security) return refuse_last_error(failure, "ConvertStringSecurityDescriptorToSecurityDescriptorW");
   while (id == 0) {
-    if (!SystemFunction036(&id, sizeof id)) return refuse_last_error(failure, "RtlGenRandom");
+    if (!random_bytes(&id, sizeof id)) return refuse_last_error(failure, "RtlGenRandom");
   }
   set_id(object, id, name_space);
   object->mode = mode;
@@ -288,8 +290,7 @@ void isthmus_close(isthmus_object *object) {
   isthmus_failure ignored;
   bool unmapped = isthmus_unmap(object, &ignored) == ISTHMUS_OK;
   close_doorbells(object);
-  for (uint32_t i = 0; i < object->lock_count; i++) CloseHandle(object->locks[i].handle);
-  object->lock_count = 0;
+  drop_locks(object);
   close_handle(object->section);
   if (object->card) UnmapViewOfFile(object->card);
   close_handle(object->card_section);

@@ -131,9 +131,11 @@ int map(call &of) {
   napi_ref view;
   if (napi_create_reference(of.env, of.arguments[1].given, 1, &view) != napi_ok) return THROWN;
   int status = isthmus_map(of.object, of.view, of.view_bytes, of.arguments[2].flag(), &of.failure);
+  /* Of a memory that is lost the reference stays for ever: see isthmus_map. */
+  bool lost = status == ISTHMUS_BUSY && of.failure.call[0] != 0;
   if (status == ISTHMUS_OK)
     of.slot->view = view;
-  else
+  else if (!lost)
     napi_delete_reference(of.env, view);
   return status;
 }

@@ -178,7 +178,9 @@ int isthmus_held(isthmus_object *object, uint32_t index, bool exclusively, bool 
 
 /*
  * Puts the object in the place of the `bytes` at `address`, which must be whole pages and exactly as long as
- * the object: else NOT_SUPPORTED. BUSY when the object is mapped, or any object at that address.
+ * the object: else NOT_SUPPORTED. BUSY when the object is mapped, or any object at that address. BUSY with a call
+ * that refused: another thread took the addresses in between, and the memory there is lost. Nobody may touch it or
+ * free it; the caller tries another one.
  */
 int isthmus_map(isthmus_object *object, void *address, uint64_t bytes, bool read_only,
                 isthmus_failure *failure);

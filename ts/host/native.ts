@@ -57,7 +57,10 @@ export interface Native {
   /** Whether another holder has the lock: in any mode, or only `exclusively`. */
   held(object: number, index: number, exclusively: boolean): boolean;
 
-  /** Maps the object over the whole of `memory` (a view of all bytes of a WebAssembly.Memory). */
+  /**
+   * Maps the object over the whole of `memory` (a view of all bytes of a WebAssembly.Memory). BUSY with a `syscall`: another
+   * thread took the addresses, and the memory must never be touched again; another one may do.
+   */
   map(object: number, memory: Uint8Array, readOnly: boolean): void;
   /** Puts private zero pages back under `memory`. Afterwards, the engine may reuse or free the memory. */
   unmap(object: number): void;

@@ -184,6 +184,12 @@ int isthmus_held(isthmus_object *object, uint32_t index, bool exclusively, bool 
  */
 int isthmus_map(isthmus_object *object, void *address, uint64_t bytes, bool read_only,
                 isthmus_failure *failure);
+/*
+ * Between these two no other thread of the process is between them: a memory that is made and mapped there is not in
+ * the way of another one. They do not nest.
+ */
+void isthmus_begin_mapping(void);
+void isthmus_end_mapping(void);
 /* Puts private zero pages back, readable and writable as before. Nothing happens when it is not mapped. */
 int isthmus_unmap(isthmus_object *object, isthmus_failure *failure);
 /* Bytes of the mapping, 0 when the object is not mapped. */

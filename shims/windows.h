@@ -98,8 +98,15 @@ struct isthmus_object {
   uint32_t bell_count, bell_room;
 };
 
+typedef struct {
+  unsigned char *base;
+  uint64_t bytes;
+} lost_memory;
+
 struct isthmus_environment {
   isthmus_object *objects;
+  lost_memory *lost; /* see windows_map.c */
+  uint32_t lost_count, lost_room;
   isthmus_bell bell;
   void *context;
 };
@@ -187,13 +194,16 @@ int read_file(isthmus_object *object, uint64_t offset, void *into, uint64_t byte
 /* windows_map.c */
 /* A section of the bytes as they are now, which the caller closes unless it is that of the object. */
 HANDLE section_of(isthmus_object *object, bool read_only);
+/* The last thing that is done for the environment. */
+void fill_lost(isthmus_environment *environment);
 
 /* windows_wait.c */
 void close_doorbells(isthmus_object *object);
 
 /* windows_load.c: NULL where the system has none */
 typedef PVOID(WINAPI *virtual_alloc_2)(HANDLE, PVOID, SIZE_T, ULONG, ULONG, void *, ULONG);
-typedef PVOID(WINAPI *map_view_of_file_3)(HANDLE, HANDLE, PVOID, ULONG64, SIZE_T, ULONG, ULONG, void *, ULONG);
+typedef PVOID(WINAPI *map_view_of_file_3)(HANDLE, HANDLE, PVOID, ULONG64, SIZE_T, ULONG, ULONG, void *,
+                                          ULONG);
 typedef BOOL(WINAPI *unmap_view_of_file_2)(HANDLE, PVOID, ULONG);
 typedef struct {
   virtual_alloc_2 allocate;

@@ -30,7 +30,8 @@ static wchar_t *widen_path(const char *path, isthmus_failure *failure) {
     return NULL;
   }
   wchar_t *from = whole + 8;
-  bool drive = chars > 2 && from[1] == L':', share = from[0] == L'\\' && from[1] == L'\\' && from[2] != L'?' && from[2] != L'.';
+  bool drive = chars > 2 && from[1] == L':',
+       share = from[0] == L'\\' && from[1] == L'\\' && from[2] != L'?' && from[2] != L'.';
   /* Long paths need it. A share is \\?\UNC\server\… */
   const wchar_t *prefix = chars < 248 ? L"" : drive ? L"\\\\?\\" : share ? L"\\\\?\\UNC" : L"";
   if (*prefix && share) from++;
@@ -84,7 +85,8 @@ static int open_or_create(isthmus_object *object, isthmus_options options, isthm
     if (options.create) {
       object->file = open_path(object->path, access, security, CREATE_NEW);
       object->created = object->file != INVALID_HANDLE_VALUE;
-      if (!object->created && GetLastError() != ERROR_FILE_EXISTS && GetLastError() != ERROR_ALREADY_EXISTS) break;
+      if (!object->created && GetLastError() != ERROR_FILE_EXISTS && GetLastError() != ERROR_ALREADY_EXISTS)
+        break;
     }
     if (!object->created) object->file = open_path(object->path, access, NULL, OPEN_EXISTING);
     if (object->file != INVALID_HANDLE_VALUE) return ISTHMUS_OK;
@@ -105,7 +107,8 @@ static int begin(isthmus_object *object, isthmus_options options, isthmus_failur
   object->name_space = ISTHMUS_GLOBAL;
   put_text(text, sizeof text, OBJECT_PREFIX "f%llx-%llx%016llx.", (unsigned long long)found.volume,
            (unsigned long long)found.number[1], (unsigned long long)found.number[0]);
-  put_wide(object->prefix, sizeof object->prefix / sizeof object->prefix[0], space_prefix(ISTHMUS_GLOBAL), text);
+  put_wide(object->prefix, sizeof object->prefix / sizeof object->prefix[0], space_prefix(ISTHMUS_GLOBAL),
+           text);
   name_part(object, name, "guard");
   object->guard = make_mutex(name, object->mode);
   return object->guard ? ISTHMUS_OK : refuse_last_error(failure, "CreateMutexExW");
@@ -136,7 +139,8 @@ bool is_file_linked(const isthmus_object *object) {
   HANDLE there = open_path(object->path, FILE_READ_ATTRIBUTES, NULL, OPEN_EXISTING);
   if (there == INVALID_HANDLE_VALUE) {
     DWORD os_error = GetLastError();
-    return os_error != ERROR_FILE_NOT_FOUND && os_error != ERROR_PATH_NOT_FOUND && os_error != ERROR_DELETE_PENDING;
+    return os_error != ERROR_FILE_NOT_FOUND && os_error != ERROR_PATH_NOT_FOUND &&
+           os_error != ERROR_DELETE_PENDING;
   }
   bool same = identify(object->file, &own) && identify(there, &named) && own.volume == named.volume &&
               own.number[0] == named.number[0] && own.number[1] == named.number[1];
@@ -227,8 +231,8 @@ int read_file(isthmus_object *object, uint64_t offset, void *into, uint64_t byte
     uint64_t at = offset + *copied, rest = bytes - *copied;
     OVERLAPPED where = {.Offset = (DWORD)at, .OffsetHigh = (DWORD)(at >> 32)};
     DWORD got = 0;
-    if (!ReadFile(object->file, (char *)into + *copied, rest < READ_BYTES_MAX ? (DWORD)rest : READ_BYTES_MAX, &got,
-                  &where)) {
+    if (!ReadFile(object->file, (char *)into + *copied, rest < READ_BYTES_MAX ? (DWORD)rest : READ_BYTES_MAX,
+                  &got, &where)) {
       return GetLastError() == ERROR_HANDLE_EOF ? ISTHMUS_OK : refuse_last_error(failure, "ReadFile");
     }
     if (got == 0) return ISTHMUS_OK;
@@ -246,7 +250,8 @@ void isthmus_touch(isthmus_object *object) {
 
 int isthmus_flush(isthmus_object *object, isthmus_failure *failure) {
   if (!object->address || object->map_read_only || object->kind != IN_FILE) return ISTHMUS_OK;
-  if (!FlushViewOfFile(object->address, object->mapped_bytes)) return refuse_last_error(failure, "FlushViewOfFile");
+  if (!FlushViewOfFile(object->address, object->mapped_bytes))
+    return refuse_last_error(failure, "FlushViewOfFile");
   if (!FlushFileBuffers(object->file)) return refuse_last_error(failure, "FlushFileBuffers");
   isthmus_touch(object);
   return ISTHMUS_OK;

@@ -11,36 +11,36 @@
  */
 #include "windows.h"
 
-#define NODE_API(F)                   \
-  F(napi_add_env_cleanup_hook)        \
-  F(napi_call_function)               \
-  F(napi_call_threadsafe_function)    \
-  F(napi_create_array)                \
-  F(napi_create_double)               \
-  F(napi_create_error)                \
-  F(napi_create_function)             \
-  F(napi_create_object)               \
-  F(napi_create_reference)            \
-  F(napi_create_string_utf8)          \
-  F(napi_create_threadsafe_function)  \
-  F(napi_delete_reference)            \
-  F(napi_get_array_length)            \
-  F(napi_get_boolean)                 \
-  F(napi_get_cb_info)                 \
-  F(napi_get_typedarray_info)         \
-  F(napi_get_undefined)               \
-  F(napi_get_value_bool)              \
-  F(napi_get_value_double)            \
-  F(napi_get_value_int64)             \
-  F(napi_get_value_string_utf8)       \
-  F(napi_remove_env_cleanup_hook)     \
-  F(napi_set_element)                 \
-  F(napi_set_instance_data)           \
-  F(napi_set_named_property)          \
-  F(napi_throw)                       \
-  F(napi_throw_range_error)           \
-  F(napi_throw_type_error)            \
-  F(napi_typeof)                      \
+#define NODE_API(F)                  \
+  F(napi_add_env_cleanup_hook)       \
+  F(napi_call_function)              \
+  F(napi_call_threadsafe_function)   \
+  F(napi_create_array)               \
+  F(napi_create_double)              \
+  F(napi_create_error)               \
+  F(napi_create_function)            \
+  F(napi_create_object)              \
+  F(napi_create_reference)           \
+  F(napi_create_string_utf8)         \
+  F(napi_create_threadsafe_function) \
+  F(napi_delete_reference)           \
+  F(napi_get_array_length)           \
+  F(napi_get_boolean)                \
+  F(napi_get_cb_info)                \
+  F(napi_get_typedarray_info)        \
+  F(napi_get_undefined)              \
+  F(napi_get_value_bool)             \
+  F(napi_get_value_double)           \
+  F(napi_get_value_int64)            \
+  F(napi_get_value_string_utf8)      \
+  F(napi_remove_env_cleanup_hook)    \
+  F(napi_set_element)                \
+  F(napi_set_instance_data)          \
+  F(napi_set_named_property)         \
+  F(napi_throw)                      \
+  F(napi_throw_range_error)          \
+  F(napi_throw_type_error)           \
+  F(napi_typeof)                     \
   F(napi_unref_threadsafe_function)
 
 #define POINTER(name) FARPROC __imp_##name;

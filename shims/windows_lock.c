@@ -14,9 +14,10 @@
  *                 3. opens .s; if it is still there, others hold it: keeps it again, closes .x
  *   held          the same, and puts everything back
  *
- * To close an object drops all of its locks in one step, under the guard. The kernel closes the handles of a
- * process that ends, in whatever way, one after the other: others may see some of its locks for a moment longer. If it ends between two steps, it holds at most
- * what it was about to hold, until it is gone; its guard is abandoned, and nothing is lost.
+ * To close an object drops all of its locks in one step, under the guard. The kernel closes the handles of a process
+ * that ends, in whatever way, one after the other: others may see some of its locks for a moment longer than others.
+ * If it ends between two steps, it holds at most what it was about to hold, until it is gone; its guard is abandoned,
+ * and nothing is lost.
  *
  * Why not a mutex: it belongs to a thread, and ours belong to an environment; it has no shared mode; and to ask for it
  * is to take it for a moment, so that two that ask take each other for the holder. Why not LockFileEx: it does not
@@ -26,7 +27,8 @@
  */
 #include "windows.h"
 
-static void lock_name(const isthmus_object *object, uint32_t index, bool shared, wchar_t out[OBJECT_NAME_CHARS]) {
+static void lock_name(const isthmus_object *object, uint32_t index, bool shared,
+                      wchar_t out[OBJECT_NAME_CHARS]) {
   char part[24];
   put_text(part, sizeof part, "%u.%s", (unsigned)index, shared ? "s" : "x");
   name_part(object, out, part);
@@ -122,7 +124,8 @@ int isthmus_lock(isthmus_object *object, uint32_t index, bool shared, bool *take
   int status = take_guard(object->guard, failure);
   if (status != ISTHMUS_OK) return status;
   held_lock *own = own_lock(object, index);
-  status = shared ? take_shared(object, index, own, taken, failure) : take_alone(object, index, own, taken, failure);
+  status = shared ? take_shared(object, index, own, taken, failure)
+                  : take_alone(object, index, own, taken, failure);
   leave_guard(object->guard);
   return status;
 }

@@ -7,7 +7,8 @@
  *           2. measures the reservation: exactly the memory is committed, everything else is reserved
  *           3. makes a placeholder of it, in one step if it was one before, that is, when it was mapped over and
  *              restored; else releases it and reserves it at once as a placeholder. Between these two another thread
- *              of the process can get a part of the addresses: see `give_up`
+ *              of the process can get a part of the addresses: see `give_up`. The likeliest is one that makes a
+ *              memory of the same size, for another object of ours: so those are made one after the other
  *           4. splits it, so that the memory is a placeholder of its own
  *           5. puts the section in the place of that. The guards stay placeholders, which trap as before
  *   unmap   1. takes the section away, which leaves a placeholder
@@ -25,6 +26,8 @@
 /* Every mapped object of the process: one memory can be posted to several threads, but be mapped over once. */
 static isthmus_object *mapped_objects;
 static SRWLOCK mapping_lock = SRWLOCK_INIT;
+/* Of a thread from before it makes a memory until that is mapped over. */
+static SRWLOCK making_lock = SRWLOCK_INIT;
 
 #define RETRIES 50
 
@@ -42,7 +45,8 @@ HANDLE section_of(isthmus_object *object, bool read_only) {
 
 /* Step 1 */
 static int try_section(HANDLE section, uint64_t bytes, bool read_only, isthmus_failure *failure) {
-  void *view = MapViewOfFile(section, read_only ? FILE_MAP_READ : FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, bytes);
+  void *view =
+      MapViewOfFile(section, read_only ? FILE_MAP_READ : FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, bytes);
   if (!view) return refuse_last_error(failure, "MapViewOfFile");
   UnmapViewOfFile(view);
   return ISTHMUS_OK;
@@ -63,7 +67,8 @@ static bool measure(isthmus_object *object, unsigned char *address, uint64_t byt
       break;
     if (found.Type != MEM_PRIVATE) return false;
     if (found.State == MEM_COMMIT) {
-      if (at < address || at + found.RegionSize > address + bytes || found.Protect != PAGE_READWRITE) return false;
+      if (at < address || at + found.RegionSize > address + bytes || found.Protect != PAGE_READWRITE)
+        return false;
       committed += found.RegionSize;
     }
     object->total_bytes += found.RegionSize;
@@ -71,24 +76,41 @@ static bool measure(isthmus_object *object, unsigned char *address, uint64_t byt
   return committed == bytes;
 }
 
+void isthmus_begin_mapping(void) { AcquireSRWLockExclusive(&making_lock); }
+void isthmus_end_mapping(void) { ReleaseSRWLockExclusive(&making_lock); }
+
 /*
- * Another thread has got some of the addresses. The engine will free the first one: if that is still free, it gets a
- * reservation again. The caller never touches the memory again, keeps it from being freed as long as it can, and tries
- * another one.
+ * Another thread has got some of the addresses. The engine will free the first one, at the latest when its environment
+ * ends: whenever that is free, it gets a reservation again. The caller never touches the memory again, keeps it from
+ * being freed as long as it can, and tries another one.
  */
-static int give_up(const isthmus_object *object, isthmus_failure *failure) {
+static void fill(const lost_memory *lost) {
   MEMORY_BASIC_INFORMATION found;
-  DWORD os_error = GetLastError();
-  if (VirtualQuery(object->base, &found, sizeof found) && found.State == MEM_FREE) {
-    uint64_t room = found.RegionSize < object->total_bytes ? found.RegionSize : object->total_bytes;
-    VirtualAlloc(object->base, room, MEM_RESERVE, object->protection);
-  }
-  return refuse_os_error(failure, "VirtualAlloc2", os_error, ISTHMUS_BUSY);
+  if (!VirtualQuery(lost->base, &found, sizeof found) || found.State != MEM_FREE) return;
+  VirtualAlloc(lost->base, found.RegionSize < lost->bytes ? found.RegionSize : lost->bytes, MEM_RESERVE,
+               PAGE_NOACCESS);
+}
+
+void fill_lost(isthmus_environment *environment) {
+  for (uint32_t i = 0; i < environment->lost_count; i++) fill(&environment->lost[i]);
+  release(environment->lost);
+}
+
+static int give_up(const isthmus_object *object, isthmus_failure *failure) {
+  isthmus_environment *environment = object->environment;
+  lost_memory lost = {object->base, object->total_bytes};
+  refuse_os_error(failure, "VirtualAlloc2", GetLastError(), ISTHMUS_BUSY);
+  fill(&lost);
+  if (make_room((void **)&environment->lost, environment->lost_count, &environment->lost_room, sizeof lost))
+    environment->lost[environment->lost_count++] = lost;
+  return failure->status;
 }
 
 /* Step 3 */
-static int make_placeholder(const isthmus_object *object, const placeholder_calls *calls, isthmus_failure *failure) {
-  if (VirtualFree(object->base, object->total_bytes, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER)) return ISTHMUS_OK;
+static int make_placeholder(const isthmus_object *object, const placeholder_calls *calls,
+                            isthmus_failure *failure) {
+  if (VirtualFree(object->base, object->total_bytes, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER))
+    return ISTHMUS_OK;
   HANDLE thread = GetCurrentThread();
   int priority = GetThreadPriority(thread);
   SetThreadPriority(thread, THREAD_PRIORITY_TIME_CRITICAL);
@@ -114,8 +136,8 @@ static const char *put_back(const isthmus_object *object, unsigned char *address
                             const placeholder_calls *calls) {
   if (split && !VirtualFree(object->base, object->total_bytes, MEM_RELEASE | MEM_COALESCE_PLACEHOLDERS))
     return "VirtualFree";
-  if (!calls->allocate(GetCurrentProcess(), object->base, object->total_bytes, MEM_RESERVE | MEM_REPLACE_PLACEHOLDER,
-                       object->protection, NULL, 0))
+  if (!calls->allocate(GetCurrentProcess(), object->base, object->total_bytes,
+                       MEM_RESERVE | MEM_REPLACE_PLACEHOLDER, object->protection, NULL, 0))
     return "VirtualAlloc2";
   return VirtualAlloc(address, bytes, MEM_COMMIT, PAGE_READWRITE) ? NULL : "VirtualAlloc";
 }
@@ -131,7 +153,8 @@ static int map_locked(isthmus_object *object, HANDLE section, unsigned char *add
   if (!split || VirtualFree(address, bytes, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER)) {
     call = "MapViewOfFile3";
     ULONG protection = object->map_read_only ? PAGE_READONLY : PAGE_READWRITE;
-    if (calls->map(section, GetCurrentProcess(), address, 0, bytes, MEM_REPLACE_PLACEHOLDER, protection, NULL, 0)) {
+    if (calls->map(section, GetCurrentProcess(), address, 0, bytes, MEM_REPLACE_PLACEHOLDER, protection, NULL,
+                   0)) {
       object->address = address;
       object->mapped_bytes = bytes;
       object->next_mapped = mapped_objects;
@@ -179,7 +202,8 @@ int isthmus_unmap(isthmus_object *object, isthmus_failure *failure) {
   AcquireSRWLockExclusive(&mapping_lock);
   const char *call = "UnmapViewOfFile2";
   if (calls.unmap(GetCurrentProcess(), object->address, MEM_PRESERVE_PLACEHOLDER))
-    call = put_back(object, object->address, object->mapped_bytes, object->mapped_bytes != object->total_bytes, &calls);
+    call = put_back(object, object->address, object->mapped_bytes,
+                    object->mapped_bytes != object->total_bytes, &calls);
   if (call) refuse_last_error(failure, call);
   if (!call) {
     isthmus_object **link = &mapped_objects;

@@ -41,7 +41,9 @@ AS_WRITTEN size_t strlen(const char *text) {
   return (size_t)(at - text);
 }
 
-void *calloc(size_t count, size_t bytes) { return HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, count * bytes); }
+void *calloc(size_t count, size_t bytes) {
+  return HeapAlloc(GetProcessHeap(), HEAP_ZERO_MEMORY, count * bytes);
+}
 
 void *realloc(void *memory, size_t bytes) {
   return memory ? HeapReAlloc(GetProcessHeap(), 0, memory, bytes) : HeapAlloc(GetProcessHeap(), 0, bytes);

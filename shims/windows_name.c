@@ -30,7 +30,9 @@
 #define KEY_CHARS_MAX 160
 #define TURNS_MAX 100
 
-const wchar_t *space_prefix(uint32_t name_space) { return name_space == ISTHMUS_GLOBAL ? L"Global\\" : L"Local\\"; }
+const wchar_t *space_prefix(uint32_t name_space) {
+  return name_space == ISTHMUS_GLOBAL ? L"Global\\" : L"Local\\";
+}
 
 bool is_name(const char *name) {
   size_t bytes = strlen(name);
@@ -51,7 +53,8 @@ static void key_of(const char *name, char key[KEY_CHARS_MAX + 1]) {
   const char *from = name;
   for (; *from && at + 3 <= KEY_CHARS_MAX - 33; from++) {
     unsigned char byte = (unsigned char)*from;
-    bool plain = (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' || byte == '_' || byte == '.';
+    bool plain = (byte >= 'a' && byte <= 'z') || (byte >= '0' && byte <= '9') || byte == '-' || byte == '_' ||
+                 byte == '.';
     if (plain)
       key[at++] = (char)byte;
     else
@@ -59,12 +62,14 @@ static void key_of(const char *name, char key[KEY_CHARS_MAX + 1]) {
   }
   key[at] = 0;
   if (*from) {
-    put_text(key + at, KEY_CHARS_MAX + 1 - at, "~%016llx%016llx", (unsigned long long)hash_of(name, 0xcbf29ce484222325u),
+    put_text(key + at, KEY_CHARS_MAX + 1 - at, "~%016llx%016llx",
+             (unsigned long long)hash_of(name, 0xcbf29ce484222325u),
              (unsigned long long)hash_of(name, 0x9ae16a3b2f90404fu));
   }
 }
 
-static void whole_name(wchar_t out[OBJECT_NAME_CHARS], uint32_t name_space, const char *key, const char *suffix) {
+static void whole_name(wchar_t out[OBJECT_NAME_CHARS], uint32_t name_space, const char *key,
+                       const char *suffix) {
   char text[OBJECT_NAME_CHARS];
   put_text(text, sizeof text, OBJECT_PREFIX "%s.%s", key, suffix);
   put_wide(out, OBJECT_NAME_CHARS, space_prefix(name_space), text);
@@ -176,7 +181,8 @@ bool object_exists(uint64_t id, uint32_t name_space) {
 
 /* Under the guard: the name leads nowhere from now on. */
 static int take_away(name_link *link, isthmus_failure *failure) {
-  if (!link->writable) return refuse_os_error(failure, "OpenFileMappingW", ERROR_ACCESS_DENIED, ISTHMUS_ACCESS_DENIED);
+  if (!link->writable)
+    return refuse_os_error(failure, "OpenFileMappingW", ERROR_ACCESS_DENIED, ISTHMUS_ACCESS_DENIED);
   link->record->id = 0;
   return ISTHMUS_OK;
 }
@@ -254,7 +260,8 @@ static bool ends_in_name(const UNICODE_STRING *text) {
 }
 
 /* Copies what it needs: the record may change, and its maker need not be one of us. */
-static void visit(const UNICODE_STRING *entry, uint32_t name_space, void (*each)(void *, const char *), void *context) {
+static void visit(const UNICODE_STRING *entry, uint32_t name_space, void (*each)(void *, const char *),
+                  void *context) {
   wchar_t whole[OBJECT_NAME_CHARS];
   char name[NAME_BYTES_MAX + 1];
   size_t at = 0, chars = entry->Length / sizeof(wchar_t);

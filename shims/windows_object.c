@@ -120,7 +120,8 @@ int refresh(isthmus_object *object, isthmus_failure *failure) {
     put_text(part, sizeof part, "%u.bytes", (unsigned)generation);
     name_part(object, name, part);
     section = OpenFileMappingW(object->read_only ? SECTION_READ : SECTION_WRITE, FALSE, name);
-    if (!section && GetLastError() != ERROR_FILE_NOT_FOUND) status = refuse_last_error(failure, "OpenFileMappingW");
+    if (!section && GetLastError() != ERROR_FILE_NOT_FOUND)
+      status = refuse_last_error(failure, "OpenFileMappingW");
     if (!section) bytes = 0;
   }
   if (status == ISTHMUS_OK) {
@@ -190,7 +191,8 @@ int isthmus_open_staged(isthmus_environment *environment, const char *name, uint
   if (!object) return failure->status;
   object->name = copy_text(name);
   if (!object->name)
-    return finish(object, refuse_os_error(failure, "HeapAlloc", ERROR_NOT_ENOUGH_MEMORY, ISTHMUS_SYSTEM), out);
+    return finish(object, refuse_os_error(failure, "HeapAlloc", ERROR_NOT_ENOUGH_MEMORY, ISTHMUS_SYSTEM),
+                  out);
   return finish(object, make_card(object, name_space, mode, failure), out);
 }
 
@@ -206,7 +208,8 @@ static const char *const spaces[] = {"local-", "global-"};
 int isthmus_handle(isthmus_object *object, char text[ISTHMUS_HANDLE_BYTES], isthmus_failure *failure) {
   /* What is in a file has a path. */
   if (object->kind == IN_FILE) return refuse(failure, ISTHMUS_NOT_SUPPORTED);
-  put_text(text, ISTHMUS_HANDLE_BYTES, "%s%016llx", spaces[object->name_space], (unsigned long long)object->id);
+  put_text(text, ISTHMUS_HANDLE_BYTES, "%s%016llx", spaces[object->name_space],
+           (unsigned long long)object->id);
   return ISTHMUS_OK;
 }
 
@@ -247,7 +250,8 @@ int isthmus_object_info(isthmus_object *object, isthmus_info *out, isthmus_failu
   *out = (isthmus_info){0};
   if (refresh(object, failure) != ISTHMUS_OK) return failure->status;
   out->bytes = object->bytes;
-  if (object->kind == IN_FILE && file_bytes(object, &out->bytes, failure) != ISTHMUS_OK) return failure->status;
+  if (object->kind == IN_FILE && file_bytes(object, &out->bytes, failure) != ISTHMUS_OK)
+    return failure->status;
   out->mode = object->mode;
   out->linked = is_linked(object);
   out->created = object->created;
@@ -262,7 +266,8 @@ static void describe_memory(isthmus_storage *out) {
   *out = (isthmus_storage){.in_memory = true};
   if (!GlobalMemoryStatusEx(&found)) return;
   out->total_bytes = found.ullTotalPageFile;
-  out->free_bytes = found.ullAvailPageFile < found.ullTotalPageFile ? found.ullAvailPageFile : found.ullTotalPageFile;
+  out->free_bytes =
+      found.ullAvailPageFile < found.ullTotalPageFile ? found.ullAvailPageFile : found.ullTotalPageFile;
 }
 
 int isthmus_object_storage(isthmus_object *object, isthmus_storage *out, isthmus_failure *failure) {
@@ -321,5 +326,6 @@ int isthmus_environment_open(isthmus_bell bell, void *context, isthmus_environme
 
 void isthmus_environment_close(isthmus_environment *environment) {
   while (environment->objects) isthmus_close(environment->objects);
+  fill_lost(environment);
   release(environment);
 }

@@ -49,11 +49,12 @@ static bool make(SECURITY_ATTRIBUTES *out, secured kind, int others) {
   narrow[length] = 0;
   LocalFree(user);
   int end = put_text(text, sizeof text, "O:%sD:P(A;;GA;;;%s)(A;;GA;;;SY)(A;;GA;;;BA)", narrow, narrow);
-  if (others > 0) put_text(text + end, sizeof text - (size_t)end, "(A;;%s;;;WD)", rights_of_others(kind, others));
+  if (others > 0)
+    put_text(text + end, sizeof text - (size_t)end, "(A;;%s;;;WD)", rights_of_others(kind, others));
   put_wide(wide, sizeof wide / sizeof wide[0], L"", text);
   out->nLength = sizeof *out;
-  return ConvertStringSecurityDescriptorToSecurityDescriptorW(wide, SDDL_REVISION_1, &out->lpSecurityDescriptor,
-                                                              NULL);
+  return ConvertStringSecurityDescriptorToSecurityDescriptorW(wide, SDDL_REVISION_1,
+                                                              &out->lpSecurityDescriptor, NULL);
 }
 
 SECURITY_ATTRIBUTES *security_for(secured kind, uint32_t mode) {
@@ -75,7 +76,8 @@ bool is_trusted(HANDLE object) {
   if (!GetKernelObjectSecurity(object, OWNER_SECURITY_INFORMATION, descriptor, sizeof descriptor, &bytes))
     return false;
   if (!GetSecurityDescriptorOwner(descriptor, &owner, &defaulted) || !owner) return false;
-  if (is_well_known(owner, WinLocalSystemSid) || is_well_known(owner, WinBuiltinAdministratorsSid)) return true;
+  if (is_well_known(owner, WinLocalSystemSid) || is_well_known(owner, WinBuiltinAdministratorsSid))
+    return true;
   PSID user = user_of_process(token, TokenUser);
   return user && EqualSid(user, owner);
 }

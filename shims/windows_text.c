@@ -57,8 +57,8 @@ static int put_arguments(char *into, size_t bytes, const char *format, va_list g
     else if (*format == 'f') /* %.0f of whole numbers, which all fit */
       put_number(&to, (uint64_t)va_arg(given, double), 10, 0);
     else
-      put_number(&to, longs == 2 ? va_arg(given, uint64_t) : va_arg(given, unsigned), *format == 'u' ? 10 : 16,
-                 width);
+      put_number(&to, longs == 2 ? va_arg(given, uint64_t) : va_arg(given, unsigned),
+                 *format == 'u' ? 10 : 16, width);
   }
   if (bytes > 0) *to.at = 0;
   return to.length;

@@ -43,7 +43,8 @@ static doorbell *doorbell_at(isthmus_object *object, uint64_t offset, bool creat
   HANDLE event = create ? make_event(name, object->mode) : open_event(name);
   if (!event) return NULL;
   bell = allocate(sizeof *bell);
-  if (!bell || !make_room((void **)&object->bells, object->bell_count, &object->bell_room, sizeof(doorbell *))) {
+  if (!bell ||
+      !make_room((void **)&object->bells, object->bell_count, &object->bell_room, sizeof(doorbell *))) {
     release(bell);
     CloseHandle(event);
     SetLastError(ERROR_NOT_ENOUGH_MEMORY);
@@ -56,7 +57,8 @@ static doorbell *doorbell_at(isthmus_object *object, uint64_t offset, bool creat
 
 int isthmus_wake(isthmus_object *object, uint64_t offset, isthmus_failure *failure) {
   doorbell *bell = doorbell_at(object, offset, false);
-  if (!bell) return GetLastError() == ERROR_FILE_NOT_FOUND ? ISTHMUS_OK : refuse_last_error(failure, "OpenEventW");
+  if (!bell)
+    return GetLastError() == ERROR_FILE_NOT_FOUND ? ISTHMUS_OK : refuse_last_error(failure, "OpenEventW");
   return SetEvent(bell->event) ? ISTHMUS_OK : refuse_last_error(failure, "SetEvent");
 }
 
@@ -92,7 +94,8 @@ int isthmus_watch(isthmus_object *object, uint64_t offset, isthmus_failure *fail
   doorbell *bell = doorbell_at(object, offset, true);
   if (!bell) return refuse_last_error(failure, "CreateEventExW");
   if (bell->registration) return ISTHMUS_OK;
-  if (RegisterWaitForSingleObject(&bell->registration, bell->event, ring, bell, INFINITE, WT_EXECUTEINWAITTHREAD))
+  if (RegisterWaitForSingleObject(&bell->registration, bell->event, ring, bell, INFINITE,
+                                  WT_EXECUTEINWAITTHREAD))
     return ISTHMUS_OK;
   bell->registration = NULL;
   return refuse_last_error(failure, "RegisterWaitForSingleObject");

@@ -17,7 +17,7 @@ import type { Native, NativeError } from "./native.js" with { "resolution-mode":
 /** The compiler checks them against the table; a CommonJS file cannot import the table itself. */
 const STATUS: typeof NOT_SUPPORTED = 39;
 const SYSTEM_STATUS: typeof SYSTEM = 40;
-const CONTRACT: typeof SHIM_CONTRACT = 1;
+const CONTRACT: typeof SHIM_CONTRACT = 2;
 
 const FOLDER_VARIABLE = "ISTHMUS_PREBUILDS";
 

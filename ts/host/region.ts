@@ -256,10 +256,14 @@ export class Region {
   /** On Windows, another thread can take the addresses of a memory just when it is being mapped over. */
   #newMapped(bytes: number): WebAssembly.Memory {
     for (let turn = 1; ; turn++) {
-      const memory = newMemory(bytes / PAGE_BYTES);
+      let memory: WebAssembly.Memory | undefined;
+      const make = (): Uint8Array => {
+        memory = newMemory(bytes / PAGE_BYTES);
+        return new Uint8Array(memory.buffer);
+      };
       try {
-        native.map(this.object, new Uint8Array(memory.buffer), this.readOnly);
-        return memory;
+        native.map(this.object, make, this.readOnly);
+        return memory as unknown as WebAssembly.Memory;
       } catch (error) {
         const { status, syscall } = error as NativeError;
         if (status !== BUSY || syscall === "" || turn === MEMORIES_MAX) throw error;

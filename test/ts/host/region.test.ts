@@ -11,8 +11,9 @@ function failing(times: number, status: number, syscall: string, run: () => void
   const { map } = native;
   const tried = new Set<ArrayBufferLike>();
   native.map = (object, memory, readOnly) => {
-    tried.add(memory.buffer);
-    if (tried.size > times) return map.call(native, object, memory, readOnly);
+    const view = typeof memory === "function" ? memory() : memory;
+    tried.add(view.buffer);
+    if (tried.size > times) return map.call(native, object, view, readOnly);
     throw Object.assign(new Error("taken"), { status, syscall, errno: syscall === "" ? 0 : 487 });
   };
   try {

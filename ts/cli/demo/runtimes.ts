@@ -34,7 +34,7 @@ function programFolders(): string[] {
   return [...folders, ...(process.env.PATH ?? "").split(path.delimiter)];
 }
 
-/** On Windows, what npm puts into .bin is a script that only a shell can start, so the programs themselves are looked for there. */
+/** On Windows, npm puts scripts into .bin that only a shell can start: the programs themselves are looked for beside it. */
 const ENDING = isWindows ? ".exe" : "";
 const PACKAGED: Partial<Record<RuntimeName, string[]>> = isWindows
   ? { bun: ["../bun/bin/bun.exe"], deno: ["../@deno/win32-x64/deno.exe", "../deno/deno.exe"] }

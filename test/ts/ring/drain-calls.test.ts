@@ -17,7 +17,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { evictSlot } from "../../lib/evict.js";
 import { refused, rejected } from "../../lib/refusals.js";
-import { segmentName } from "../../lib/segments.js";
+import { forget, segmentName } from "../../lib/segments.js";
 import { within } from "../../lib/watchdog.js";
 
 const Numbered = struct({ n: "u32" });
@@ -288,7 +288,7 @@ for (const [form, drain] of Object.entries(FORMS)) {
           throw error;
         } finally {
           segment.close();
-          Segment.unlink(segment.name);
+          forget(segment.name);
         }
       }
     });

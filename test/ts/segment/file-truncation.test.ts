@@ -7,7 +7,7 @@ import * as assert from "uvu/assert";
 import { HEADER_TOTAL_SIZE_OFFSET } from "../../../protocol/layout.js";
 import { Agent } from "../../lib/processes.js";
 import { node } from "../../lib/runtimes.js";
-import { keep, segmentName, segmentPath, temporaryDirectory } from "../../lib/segments.js";
+import { segmentName, segmentPath, temporaryDirectory } from "../../lib/segments.js";
 import { onlyLinux, unless } from "../../lib/skips.js";
 import { stepped } from "../../lib/steps.js";
 

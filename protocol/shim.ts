@@ -7,4 +7,4 @@
  */
 
 /** Shims that have no such number are older than it. */
-export const SHIM_CONTRACT = 1;
+export const SHIM_CONTRACT = 2;

@@ -26,8 +26,9 @@ export function hasPrivateMemory(): boolean {
   return process.env[PRIVATE_MEMORY] !== undefined;
 }
 
-/** The command to put before another one, or why there is none. */
+/** The command to put before another one, or why there is none. A system without /dev/shm needs neither. */
 export function privateMemory(): { through?: string[]; reason?: string } {
+  if (process.platform !== "linux") return {};
   const [command, ...args] = prefix() as [string, ...string[]];
   const { status, error, stderr } = spawnSync(command, [...args, "true"], {
     encoding: "utf8",

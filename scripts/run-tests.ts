@@ -8,6 +8,8 @@
  * With --deep, as with ISTHMUS_DEEP=1, it tries everything there is (`test/lib/depth.ts`), also in files that say "// deep: …" and are not
  * named: that takes three times as long.
  *
+ * A file that says "// only: linux, …" is left out on other systems.
+ *
  * The run has a /dev/shm of its own where the system permits one (see `private-memory.ts`); --shared does without. Where it is
  * shared with other programs, only segments whose names have the marker of a test file are counted and removed.
  *
@@ -22,10 +24,18 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { availableParallelism, constants } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { MARKER, markerFor, segmentEntries, survivorsOf, unlinkEntry } from "./leftovers.js";
+import { endTree, MARKER, markerFor, segmentEntries, survivorsOf, unlinkEntry } from "./leftovers.js";
 import { WATCHDOG_FACTOR, watchdogFactor } from "./machine.js";
 import { hasPrivateMemory, privateMemory, startPrivately } from "./private-memory.js";
-import { asCompiled, hasSource, isDeep, runsAlone, testFiles, watchdogSeconds } from "./test-files.js";
+import {
+  asCompiled,
+  hasSource,
+  isDeep,
+  onlyElsewhere,
+  runsAlone,
+  testFiles,
+  watchdogSeconds,
+} from "./test-files.js";
 
 const DEEP = process.argv.includes("--deep") || Boolean(process.env.ISTHMUS_DEEP);
 /**
@@ -78,7 +88,7 @@ function watch(
     child.stderr?.on("data", collect);
     const watchdog = setTimeout(() => {
       late = true;
-      endGroup(child.pid);
+      endTree(child.pid);
     }, seconds * 1000);
     child.on("exit", (code) => {
       clearTimeout(watchdog);
@@ -88,21 +98,12 @@ function watch(
   });
 }
 
-function endGroup(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    process.kill(-pid, "SIGKILL");
-  } catch {
-    // The whole group is gone already.
-  }
-}
-
-async function endSurvivors(marker: string, graceMs: number): Promise<string[]> {
+async function endSurvivors(marker: string, from: number | undefined, graceMs: number): Promise<string[]> {
   const begin = performance.now();
-  let found = survivorsOf(marker);
+  let found = survivorsOf(marker, from);
   while (found.length > 0 && performance.now() - begin < graceMs) {
     await new Promise((resolve) => setTimeout(resolve, 50));
-    found = survivorsOf(marker);
+    found = survivorsOf(marker, from);
   }
   for (const { pid } of found) {
     try {
@@ -126,7 +127,7 @@ async function run(root: string, file: string): Promise<Outcome> {
   const { code, late, output } = await watch(child, seconds);
   running.delete(child);
   const problems = late ? [`took longer than ${seconds} s and was ended`] : [];
-  problems.push(...(await endSurvivors(marker, SURVIVORS_GRACE_MS * Math.max(1, factor))));
+  problems.push(...(await endSurvivors(marker, child.pid, SURVIVORS_GRACE_MS * Math.max(1, factor))));
   for (const entry of segmentEntries().filter((name) => name.includes(marker))) {
     problems.push(`left ${entry} behind`);
     unlinkEntry(entry);
@@ -198,7 +199,7 @@ async function runPrivately(through: string[]): Promise<number> {
 
 async function runHere(given: string[]): Promise<number> {
   whenEnded((code) => {
-    for (const child of running) endGroup(child.pid);
+    for (const child of running) endTree(child.pid);
     process.exit(code);
   });
   const planted = given.find((argument) => argument.startsWith("--root="));
@@ -207,9 +208,13 @@ async function runHere(given: string[]): Promise<number> {
   const filters = given.filter((argument) => !argument.startsWith("--")).map(asCompiled);
   const found = testFiles(root, given.includes("--lane") ? ".lane.js" : ".test.js", filters);
   const present = planted ? found : found.filter((file) => hasSource(sources, file));
-  // A file that is named runs.
-  const files = DEEP || filters.length > 0 ? present : present.filter((file) => !isDeep(join(root, file)));
-  const left = present.length - files.length;
+  // A file that is named runs, unless it is about another system.
+  const possible = present.filter((file) => onlyElsewhere(join(root, file)) === undefined);
+  const files = DEEP || filters.length > 0 ? possible : possible.filter((file) => !isDeep(join(root, file)));
+  const elsewhere = present.length - possible.length;
+  if (elsewhere > 0)
+    console.log(`${elsewhere} of ${present.length} test files are not for ${process.platform}`);
+  const left = possible.length - files.length;
   if (left > 0) console.log(`npm run test:deep has ${left} more test file${left === 1 ? "" : "s"}`);
   const sums = await runAll(root, files);
   if (files.length === 0) {

@@ -6,7 +6,7 @@
 
 constexpr double SAFE_INTEGER_MAX = 9007199254740991.0;
 
-enum rule_kind : uint8_t { AN_OBJECT, A_TEXT, A_BOOLEAN, AN_INTEGER, A_NUMBER, A_VIEW, A_FUNCTION };
+enum rule_kind : uint8_t { AN_OBJECT, A_TEXT, A_BOOLEAN, AN_INTEGER, A_NUMBER, A_VIEW, A_FUNCTION, A_MEMORY };
 
 struct rule {
   char name[12]; /* in messages */
@@ -31,7 +31,7 @@ static const rule RULES[] = {
     {"bytes", AN_INTEGER, SAFE_INTEGER_MAX},
     {"offset", AN_INTEGER, SAFE_INTEGER_MAX},
     {"into", A_VIEW, 0},
-    {"memory", A_VIEW, 0},
+    {"memory", A_MEMORY, 0},
     {"index", AN_INTEGER, ISTHMUS_LOCK_MAX},
     {"shared", A_BOOLEAN, 0},
     {"exclusively", A_BOOLEAN, 0},
@@ -83,7 +83,7 @@ static const char *take_text(call &of, napi_value given, bool *range) {
   return fits ? nullptr : "shorter and without NUL";
 }
 
-static const char *take_view(call &of, napi_value given) {
+const char *take_view(call &of, napi_value given) {
   napi_typedarray_type type;
   napi_status status =
       napi_get_typedarray_info(of.env, given, &type, &of.view_bytes, &of.view, nullptr, nullptr);
@@ -135,6 +135,10 @@ bool take(call &of, size_t index, parameter wanted) {
       break;
     case A_VIEW:
       expected = take_view(of, out.given);
+      break;
+    case A_MEMORY: /* the body calls a function */
+      if (napi_typeof(of.env, out.given, &type) != napi_ok || type != napi_function)
+        expected = take_view(of, out.given);
       break;
     case A_FUNCTION:
       if (napi_typeof(of.env, out.given, &type) != napi_ok || type != napi_function) expected = "a function";

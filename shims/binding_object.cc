@@ -127,14 +127,41 @@ int held(call &of) {
 
 /* ---- mapping ------------------------------------------------------------------------------------------- */
 
-int map(call &of) {
+/* What a function gives when it is called now. */
+static int make_memory(call &of, napi_value *memory) {
+  napi_value receiver, make = *memory;
+  if (napi_get_undefined(of.env, &receiver) != napi_ok) return THROWN;
+  if (napi_call_function(of.env, receiver, make, 0, nullptr, memory) != napi_ok) return THROWN;
+  /* It may have closed the object, or opened others. */
+  of.slot = slot_of(of.state, of.arguments[0].number);
+  if (!of.slot || of.slot->object != of.object)
+    return refuse_type(of, "object", "open after the memory was made");
+  const char *expected = take_view(of, *memory);
+  return expected ? refuse_type(of, "memory", expected) : ISTHMUS_OK;
+}
+
+static int map_memory(call &of) {
+  napi_value memory = of.arguments[1].given;
+  napi_valuetype type = napi_undefined;
   napi_ref view;
-  if (napi_create_reference(of.env, of.arguments[1].given, 1, &view) != napi_ok) return THROWN;
-  int status = isthmus_map(of.object, of.view, of.view_bytes, of.arguments[2].flag(), &of.failure);
+  napi_typeof(of.env, memory, &type);
+  int status = type == napi_function ? make_memory(of, &memory) : ISTHMUS_OK;
+  if (status != ISTHMUS_OK) return status;
+  if (napi_create_reference(of.env, memory, 1, &view) != napi_ok) return THROWN;
+  status = isthmus_map(of.object, of.view, of.view_bytes, of.arguments[2].flag(), &of.failure);
+  /* Of a memory that is lost the reference stays for ever: see isthmus_map. */
+  bool lost = status == ISTHMUS_BUSY && of.failure.call[0] != 0;
   if (status == ISTHMUS_OK)
     of.slot->view = view;
-  else
+  else if (!lost)
     napi_delete_reference(of.env, view);
+  return status;
+}
+
+int map(call &of) {
+  isthmus_begin_mapping();
+  int status = map_memory(of);
+  isthmus_end_mapping();
   return status;
 }
 

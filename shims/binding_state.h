@@ -93,6 +93,8 @@ constexpr int THROWN = -1;
 
 /* False, with an exception pending, when argument `index` is not what `wanted` allows. */
 bool take(call &of, size_t index, parameter wanted);
+/* Sets the view of the call. What it must be instead, or nullptr when it is that. */
+const char *take_view(call &of, napi_value given);
 /* Throws a RangeError or a TypeError that names the argument. Gives THROWN. */
 int refuse_range(const call &of, const char *name, const char *expected);
 int refuse_type(const call &of, const char *name, const char *expected);

@@ -178,10 +178,18 @@ int isthmus_held(isthmus_object *object, uint32_t index, bool exclusively, bool 
 
 /*
  * Puts the object in the place of the `bytes` at `address`, which must be whole pages and exactly as long as
- * the object: else NOT_SUPPORTED. BUSY when the object is mapped, or any object at that address.
+ * the object: else NOT_SUPPORTED. BUSY when the object is mapped, or any object at that address. BUSY with a call
+ * that refused: another thread took the addresses in between, and the memory there is lost. Nobody may touch it or
+ * free it; the caller tries another one.
  */
 int isthmus_map(isthmus_object *object, void *address, uint64_t bytes, bool read_only,
                 isthmus_failure *failure);
+/*
+ * Between these two no other thread of the process is between them: a memory that is made and mapped there is not in
+ * the way of another one. They do not nest.
+ */
+void isthmus_begin_mapping(void);
+void isthmus_end_mapping(void);
 /* Puts private zero pages back, readable and writable as before. Nothing happens when it is not mapped. */
 int isthmus_unmap(isthmus_object *object, isthmus_failure *failure);
 /* Bytes of the mapping, 0 when the object is not mapped. */

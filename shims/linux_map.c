@@ -65,6 +65,10 @@ int isthmus_map(isthmus_object *object, void *address, uint64_t bytes, bool read
   return status;
 }
 
+/* Pages are replaced in one step here. */
+void isthmus_begin_mapping(void) {}
+void isthmus_end_mapping(void) {}
+
 int isthmus_unmap(isthmus_object *object, isthmus_failure *failure) {
   if (!object->address) return ISTHMUS_OK;
   isthmus_unwatch(object);

@@ -23,11 +23,16 @@ interface Lock {
   packages: Record<string, { version: string }>;
 }
 
+/** Packages of Node say "v20.1.0". */
+function installedVersion(file: string): string {
+  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version.replace(/^v/, "");
+}
+
 function isInstalled(directory: string): boolean {
   const lock = JSON.parse(readFileSync(join(directory, "package-lock.json"), "utf8")) as Lock;
   return Object.entries(lock.packages).every(([path, { version }]) => {
     const file = join(directory, path, "package.json");
-    return path === "" || (existsSync(file) && JSON.parse(readFileSync(file, "utf8")).version === version);
+    return path === "" || (existsSync(file) && installedVersion(file) === version);
   });
 }
 

@@ -3,6 +3,6 @@
 #define ISTHMUS_GENERATED_CONTRACT_H
 
 /* Which contract this shim keeps. */
-#define ISTHMUS_SHIM_CONTRACT 1
+#define ISTHMUS_SHIM_CONTRACT 2
 
 #endif

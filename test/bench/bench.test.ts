@@ -1,3 +1,4 @@
+// only: linux, the benchmarks run there
 import { execFile, fork } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

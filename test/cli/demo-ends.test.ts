@@ -1,3 +1,4 @@
+// only: linux, it sends signals that a program handles
 // watchdog: 300 s
 /** However the demo ends, nothing of it stays. */
 import type { ChildProcess } from "node:child_process";

@@ -1,3 +1,4 @@
+// only: linux, it sends signals that a program handles
 // deep: how each example ends
 /** However an example ends, nothing of it stays: no process and no segment. */
 import type { ChildProcess } from "node:child_process";

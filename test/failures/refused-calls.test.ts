@@ -1,3 +1,4 @@
+// only: linux, it makes system calls fail with seccomp
 /** Sandboxes that refuse system calls: what has a substitute works, and the rest says that no file is the reason. */
 import { constants } from "node:os";
 import process from "node:process";

@@ -1,3 +1,4 @@
+// only: linux, it sets limits with ulimit, and mounts file systems
 /** Limits of the system and things that are in the way: each error names what is the reason, and what to do. */
 import { execFileSync, spawnSync } from "node:child_process";
 import {

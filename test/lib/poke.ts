@@ -1,7 +1,11 @@
-/** Reads and writes the bytes of a named segment past the library, as a buggy or hostile peer could. Linux only. */
+/**
+ * Reads and writes the bytes of a named segment past the library, as a buggy or hostile peer could. On Linux it is a file; elsewhere
+ * it takes the shim, and the segment must be open somewhere.
+ */
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import * as layout from "../../protocol/layout.js";
-import { segmentPath } from "./segments.js";
+import { internal } from "./internals.js";
+import { areFiles, segmentPath } from "./segments.js";
 
 /** The mapping and the file are the same memory, so what is written here is seen at once. */
 function withFile<T>(name: string, use: (descriptor: number) => T): T {
@@ -13,12 +17,26 @@ function withFile<T>(name: string, use: (descriptor: number) => T): T {
   }
 }
 
+/** A mapping of this process, for as long as the function runs. */
+function withMapping<T>(name: string, use: (bytes: Uint8Array) => T): T {
+  const { native, Region } = internal<typeof import("../../ts/host/region.js")>("host/region");
+  const region = Region.open("poking", false, () => native.openNamed(name, 0, false, false, 0));
+  region.ends();
+  try {
+    return use(new Uint8Array(region.map(region.info().bytes).buffer));
+  } finally {
+    region.close();
+  }
+}
+
 export function pokeBytes(name: string, offset: number, bytes: Uint8Array): void {
-  withFile(name, (descriptor) => writeSync(descriptor, bytes, 0, bytes.length, offset));
+  if (areFiles) withFile(name, (descriptor) => writeSync(descriptor, bytes, 0, bytes.length, offset));
+  else withMapping(name, (all) => all.set(bytes, offset));
 }
 
 export function peekBytes(name: string, offset: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
+  if (!areFiles) return withMapping(name, (all) => Buffer.from(all.slice(offset, offset + length)));
   withFile(name, (descriptor) => readSync(descriptor, bytes, 0, length, offset));
   return bytes;
 }

@@ -27,8 +27,17 @@ function installed(...files: string[]): string {
   return paths.find((path) => existsSync(path)) ?? (paths[0] as string);
 }
 
-const BUN = installed("bun/bin/bun.exe", "bun/bin/bun");
+/** What `npm run test:windows` installs comes first: under Wine, the others are programs for Linux. */
+const LANE = "../test/lanes/windows/node_modules";
+const onWindows = (file: string): string[] => (process.platform === "win32" ? [`${LANE}/${file}`] : []);
+const BUN = installed(
+  ...onWindows("@oven/bun-windows-x64-baseline/bin/bun.exe"),
+  "bun/bin/bun.exe",
+  "bun/bin/bun",
+);
 const DENO = installed(
+  ...onWindows("@deno/win32-x64/deno.exe"),
+  "@deno/win32-x64/deno.exe",
   "deno/deno",
   "deno/deno.exe",
   "@deno/linux-x64-glibc/deno",

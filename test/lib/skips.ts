@@ -32,3 +32,11 @@ export const notSuperuser =
 export const notAlone = hasPrivateMemory()
   ? undefined
   : "it removes idle segments, and /dev/shm is shared with other programs";
+
+/** Why a test that needs something of Linux is left out here; undefined on Linux. */
+export function onlyLinux(needed: string): string | undefined {
+  return process.platform === "linux" ? undefined : `only on Linux: it needs ${needed}`;
+}
+
+/** Why a test that stops a process, and lets it go on, is left out here. */
+export const noStops = process.platform === "win32" ? "Windows has no SIGSTOP" : undefined;

@@ -21,7 +21,11 @@ import { WATCHDOG_MS } from "../lib/watchdog.js";
 import { packageOf, TITLE } from "./first-failure.js";
 
 /** What several copies share, and what none of them needs. */
-const LINKED = ["test/runtimes/node_modules", "scripts/tools/node_modules"];
+const LINKED = [
+  "test/runtimes/node_modules",
+  "scripts/tools/node_modules",
+  "test/lanes/windows/node_modules",
+];
 const LEFT_OUT = [...LINKED, "node_modules", ".git", ...VANISHING];
 
 /** Files that compilers have written, by their paths from the root. */

@@ -1,3 +1,4 @@
+// only: linux, it is about /dev/shm
 /** The suite beside other programs that use Isthmus: it neither counts nor removes a segment of theirs. */
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

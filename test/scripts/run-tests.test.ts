@@ -1,3 +1,4 @@
+// only: linux, it is about signals and /dev/shm
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "uvu";

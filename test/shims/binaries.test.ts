@@ -7,9 +7,13 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { compiled, root } from "../lib/paths.js";
 import { EXECUTABLE, MACHINE_ARM64, MACHINE_X64, PT_GNU_STACK, PT_LOAD, readElf } from "./elf.js";
+import { ANY_ADDRESS, PE_ARM64, PE_X64, readPe, SECTION_RUNS, SECTION_WRITES } from "./pe.js";
 
 const BYTES_MAX = 30_000;
 const MACHINES: Record<string, number> = { "linux-x64": MACHINE_X64, "linux-arm64": MACHINE_ARM64 };
+const WINDOWS_BYTES_MAX = 60_000;
+const WINDOWS_MACHINES: Record<string, number> = { "win32-x64": PE_X64, "win32-arm64": PE_ARM64 };
+const PLATFORMS = [...Object.keys(MACHINES), ...Object.keys(WINDOWS_MACHINES)];
 const ENTRIES = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
 /** Plain functions of every libc since glibc 2.17 and musl 1.1, none of which has a struct that differs. */
 const LIBC = [
@@ -52,8 +56,8 @@ const nodeApi = createRequire(import.meta.url)("node-api-headers") as {
 const binary = (platform: string): Buffer => readFileSync(join(root, "prebuilds", platform, "isthmus.node"));
 
 test("there is one file for each platform", () => {
-  assert.equal(readdirSync(join(root, "prebuilds")).sort(), Object.keys(MACHINES).sort());
-  for (const platform of Object.keys(MACHINES)) {
+  assert.equal(readdirSync(join(root, "prebuilds")).sort(), PLATFORMS.sort());
+  for (const platform of PLATFORMS) {
     assert.equal(readdirSync(join(root, "prebuilds", platform)), ["isthmus.node"]);
   }
 });
@@ -94,6 +98,52 @@ for (const [platform, machine] of Object.entries(MACHINES)) {
     assert.not((stack[0]?.flags as number) & EXECUTABLE);
   });
 }
+
+/** What windows_<library>.def lists. */
+function listed(library: string): string[] {
+  const lines = readFileSync(join(root, "shims", `windows_${library}.def`), "utf8")
+    .trim()
+    .split("\n");
+  return lines.slice(lines.indexOf("EXPORTS") + 1).map((line) => line.trim());
+}
+
+for (const [platform, machine] of Object.entries(WINDOWS_MACHINES)) {
+  test(`${platform}: needs KERNEL32 and ADVAPI32 only, and of them what is listed`, () => {
+    const file = binary(platform);
+    const pe = readPe(file);
+    assert.ok(file.length < WINDOWS_BYTES_MAX, `${file.length} bytes`);
+    assert.is(pe.machine, machine);
+    const libraries = pe.imports.map(({ library }) => library);
+    assert.equal(libraries.sort(), ["ADVAPI32.dll", "KERNEL32.dll"]);
+    for (const { library, names } of pe.imports)
+      assert.equal([...names].sort(), listed(library.replace(/32\.dll$/, "32").toLowerCase()).sort());
+    assert.equal(pe.exports.sort(), ENTRIES);
+  });
+
+  test(`${platform}: loads at any address, and writes nowhere where it runs`, () => {
+    const { characteristics, sections } = readPe(binary(platform));
+    assert.is(characteristics & ANY_ADDRESS, ANY_ADDRESS);
+    assert.ok(sections.some(({ flags }) => flags & SECTION_RUNS));
+    assert.not(sections.some(({ flags }) => flags & SECTION_RUNS && flags & SECTION_WRITES));
+  });
+}
+
+test("both Windows files look up the functions of Node-API that the binding uses, of version 8 only", () => {
+  const v8 = nodeApi.symbols.v8 as { js_native_api_symbols: string[]; node_api_symbols: string[] };
+  const allowed = new Set([...v8.js_native_api_symbols, ...v8.node_api_symbols]);
+  for (const platform of Object.keys(WINDOWS_MACHINES)) {
+    const texts =
+      binary(platform)
+        .toString("latin1")
+        .match(/\bnapi_[a-z0-9_]+/g) ?? [];
+    const names = [...new Set(texts)].filter((name) => name !== "napi_register_module_v1");
+    assert.ok(names.includes("napi_get_cb_info"));
+    assert.equal(
+      names.filter((name) => !allowed.has(name)),
+      [],
+    );
+  }
+});
 
 test("the reader sees libraries, versions and C++ where they are", () => {
   const elf = readElf(readFileSync(process.execPath));

@@ -1,3 +1,4 @@
+// only: linux, it calls fork
 /** A child of fork() that does not exec is no participant: it keeps no lock of its parent, and no memory. */
 import { existsSync, readFileSync } from "node:fs";
 import { test } from "uvu";

@@ -1,3 +1,4 @@
+// only: linux, names are files in /dev/shm there
 /** Names: what may have one, what is refused, who has it now, how it changes hands. */
 import { execFileSync } from "node:child_process";
 import {

@@ -1,3 +1,4 @@
+// only: linux, it mounts file systems
 /** Storage for every byte: on full file systems, on such without fallocate(), and in files with holes. */
 import { constants } from "node:os";
 import { join } from "node:path";

@@ -18,6 +18,8 @@ import {
   textOf,
 } from "./limits.js";
 import type { NativeError, NativeStorage } from "./native.js";
+import { isWindows } from "./system.js";
+import { WINDOWS_ADDRESSES, WINDOWS_ENLARGE, WINDOWS_NAMES, windowsAdvice } from "./windows.js";
 
 const fs = builtin("node:fs");
 const path = builtin("node:path");
@@ -94,6 +96,7 @@ function limitText(limit: ProcessLimit): string {
 
 /** Names the limits of this process that may have prevented a mapping. */
 export function addressAdvice(): string {
+  if (isWindows) return WINDOWS_ADDRESSES;
   const met = (["addressSpace", "data"] as const).filter((limit) => Number.isFinite(processLimit(limit)));
   if (textOf("/proc/sys/vm/overcommit_memory")?.trim() === "2") {
     return (
@@ -120,6 +123,7 @@ export function addressAdvice(): string {
 export function adviceFor({ errno, syscall }: NativeError, code: IsthmusErrorCode): string | undefined {
   if (errno === 0 && syscall === "dlopen") return undefined; // the message of dlopen says enough
   const name = errnoName(errno);
+  if (isWindows) return windowsAdvice(name, code) ?? general.get(code);
   if (name === "EMFILE")
     return (
       `this process has too many files open (ulimit -n limits it${limitText("openFiles")}): close segments that you do not ` +
@@ -144,6 +148,9 @@ export function adviceFor({ errno, syscall }: NativeError, code: IsthmusErrorCod
   return particular.get(name) ?? general.get(code);
 }
 
+/** For error texts: what it means that a name leads to nothing. */
+export const NOTHING_NAMED = `no segment has that name${isWindows ? WINDOWS_NAMES : ""}`;
+
 /** Names what has this path when it is not a regular file; undefined when it is one. */
 function kindOf(stats: Stats): string | undefined {
   if (stats.isDirectory()) return "a folder";
@@ -164,7 +171,10 @@ function statsOf(look: (file: string) => Stats, file: string): Stats | undefined
 
 const modeText = (mode: number): string => `0${(mode & 0o7777).toString(8)}`;
 
-/** Says why this user has no access to a file, from its owner and mode; undefined when these cannot be seen. */
+/**
+ * Says why this user has no access to a file, from its kind, its owner and its mode; undefined when these cannot be seen, or when
+ * the system has no such owners and modes.
+ */
 export function accessAdvice(file: string, { errno }: NativeError): string | undefined {
   const name = errnoName(errno);
   const stats = statsOf(fs.lstatSync, file);
@@ -192,9 +202,10 @@ export function accessAdvice(file: string, { errno }: NativeError): string | und
 }
 
 /** How to enlarge shared memory: in Docker, in Kubernetes, on a host. */
-export const ENLARGE =
-  "docker run --shm-size=1g …; Kubernetes: an emptyDir with medium: Memory on /dev/shm; " +
-  "a host: mount -o remount,size=… /dev/shm";
+export const ENLARGE = isWindows
+  ? WINDOWS_ENLARGE
+  : "docker run --shm-size=1g …; Kubernetes: an emptyDir with medium: Memory on /dev/shm; " +
+    "a host: mount -o remount,size=… /dev/shm";
 
 /** Says why a file system has no room, and what to do. */
 export function noRoomAdvice(where: string, storage: NativeStorage, cure: string): string {

@@ -3,6 +3,7 @@
  * and `isthmus doctor` names it beforehand. Both read it here. On a system without these files, no limit is known.
  */
 import { builtin } from "./builtin.cjs";
+import { isWindows } from "./system.js";
 
 const { readFileSync } = builtin("node:fs");
 const path = builtin("node:path");
@@ -27,8 +28,9 @@ export function mayRead(file: string): boolean {
   }
 }
 
+/** On Windows, "/proc" would be a folder of the current drive. */
 export const textOf: Read = (file) => {
-  if (!mayRead(file)) return undefined;
+  if (isWindows || !mayRead(file)) return undefined;
   try {
     return readFileSync(file, "utf8");
   } catch {

@@ -17,7 +17,7 @@ import type { Native, NativeError } from "./native.js" with { "resolution-mode":
 /** The compiler checks them against the table; a CommonJS file cannot import the table itself. */
 const STATUS: typeof NOT_SUPPORTED = 39;
 const SYSTEM_STATUS: typeof SYSTEM = 40;
-const CONTRACT: typeof SHIM_CONTRACT = 1;
+const CONTRACT: typeof SHIM_CONTRACT = 2;
 
 const FOLDER_VARIABLE = "ISTHMUS_PREBUILDS";
 
@@ -194,26 +194,27 @@ class Attempts {
   }
 
   /** The copy in the JavaScript. */
-  embedded({ deflated, sha256 }: Embedded): Native {
-    const shim = shared(sha256, () => this.#unpacked(deflated));
+  embedded(embedded: Embedded): Native {
+    const shim = shared(embedded.sha256, () => this.#unpacked(embedded));
     const other = otherRelease(shim);
     if (other === undefined) return shim;
     throw notSupported(`the copy in the JavaScript ${other}: reinstall the package`);
   }
 
-  #unpacked(deflated: string): Native {
+  #unpacked({ deflated, sha256 }: Embedded): Native {
     const bytes = builtin("node:zlib").inflateRawSync(builtin("node:buffer").Buffer.from(deflated, "base64"));
     for (const folder of privateFolders()) {
-      const shim = this.#loadFrom(folder, bytes);
+      const shim = this.#loadFrom(folder, bytes, sha256);
       if (shim) return shim;
     }
     throw notSupported(`the native part for ${platform()} cannot be loaded: ${this.failures.join("; ")}`);
   }
 
-  #loadFrom(parent: string, bytes: Uint8Array): Native | undefined {
+  #loadFrom(parent: string, bytes: Uint8Array, sha256: string): Native | undefined {
     const fs = builtin("node:fs");
     let folder: string | undefined;
     try {
+      if (builtin("node:process").platform === "win32") return load(keptCopy(parent, bytes, sha256));
       folder = fs.mkdtempSync(`${parent}/isthmus-`); // nobody else can enter it: mode 0700
       const file = `${folder}/isthmus.node`;
       fs.writeFileSync(file, bytes, { flag: "wx", mode: 0o500 });
@@ -232,8 +233,10 @@ class Attempts {
 /** Folders for the file to load. Some systems forbid programs in the folder for temporary files. */
 function privateFolders(): string[] {
   const { env } = builtin("node:process");
-  const asked = [
-    () => builtin("node:os").tmpdir(),
+  const { tmpdir } = builtin("node:os");
+  const onWindows = [() => env.LOCALAPPDATA, tmpdir]; // other users can write to the folder for temporary files of a service
+  const elsewhere = [
+    tmpdir,
     () => "/tmp",
     () => "/var/tmp",
     () => env.XDG_RUNTIME_DIR,
@@ -241,7 +244,7 @@ function privateFolders(): string[] {
     () => env.HOME,
     () => "/dev/shm",
   ];
-  const folders = asked.map((ask) => {
+  const folders = (builtin("node:process").platform === "win32" ? onWindows : elsewhere).map((ask) => {
     try {
       return ask();
     } catch {
@@ -252,13 +255,44 @@ function privateFolders(): string[] {
   return [...new Set(folders)].filter((folder) => folder !== undefined && isAbsolute(folder)) as string[];
 }
 
-/** A loaded file stays mapped after its name is removed. If the system does not allow that, the file stays. */
+/** A loaded file stays mapped after its name is removed. Windows does not allow that: see `keptCopy`. */
 function remove(folder: string): void {
   try {
     builtin("node:fs").rmSync(folder, { recursive: true, force: true });
   } catch {
     // There is nothing to do about it.
   }
+}
+
+/** Whether the file has exactly these bytes. */
+function has(file: string, bytes: Uint8Array): boolean {
+  try {
+    return builtin("node:fs").readFileSync(file).equals(bytes);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The file below this folder that every process of the user loads on Windows, which removes no file that is loaded: otherwise
+ * each process would leave one behind.
+ */
+function keptCopy(parent: string, bytes: Uint8Array, sha256: string): string {
+  const fs = builtin("node:fs");
+  const folder = `${parent}/isthmus-${sha256.slice(0, 32)}`;
+  const file = `${folder}/isthmus.node`;
+  if (has(file, bytes)) return file;
+  fs.mkdirSync(folder, { recursive: true });
+  const unfinished = fs.mkdtempSync(`${folder}/`);
+  try {
+    fs.writeFileSync(`${unfinished}/isthmus.node`, bytes);
+    fs.renameSync(`${unfinished}/isthmus.node`, file);
+  } catch (cause) {
+    if (!has(file, bytes)) throw cause; // another process was faster, and has it loaded
+  } finally {
+    remove(unfinished);
+  }
+  return file;
 }
 
 function chosenFolder(): string | undefined {

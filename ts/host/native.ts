@@ -57,8 +57,12 @@ export interface Native {
   /** Whether another holder has the lock: in any mode, or only `exclusively`. */
   held(object: number, index: number, exclusively: boolean): boolean;
 
-  /** Maps the object over the whole of `memory` (a view of all bytes of a WebAssembly.Memory). */
-  map(object: number, memory: Uint8Array, readOnly: boolean): void;
+  /**
+   * Maps the object over the whole of `memory`: a view of all bytes of a WebAssembly.Memory, or a function that makes one, which
+   * must not call the shim. BUSY with a `syscall`: another thread took the addresses. The memory must never be touched again, and
+   * another one may do. While one thread of the process makes and maps a memory by such a function, no other one does.
+   */
+  map(object: number, memory: Uint8Array | (() => Uint8Array), readOnly: boolean): void;
   /** Puts private zero pages back under `memory`. Afterwards, the engine may reuse or free the memory. */
   unmap(object: number): void;
   /** Writes all changes to the storage of the object, and sets the time of its last change. Returns when that is done. */

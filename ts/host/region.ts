@@ -1,3 +1,4 @@
+import { BUSY } from "../../protocol/errors.js";
 import { PAGE_BYTES } from "../../protocol/limits.js";
 import { attempt, IsthmusError } from "../errors.js";
 import { addressAdvice, memoryAdvice } from "./advice.js";
@@ -77,6 +78,9 @@ export function newMemory(pages: number): WebAssembly.Memory {
 function areEqual(one: Uint8Array, other: Uint8Array): boolean {
   return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
+
+/** How many memories are tried for one mapping. */
+const MEMORIES_MAX = 8;
 
 /** How often bytes that keep changing are compared. */
 const STILL_TURNS_MAX = 10;
@@ -243,12 +247,28 @@ export class Region {
 
   /** Lays the object's bytes, a multiple of PAGE_BYTES, under a new Wasm memory. */
   map(bytes: number): WebAssembly.Memory {
-    const memory = newMemory(bytes / PAGE_BYTES);
-    const view = new Uint8Array(memory.buffer);
-    attempt(`mapping ${bytes} bytes`, () => native.map(this.object, view, this.readOnly));
+    const memory = attempt(`mapping ${bytes} bytes`, () => this.#newMapped(bytes));
     mapped.add(memory);
     this.memory = memory;
     return memory;
+  }
+
+  /** On Windows, another thread can take the addresses of a memory just when it is being mapped over. */
+  #newMapped(bytes: number): WebAssembly.Memory {
+    for (let turn = 1; ; turn++) {
+      let memory: WebAssembly.Memory | undefined;
+      const make = (): Uint8Array => {
+        memory = newMemory(bytes / PAGE_BYTES);
+        return new Uint8Array(memory.buffer);
+      };
+      try {
+        native.map(this.object, make, this.readOnly);
+        return memory as unknown as WebAssembly.Memory;
+      } catch (error) {
+        const { status, syscall } = error as NativeError;
+        if (status !== BUSY || syscall === "" || turn === MEMORIES_MAX) throw error;
+      }
+    }
   }
 
   /** Puts private pages back; the object stays open and can be mapped again. */

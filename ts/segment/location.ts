@@ -1,8 +1,8 @@
 /** The locations of segments other than files: a name, a handle, or none (anonymous segments). */
 import { ACCESS_DENIED, INVALID_NAME, NOT_FOUND, OUT_OF_SHARED_MEMORY } from "../../protocol/errors.js";
 import { text } from "../arguments.js";
-import { accessAdvice, ENLARGE, noRoomAdvice } from "../host/advice.js";
-import { errnoName } from "../host/errno.js";
+import { accessAdvice, ENLARGE, NOTHING_NAMED, noRoomAdvice } from "../host/advice.js";
+import { errnoName, isFull } from "../host/errno.js";
 import type { NativeError } from "../host/native.js";
 import { native, Region } from "../host/region.js";
 import type { Creation, Location, Owner } from "./life/open.js";
@@ -29,7 +29,7 @@ export function namedAdvice(name: string, error: NativeError): string | undefine
       'Segment.createAnonymous, or Segment.openFile with a path in "/tmp"'
     );
   }
-  if (error.status === OUT_OF_SHARED_MEMORY && errnoName(error.errno) === "ENOSPC") return noSpaceAdvice();
+  if (error.status === OUT_OF_SHARED_MEMORY && isFull(error.errno)) return noSpaceAdvice();
   if (readOnly && errnoName(error.errno) === "EROFS") {
     return (
       `${place} is mounted read-only: segments that exist can be opened with { access: "read-only" }; to make or ` +
@@ -42,10 +42,9 @@ export function namedAdvice(name: string, error: NativeError): string | undefine
 const TO_CREATE = "create it, or wait for it with Segment.waitFor";
 
 function nothingThere(doing: "opening" | "unlinking"): string {
-  const nothing = "no segment has that name";
   return doing === "opening"
-    ? `${nothing}; ${TO_CREATE}`
-    : `${nothing}; Segment.list() gives the names that exist`;
+    ? `${NOTHING_NAMED}; ${TO_CREATE}`
+    : `${NOTHING_NAMED}; Segment.list() gives the names that exist`;
 }
 
 /** @internal The location of a named segment. `doing` names the attempt in errors. */

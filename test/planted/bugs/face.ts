@@ -20,7 +20,9 @@ const timers = inSource("ts/host/timers.ts");
 const process = inSource("ts/host/process.ts");
 const region = inSource("ts/host/region.ts");
 const runtime = inSource("ts/host/runtime.ts");
+const system = inSource("ts/host/system.ts");
 const underWay = inSource("ts/host/under-way.ts");
+const windows = inSource("ts/host/windows.ts");
 
 export const BUGS: Bug[] = [
   args(
@@ -64,6 +66,18 @@ export const BUGS: Bug[] = [
     "      settleAll();\n    });",
     "    });",
     "processes/cut-off-steps > in front of any step: name, create",
+  ),
+  system(
+    "every other system is taken for Windows",
+    'platform === "win32"',
+    'platform !== "win32"',
+    "ts/host/errno > a number has its usual name",
+  ),
+  windows(
+    "the number of Windows makes no difference",
+    "return MEANINGS[name] ?? GENERAL[code];",
+    "return GENERAL[code];",
+    "ts/host/windows > the advice fits the number",
   ),
   disposal(
     "objects of realms without the symbol are not ended",

@@ -7,7 +7,7 @@ import { someOf } from "../../lib/depth.js";
 import { objectOffset, peek32 } from "../../lib/poke.js";
 import { Agent } from "../../lib/processes.js";
 import { node, presentRuntimes, type Runtime } from "../../lib/runtimes.js";
-import { segmentName } from "../../lib/segments.js";
+import { forget, keep, segmentName } from "../../lib/segments.js";
 import { until, within } from "../../lib/watchdog.js";
 import type { Count } from "./broadcast-actions.js";
 
@@ -45,7 +45,7 @@ for (const runtime of presentRuntimes()) {
         assert.is(last, before + FIRST + REST, way);
       }
       await Promise.all([fast.end(), slow.end()]);
-      Segment.unlink(name);
+      forget(name);
     });
   }
 }
@@ -86,7 +86,7 @@ for (const how of ["killed", "ended without close"]) {
           ...{ received: 3, lost: 0, first: 6, last: 8, end: "closed" },
         });
         await Promise.all([reader.end(), next.end()]);
-        Segment.unlink(name);
+        forget(name);
       });
     }
   }
@@ -132,6 +132,7 @@ test("who subscribes after a death is told of the next one only, and nobody else
   const name = segmentName("topic");
   const dying = await agent(node, name, "create");
   await dying.call("takeEnd");
+  keep(name);
   await dying.kill();
   const looking = await agent(node, name, "read-only");
   const taking = await agent(node, name, "read-write");
@@ -144,7 +145,7 @@ test("who subscribes after a death is told of the next one only, and nobody else
   for (const end of ends)
     assert.equal(await within("the end", end), { received: 2, lost: 0, first: 1, last: 2, end: "closed" });
   await Promise.all([looking, taking, next].map((one) => one.end()));
-  Segment.unlink(name);
+  forget(name);
 });
 
 test.run();

@@ -1,3 +1,4 @@
+// only: linux, it is about error numbers of POSIX
 /** The advice fits the call that was refused, and not only the number of the error. */
 import { constants } from "node:os";
 import { test } from "uvu";

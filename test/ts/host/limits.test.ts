@@ -1,3 +1,4 @@
+// only: linux, it is about /proc and cgroups
 /** Limits on memory, as the files of other systems would show them. */
 import { test } from "uvu";
 import * as assert from "uvu/assert";

@@ -14,6 +14,7 @@ import { Agent } from "../../lib/processes.js";
 import { refused, rejected } from "../../lib/refusals.js";
 import { presentRuntimes, type Runtime } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
+import { onlyLinux, unless } from "../../lib/skips.js";
 import { until, WATCHDOG_MS, within } from "../../lib/watchdog.js";
 
 const ACTIONS = "processes/memory-soak/memory-actions.ts";
@@ -75,25 +76,28 @@ test("a change comes soon beside transactions that follow each other at once, wh
   assert.ok(median(awaiting) <= TRANSACTIONS_MAX, `awaiting: ${awaiting}`);
 });
 
-test("a thread that waits for a long transaction sleeps", async () => {
-  using segment = Segment.create(segmentName("asleep"), { bytes: MiB });
-  segment.lock("theirs");
-  const waiting = segment.counter("waiting");
-  const event = segment.event("in transaction");
-  const [transacting, changing] = (await startAgents(segment, 2)) as [Agent, Agent];
-  const transaction = transacting.call("transactUntil", segment.name, "theirs");
-  await within("the transaction of the child", event.wait());
-  const looks = changing.call<number>("allocateAndCountSleeps", segment.name);
-  looks.catch(() => {}); // should it fail before it is awaited
-  await until("the other child changes the heap", () => waiting.value === 1);
-  const begin = performance.now();
-  await until("it has slept for a while", () => performance.now() - begin > ASLEEP_MS);
-  segment.counter("end").add(1);
-  await transaction;
-  const slept = await within("the change", looks);
-  for (const agent of [transacting, changing]) await agent.end();
-  assert.ok(slept > 0 && slept <= LOOKS_MAX, `it has looked ${slept} times`);
-});
+unless(onlyLinux("the count of sleeps in /proc"), test)(
+  "a thread that waits for a long transaction sleeps",
+  async () => {
+    using segment = Segment.create(segmentName("asleep"), { bytes: MiB });
+    segment.lock("theirs");
+    const waiting = segment.counter("waiting");
+    const event = segment.event("in transaction");
+    const [transacting, changing] = (await startAgents(segment, 2)) as [Agent, Agent];
+    const transaction = transacting.call("transactUntil", segment.name, "theirs");
+    await within("the transaction of the child", event.wait());
+    const looks = changing.call<number>("allocateAndCountSleeps", segment.name);
+    looks.catch(() => {}); // should it fail before it is awaited
+    await until("the other child changes the heap", () => waiting.value === 1);
+    const begin = performance.now();
+    await until("it has slept for a while", () => performance.now() - begin > ASLEEP_MS);
+    segment.counter("end").add(1);
+    await transaction;
+    const slept = await within("the change", looks);
+    for (const agent of [transacting, changing]) await agent.end();
+    assert.ok(slept > 0 && slept <= LOOKS_MAX, `it has looked ${slept} times`);
+  },
+);
 
 test("transactions of one opener come in the order of their calls, and one that gives up passes its turn on", async () => {
   using segment = Segment.create(segmentName("order"), { bytes: MiB });

@@ -9,6 +9,7 @@ import { Agent } from "../../lib/processes.js";
 import { rejected } from "../../lib/refusals.js";
 import { presentRuntimes } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
+import { noStops, unless } from "../../lib/skips.js";
 import { until, within } from "../../lib/watchdog.js";
 
 const ACTIONS = "ts/queue/queue-actions.ts";
@@ -71,7 +72,7 @@ test("a consumer that never waits gets them, too", async () => {
   assert.is(queue.stats.redelivered, 1);
 });
 
-test("what a participant that was removed had taken comes back", async () => {
+unless(noStops, test)("what a participant that was removed had taken comes back", async () => {
   using segment = Segment.create(segmentName("deaths"), { bytes: MiB });
   const queue = segment.queue("q", QUEUE);
   const removed = await agent(segment.name);
@@ -128,7 +129,7 @@ for (const onConsumerDeath of ["redeliver", "drop"] as const) {
   });
 }
 
-test("nobody waits for a consumer that was stopped; it goes on where it was", async () => {
+unless(noStops, test)("nobody waits for a consumer that was stopped; it goes on where it was", async () => {
   using segment = Segment.create(segmentName("deaths"), { bytes: MiB });
   const queue = segment.queue("q", QUEUE);
   const stopped = await agent(segment.name);
@@ -150,25 +151,29 @@ test("nobody waits for a consumer that was stopped; it goes on where it was", as
 });
 
 for (const how of ["SIGSTOP", "SIGKILL"] as const) {
-  test(`a message for which a consumer was called that got ${how} goes to another one that waits`, async () => {
-    using segment = Segment.create(segmentName("deaths"), { bytes: MiB });
-    segment.queue("q", QUEUE);
-    const sleeping = await agent(segment.name);
-    const staying = await agent(segment.name);
-    await sleeping.call("waitForOne");
-    await until("the first one sleeps", () => waits(segment.name, 1));
-    if (how === "SIGSTOP") await stop(sleeping);
-    await staying.call("waitForOne");
-    await until("the second one sleeps", () => waits(segment.name, 2));
-    if (how === "SIGKILL") await sleeping.kill();
-    segment.queue("q").trySend(bytes(7));
-    assert.is(await staying.call("received"), 7);
-    await staying.end();
-    if (how === "SIGSTOP") await sleeping.kill();
-  });
+  const possible = how === "SIGSTOP" ? unless(noStops, test) : test;
+  possible(
+    `a message for which a consumer was called that got ${how} goes to another one that waits`,
+    async () => {
+      using segment = Segment.create(segmentName("deaths"), { bytes: MiB });
+      segment.queue("q", QUEUE);
+      const sleeping = await agent(segment.name);
+      const staying = await agent(segment.name);
+      await sleeping.call("waitForOne");
+      await until("the first one sleeps", () => waits(segment.name, 1));
+      if (how === "SIGSTOP") await stop(sleeping);
+      await staying.call("waitForOne");
+      await until("the second one sleeps", () => waits(segment.name, 2));
+      if (how === "SIGKILL") await sleeping.kill();
+      segment.queue("q").trySend(bytes(7));
+      assert.is(await staying.call("received"), 7);
+      await staying.end();
+      if (how === "SIGSTOP") await sleeping.kill();
+    },
+  );
 }
 
-test("a dead one is noticed behind others that are dead or stopped", async () => {
+unless(noStops, test)("a dead one is noticed behind others that are dead or stopped", async () => {
   using segment = Segment.create(segmentName("deaths"), { bytes: MiB });
   const queue = segment.queue("q", QUEUE);
   const stopped = await agent(segment.name);

@@ -3,7 +3,7 @@ import { type Job, MiB, type Queue, Segment, struct } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { refused, rejected } from "../../lib/refusals.js";
-import { segmentName } from "../../lib/segments.js";
+import { forget, keep, segmentName } from "../../lib/segments.js";
 import { within } from "../../lib/watchdog.js";
 
 const SMALL = { capacity: 4, slotBytes: 8 };
@@ -462,10 +462,11 @@ test("a queue outlives those who use it, and waitForObject waits for it", async 
     const waiting = segment.waitForObject("q", { timeoutMs: 60_000 });
     fill(segment.queue("q", SMALL), 1);
     assert.is((await waiting).type, "queue");
+    keep(name);
   }
   using segment = Segment.open(name);
   assert.is(first(segment.queue("q").tryReceive()), 1);
-  segment.unlink();
+  forget(name);
 });
 
 test("many messages through a small queue, in batches of many lengths", async () => {

@@ -17,7 +17,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { evictSlot } from "../../lib/evict.js";
 import { refused, rejected } from "../../lib/refusals.js";
-import { segmentName } from "../../lib/segments.js";
+import { forget, keep, segmentName } from "../../lib/segments.js";
 import { within } from "../../lib/watchdog.js";
 
 const Numbered = struct({ n: "u32" });
@@ -281,6 +281,7 @@ for (const [form, drain] of Object.entries(FORMS)) {
     test(`${what}: whatever its function calls, nothing is lost or delivered twice`, async () => {
       for (const { at, names } of scripts()) {
         const segment = Segment.create(segmentName("calls"), { bytes: 65536 });
+        keep(segment.name);
         try {
           await play(sceneOf(segment, kind === "values", acknowledge), drain, at, names);
         } catch (error) {
@@ -288,7 +289,7 @@ for (const [form, drain] of Object.entries(FORMS)) {
           throw error;
         } finally {
           segment.close();
-          Segment.unlink(segment.name);
+          forget(segment.name);
         }
       }
     });

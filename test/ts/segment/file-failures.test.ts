@@ -16,7 +16,7 @@ import { Agent } from "../../lib/processes.js";
 import { refused, rejected } from "../../lib/refusals.js";
 import { node } from "../../lib/runtimes.js";
 import { temporaryDirectory } from "../../lib/segments.js";
-import { noNamespaces, notSuperuser, unless } from "../../lib/skips.js";
+import { noNamespaces, notSuperuser, onlyLinux, unless } from "../../lib/skips.js";
 import { flawed } from "../../lib/steps.js";
 
 const folder = temporaryDirectory();
@@ -45,7 +45,8 @@ test("a file that was there and empty is there and empty, with its mode", () => 
   writeFileSync(file, "", { mode: 0o640 });
   const before = inode(file);
   refused("SEGMENT_FULL", () => Segment.openFile(file, FULL));
-  assert.equal([inode(file), statSync(file).size, statSync(file).mode & 0o777], [before, 0, 0o640]);
+  assert.equal([inode(file), statSync(file).size], [before, 0]);
+  if (process.platform !== "win32") assert.is(statSync(file).mode & 0o777, 0o640);
   using segment = Segment.openFile(file, { bytes: MiB });
   assert.equal([inode(file), segment.bytes], [before, MiB]);
 });
@@ -91,8 +92,16 @@ test("a failure of cleaning up does not hide the first one", () => {
 });
 
 test("what is no path of a file says what it is", () => {
-  refused("ACCESS_DENIED", () => Segment.openFile(folder, { bytes: PAGE }), /folder.*EISDIR/);
-  refused("INVALID_NAME", () => Segment.openFile(join(folder, "x".repeat(300)), { bytes: PAGE }), /too long/);
+  refused(
+    "ACCESS_DENIED",
+    () => Segment.openFile(folder, { bytes: PAGE }),
+    process.platform === "win32" ? /folder/ : /folder.*EISDIR/,
+  );
+  // Wine says of such a name that there is no such file.
+  const tooLong = process.platform === "win32" ? "NOT_FOUND" : "INVALID_NAME";
+  refused(tooLong, () => Segment.openFile(join(folder, "x".repeat(300))));
+  if (tooLong === "INVALID_NAME")
+    refused(tooLong, () => Segment.openFile(join(folder, "x".repeat(300)), { bytes: PAGE }), /too long/);
   refused("INVALID_NAME", () => Segment.openFile("x".repeat(5000), { bytes: PAGE }), /at most 4000 bytes/);
   refused("NOT_FOUND", () => Segment.openFile(join(folder, "none", "x"), { bytes: PAGE }), /folder/);
   writeFileSync(join(folder, "plain"), "");
@@ -102,13 +111,16 @@ test("what is no path of a file says what it is", () => {
   refused("RangeError", () => Segment.openFile(path(), { bytes: 1, access: "read-only" }), /bytes/);
 });
 
-test("a path from a folder that is gone is an error that says so", async () => {
-  const agent = await Agent.start(node, ACTIONS);
-  const gone = join(folder, "gone");
-  mkdirSync(gone);
-  await rejected("NOT_FOUND", agent.call("openFromGoneFolder", gone), /working directory/);
-  await agent.end();
-});
+unless(onlyLinux("working directories that can be removed"), test)(
+  "a path from a folder that is gone is an error that says so",
+  async () => {
+    const agent = await Agent.start(node, ACTIONS);
+    const gone = join(folder, "gone");
+    mkdirSync(gone);
+    await rejected("NOT_FOUND", agent.call("openFromGoneFolder", gone), /working directory/);
+    await agent.end();
+  },
+);
 
 unless(notSuperuser, test)("who may not remove the file is told so, and it stays", async () => {
   const closed = join(temporaryDirectory(), "closed");

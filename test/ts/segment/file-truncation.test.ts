@@ -8,6 +8,7 @@ import { HEADER_TOTAL_SIZE_OFFSET } from "../../../protocol/layout.js";
 import { Agent } from "../../lib/processes.js";
 import { node } from "../../lib/runtimes.js";
 import { segmentName, segmentPath, temporaryDirectory } from "../../lib/segments.js";
+import { onlyLinux, unless } from "../../lib/skips.js";
 import { stepped } from "../../lib/steps.js";
 
 const Note = struct({ text: "utf8:32" });
@@ -205,7 +206,7 @@ test("a removed file is left alone", () => {
   assert.not(existsSync(segment.name));
 });
 
-test("named segments keep their size", () => {
+unless(onlyLinux("segments that are files"), test)("named segments keep their size", () => {
   const name = segmentName();
   Segment.create(name, { bytes: MiB }).close();
   assert.is(statSync(segmentPath(name)).size, MiB);

@@ -73,7 +73,7 @@ test("a file is created with the bytes and the mode that were asked for, and onl
   assert.is(segment.bytes, MiB);
   assert.is(segment.name, file);
   assert.is(statSync(file).size, MiB);
-  assert.is(statSync(file).mode & 0o777, 0o640);
+  if (process.platform !== "win32") assert.is(statSync(file).mode & 0o777, 0o640);
   segment.close();
   writeFileSync(file, "");
   refuses("NOT_FOUND", () => Segment.openFile(file));
@@ -419,7 +419,8 @@ test("links and folders are refused", () => {
   const link = path();
   Segment.openFile(file, { bytes: MiB }).close();
   symlinkSync(file, link);
-  refuses("ACCESS_DENIED", () => Segment.openFile(link));
+  // Wine makes links that no program of Windows sees.
+  if (process.platform !== "win32") refuses("ACCESS_DENIED", () => Segment.openFile(link));
   refuses("ACCESS_DENIED", () => Segment.openFile(folder, { bytes: MiB }));
 });
 
@@ -440,7 +441,8 @@ test("a file is opened by its URL, and no other URL is taken", () => {
     runInNewContext("(url) => ({ ...url })", {})({ href: url.href, protocol: "file:" }),
   );
   assert.is(again.generation, made.generation);
-  for (const wrong of ["https://example.org/x", "data:,x", "file://other-host/x", "file:///a%2Fb"]) {
+  const otherHost = process.platform === "win32" ? [] : ["file://other-host/x"]; // on Windows, it has a path
+  for (const wrong of ["https://example.org/x", "data:,x", "file:///a%2Fb", ...otherHost]) {
     assert.throws(
       () => Segment.openFile(new URL(wrong)),
       (error: Error) =>

@@ -10,7 +10,7 @@ import { compiled } from "../../lib/paths.js";
 import { Agent, finished, start } from "../../lib/processes.js";
 import { refused, rejected } from "../../lib/refusals.js";
 import { node, presentRuntimes } from "../../lib/runtimes.js";
-import { notSuperuser, unless } from "../../lib/skips.js";
+import { notSuperuser, onlyLinux, unless } from "../../lib/skips.js";
 import { within } from "../../lib/watchdog.js";
 
 const ACTIONS = "failures/actions.ts";
@@ -39,40 +39,46 @@ test("spawned, forked and threaded, a child opens what it was given the handle o
   assert.is(segment.counter("opened").value, 2 + presentRuntimes().length);
 });
 
-test("a handle that was taken is inherited by no child, detached or not, and keeps no memory", async () => {
-  const segment = Segment.createAnonymous({ bytes: MiB });
-  assert.is(segment.handle, segment.handle);
-  const child = spawn("sleep", ["600"], { detached: true, stdio: "ignore" });
-  try {
-    await once(child, "spawn");
+unless(onlyLinux("/proc, which shows what a process has open"), test)(
+  "a handle that was taken is inherited by no child, detached or not, and keeps no memory",
+  async () => {
+    const segment = Segment.createAnonymous({ bytes: MiB });
+    assert.is(segment.handle, segment.handle);
+    const child = spawn("sleep", ["600"], { detached: true, stdio: "ignore" });
+    try {
+      await once(child, "spawn");
+      assert.equal(
+        descriptorsOf(child.pid as number).filter((path) => path.includes("isthmus")),
+        [],
+      );
+      const { stdout } = spawnSync("ls", ["-l", "/proc/self/fd"], { encoding: "utf8" });
+      assert.not.match(stdout, "isthmus");
+    } finally {
+      child.kill("SIGKILL");
+      segment.close();
+    }
     assert.equal(
-      descriptorsOf(child.pid as number).filter((path) => path.includes("isthmus")),
+      descriptorsOf(process.pid).filter((path) => path.includes("memfd:isthmus")),
       [],
     );
-    const { stdout } = spawnSync("ls", ["-l", "/proc/self/fd"], { encoding: "utf8" });
-    assert.not.match(stdout, "isthmus");
-  } finally {
-    child.kill("SIGKILL");
-    segment.close();
-  }
-  assert.equal(
-    descriptorsOf(process.pid).filter((path) => path.includes("memfd:isthmus")),
-    [],
-  );
-});
+  },
+);
 
-test("the maker may end: a handle of another one that has it open works", async () => {
-  const [maker, other, third] = await Agent.startAll([node, node, node], ACTIONS);
-  if (!maker || !other || !third) throw new Error("not all were started");
-  const first = await maker.call<string>("createAnonymous", MiB);
-  await other.call("fromHandle", "shared", first);
-  const second = await other.call<string>("handle", "shared");
-  await maker.kill();
-  const { message } = await rejected("NOT_FOUND", third.call("fromHandle", "shared", first));
-  assert.match(message, /take the handle of a process that has the segment open/);
-  await third.call("fromHandle", "shared", second);
-  for (const agent of [other, third]) await agent.end();
-});
+unless(onlyLinux("handles that go with their maker"), test)(
+  "the maker may end: a handle of another one that has it open works",
+  async () => {
+    const [maker, other, third] = await Agent.startAll([node, node, node], ACTIONS);
+    if (!maker || !other || !third) throw new Error("not all were started");
+    const first = await maker.call<string>("createAnonymous", MiB);
+    await other.call("fromHandle", "shared", first);
+    const second = await other.call<string>("handle", "shared");
+    await maker.kill();
+    const { message } = await rejected("NOT_FOUND", third.call("fromHandle", "shared", first));
+    assert.match(message, /take the handle of a process that has the segment open/);
+    await third.call("fromHandle", "shared", second);
+    for (const agent of [other, third]) await agent.end();
+  },
+);
 
 test("a handle of a closed segment leads nowhere", () => {
   const segment = Segment.createAnonymous({ bytes: MiB });

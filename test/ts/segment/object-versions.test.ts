@@ -5,7 +5,7 @@ import * as assert from "uvu/assert";
 import * as layout from "../../../protocol/layout.js";
 import { entryOffset, peek32, poke32 } from "../../lib/poke.js";
 import { refused } from "../../lib/refusals.js";
-import { segmentName } from "../../lib/segments.js";
+import { forget, keep, segmentName } from "../../lib/segments.js";
 
 /** A segment with a ring and a counter, of which the ring's entry is changed. */
 function withChangedRing(word: number, value: number, use: (segment: Segment) => void): void {
@@ -18,10 +18,11 @@ function withChangedRing(word: number, value: number, use: (segment: Segment) =>
       .trySend(new Uint8Array(3));
     maker.counter("counter").add(5);
     poke32(name, entryOffset(name, 0) + word, value);
+    keep(name);
   }
   using segment = Segment.open(name);
   use(segment);
-  segment.unlink();
+  forget(name);
 }
 
 test("an object with another version of its layout is refused by name, and everything else is there", () => {

@@ -6,7 +6,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { IsthmusError, KiB, Segment } from "isthmus";
-import { segmentName, temporaryDirectory } from "../../lib/segments.js";
+import { forget, makeIdle, segmentName, temporaryDirectory } from "../../lib/segments.js";
 
 const BYTES = 128 * KiB;
 
@@ -48,9 +48,9 @@ export const kinds: Record<string, (first: Segment) => void> = {
     refused("NOT_FOUND", () => Segment.open(other));
   },
   "list and prune": () => {
-    Segment.create(other, { bytes: BYTES }).close();
+    makeIdle(other, BYTES);
     Segment.list();
-    Segment.unlink(other);
+    forget(other);
   },
   "raw bytes": () =>
     inside((segment) => {

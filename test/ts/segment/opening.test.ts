@@ -8,7 +8,8 @@ import { SYSTEM } from "../../../protocol/errors.js";
 import { KERNEL_LOCK_CREATION, KERNEL_LOCK_PARTICIPANTS } from "../../../protocol/layout.js";
 import type { Native } from "../../../ts/host/native.js";
 import { refused } from "../../lib/refusals.js";
-import { segmentName, temporaryDirectory } from "../../lib/segments.js";
+import { forget, keep, segmentName, temporaryDirectory } from "../../lib/segments.js";
+import { onlyLinux, unless } from "../../lib/skips.js";
 import { flawed, stepped } from "../../lib/steps.js";
 import { LOCAL, native } from "../../shims/objects.js";
 
@@ -37,6 +38,7 @@ function noLocks(): Error {
 test("close gives all back, and never throws, when the system takes no lock", () => {
   const name = segmentName("no-locks");
   const segment = Segment.create(name, { bytes: BYTES });
+  keep(name);
   const refuse = () => () => {
     throw noLocks();
   };
@@ -44,6 +46,7 @@ test("close gives all back, and never throws, when the system takes no lock", ()
   using again = Segment.open(name);
   assert.is(again.participants().length, 1, "the one who left is still there");
   again.unlink();
+  forget(name);
 });
 
 test("slots that are locked by who is no participant are told apart from participants", () => {
@@ -97,7 +100,7 @@ test("a segment is closed, and its slot is free, though another process keeps th
   segment.unlink();
 });
 
-test("replacing a name leaves no descriptor open", () => {
+unless(onlyLinux("/proc/self/fd"), test)("replacing a name leaves no descriptor open", () => {
   const name = segmentName("replaced");
   const descriptors = (): number => readdirSync("/proc/self/fd").length;
   Segment.create(name, { bytes: BYTES }).close();

@@ -9,7 +9,7 @@ import { loadNative } from "../../../ts/host/native.cjs";
 import { Agent } from "../../lib/processes.js";
 import { refused, rejected } from "../../lib/refusals.js";
 import { node, presentRuntimes } from "../../lib/runtimes.js";
-import { segmentExists, segmentName, segmentPath } from "../../lib/segments.js";
+import { forget, keep, segmentExists, segmentName, segmentPath } from "../../lib/segments.js";
 import { notSuperuser, unless } from "../../lib/skips.js";
 import { Blocked, impatient, stepped, undisturbed } from "../../lib/steps.js";
 
@@ -24,6 +24,7 @@ async function leftBehind(): Promise<string> {
   const name = segmentName("temporary");
   const agent = await Agent.start(node, ACTIONS);
   await agent.call("create", name, { bytes: BYTES, temporary: true });
+  keep(name);
   await agent.kill();
   assert.ok(segmentExists(name));
   return name;
@@ -55,10 +56,11 @@ test("other segments keep their names, also when asked for as temporary by a lat
   using first = Segment.create(name, { bytes: BYTES });
   using second = Segment.openOrCreate(name, { bytes: BYTES, temporary: true });
   assert.equal([first.header.temporary, second.header.temporary], [false, false]);
+  keep(name);
   second.close();
   first.close();
   assert.ok(segmentExists(name));
-  Segment.unlink(name);
+  forget(name);
 });
 
 for (const runtime of presentRuntimes()) {

@@ -5,14 +5,14 @@ import * as assert from "uvu/assert";
 import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../../protocol/layout.js";
 import { loadNative } from "../../../ts/host/native.cjs";
 import { rejected } from "../../lib/refusals.js";
-import { segmentName } from "../../lib/segments.js";
+import { forget, makeIdle, segmentName } from "../../lib/segments.js";
 
 const native = loadNative();
 
 /** A segment on which a live process keeps a lock, as one does that is stopped; `giveBack` lets it go on. */
 function locked(index: number): { name: string; giveBack(): void } {
   const name = segmentName();
-  Segment.create(name, { bytes: 64 * KiB }).close();
+  makeIdle(name, 64 * KiB);
   const object = native.openNamed(name, 0, false, false, 0);
   assert.ok(native.lock(object, index, false));
   return { name, giveBack: () => native.close(object) };
@@ -32,7 +32,7 @@ for (const { access, index } of ways) {
     clearInterval(ticking);
     giveBack();
     assert.ok(ticks > 0, "the thread was blocked");
-    Segment.unlink(name);
+    forget(name);
   });
 
   test(`${access}: a signal ends it while a lock is held`, async () => {
@@ -48,7 +48,7 @@ for (const { access, index } of ways) {
     await rejected("Error", looking, /enough/);
     clearInterval(ticking);
     giveBack();
-    Segment.unlink(name);
+    forget(name);
   });
 
   test(`${access}: it opens as soon as the lock is given back`, async () => {

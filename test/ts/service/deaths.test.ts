@@ -7,6 +7,7 @@ import { Agent } from "../../lib/processes.js";
 import { rejected } from "../../lib/refusals.js";
 import { presentRuntimes, type Runtime } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
+import { noStops, unless } from "../../lib/skips.js";
 import { until, within } from "../../lib/watchdog.js";
 
 const ACTIONS = "ts/service/service-actions.ts";
@@ -120,28 +121,31 @@ test("the death of a caller aborts the signal of its server, and frees its slots
   segment.unlink();
 });
 
-test("a server that is stopped keeps its request, and nobody else waits for it", async () => {
-  using segment = Segment.create(segmentName("service"), { bytes: MiB });
-  const service = segment.service("s", SIZES);
-  const stopped = await agent(segment.name);
-  await stopped.call("serve", 2);
-  const cancelling = new AbortController();
-  const call = service.call(bytes(0), cancelling);
-  await until("it has begun", () => service.stats.serving === 1);
-  await stop(stopped);
-  using _server = service.serve((request) => request);
-  // It may be called although it is stopped: then the next look of a server takes the request.
-  for (let value = 1; value < 20; value++)
-    assert.equal([...(await within("a call", service.call(bytes(value))))], [value]);
-  cancelling.abort();
-  await call.catch(() => {});
-  process.kill(stopped.pid, "SIGCONT");
-  await until("it knows", async () => (await stopped.call<{ aborted: number }>("seen")).aborted === 1);
-  await stopped.end();
-  segment.unlink();
-});
+unless(noStops, test)(
+  "a server that is stopped keeps its request, and nobody else waits for it",
+  async () => {
+    using segment = Segment.create(segmentName("service"), { bytes: MiB });
+    const service = segment.service("s", SIZES);
+    const stopped = await agent(segment.name);
+    await stopped.call("serve", 2);
+    const cancelling = new AbortController();
+    const call = service.call(bytes(0), cancelling);
+    await until("it has begun", () => service.stats.serving === 1);
+    await stop(stopped);
+    using _server = service.serve((request) => request);
+    // It may be called although it is stopped: then the next look of a server takes the request.
+    for (let value = 1; value < 20; value++)
+      assert.equal([...(await within("a call", service.call(bytes(value))))], [value]);
+    cancelling.abort();
+    await call.catch(() => {});
+    process.kill(stopped.pid, "SIGCONT");
+    await until("it knows", async () => (await stopped.call<{ aborted: number }>("seen")).aborted === 1);
+    await stopped.end();
+    segment.unlink();
+  },
+);
 
-test("a server that was removed loses what it works on", async () => {
+unless(noStops, test)("a server that was removed loses what it works on", async () => {
   using segment = Segment.create(segmentName("service"), { bytes: MiB });
   const service = segment.service("s", SIZES);
   const removed = await Agent.start(node as Runtime, ACTIONS);

@@ -4,7 +4,7 @@ import { KiB, MiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { AbortSource } from "../../../ts/arguments.js";
-import { segmentName } from "../../lib/segments.js";
+import { forget, makeIdle, segmentName } from "../../lib/segments.js";
 import { codeWithin, until, within } from "../../lib/watchdog.js";
 
 const WAITS = 1000;
@@ -109,8 +109,9 @@ test("waitFor leaves no listener and starts nothing with a signal that was abort
   const found = Segment.waitFor(name, { signal });
   await until("it waits", () => listeners(signal) > 0);
   assert.is(listeners(signal), 1);
-  Segment.create(name, { bytes: 64 * KiB }).close();
+  makeIdle(name, 64 * KiB);
   (await within("the segment", found)).unlink();
+  forget(name);
   assert.is(listeners(signal), 0);
   const aborted = AbortSignal.abort("before");
   assert.is(await reason(Segment.waitFor(name, { signal: aborted })), "before");

@@ -4,6 +4,7 @@ import { accessSync, constants } from "node:fs";
 import path from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { isWindows } from "../../host/system.js";
 import { type Probed, runtimeText } from "./stage.js";
 
 export interface Runtime {
@@ -33,9 +34,15 @@ function programFolders(): string[] {
   return [...folders, ...(process.env.PATH ?? "").split(path.delimiter)];
 }
 
-function findProgram(name: string): string | undefined {
-  for (const folder of programFolders()) {
-    const file = path.join(folder, name);
+/** On Windows, npm puts scripts into .bin that only a shell can start: the programs themselves are looked for beside it. */
+const ENDING = isWindows ? ".exe" : "";
+const PACKAGED: Partial<Record<RuntimeName, string[]>> = isWindows
+  ? { bun: ["../bun/bin/bun.exe"], deno: ["../@deno/win32-x64/deno.exe", "../deno/deno.exe"] }
+  : {};
+
+function findProgram(name: RuntimeName): string | undefined {
+  const names = [`${name}${ENDING}`, ...(PACKAGED[name] ?? [])];
+  for (const file of programFolders().flatMap((folder) => names.map((one) => path.join(folder, one)))) {
     try {
       accessSync(file, constants.X_OK);
       return file;

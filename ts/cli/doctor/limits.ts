@@ -3,6 +3,7 @@
  * so that tests can pass those of any system. `limitFindings` reads the real limits with `ts/host/limits.ts`, as error texts do.
  */
 import { bytesText, type MemoryLimit, memoryLimits, processLimit, textOf } from "../../host/limits.js";
+import { isWindows } from "../../host/system.js";
 import { type Finding, ok, problem, warning } from "./finding.js";
 
 /** Engines reserve up to this much address space per open segment. */
@@ -109,7 +110,9 @@ export function memoryLimitFinding(limits: MemoryLimit[], sharedBytes: number): 
   );
 }
 
+/** The limits of this process. Windows has none of this kind. */
 export function limitFindings(): Finding[] {
+  if (isWindows) return [];
   const limits = textOf("/proc/self/limits");
   return [
     addressSpaceFinding(limits),

@@ -4,6 +4,7 @@ import { ENLARGE } from "../../host/advice.js";
 import { bytesText } from "../../host/limits.js";
 import type { NativeLimits } from "../../host/native.js";
 import { native } from "../../host/region.js";
+import { isWindows } from "../../host/system.js";
 import { Segment } from "../../index.js";
 import { type Finding, ok, problem, warning } from "./finding.js";
 import { cgroupFinding } from "./limits.js";
@@ -77,6 +78,8 @@ function isWritable(place: string): boolean {
 
 export function memoryFindings(): Finding[] {
   const limits = native.limits();
+  // On Windows, names are in no folder, every user may give some, and nothing is left over when the processes have ended.
+  if (isWindows) return [sizeFinding(limits, true)];
   return [
     sizeFinding(limits, isWritable(limits.place)),
     cgroupFinding(limits.totalBytes),

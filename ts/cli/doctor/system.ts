@@ -7,7 +7,10 @@ import os from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { textOf } from "../../host/limits.js";
+import { isWindows } from "../../host/system.js";
 import { type Finding, ok, problem, warning } from "./finding.js";
+
+const WINDOWS_BUILD_MIN = 17134;
 
 /** Whether the settings, the most important last, make systemd delete the shared memory of users who log out. */
 export function removesIpc(settings: string[]): boolean {
@@ -163,7 +166,17 @@ function containerFinding(): Finding {
   return ok("container", `${kind}: segments are shared with containers that share this /dev/shm`);
 }
 
+/** Judges the build of Windows. Memory can be exchanged for a segment in one step since build 17134 (1803). */
+export function windowsFinding(release: string, arch: string): Finding {
+  const found = `Windows ${release}, ${arch}`;
+  const [major = 0, , build = 0] = release.split(".").map((part) => Number.parseInt(part, 10));
+  if (major > 10 || (major === 10 && build >= WINDOWS_BUILD_MIN)) return ok("system", found);
+  return problem("system", found, "use Windows 10 1803, Server 2019, or newer");
+}
+
 export function systemFindings(): Finding[] {
+  const engine = engineFinding(typeof WebAssembly !== "undefined");
+  if (isWindows) return [windowsFinding(os.release(), process.arch), engine];
   const user = process.getuid?.() ?? 0;
   return [
     kernelFinding(os.type(), os.release(), process.arch),
@@ -172,6 +185,6 @@ export function systemFindings(): Finding[] {
     mountFinding(textOf("/proc/mounts")),
     layersFinding(process.cwd(), textOf("/proc/mounts")),
     handlesFinding(process.geteuid?.() ?? 0, ownerOf("/proc/self/fd"), textOf("/proc/self/status")),
-    engineFinding(typeof WebAssembly !== "undefined"),
+    engine,
   ];
 }

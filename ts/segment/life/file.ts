@@ -34,7 +34,7 @@ import { wrongType } from "../../arguments.js";
 import { instantiate } from "../../core.js";
 import { failure, IsthmusError } from "../../errors.js";
 import { accessAdvice, noRoomAtAdvice } from "../../host/advice.js";
-import { errnoName } from "../../host/errno.js";
+import { isFull } from "../../host/errno.js";
 import { absolutePath, pathOf } from "../../host/file-system.js";
 import type { NativeError } from "../../host/native.js";
 import { native, Region } from "../../host/region.js";
@@ -72,8 +72,7 @@ function fileAdvice(
   toCreate: string,
   error: NativeError,
 ): string | undefined {
-  if (error.status === OUT_OF_SHARED_MEMORY && errnoName(error.errno) === "ENOSPC")
-    return noSpaceAdvice(path);
+  if (error.status === OUT_OF_SHARED_MEMORY && isFull(error.errno)) return noSpaceAdvice(path);
   if (error.status === ACCESS_DENIED) return accessAdvice(path, error);
   if (error.status !== NOT_FOUND) return undefined;
   return creating ? "its folder does not exist; make it first" : `there is no such file; ${toCreate}`;

@@ -200,8 +200,9 @@ function check(dict: u32, generation: u32, keyAt: u32, key: u32): u32 {
 
 /**
  * Sets the entry of the key whose bytes lie at `keyAt`: `key` is their number, with VALUE_KEY_WIDE for UTF-16; kind, low and high
- * as in `cellOf`; `links` as for `listPush`. 0, FLAG_LINKS_CHANGED, NOT_FOUND when the dictionary, or the value, is not there any more, NOT_SUPPORTED for the dictionary itself,
- * TOO_LARGE for a key above VALUE_KEY_BYTES_MAX, SEGMENT_FULL, or as `valuesBegin`.
+ * as in `cellOf`; `links` as for `listPush`. 0, FLAG_LINKS_CHANGED, NOT_FOUND when the dictionary, or the value, is not there any
+ * more, NOT_SUPPORTED for the dictionary itself, TOO_LARGE for a key above VALUE_KEY_BYTES_MAX, SEGMENT_FULL, or as
+ * `valuesBegin`.
  */
 export function dictSet(
   dict: u32,

@@ -247,7 +247,7 @@ export function isUnlinked(links: u32): bool {
 export function link(links: u32): void {
   if (links == 0) return;
   journalNote(VALUES_LINKS_OFFSET);
-  store32(VALUES_LINKS_OFFSET, load32(VALUES_LINKS_OFFSET) + 1);
+  store32(VALUES_LINKS_OFFSET, load32(VALUES_LINKS_OFFSET) + 1); // pairs with the load in valuesLinks
 }
 
 // --- values --------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 /** Uses what belongs to a closed segment. */
 import { MiB, Segment, struct } from "isthmus";
 import { collect } from "../lib/garbage.js";
+import { forget } from "../lib/segments.js";
 
 const KiB64 = 65536;
 
@@ -21,7 +22,7 @@ export function viewsAfterClose(name: string): { record: number; claim: number; 
   collect();
   const again = left.consumer().tryReceive() as Uint8Array;
   other.close();
-  Segment.unlink(name);
+  forget(name);
   return { ...seen, survived: again[0] };
 }
 

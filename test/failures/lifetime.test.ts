@@ -9,7 +9,7 @@ import { rejected } from "../lib/refusals.js";
 import { node, presentRuntimes } from "../lib/runtimes.js";
 import { segmentExists, segmentName, segmentPath } from "../lib/segments.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
-import { noNamespaces, unless } from "../lib/skips.js";
+import { noNamespaces, onlyLinux, unless } from "../lib/skips.js";
 import { pause, until } from "../lib/watchdog.js";
 
 const ACTIONS = "failures/actions.ts";
@@ -163,7 +163,7 @@ unless(noNamespaces("--mount"), test)(
   },
 );
 
-test("memory is taken at creation, not at first touch", () => {
+unless(onlyLinux("segments that are files"), test)("memory is taken at creation, not at first touch", () => {
   using segment = Segment.create(segmentName("taken"), { bytes: 8 * MiB });
   assert.is(statSync(segmentPath(segment.name)).blocks * 512, 8 * MiB);
 });

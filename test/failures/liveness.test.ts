@@ -8,7 +8,7 @@ import { Agent } from "../lib/processes.js";
 import { refused, rejected } from "../lib/refusals.js";
 import { node, presentRuntimes } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
-import { noNamespaces, unless } from "../lib/skips.js";
+import { noNamespaces, noStops, onlyLinux, unless } from "../lib/skips.js";
 import { pause, until } from "../lib/watchdog.js";
 
 const ACTIONS = "failures/actions.ts";
@@ -49,21 +49,24 @@ test("opening and closing the same file elsewhere in the process does not end it
   }
 });
 
-test("a dead owner is dead while its parent has not waited for it", async () => {
-  using segment = Segment.create(segmentName("zombie"), { bytes: MiB });
-  // The shell starts the child and becomes a program that never waits for children.
-  const script = 'exec 3<&0; "$@" <&3 & exec sleep 600 3<&- >/dev/null 2>&1';
-  const child = await Agent.start(node, ACTIONS, { through: ["sh", "-c", script, "sh"] });
-  await child.call("open", segment.name);
-  await child.call("producer", segment.name, "ring", RING);
-  process.kill(child.pid, "SIGKILL");
-  await until("the child is a zombie", () =>
-    /^\d+ \(.*\) Z/.test(readFileSync(`/proc/${child.pid}/stat`, "latin1")),
-  );
-  await becomesFree(segment);
-  assert.match(readFileSync(`/proc/${child.pid}/stat`, "latin1"), /^\d+ \(.*\) Z/);
-  await child.kill();
-});
+unless(onlyLinux("zombies"), test)(
+  "a dead owner is dead while its parent has not waited for it",
+  async () => {
+    using segment = Segment.create(segmentName("zombie"), { bytes: MiB });
+    // The shell starts the child and becomes a program that never waits for children.
+    const script = 'exec 3<&0; "$@" <&3 & exec sleep 600 3<&- >/dev/null 2>&1';
+    const child = await Agent.start(node, ACTIONS, { through: ["sh", "-c", script, "sh"] });
+    await child.call("open", segment.name);
+    await child.call("producer", segment.name, "ring", RING);
+    process.kill(child.pid, "SIGKILL");
+    await until("the child is a zombie", () =>
+      /^\d+ \(.*\) Z/.test(readFileSync(`/proc/${child.pid}/stat`, "latin1")),
+    );
+    await becomesFree(segment);
+    assert.match(readFileSync(`/proc/${child.pid}/stat`, "latin1"), /^\d+ \(.*\) Z/);
+    await child.kill();
+  },
+);
 
 test("a child that inherited everything does not keep its dead parent alive", async () => {
   const { segment, child } = await scene();
@@ -122,7 +125,7 @@ unless(noNamespaces("--pid", "--fork"), test)(
   },
 );
 
-test("a consumer that was stopped for long is not taken for dead, and goes on", async () => {
+unless(noStops, test)("a consumer that was stopped for long is not taken for dead, and goes on", async () => {
   using segment = Segment.create(segmentName("stalled"), { bytes: MiB });
   const child = await Agent.start(node, ACTIONS);
   await child.call("open", segment.name);
@@ -146,20 +149,23 @@ test("a consumer that was stopped for long is not taken for dead, and goes on", 
   await child.end();
 });
 
-test("a blocked sender learns of the death of a stopped consumer only when it dies", async () => {
-  using segment = Segment.create(segmentName("stopped"), { bytes: MiB });
-  const child = await Agent.start(node, ACTIONS);
-  await child.call("open", segment.name);
-  await child.call("consumer", segment.name, "ring", RING);
-  const producer = segment.ring("ring", { bytes: RING }).producer();
-  const bytes = new Uint8Array(100);
-  child.signal("SIGSTOP");
-  while (producer.trySend(bytes));
-  await rejected("TIMED_OUT", producer.send(bytes, { timeoutMs: 400 }));
-  refused("TIMED_OUT", () => producer.sendSync(bytes, { timeoutMs: 400 }));
-  const sending = rejected("PEER_DIED", producer.send(bytes, { timeoutMs: 60_000 }));
-  await child.kill();
-  await sending;
-});
+unless(noStops, test)(
+  "a blocked sender learns of the death of a stopped consumer only when it dies",
+  async () => {
+    using segment = Segment.create(segmentName("stopped"), { bytes: MiB });
+    const child = await Agent.start(node, ACTIONS);
+    await child.call("open", segment.name);
+    await child.call("consumer", segment.name, "ring", RING);
+    const producer = segment.ring("ring", { bytes: RING }).producer();
+    const bytes = new Uint8Array(100);
+    child.signal("SIGSTOP");
+    while (producer.trySend(bytes));
+    await rejected("TIMED_OUT", producer.send(bytes, { timeoutMs: 400 }));
+    refused("TIMED_OUT", () => producer.sendSync(bytes, { timeoutMs: 400 }));
+    const sending = rejected("PEER_DIED", producer.send(bytes, { timeoutMs: 60_000 }));
+    await child.kill();
+    await sending;
+  },
+);
 
 test.run();

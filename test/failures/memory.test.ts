@@ -11,7 +11,7 @@ import { refused, rejected } from "../lib/refusals.js";
 import { node, presentRuntimes, type Runtime } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
-import { noNamespaces, unless } from "../lib/skips.js";
+import { noNamespaces, noStops, unless } from "../lib/skips.js";
 import { pause, within } from "../lib/watchdog.js";
 import { Bank } from "../processes/memory-soak/bank.js";
 
@@ -79,50 +79,56 @@ test("an inspector that is killed again and again has no effect", async () => {
   }
 });
 
-test("a holder that is stopped for longer than any limit is robbed of nothing, and goes on", async () => {
-  using segment = Segment.create(segmentName("stopped"), { bytes: MiB });
-  const lock = segment.lock("lock");
-  for (const mode of someOf(["exclusive", "shared"], 2)) {
-    const child = await Agent.start(node, ACTIONS);
-    await child.call("open", segment.name);
-    await child.call("acquire", segment.name, "lock", mode);
-    child.signal("SIGSTOP");
-    await pause(STALLED_MS + 1500);
-    assert.is(segment.participants().find(({ pid }) => pid === child.pid)?.stalled, true);
-    assert.is(lock.tryAcquire("exclusive"), undefined);
-    refused("TIMED_OUT", () => lock.acquireSync("exclusive", { timeoutMs: 300 }));
-    await rejected("TIMED_OUT", lock.acquire("exclusive", { timeoutMs: 300 }));
-    const waiting = lock.acquire("exclusive");
-    child.signal("SIGCONT");
-    await child.call("release", "lock");
-    const held = await within("the lock", waiting);
-    assert.not(held.ownerDied);
-    held.release();
-    await child.end();
-  }
-});
+unless(noStops, test)(
+  "a holder that is stopped for longer than any limit is robbed of nothing, and goes on",
+  async () => {
+    using segment = Segment.create(segmentName("stopped"), { bytes: MiB });
+    const lock = segment.lock("lock");
+    for (const mode of someOf(["exclusive", "shared"], 2)) {
+      const child = await Agent.start(node, ACTIONS);
+      await child.call("open", segment.name);
+      await child.call("acquire", segment.name, "lock", mode);
+      child.signal("SIGSTOP");
+      await pause(STALLED_MS + 1500);
+      assert.is(segment.participants().find(({ pid }) => pid === child.pid)?.stalled, true);
+      assert.is(lock.tryAcquire("exclusive"), undefined);
+      refused("TIMED_OUT", () => lock.acquireSync("exclusive", { timeoutMs: 300 }));
+      await rejected("TIMED_OUT", lock.acquire("exclusive", { timeoutMs: 300 }));
+      const waiting = lock.acquire("exclusive");
+      child.signal("SIGCONT");
+      await child.call("release", "lock");
+      const held = await within("the lock", waiting);
+      assert.not(held.ownerDied);
+      held.release();
+      await child.end();
+    }
+  },
+);
 
-test("a process that is stopped in the middle of transfers and goes on tears nothing", async () => {
-  using segment = Segment.create(segmentName("paused"), { bytes: MiB });
-  const bank = new Bank(segment);
-  for (const runtime of turns(3)) {
-    const child = await Agent.start(runtime, ACTIONS);
-    child.call("transferForEver", segment.name, 1).catch(() => {});
-    for (let i = 0; i < 8; i++) {
-      await pause(10 + random() * 20);
-      process.kill(child.pid, "SIGSTOP");
-      const held = await segment
-        .lock("bank")
-        .acquire("exclusive", { timeoutMs: 30 })
-        .catch(() => undefined);
-      held?.release();
-      process.kill(child.pid, "SIGCONT");
+unless(noStops, test)(
+  "a process that is stopped in the middle of transfers and goes on tears nothing",
+  async () => {
+    using segment = Segment.create(segmentName("paused"), { bytes: MiB });
+    const bank = new Bank(segment);
+    for (const runtime of turns(3)) {
+      const child = await Agent.start(runtime, ACTIONS);
+      child.call("transferForEver", segment.name, 1).catch(() => {});
+      for (let i = 0; i < 8; i++) {
+        await pause(10 + random() * 20);
+        process.kill(child.pid, "SIGSTOP");
+        const held = await segment
+          .lock("bank")
+          .acquire("exclusive", { timeoutMs: 30 })
+          .catch(() => undefined);
+        held?.release();
+        process.kill(child.pid, "SIGCONT");
+        assert.equal(bank.problems(), []);
+      }
+      await child.kill();
       assert.equal(bank.problems(), []);
     }
-    await child.kill();
-    assert.equal(bank.problems(), []);
-  }
-});
+  },
+);
 
 const CHILDREN = often(20, 2);
 

@@ -94,8 +94,11 @@ function embedCore() {
   );
 }
 
+/** Of the systems that npm installs the package on. */
 function embedShims() {
-  const shims = readdirSync(join(root, "prebuilds")).map((platform) => {
+  const { os } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const platforms = readdirSync(join(root, "prebuilds")).filter((one) => os.includes(one.split("-")[0]));
+  const shims = platforms.map((platform) => {
     const bytes = readFileSync(join(root, "prebuilds", platform, "isthmus.node"));
     const sha256 = createHash("sha256").update(bytes).digest("hex");
     return `  "${platform}": { deflated: "${deflated(bytes)}", sha256: "${sha256}" },\n`;

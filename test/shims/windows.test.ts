@@ -1,3 +1,4 @@
+// only: win32, it is about kernel objects of Windows
 /** What the shim makes of the kernel objects of Windows: names, locks, doorbells, files. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";

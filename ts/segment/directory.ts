@@ -356,7 +356,8 @@ function openOrMake(attachment: Attachment, wanted: Wanted): OpenedObject {
     attachment.u8.set(bytes, attachment.scratch);
     return attachment.core.objectOpen(type, bytes.length, ...words);
   });
-  const entry = attachment.answered(ANSWER_ENTRY_OFFSET);
+  // The answer lies in shared memory: a hostile peer may have changed it since.
+  const entry = Math.min(attachment.answered(ANSWER_ENTRY_OFFSET), attachment.bytes - ENTRY_BYTES);
   if (isError(result)) throw openFailed(attachment, wanted, result, entry);
   if (flagsOf(result) & FLAG_WAKE) attachment.notify(DIRECTORY_WAITERS_OFFSET);
   return opened(attachment, result, entry);

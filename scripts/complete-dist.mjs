@@ -13,6 +13,7 @@ import { createRequire } from "node:module";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { deflateRawSync } from "node:zlib";
+import { tabled } from "./core-table.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const dist = join(root, "dist");
@@ -87,10 +88,16 @@ function embed(name, text) {
 const deflated = (bytes) => deflateRawSync(bytes, { level: 9 }).toString("base64");
 
 function embedCore() {
-  const core = (name) => deflated(readFileSync(join(dist, name)));
+  const { CoreFunctions } = createRequire(import.meta.url)(join(dist, "ts/core-functions.cjs"));
+  const exported = Object.keys(new CoreFunctions({}));
+  const [core, plain] = ["core.wasm", "core-plain.wasm"].map((name) =>
+    tabled(readFileSync(join(dist, name)), (one) => exported.includes(one)),
+  );
+  const names = core.names.join(" ");
+  if (plain.names.join(" ") !== names) throw new Error("the two cores export other functions");
   embed(
     "embedded-core.cjs",
-    `exports.core = "${core("core.wasm")}";\nexports.plain = "${core("core-plain.wasm")}";\n`,
+    `exports.core = "${deflated(core.bytes)}";\nexports.plain = "${deflated(plain.bytes)}";\nexports.names = "${names}";\n`,
   );
 }
 

@@ -6,6 +6,7 @@ import {
   RESULT_FLAGS,
   RESULT_OFFSETS,
 } from "../protocol/layout.js";
+import { coreFunctions } from "./core-functions.js";
 import { coreModule } from "./host/runtime.js";
 
 /** The four parameters of an object, as its entry has them; those that a type does not have are 0. */
@@ -310,7 +311,7 @@ export interface Core {
 
 /** Creates a core that works on this memory. Each open segment has its own instance. */
 export function instantiate(memory: WebAssembly.Memory, readOnly: boolean): Core {
-  return new WebAssembly.Instance(coreModule(readOnly), { env: { memory } }).exports as unknown as Core;
+  return coreFunctions(new WebAssembly.Instance(coreModule(readOnly), { env: { memory } }).exports);
 }
 
 /*

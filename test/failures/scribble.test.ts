@@ -9,7 +9,7 @@ import * as assert from "uvu/assert";
 import * as layout from "../../protocol/layout.js";
 import { PARTICIPANTS_MIN } from "../../protocol/limits.js";
 import type { Attachment } from "../../ts/segment/attachment.js";
-import { internal } from "../lib/internals.js";
+import { exportsOf, internal } from "../lib/internals.js";
 import { entryOffset, objectOffset, peek32, peek64, poke32, pokeBytes } from "../lib/poke.js";
 import { Agent } from "../lib/processes.js";
 import { refused } from "../lib/refusals.js";
@@ -218,7 +218,7 @@ test("a length that changes after the core has looked at it is damage, and no vi
     u32[at >>> 2] = length;
     return result;
   };
-  Object.assign(attachment, { core: { ...core, ringReceive } });
+  Object.assign(attachment, { core: { ...exportsOf(core), ringReceive } });
   const ring = segment.ring("ring", { bytes: 4 * KiB });
   const producer = ring.producer();
   const consumer = ring.consumer();

@@ -36,6 +36,8 @@ const INTERNALS = "tsconfig.internals.json";
 const CORE = "asconfig.planted.json";
 
 const EMBEDDED_CORE = ["dist/ts/host/embedded-core.cjs", "build/ts/host/embedded-core.cjs"];
+/** It says which functions of the embedded core are in its table. */
+const DIVIDES_CORE = "ts/core-functions.ts";
 const EMBEDDED_SHIMS = ["dist/ts/host/embedded-shims.cjs", "build/ts/host/embedded-shims.cjs"];
 const SHIM_FILE = `prebuilds/${process.platform}-${process.arch}/isthmus.node`;
 
@@ -59,7 +61,8 @@ export function coresOf({ tests }: Bug): CoreTarget[] {
 function outputsOf(file: string): string[] {
   const path = file.replace(/\.c?ts$/, "");
   const ending = file.endsWith(".cts") ? ".cjs" : ".js";
-  return [`build/${path}${ending}`, `dist/${path}${partOf(file) === "cli" ? ".js" : ".cjs"}`];
+  const own = [`build/${path}${ending}`, `dist/${path}${partOf(file) === "cli" ? ".js" : ".cjs"}`];
+  return file === DIVIDES_CORE ? [...own, ...EMBEDDED_CORE] : own;
 }
 
 export class Workshop {

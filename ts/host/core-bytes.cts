@@ -7,3 +7,8 @@ export function coreBytes(plain: boolean): Uint8Array<ArrayBuffer> {
   const deflated = builtin("node:buffer").Buffer.from(plain ? embedded.plain : embedded.core, "base64");
   return builtin("node:zlib").inflateRawSync(deflated);
 }
+
+/** The functions of both cores that are in their table, in its order. */
+export function coreNames(): string[] {
+  return (require("./embedded-core.cjs") as typeof import("./embedded-core.cjs")).names.split(" ");
+}

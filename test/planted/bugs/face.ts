@@ -11,6 +11,7 @@ const advice = inSource("ts/host/advice.ts");
 const builtin = inSource("ts/host/builtin.cts");
 const copy = inSource("ts/host/copy.ts");
 const coreBytes = inSource("ts/host/core-bytes.cts");
+const coreFunctions = inSource("ts/core-functions.ts");
 const describe = inSource("ts/host/describe.ts");
 const errno = inSource("ts/host/errno.ts");
 const fileSystem = inSource("ts/host/file-system.ts");
@@ -121,6 +122,18 @@ export const BUGS: Bug[] = [
     "else buffer.fill(source, 0, source.length);",
     "ts/memory/blocks > a write into a block is undone",
     "ts/ring/wraps",
+  ),
+  coreFunctions(
+    "the functions of the table have the names of their neighbours",
+    "this.exports.functions.get(index)",
+    "this.exports.functions.get(index ^ 1)",
+    "ts/host/core-bytes > each export of the core is there under its name",
+  ),
+  coreFunctions(
+    "a function is taken from the table although it is called whenever a segment is opened",
+    "  readonly slotToTry = this.exports.slotToTry;\n",
+    "",
+    "ts/host/core-bytes > what a segment calls when it is opened",
   ),
   coreBytes(
     "readers get the core of writers",

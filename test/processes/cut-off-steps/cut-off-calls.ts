@@ -5,7 +5,7 @@
 import vm from "node:vm";
 import { KiB, Segment, struct } from "isthmus";
 import type { Attachment } from "../../../ts/segment/attachment.js";
-import { internal } from "../../lib/internals.js";
+import { exportsOf, internal } from "../../lib/internals.js";
 import type { Then, Way } from "./cut-off-steps.js";
 
 const { Attachment: attachments } =
@@ -28,7 +28,10 @@ function watched(): { segment: Segment; attachment: Attachment } {
   prototype.join = function (this: Attachment): void {
     join.call(this);
     attachment = this;
-    const core = Object.entries(this.core).map(([name, value]) => [name, surrounded(value as Call)]);
+    const core = Object.entries(exportsOf(this.core)).map(([name, value]) => [
+      name,
+      surrounded(value as Call),
+    ]);
     Object.defineProperty(this, "core", { value: Object.fromEntries(core) });
   };
   try {

@@ -2,7 +2,8 @@
 import { KiB, Segment, struct } from "isthmus";
 import * as assert from "uvu/assert";
 import * as layout from "../../../protocol/layout.js";
-import { internal } from "../../lib/internals.js";
+import type { Core } from "../../../ts/core.js";
+import { exportsOf, internal } from "../../lib/internals.js";
 import { objectOffset, peek32, poke32 } from "../../lib/poke.js";
 import type { Agent } from "../../lib/processes.js";
 
@@ -79,9 +80,9 @@ const STEPPED_BACK = 2;
 
 /** Opens it with a core that always steps back from a shared lock: within one call of the core nobody can come in between. */
 function openSteppingBack(name: string): Segment {
-  const core = internal<{ instantiate: (...given: unknown[]) => object }>("core");
+  const core = internal<{ instantiate: (...given: unknown[]) => Core }>("core");
   const { instantiate } = core;
-  core.instantiate = (...given) => ({ ...instantiate(...given), lockShared: () => STEPPED_BACK });
+  core.instantiate = (...given) => ({ ...exportsOf(instantiate(...given)), lockShared: () => STEPPED_BACK });
   try {
     return Segment.open(name);
   } finally {

@@ -7,7 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { BROADCAST_RECENT_OFFSET } from "../../../protocol/layout.js";
 import type { Core } from "../../../ts/core.js";
-import { internal } from "../../lib/internals.js";
+import { exportsOf, internal } from "../../lib/internals.js";
 import { objectOffset, poke64 } from "../../lib/poke.js";
 import { segmentName } from "../../lib/segments.js";
 
@@ -31,12 +31,12 @@ function ground(
   name: Name,
   through: (call: Call) => Call,
 ): Ground {
-  const core = internal<{ instantiate: (...given: unknown[]) => Record<string, unknown> }>("core");
+  const core = internal<{ instantiate: (...given: unknown[]) => Core }>("core");
   const { instantiate } = core;
   const changed = (open: () => Segment, change: boolean): Segment => {
     core.instantiate = (...given) => {
       const real = instantiate(...given);
-      return change ? { ...real, [name]: through(real[name] as Call) } : real;
+      return change ? { ...exportsOf(real), [name]: through(real[name] as Call) } : real;
     };
     try {
       return open();

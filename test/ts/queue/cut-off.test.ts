@@ -9,6 +9,7 @@ import * as assert from "uvu/assert";
 import { BUSY } from "../../../protocol/errors.js";
 import type { Core } from "../../../ts/core.js";
 import type { Attachment } from "../../../ts/segment/attachment.js";
+import { exportsOf } from "../../lib/internals.js";
 import { refused } from "../../lib/refusals.js";
 import { until } from "../../lib/watchdog.js";
 
@@ -32,7 +33,7 @@ function ground(name: Name, when: "before" | "after", oneIn: number) {
     if (cut) throw CUT;
     return result;
   };
-  (attachment as { core: Core }).core = { ...attachment.core, [name]: cutting };
+  (attachment as { core: Core }).core = { ...exportsOf(attachment.core), [name]: cutting };
   return { segment, cutter, queue: segment.queue("q", { capacity: CAPACITY, slotBytes: 8 }) };
 }
 
@@ -118,7 +119,7 @@ test("a slot that cannot be given back now is given back by the next call", () =
     (...args: number[]): number =>
       busy ? BUSY : real(...args);
   (attachment as { core: Core }).core = {
-    ...attachment.core,
+    ...exportsOf(attachment.core),
     queueSend: busily(queueSend as never),
     queueCancel: busily(queueCancel as never),
   };

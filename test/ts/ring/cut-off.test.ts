@@ -7,6 +7,7 @@ import { test } from "uvu";
 import * as assert from "uvu/assert";
 import type { Core } from "../../../ts/core.js";
 import type { Attachment } from "../../../ts/segment/attachment.js";
+import { exportsOf } from "../../lib/internals.js";
 import { randomFrom } from "../../lib/schedule.js";
 
 const CUT = new RangeError("cut off");
@@ -30,7 +31,7 @@ class Cutter {
       if (cut) throw CUT;
       return result;
     };
-    (attachment as { core: Core }).core = { ...core, [name]: cutting };
+    (attachment as { core: Core }).core = { ...exportsOf(core), [name]: cutting };
   }
 }
 

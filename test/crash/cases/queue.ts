@@ -92,12 +92,13 @@ const returning: Step = function* (queue, lane, owned) {
   owned?.jobs.pop();
 };
 
-const leaving: Step = function* (queue, lane, owned) {
-  yield* taking(queue, lane, owned);
-  const at = yield* claim(queue);
-  owned?.claims.push(at as number);
-  yield* leaveQueue(queue);
-};
+const leaving = (policy: number): Step =>
+  function* (queue, lane, owned) {
+    yield* taking(queue, lane, owned);
+    const at = yield* claim(queue);
+    owned?.claims.push(at as number);
+    yield* leaveQueue(queue, policy);
+  };
 
 const cancelling: Step = function* (queue, _lane, owned) {
   const at = yield* claim(queue);
@@ -169,7 +170,15 @@ const CASES: QueueCase[] = [
     after: [2],
     or: [[1, 2]],
   },
-  { name: "take, claim, and leave", before: TWO, operation: leaving, after: [1, 2], or: [] },
+  { name: "take, claim, and leave", before: TWO, operation: leaving(QUEUE_REDELIVER), after: [1, 2], or: [] },
+  {
+    name: "take, claim, and leave, and what it had is dropped",
+    policy: QUEUE_DROP,
+    before: TWO,
+    operation: leaving(QUEUE_DROP),
+    after: [2],
+    or: [[1, 2]],
+  },
   {
     name: "take, messages of the dead are dropped",
     policy: QUEUE_DROP,
@@ -306,7 +315,7 @@ function settlingOwn(): QueueCase[] {
   return cuts.flatMap(([name, at, step, after]) => {
     const before = (queue: Queue, lane: CrashLane): void => lane.playUntil(0, at(queue), step(queue, lane));
     const beat: Step = () => call("beat", 0);
-    const again: Step = (queue) => leaveQueue(queue);
+    const again: Step = (queue) => leaveQueue(queue, QUEUE_REDELIVER);
     return [
       {
         name: `its heartbeat after ${name}, cut off`,

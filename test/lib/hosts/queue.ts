@@ -173,8 +173,9 @@ export function* giveUp(queue: Queue, { claims, jobs }: Owned): Script {
   claims.length = jobs.length = 0;
 }
 
-export function* leaveQueue(queue: Queue): Script {
-  const flags = sound("queueLeave", yield* on("queueLeave", queue));
+/** @param policy what happens to the messages that it has taken */
+export function* leaveQueue(queue: Queue, policy: number): Script {
+  const flags = sound("queueLeave", yield* on("queueLeave", queue, policy));
   if (flags & FLAG_WAKE) yield* notify(queue.messages);
   if (flags & FLAG_WAKE_ROOM) yield* notify(queue.room);
 }

@@ -54,6 +54,11 @@ export function trueLength(array: ArrayBufferView): number {
   return elements.call(array);
 }
 
+/** A copy that nobody else changes. `slice` of a `Buffer` is no copy: it shows the same memory. */
+export function copyOf(bytes: Uint8Array): PrivateBytes {
+  return new Uint8Array(bytes);
+}
+
 /** Whether the memory behind a view is gone: its buffer was transferred, or became smaller than where the view begins or ends. */
 export function isDetached(view: ArrayBufferView): boolean {
   try {

@@ -17,7 +17,8 @@ import { checkMade, type Lease } from "../segment/attachment.js";
 import { findObject, openObject } from "../segment/directory.js";
 import { checkOwnEnd, endAwaited } from "../segment/end.js";
 import { type Fields, type Struct, structOf } from "../struct/struct.js";
-import { wait, waitSync } from "../wait/wait.js";
+import { Queue } from "../wait/queue.js";
+import { type QueuedWait, wait, waitSync } from "../wait/wait.js";
 import { layoutHidden } from "./errors.js";
 import { type BroadcastGeometry, publisherEnd } from "./geometry.js";
 import { Publisher } from "./publisher.js";
@@ -75,6 +76,8 @@ export class Broadcast<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
   readonly layout: [F] extends [never] ? undefined : Struct<F>;
   readonly #lease: Lease;
   readonly #geometry: BroadcastGeometry;
+  /** Calls that wait for the publisher's end. */
+  readonly #publishersAwaited = new Queue<QueuedWait>();
   /** The records have a layout, and this opener has not passed it. */
   readonly #hidden: boolean;
 
@@ -152,6 +155,7 @@ export class Broadcast<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
     return endAwaited(
       attachment,
       publisherEnd(attachment, this.#geometry),
+      this.#publishersAwaited,
       () => new Publisher<SentOf<T, F>, F>(this.#lease, this.#geometry, true),
     );
   }

@@ -8,7 +8,7 @@ import {
 } from "../../protocol/layout.js";
 import { COUNTER_MAX } from "../../protocol/limits.js";
 import { bytesOf, callback, integer, options, type WaitOptions, waiting } from "../arguments.js";
-import type { PrivateBytes } from "../bytes.js";
+import { copyOf, type PrivateBytes } from "../bytes.js";
 import { IsthmusError } from "../errors.js";
 import { describe, openItByItsNameOverThere } from "../host/describe.js";
 import { TextDecoder, TextEncoder } from "../host/text.js";
@@ -16,7 +16,8 @@ import { checkMade, type Lease } from "../segment/attachment.js";
 import { watchOthers } from "../segment/death-watch.js";
 import { openObject } from "../segment/directory.js";
 import type { Fields, Struct, StructInput, StructValue } from "../struct/struct.js";
-import { type Condition, failInTurn, inTurn, NOT_YET, wait } from "../wait/wait.js";
+import type { Queue } from "../wait/queue.js";
+import { type Condition, failInTurn, inTurn, NOT_YET, type QueuedWait, wait } from "../wait/wait.js";
 import type { CacheKey } from "./keys.js";
 import {
   type CacheEviction,
@@ -317,14 +318,17 @@ export class Cache<T = PrivateBytes, I = ArrayBufferView> {
     callback("compute", compute);
     const how = waiting(given, ["ttlMs"]);
     const ttl = this.#ttl(given, ["signal", "timeoutMs"]);
-    const own = typeof key === "string" ? key : bytesOf("key", key).slice();
+    const own = typeof key === "string" ? key : copyOf(bytesOf("key", key));
     for (;;) {
       if (how.signal?.aborted) return await failInTurn(how.signal.reason);
       const found = this.get(own);
       if (found !== undefined) return await inTurn(found);
       this.#lease.attachment.check(true);
       const ticket = this.#store.ticket();
-      if ((await wait(this.#lease.attachment, this.#forValue(own, ticket), how)) === "present") continue;
+      const reserved = await this.#store.inQueue(own, (queue) =>
+        wait(this.#lease.attachment, this.#forValue(own, ticket, queue), how),
+      );
+      if (reserved === "present") continue;
       this.#store.owns(ticket);
       return await this.#compute(own, ticket, compute, ttl);
     }
@@ -342,10 +346,11 @@ export class Cache<T = PrivateBytes, I = ArrayBufferView> {
     }
   }
 
-  #forValue(key: CacheKey, ticket: number): Condition<Reserved> {
+  #forValue(key: CacheKey, ticket: number, queue: Queue<QueuedWait>): Condition<Reserved> {
     return {
       what: `waiting for a value of cache "${this.name}" that another task computes`,
       waiters: this.#store.waiters,
+      queue,
       attempt: () => {
         const reserved = this.#open(true).reserve(key, ticket);
         return reserved === "computed" ? NOT_YET : reserved;

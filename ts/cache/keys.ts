@@ -45,6 +45,11 @@ export function encodeKey(text: string): Uint8Array {
   return bytes.subarray(0, length);
 }
 
+/** A text for each key: different keys have different ones. */
+export function keyName(key: CacheKey): string {
+  return typeof key === "string" ? `text ${key}` : `bytes ${Array.from(keyBytesOf(key))}`;
+}
+
 /** The text that has these bytes. */
 export function decodeKey(bytes: Uint8Array): string {
   try {

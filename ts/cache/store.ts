@@ -18,12 +18,15 @@ import {
   PARTICIPANT_SCRATCH_BYTES,
 } from "../../protocol/layout.js";
 import { CACHE_WRITE_TIMEOUT_MS } from "../../protocol/limits.js";
+import { copyOf } from "../bytes.js";
 import { type Core, flagsOf, isError, offsetOf } from "../core.js";
 import { failure, type IsthmusError } from "../errors.js";
 import { fence, nowMs, secretNumber } from "../host/runtime.js";
 import type { Attachment, Closable } from "../segment/attachment.js";
+import { Queue } from "../wait/queue.js";
 import { retryFor } from "../wait/retry.js";
-import { type CacheKey, decodeKey, encodeKey, keyBytesOf } from "./keys.js";
+import type { QueuedWait } from "../wait/wait.js";
+import { type CacheKey, decodeKey, encodeKey, keyBytesOf, keyName } from "./keys.js";
 import type { CachePlace } from "./stats.js";
 
 /** How often a read, or a walk through a bucket, is repeated when writers were faster. */
@@ -58,6 +61,8 @@ export class CacheStore implements Closable {
   /** Keys whose values this opener has said to compute, and that no task has yet: by their tickets. */
   readonly #unowned = new Map<number, { key: CacheKey; beats: number }>();
   #tickets = 0;
+  /** Tasks of this opener that wait for values of the same key. */
+  readonly #tasks = new Map<string, Queue<QueuedWait>>();
 
   /** Returns the store of this cache for this opener. There is only one. */
   static of(attachment: Attachment, name: string, place: StorePlace): CacheStore {
@@ -126,7 +131,7 @@ export class CacheStore implements Closable {
       if (hash) this.#core.cacheKey(this.#cache, key.length);
       return;
     }
-    this.#long = key.slice(); // a peer, or another thread, may change shared bytes meanwhile
+    this.#long = copyOf(key); // a peer, or another thread, may change shared bytes meanwhile
     const words = new Uint32Array(((key.length >>> 3) + 1) * 2);
     new Uint8Array(words.buffer).set(this.#long);
     this.#core.cacheKeyBegin(this.#cache);
@@ -356,6 +361,22 @@ export class CacheStore implements Closable {
       if (result !== 0) this.#unowned.delete(ticket);
     }
     return result === 0 ? "ours" : result === FLAG_PRESENT ? "present" : "computed";
+  }
+
+  /**
+   * Waits in a queue with the other tasks of this opener that want the value of this key, so that only the first of them looks.
+   *
+   * @param begin begins the wait in the queue
+   */
+  async inQueue<T>(key: CacheKey, begin: (queue: Queue<QueuedWait>) => Promise<T>): Promise<T> {
+    const name = keyName(key);
+    const queue = this.#tasks.get(name) ?? new Queue<QueuedWait>();
+    this.#tasks.set(name, queue);
+    try {
+      return await begin(queue);
+    } finally {
+      if (queue.length === 0 && this.#tasks.get(name) === queue) this.#tasks.delete(name);
+    }
   }
 
   /** A task has what was reserved, and ends it. */

@@ -25,7 +25,8 @@ import { checkMade, type Lease } from "../segment/attachment.js";
 import { findObject, openObject } from "../segment/directory.js";
 import { checkOwnEnd, endAwaited } from "../segment/end.js";
 import { type Fields, type Struct, structOf } from "../struct/struct.js";
-import { wait, waitSync } from "../wait/wait.js";
+import { Queue } from "../wait/queue.js";
+import { type QueuedWait, wait, waitSync } from "../wait/wait.js";
 import { acknowledgesEach, Consumer, type ConsumerOptions } from "./consumer.js";
 import { endOf, type RingGeometry } from "./end.js";
 import { type EndHolder, endHolders } from "./holders.js";
@@ -107,6 +108,9 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
   readonly layout: [F] extends [never] ? undefined : Struct<F>;
   readonly #lease: Lease;
   readonly #geometry: RingGeometry;
+  /** Calls that wait for an end. */
+  readonly #producersAwaited = new Queue<QueuedWait>();
+  readonly #consumersAwaited = new Queue<QueuedWait>();
   /** The records have a layout, and this opener has not passed it. */
   readonly #hidden: boolean;
 
@@ -184,6 +188,7 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
     return endAwaited(
       attachment,
       endOf(attachment, "producer", this.#geometry),
+      this.#producersAwaited,
       (at) => new Producer<SentOf<T, F>, F>(this.#lease, this.#geometry, at),
     );
   }
@@ -238,6 +243,7 @@ export class Ring<T = PrivateBytes, F extends Fields = FieldsOf<T>> {
     return endAwaited(
       attachment,
       endOf(attachment, "consumer", this.#geometry),
+      this.#consumersAwaited,
       (at) => new Consumer<T, F>(this.#lease, this.#geometry, each, at),
     );
   }

@@ -6,7 +6,8 @@ import { BUSY } from "../../protocol/errors.js";
 import { END_LIVE } from "../../protocol/layout.js";
 import { isError } from "../core.js";
 import { failure, IsthmusError, statusAdvice } from "../errors.js";
-import { type Condition, NOT_YET } from "../wait/wait.js";
+import type { Queue } from "../wait/queue.js";
+import { type Condition, NOT_YET, type QueuedWait } from "../wait/wait.js";
 import type { Attachment, Closable } from "./attachment.js";
 import { SoftReference } from "./soft-reference.js";
 import { slotOf } from "./token.js";
@@ -61,13 +62,20 @@ export function takeEnd(attachment: Attachment, end: End): number {
  * Waits until an end is free, and takes it. A participant that gives an end back wakes those that wait for it. A dead owner
  * wakes no waiter, so the kernel is asked at first and with each recheck.
  *
+ * @param queue those that wait for this end: one holds it at a time, so only the first of them looks
  * @param make makes the object of the end from what the core has said
  */
-export function endAwaited<T>(attachment: Attachment, end: End, make: (at: number) => T): Condition<T> {
+export function endAwaited<T>(
+  attachment: Attachment,
+  end: End,
+  queue: Queue<QueuedWait>,
+  make: (at: number) => T,
+): Condition<T> {
   let asked = false;
   return {
     what: `waiting for ${end.text}`,
     waiters: end.waiters,
+    queue,
     attempt: () => {
       attachment.check(true);
       const at = asked ? end.attach() : (attachPastDead(attachment, end) ?? BUSY);

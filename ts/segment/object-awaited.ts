@@ -9,6 +9,7 @@ export function objectAwaited(lease: Lease, name: string): Condition<ObjectInfo>
   return {
     what: `waiting for object ${JSON.stringify(name)}`,
     waiters: DIRECTORY_WAITERS_OFFSET,
+    version: () => lease.attachment.core.directoryCount(), // objects are added, and none is ever removed
     attempt: () => findObject(lease.attachment, name) ?? NOT_YET,
     recheck: () => {},
   };

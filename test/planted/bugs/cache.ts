@@ -23,6 +23,24 @@ export const BUGS: Bug[] = [
     `${TESTS} > a key that is deleted or set while`,
   ),
   cache(
+    "a Buffer as a key is not copied",
+    'copyOf(bytesOf("key", key))',
+    'bytesOf("key", key).slice()',
+    "ts/cache/cache > a key of bytes is the one that it was",
+  ),
+  cache(
+    "each task that waits for one value looks for it",
+    "      queue,\n      attempt",
+    "      attempt",
+    "ts/wait/many > however many wait for a value that another task computes",
+  ),
+  keys(
+    "tasks that want the same bytes wait in one queue with those that want others",
+    "Array.from(keyBytesOf(key))",
+    "keyBytesOf(key).length",
+    "ts/cache/cache > tasks wait for keys of equal length apart",
+  ),
+  cache(
     "a value that is there leaves the event loop no turn",
     "return await inTurn(found);",
     "return found;",

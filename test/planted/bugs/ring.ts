@@ -188,6 +188,12 @@ export const BUGS: Bug[] = [
     "processes/cut-off-steps > what was given back is free: producer",
   ),
   anyEnd(
+    "each call that waits for an end looks for it again and again",
+    "    queue,\n    attempt",
+    "    attempt",
+    "ts/wait/many > however many wait for a producer's end",
+  ),
+  anyEnd(
     "an opener waits for its own end",
     "if (holderOf(attachment, end) !== attachment.slot) return;",
     "if (attachment.slot >= 0) return;",

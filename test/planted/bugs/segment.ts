@@ -326,6 +326,12 @@ export const BUGS: Bug[] = [
     "waiters: DIRECTORY_WAITERS_OFFSET + 4096,",
     "processes/wakeups/wakeups.test",
   ),
+  objectAwaited(
+    "each call that waits for an object looks for it again and again",
+    "    version: () => lease.attachment.core.directoryCount(),",
+    "",
+    "ts/wait/many > however many wait for an object",
+  ),
   segment("a segment can be used after close", "this.#attachment.close();", "", "ts/segment/segment"),
   knownSegments(
     "a segment of other bytes is found by a view",

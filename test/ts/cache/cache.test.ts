@@ -295,6 +295,31 @@ test("a value is computed once for all tasks, and again when the function throws
   segment.unlink();
 });
 
+test("tasks wait for keys of equal length apart", async () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const cache = segment.cache("c", { bytes: 64 * KiB, value: "json" });
+  const never = () => new Promise<string>(() => {});
+  for (const key of ["a", "a", "a", Buffer.of(1), Buffer.of(1), Buffer.of(1)])
+    cache.getOrSet(key, never).catch(() => {});
+  const keys = ["b", Uint8Array.of(97), Uint8Array.of(98), Buffer.of(0xfe), Buffer.of(0xff)];
+  const others = keys.map((key, index) => cache.getOrSet(key, async () => `${index}`));
+  assert.equal(await within("the values of the others", Promise.all(others)), ["0", "1", "2", "3", "4"]);
+});
+
+test("a key of bytes is the one that it was when the call was made", async () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const cache = segment.cache("c", { bytes: 64 * KiB });
+  for (const length of [4, 2000]) {
+    for (const key of [new Uint8Array(length), Buffer.alloc(length)]) {
+      const whole = cache.getOrSet(key, async () => Uint8Array.of(1));
+      key.fill(1);
+      await whole;
+      assert.equal([cache.has(new Uint8Array(length)), cache.has(key)], [true, false], `${length}`);
+      cache.clear();
+    }
+  }
+});
+
 test("a key that is deleted or set while its value is computed does not get the old value", async () => {
   using segment = Segment.createAnonymous({ bytes: MiB });
   const cache = segment.cache("c", { bytes: 64 * KiB, value: "json" });

@@ -336,4 +336,79 @@ test("a wait that blocks behind the same bit hides no bell from those that sleep
   }
 });
 
+/** What a program can wait for many times over, with an opener that waits and a peer that has what is waited for. */
+const AMONG_MANY: Record<string, (segment: Segment, peer: Segment) => (turn: number) => Promise<unknown>> = {
+  "an object": (segment) => (turn) => segment.waitForObject(`none ${turn % 100}`),
+  "a producer's end": (segment, peer) => {
+    peer.ring("ring", { bytes: 1024 }).producer();
+    const ring = segment.ring("ring", { bytes: 1024 });
+    return () => ring.waitForProducer();
+  },
+  "a consumer's end": (segment, peer) => {
+    peer.ring("ring", { bytes: 1024 }).consumer();
+    const ring = segment.ring("ring", { bytes: 1024 });
+    return () => ring.waitForConsumer();
+  },
+  "a publisher's end": (segment, peer) => {
+    peer.broadcast("topic", { bytes: 1024 }).publisher();
+    const topic = segment.broadcast("topic", { bytes: 1024 });
+    return () => topic.waitForPublisher();
+  },
+  "a value that another task computes": (segment, peer) => {
+    const never = () => new Promise<Uint8Array>(() => {});
+    for (const key of ["a", Uint8Array.of(97)])
+      void peer.cache("cache", { bytes: MiB / 2 }).getOrSet(key, never);
+    const cache = segment.cache("cache", { bytes: MiB / 2 });
+    return (turn) => cache.getOrSet(turn % 2 ? "a" : Uint8Array.of(97), never);
+  },
+};
+
+for (const [what, prepare] of Object.entries(AMONG_MANY)) {
+  test(`however many wait for ${what}, a recheck looks for few of them`, async () => {
+    const { segment, attachment } = attached();
+    const peer = Segment.fromHandle(segment.handle);
+    const start = prepare(segment, peer);
+    const waits = Array.from({ length: 2000 }, (_, turn) => rejection(start(turn)));
+    const { Wait } = internal<typeof import("../../../ts/wait/pending.js")>("wait/pending");
+    const { look, recheck } = Wait.prototype;
+    let looks = 0;
+    let rechecks = 0;
+    Wait.prototype.look = function (this: typeof Wait.prototype): void {
+      looks++;
+      look.call(this);
+    };
+    Wait.prototype.recheck = function (this: typeof Wait.prototype): void {
+      rechecks++;
+      recheck.call(this);
+    };
+    try {
+      await until("all sleep", () => attachment.sleepers.size > 0);
+      await until("a recheck", () => rechecks > 0);
+      looks = rechecks = 0;
+      await until("two rechecks more", () => rechecks > 1);
+      assert.ok(looks + rechecks < 50, `${looks} looks, ${rechecks} rechecks`);
+    } finally {
+      Wait.prototype.look = look;
+      Wait.prototype.recheck = recheck;
+      segment.close();
+      peer.close();
+    }
+    for (const error of await within("the end", Promise.all(waits))) assert.match(error, /closed/);
+  });
+}
+
+test("tasks that wait for one value of a cache get it, however many they are", async () => {
+  using segment = Segment.createAnonymous({ bytes: MiB });
+  const cache = segment.cache("cache", { bytes: MiB / 2 });
+  let computed = 0;
+  const compute = async () => {
+    if (++computed < 3) throw new Error("not yet");
+    return Uint8Array.of(7);
+  };
+  const all = Array.from({ length: 1000 }, () => cache.getOrSet("key", compute));
+  const ended = await within("all ends", Promise.allSettled(all));
+  assert.is(computed, 3);
+  assert.is(ended.filter(({ status }) => status === "rejected").length, 2);
+});
+
 test.run();

@@ -119,8 +119,9 @@ int isthmus_open_staged(isthmus_environment *environment, const char *name, uint
 int isthmus_publish(isthmus_object *object, bool replace, isthmus_failure *failure);
 /*
  * A text with which isthmus_open_handle finds the object in another process of the same user, child or not,
- * as long as this one has it open. No child inherits anything by it. Objects opened through it share bytes
- * with the first, and no lock. NOT_SUPPORTED where there is no /proc.
+ * as long as this one has it open; where objects have no owner, as long as anybody has. No child inherits
+ * anything by it. Objects opened through it share bytes with the first, and no lock. NOT_SUPPORTED where the
+ * system can find no object by a text.
  */
 int isthmus_handle(isthmus_object *object, char text[ISTHMUS_HANDLE_BYTES], isthmus_failure *failure);
 /* INVALID_NAME when the text is not one of isthmus_handle, NOT_FOUND when what it names is gone. */

@@ -124,8 +124,8 @@ void release(void *memory);
 bool make_room(void **list, uint32_t count, uint32_t *room, size_t bytes_each);
 
 /* windows_text.c */
-/* As snprintf of C, of which it knows %s, %d, %u, %x and %llx with 0 and a width, %.0f and %%. */
-int put_text(char *into, size_t bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Also for the binding. Of C's it knows %s, %d, %u, %x and %llx with 0 and a width, %.0f and %%. */
+int snprintf(char *into, size_t bytes, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The prefix, and an ASCII text after it. False when they do not fit. */
 bool put_wide(wchar_t *into, size_t chars, const wchar_t *prefix, const char *text);
 /* The UTF-16 text of a UTF-8 one, to be released; NULL when there is no memory or it is not UTF-8. */

@@ -8,6 +8,18 @@
  */
 #include "windows.h"
 
+/* Of the file systems of Windows. Which error they have for a longer one differs. */
+#define COMPONENT_CHARS_MAX 255
+
+static bool has_long_component(const wchar_t *path) {
+  size_t chars = 0;
+  for (; *path; path++) {
+    chars = *path == L'\\' ? 0 : chars + 1;
+    if (chars > COMPONENT_CHARS_MAX) return true;
+  }
+  return false;
+}
+
 static wchar_t *widen_path(const char *path, isthmus_failure *failure) {
   wchar_t *given = widen(path);
   wchar_t *whole = allocate(PATH_CHARS_MAX * sizeof *whole);
@@ -19,7 +31,7 @@ static wchar_t *widen_path(const char *path, isthmus_failure *failure) {
     /* Room in front for a prefix. Absolute: the process may move to another folder. */
     chars = GetFullPathNameW(given, PATH_CHARS_MAX - 8, whole + 8, NULL);
     if (chars == 0) refuse_last_error(failure, "GetFullPathNameW");
-    if (chars >= PATH_CHARS_MAX - 8) {
+    if (chars >= PATH_CHARS_MAX - 8 || (chars > 0 && has_long_component(whole + 8))) {
       refuse_os_error(failure, "GetFullPathNameW", ERROR_FILENAME_EXCED_RANGE, ISTHMUS_INVALID_NAME);
       chars = 0;
     }
@@ -105,7 +117,7 @@ static int begin(isthmus_object *object, isthmus_options options, isthmus_failur
   if (!identify(object->file, &found)) return refuse_last_error(failure, "GetFileInformationByHandle");
   object->mode = object->created ? options.mode : mode_of_file(object->file);
   object->name_space = ISTHMUS_GLOBAL;
-  put_text(text, sizeof text, OBJECT_PREFIX "f%llx-%llx%016llx.", (unsigned long long)found.volume,
+  snprintf(text, sizeof text, OBJECT_PREFIX "f%llx-%llx%016llx.", (unsigned long long)found.volume,
            (unsigned long long)found.number[1], (unsigned long long)found.number[0]);
   put_wide(object->prefix, sizeof object->prefix / sizeof object->prefix[0], space_prefix(ISTHMUS_GLOBAL),
            text);
@@ -171,7 +183,7 @@ static bool remove_aside(const wchar_t *path) {
   wchar_t *aside = allocate((PATH_CHARS_MAX + 32) * sizeof *aside);
   if (!aside) return false;
   random_bytes(&random, sizeof random);
-  put_text(text, sizeof text, ".%016llx.removed", (unsigned long long)random);
+  snprintf(text, sizeof text, ".%016llx.removed", (unsigned long long)random);
   bool moved = put_wide(aside, PATH_CHARS_MAX + 32, path, text) && MoveFileExW(path, aside, 0);
   if (moved) DeleteFileW(aside);
   release(aside);

@@ -30,7 +30,7 @@
 static void lock_name(const isthmus_object *object, uint32_t index, bool shared,
                       wchar_t out[OBJECT_NAME_CHARS]) {
   char part[24];
-  put_text(part, sizeof part, "%u.%s", (unsigned)index, shared ? "s" : "x");
+  snprintf(part, sizeof part, "%u.%s", (unsigned)index, shared ? "s" : "x");
   name_part(object, out, part);
 }
 

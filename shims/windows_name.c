@@ -58,11 +58,11 @@ static void key_of(const char *name, char key[KEY_CHARS_MAX + 1]) {
     if (plain)
       key[at++] = (char)byte;
     else
-      at += (size_t)put_text(key + at, 4, "%%%02x", byte);
+      at += (size_t)snprintf(key + at, 4, "%%%02x", byte);
   }
   key[at] = 0;
   if (*from) {
-    put_text(key + at, KEY_CHARS_MAX + 1 - at, "~%016llx%016llx",
+    snprintf(key + at, KEY_CHARS_MAX + 1 - at, "~%016llx%016llx",
              (unsigned long long)hash_of(name, 0xcbf29ce484222325u),
              (unsigned long long)hash_of(name, 0x9ae16a3b2f90404fu));
   }
@@ -71,7 +71,7 @@ static void key_of(const char *name, char key[KEY_CHARS_MAX + 1]) {
 static void whole_name(wchar_t out[OBJECT_NAME_CHARS], uint32_t name_space, const char *key,
                        const char *suffix) {
   char text[OBJECT_NAME_CHARS];
-  put_text(text, sizeof text, OBJECT_PREFIX "%s.%s", key, suffix);
+  snprintf(text, sizeof text, OBJECT_PREFIX "%s.%s", key, suffix);
   put_wide(out, OBJECT_NAME_CHARS, space_prefix(name_space), text);
 }
 
@@ -171,7 +171,7 @@ bool object_exists(uint64_t id, uint32_t name_space) {
   char key[24];
   wchar_t name[OBJECT_NAME_CHARS];
   if (id == 0) return false;
-  put_text(key, sizeof key, "%016llx", (unsigned long long)id);
+  snprintf(key, sizeof key, "%016llx", (unsigned long long)id);
   whole_name(name, name_space, key, "card");
   HANDLE section = OpenFileMappingW(FILE_MAP_READ, FALSE, name);
   bool exists = section != NULL || GetLastError() == ERROR_ACCESS_DENIED;
@@ -294,9 +294,9 @@ static HANDLE open_names(uint32_t name_space, isthmus_failure *failure) {
   }
   ProcessIdToSessionId(GetCurrentProcessId(), &session);
   if (name_space == ISTHMUS_GLOBAL || session == 0)
-    put_text(text, sizeof text, "\\BaseNamedObjects");
+    snprintf(text, sizeof text, "\\BaseNamedObjects");
   else
-    put_text(text, sizeof text, "\\Sessions\\%u\\BaseNamedObjects", (unsigned)session);
+    snprintf(text, sizeof text, "\\Sessions\\%u\\BaseNamedObjects", (unsigned)session);
   put_wide(path, sizeof path / sizeof path[0], L"", text);
   UNICODE_STRING name = {(USHORT)(strlen(text) * sizeof(wchar_t)), sizeof path, path};
   OBJECT_ATTRIBUTES attributes = {0};

@@ -49,7 +49,7 @@ static void set_id(isthmus_object *object, uint64_t id, uint32_t name_space) {
   char text[40];
   object->id = id;
   object->name_space = name_space;
-  put_text(text, sizeof text, OBJECT_PREFIX "%016llx.", (unsigned long long)id);
+  snprintf(text, sizeof text, OBJECT_PREFIX "%016llx.", (unsigned long long)id);
   put_wide(object->prefix, sizeof object->prefix / sizeof object->prefix[0], space_prefix(name_space), text);
 }
 
@@ -117,7 +117,7 @@ int refresh(isthmus_object *object, isthmus_failure *failure) {
   if (bytes > 0) {
     char part[24];
     wchar_t name[OBJECT_NAME_CHARS];
-    put_text(part, sizeof part, "%u.bytes", (unsigned)generation);
+    snprintf(part, sizeof part, "%u.bytes", (unsigned)generation);
     name_part(object, name, part);
     section = OpenFileMappingW(object->read_only ? SECTION_READ : SECTION_WRITE, FALSE, name);
     if (!section && GetLastError() != ERROR_FILE_NOT_FOUND)
@@ -208,7 +208,7 @@ static const char *const spaces[] = {"local-", "global-"};
 int isthmus_handle(isthmus_object *object, char text[ISTHMUS_HANDLE_BYTES], isthmus_failure *failure) {
   /* What is in a file has a path. */
   if (object->kind == IN_FILE) return refuse(failure, ISTHMUS_NOT_SUPPORTED);
-  put_text(text, ISTHMUS_HANDLE_BYTES, "%s%016llx", spaces[object->name_space],
+  snprintf(text, ISTHMUS_HANDLE_BYTES, "%s%016llx", spaces[object->name_space],
            (unsigned long long)object->id);
   return ISTHMUS_OK;
 }

@@ -48,9 +48,9 @@ static bool make(SECURITY_ATTRIBUTES *out, secured kind, int others) {
   for (; user[length] && length + 1 < sizeof narrow; length++) narrow[length] = (char)user[length];
   narrow[length] = 0;
   LocalFree(user);
-  int end = put_text(text, sizeof text, "O:%sD:P(A;;GA;;;%s)(A;;GA;;;SY)(A;;GA;;;BA)", narrow, narrow);
+  int end = snprintf(text, sizeof text, "O:%sD:P(A;;GA;;;%s)(A;;GA;;;SY)(A;;GA;;;BA)", narrow, narrow);
   if (others > 0)
-    put_text(text + end, sizeof text - (size_t)end, "(A;;%s;;;WD)", rights_of_others(kind, others));
+    snprintf(text + end, sizeof text - (size_t)end, "(A;;%s;;;WD)", rights_of_others(kind, others));
   put_wide(wide, sizeof wide / sizeof wide[0], L"", text);
   out->nLength = sizeof *out;
   return ConvertStringSecurityDescriptorToSecurityDescriptorW(wide, SDDL_REVISION_1,

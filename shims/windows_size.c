@@ -20,7 +20,7 @@ static HANDLE make_bytes(const isthmus_object *object, uint32_t generation, uint
   wchar_t name[OBJECT_NAME_CHARS];
   SECURITY_ATTRIBUTES *security = security_for(SECURED_BYTES, object->mode);
   if (!security) return NULL;
-  put_text(part, sizeof part, "%u.bytes", (unsigned)generation);
+  snprintf(part, sizeof part, "%u.bytes", (unsigned)generation);
   name_part(object, name, part);
   HANDLE made = CreateFileMappingW(INVALID_HANDLE_VALUE, security, PAGE_READWRITE, (DWORD)(bytes >> 32),
                                    (DWORD)bytes, name);

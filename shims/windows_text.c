@@ -37,7 +37,9 @@ static void put_signed(writer *to, int value) {
   put_number(to, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, 0);
 }
 
-static int put_arguments(char *into, size_t bytes, const char *format, va_list given) {
+int snprintf(char *into, size_t bytes, const char *format, ...) {
+  va_list given;
+  va_start(given, format);
   writer to = {into, bytes, 0};
   for (; *format; format++) {
     if (*format != '%') {
@@ -60,25 +62,9 @@ static int put_arguments(char *into, size_t bytes, const char *format, va_list g
       put_number(&to, longs == 2 ? va_arg(given, uint64_t) : va_arg(given, unsigned),
                  *format == 'u' ? 10 : 16, width);
   }
+  va_end(given);
   if (bytes > 0) *to.at = 0;
   return to.length;
-}
-
-int put_text(char *into, size_t bytes, const char *format, ...) {
-  va_list given;
-  va_start(given, format);
-  int length = put_arguments(into, bytes, format, given);
-  va_end(given);
-  return length;
-}
-
-/* For the binding. */
-int snprintf(char *into, size_t bytes, const char *format, ...) {
-  va_list given;
-  va_start(given, format);
-  int length = put_arguments(into, bytes, format, given);
-  va_end(given);
-  return length;
 }
 
 bool put_wide(wchar_t *into, size_t chars, const wchar_t *prefix, const char *text) {

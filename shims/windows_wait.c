@@ -21,8 +21,10 @@
 /* The longest single sleep: see linux_wait.c. */
 #define SLEEP_MS_MAX 200
 
+/* After everything before it. A read: the mapping may be one that cannot be written. */
 static uint32_t read_word(const isthmus_object *object, uint64_t offset) {
-  return (uint32_t)InterlockedCompareExchange((volatile LONG *)(object->address + offset), 0, 0);
+  MemoryBarrier();
+  return __atomic_load_n((const uint32_t *)(object->address + offset), __ATOMIC_SEQ_CST);
 }
 
 static doorbell *find_bell(const isthmus_object *object, uint64_t offset) {
@@ -38,7 +40,7 @@ static doorbell *doorbell_at(isthmus_object *object, uint64_t offset, bool creat
   wchar_t name[OBJECT_NAME_CHARS];
   doorbell *bell = find_bell(object, offset);
   if (bell) return bell;
-  put_text(part, sizeof part, "%llx.w", (unsigned long long)offset);
+  snprintf(part, sizeof part, "%llx.w", (unsigned long long)offset);
   name_part(object, name, part);
   HANDLE event = create ? make_event(name, object->mode) : open_event(name);
   if (!event) return NULL;

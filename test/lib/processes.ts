@@ -51,6 +51,13 @@ export async function finished(
   }
 }
 
+/** Whether it was killed by a signal, its own for instance. On Windows, only the one who kills a process learns of a signal. */
+export function wasKilled({ code, signal }: Pick<Ended, "code" | "signal">): boolean {
+  return signal === "SIGKILL" || (process.platform === "win32" && code === KILLED_CODE);
+}
+/** With which a process ends on Windows that Node kills. */
+const KILLED_CODE = 1;
+
 interface Waiting {
   resolve(value: unknown): void;
   reject(error: Error): void;

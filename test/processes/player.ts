@@ -3,6 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Agent } from "../lib/processes.js";
 import { presentRuntimes } from "../lib/runtimes.js";
+import { noStops } from "../lib/skips.js";
+
+/** Whether the system has them. */
+export const canStop = noStops === undefined;
 
 export type Role = "produce" | "consume";
 
@@ -42,7 +46,7 @@ export class Player {
       throw new Error(`the ${this.role}r ended by itself with ${code}\n${agent.stderr}`);
   }
 
-  /** Stops it, or lets it go on. */
+  /** Stops it, or lets it go on; only where there are stops. */
   toggle(): void {
     this.agent?.signal(this.stopped ? "SIGCONT" : "SIGSTOP");
     this.stopped = !this.stopped;

@@ -121,7 +121,8 @@ export function followed(): number {
 
 /** Starts a child of this process that inherits what children inherit, and lives until it is ended. */
 export function bear(): number {
-  const child = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"], { stdio: "ignore" });
+  const detached = process.platform === "win32"; // else Node lets it end with this process there
+  const child = spawn(process.execPath, ["-e", "setTimeout(() => {}, 60000)"], { stdio: "ignore", detached });
   process.on("exit", () => child.kill("SIGKILL"));
   return child.pid as number;
 }

@@ -5,7 +5,8 @@ import * as assert from "uvu/assert";
 import * as errors from "../../protocol/errors.js";
 import { Agent } from "../lib/processes.js";
 import { node, presentRuntimes } from "../lib/runtimes.js";
-import { segmentName, segmentPath } from "../lib/segments.js";
+import { areFiles, segmentName, segmentPath } from "../lib/segments.js";
+import { noStops, unless } from "../lib/skips.js";
 import { until, WATCHDOG_MS } from "../lib/watchdog.js";
 import { LOCAL, native, open, PAGE_BYTES, refuses } from "./objects.js";
 
@@ -110,11 +111,11 @@ test("a read-only object takes shared locks only, and sees exclusive ones", () =
   native.close(reader);
 });
 
-test("opening and closing the same file in the same process drops nothing", () => {
+test("opening and closing the same object in the same process drops nothing", () => {
   const name = segmentName();
   const [first, second] = [open(name), open(name)];
   native.lock(first, LOCK, false);
-  closeSync(openSync(segmentPath(name), "r+"));
+  if (areFiles) closeSync(openSync(segmentPath(name), "r+"));
   native.close(open(name));
   native.close(native.openHandle(native.handle(first), false));
   assert.ok(native.held(second, LOCK, false));
@@ -123,7 +124,7 @@ test("opening and closing the same file in the same process drops nothing", () =
   native.close(second);
 });
 
-test("a killed holder's lock is free while it is still a zombie", async () => {
+test("a killed holder's lock is free at once, on Linux while it is still a zombie", async () => {
   const name = segmentName();
   const object = open(name);
   for (const shared of [false, true]) {
@@ -131,7 +132,7 @@ test("a killed holder's lock is free while it is still a zombie", async () => {
     assert.ok(native.held(object, LOCK, false));
     process.kill(agent.processId, "SIGKILL");
     spinUntil("the lock to be dropped", () => !native.held(object, LOCK, false));
-    spinUntil("the holder to be a zombie", () => stateOf(agent.processId) === "Z");
+    if (areFiles) spinUntil("the holder to be a zombie", () => stateOf(agent.processId) === "Z");
     assert.ok(native.lock(object, LOCK, false));
     native.unlock(object, LOCK);
     await agent.ended;
@@ -139,7 +140,7 @@ test("a killed holder's lock is free while it is still a zombie", async () => {
   native.close(object);
 });
 
-test("a stopped holder keeps its lock", async () => {
+unless(noStops, test)("a stopped holder keeps its lock", async () => {
   const name = segmentName();
   const object = open(name);
   const { agent } = await holder(name);
@@ -161,7 +162,8 @@ test("a child that outlives the holder does not keep its lock", async () => {
   const child = await agent.call<number>("bear");
   try {
     await agent.kill();
-    assert.is(stateOf(child) === "Z", false, "the child lives");
+    if (areFiles) assert.is.not(stateOf(child), "Z", "the child lives");
+    process.kill(child, 0);
     assert.not(native.held(object, LOCK, false));
   } finally {
     process.kill(child, "SIGKILL");

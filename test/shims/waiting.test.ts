@@ -6,8 +6,8 @@ import * as assert from "uvu/assert";
 import * as errors from "../../protocol/errors.js";
 import { Agent } from "../lib/processes.js";
 import { node, presentRuntimes } from "../lib/runtimes.js";
-import { segmentName, segmentPath } from "../lib/segments.js";
-import { unless } from "../lib/skips.js";
+import { areFiles, segmentName, segmentPath } from "../lib/segments.js";
+import { onlyLinux, unless } from "../lib/skips.js";
 import { until } from "../lib/watchdog.js";
 import { LOCAL, mapped, native, open, PAGE_BYTES, refuses, rejects } from "./objects.js";
 
@@ -22,7 +22,7 @@ test("what one mapping writes, the other and the file show", () => {
   const [first, second] = [mapped(open(name)), mapped(open(name))];
   first.bytes.set([1, 2, 3], 100);
   assert.equal([...second.bytes.subarray(100, 103)], [1, 2, 3]);
-  assert.equal([...readFileSync(segmentPath(name)).subarray(100, 103)], [1, 2, 3]);
+  if (areFiles) assert.equal([...readFileSync(segmentPath(name)).subarray(100, 103)], [1, 2, 3]);
   native.close(first.object);
   native.close(second.object);
 });
@@ -154,15 +154,18 @@ function voluntarySwitches(): number {
   return Number(count);
 }
 
-test("the unit of a wait is the millisecond: a thread that nobody wakes sleeps a few times, not thousands", () => {
-  const { object } = mapped(open(segmentName()));
-  const before = voluntarySwitches();
-  let waits = 0;
-  for (const end = native.now() + 600; native.now() < end; waits++) native.wait(object, 0, 0, 100);
-  assert.ok(waits < 100, `${waits} waits`);
-  assert.ok(voluntarySwitches() - before < 300, `${voluntarySwitches() - before} switches`);
-  native.close(object);
-});
+unless(onlyLinux("the count of sleeps in /proc"), test)(
+  "the unit of a wait is the millisecond: a thread that nobody wakes sleeps a few times, not thousands",
+  () => {
+    const { object } = mapped(open(segmentName()));
+    const before = voluntarySwitches();
+    let waits = 0;
+    for (const end = native.now() + 600; native.now() < end; waits++) native.wait(object, 0, 0, 100);
+    assert.ok(waits < 100, `${waits} waits`);
+    assert.ok(voluntarySwitches() - before < 300, `${voluntarySwitches() - before} switches`);
+    native.close(object);
+  },
+);
 
 /** A regular file of 4 KiB that cannot be mapped: older kernels notice that when the pages that were there are gone. */
 const UNMAPPABLE = "/sys/kernel/uevent_seqnum";
@@ -185,10 +188,10 @@ test("a sleeper in another process is woken, not found by polling", async () => 
     const agent = await Agent.start(runtime, "shims/actions.ts");
     const theirs = await agent.call<number>("attach", name);
     const slept = agent.call<number>("sleep", theirs, 5, 0);
-    await until(`${runtime.name} to sleep`, () => sleepsInFutex(agent.processId));
+    if (areFiles) await until(`${runtime.name} to sleep`, () => sleepsInFutex(agent.processId));
     Atomics.store(words, 5, 1);
     native.wake(object, 20);
-    assert.ok((await slept) > 0, runtime.name);
+    assert.ok((await slept) > 0 || !areFiles, runtime.name);
     await agent.end();
     native.close(object);
   }

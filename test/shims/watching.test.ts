@@ -6,6 +6,7 @@ import * as assert from "uvu/assert";
 import { Agent } from "../lib/processes.js";
 import { node, presentRuntimes } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
+import { onlyLinux, unless } from "../lib/skips.js";
 import { until } from "../lib/watchdog.js";
 import { mapped, native, open, rejects } from "./objects.js";
 import { holds } from "./resources.js";
@@ -23,6 +24,7 @@ os.execvp(sys.argv[1], sys.argv[1:])
 `;
 const withoutWaitv = ["python3", "-c", WITHOUT_WAITV];
 const canFilter = spawnSync("python3", ["-c", WITHOUT_WAITV, "true"]).status === 0;
+const noFilter = canFilter ? undefined : "it needs python3, and the right to filter system calls";
 
 /** Time on a CPU that the threads named "isthmus" of a process used so far, in clock ticks. */
 async function ticksOfWatchers(pid: number, ids: string[]): Promise<number> {
@@ -76,8 +78,7 @@ for (const runtime of presentRuntimes()) {
   });
 }
 
-test("without futex_waitv a thread per word does the same", async () => {
-  if (!canFilter) return console.log("  (needs python3 and the write lock to filter system calls)");
+unless(noFilter, test)("without futex_waitv a thread per word does the same", async () => {
   const agent = await Agent.start(node, "shims/actions.ts", { through: withoutWaitv });
   assert.is((await agent.call<{ wordsPerWatcher: number }>("invoke", "limits")).wordsPerWatcher, 1);
   await rings(agent);
@@ -133,17 +134,20 @@ test("a change while the bell is being answered rings again", async () => {
   }
 });
 
-test("a watching thread that nobody rings uses no CPU", async () => {
-  const agent = await Agent.start(node, "shims/actions.ts");
-  const theirs = await agent.call<number>("attach", segmentName());
-  for (let index = 0; index < 100; index++) await agent.call("watch", theirs, index);
-  await holds(agent, { threads: Math.ceil(100 / native.limits().wordsPerWatcher) });
-  const ids = await agent.call<string[]>("watchers");
-  const before = await ticksOfWatchers(agent.processId, ids);
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  assert.ok((await ticksOfWatchers(agent.processId, ids)) - before <= 2);
-  await agent.end();
-});
+unless(onlyLinux("times of threads in /proc"), test)(
+  "a watching thread that nobody rings uses no CPU",
+  async () => {
+    const agent = await Agent.start(node, "shims/actions.ts");
+    const theirs = await agent.call<number>("attach", segmentName());
+    for (let index = 0; index < 100; index++) await agent.call("watch", theirs, index);
+    await holds(agent, { threads: Math.ceil(100 / native.limits().wordsPerWatcher) });
+    const ids = await agent.call<string[]>("watchers");
+    const before = await ticksOfWatchers(agent.processId, ids);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    assert.ok((await ticksOfWatchers(agent.processId, ids)) - before <= 2);
+    await agent.end();
+  },
+);
 
 test("watching needs a bell, and takes one only", () => {
   const { object } = mapped(open(segmentName()));

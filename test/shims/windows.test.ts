@@ -1,11 +1,12 @@
 // only: win32, it is about kernel objects of Windows
 /** What the shim makes of the kernel objects of Windows: names, locks, doorbells, files. */
-import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test as everywhere } from "uvu";
 import * as assert from "uvu/assert";
 import * as errors from "../../protocol/errors.js";
-import { Agent } from "../lib/processes.js";
+import { root } from "../lib/paths.js";
+import { Agent, finished, start } from "../lib/processes.js";
 import { node } from "../lib/runtimes.js";
 import { segmentName, temporaryDirectory } from "../lib/segments.js";
 import { unless } from "../lib/skips.js";
@@ -162,6 +163,42 @@ test("a file that somebody has mapped is not truncated, but BUSY", () => {
   native.shrink(other, 100);
   assert.is(native.info(other).bytes, 100);
   native.close(other);
+});
+
+test("the loader takes the file of the package, or of ISTHMUS_PREBUILDS, and says why it cannot", async () => {
+  const program = `
+    try {
+      const { loadNative, shimOrigin } = require(${JSON.stringify(join(root, "dist/ts/host/native.cjs"))});
+      console.log(typeof loadNative().openNamed, shimOrigin());
+    } catch ({ message }) {
+      console.log(message);
+    }`;
+  const said = async (env: Record<string, string>, ...flags: string[]): Promise<string> => {
+    const child = start(process.execPath, [...flags, "-e", program], { env: { ...process.env, ...env } });
+    return (await finished(child, "loading the shim")).stdout;
+  };
+  assert.match(await said({}), /^function .*prebuilds.win32-\w+.isthmus\.node/);
+  assert.match(await said({}, "--no-addons"), "leave out --no-addons");
+  const ISTHMUS_PREBUILDS = temporaryDirectory();
+  const platform = `win32-${process.arch}`;
+  const file = join(ISTHMUS_PREBUILDS, platform, "isthmus.node");
+  assert.match(await said({ ISTHMUS_PREBUILDS }), "there is no file");
+  mkdirSync(join(ISTHMUS_PREBUILDS, platform));
+  writeFileSync(file, "not a program");
+  assert.match(await said({ ISTHMUS_PREBUILDS }), `${file} cannot be loaded`);
+  copyFileSync(join(root, "prebuilds", platform, "isthmus.node"), file);
+  assert.match(await said({ ISTHMUS_PREBUILDS }), /^function .*ISTHMUS_PREBUILDS names/);
+});
+
+test("a name that no file system of Windows takes is refused as one", () => {
+  const folder = temporaryDirectory();
+  refuses(errors.INVALID_NAME, () => native.openFile(join(folder, "x".repeat(256)), true, false, 0o600));
+  refuses(errors.INVALID_NAME, () => native.openFile(join(folder, "x".repeat(300), "y"), false, true, 0));
+  const deep = join(folder, ...Array.from({ length: 5 }, () => "x".repeat(200)));
+  mkdirSync(dirname(deep), { recursive: true });
+  const object = native.openFile(deep, true, false, 0o600);
+  assert.ok(native.info(object).created);
+  native.close(object);
 });
 
 everywhere.run();

@@ -283,8 +283,8 @@ export class Segment {
    * @param handle the `segment.handle` of another process, or of another thread of this one
    * @param given `access`
    * @returns the segment
-   * @throws {IsthmusError} NOT_FOUND when the process that gave the handle has closed the segment or ended, or is not visible
-   *   from this pid namespace; ACCESS_DENIED for another user; otherwise as `open`
+   * @throws {IsthmusError} NOT_FOUND when the process that gave the handle has closed the segment or ended (on Windows: when no
+   *   process has it open), or is not visible from this pid namespace; ACCESS_DENIED for another user; otherwise as `open`
    * @example
    * ```ts
    * import { execFileSync } from "node:child_process";

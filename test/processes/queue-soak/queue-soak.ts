@@ -10,7 +10,7 @@ import { IsthmusError, MiB, type QueueStats, Segment } from "isthmus";
 import { segmentName, temporaryDirectory } from "../../lib/segments.js";
 import { numberOf, printedSeed, randomFrom } from "../../lib/series.js";
 import { pause } from "../../lib/watchdog.js";
-import { numbersIn, Player, type Role } from "../player.js";
+import { canStop, numbersIn, Player, type Role } from "../player.js";
 import { BATCH, GIVEN_BACK, LIFE, QUEUES, type QueueName } from "./queue-soak-actions.js";
 
 const ACTIONS = "processes/queue-soak/queue-soak-actions.ts";
@@ -118,11 +118,14 @@ export async function soakQueue(seconds: number, seed: number, strikesMin = 0): 
   const report: Report = { kills: { produce: 0, consume: 0 }, stops: 0, problems: [] };
   for (const player of players) await player.begin(segment.name, random);
   const end = Date.now() + seconds * 1000;
-  const few = (): boolean => Math.min(report.kills.produce, report.kills.consume, report.stops) < strikesMin;
+  const few = (): boolean => {
+    const { kills, stops } = report;
+    return Math.min(kills.produce, kills.consume, canStop ? stops : strikesMin) < strikesMin;
+  };
   while (Date.now() < end || few()) {
     await pause(random() * PEACE_MS);
     const player = players[Math.floor(random() * players.length)] as Player;
-    if (player.stopped || random() < 0.4) {
+    if (canStop && (player.stopped || random() < 0.4)) {
       player.toggle();
       report.stops++;
       continue;
@@ -141,8 +144,8 @@ export async function soakQueue(seconds: number, seed: number, strikesMin = 0): 
     const taken = logs.consume.map((file) => numbersIn(`${file}-${key}`));
     report.problems.push(...problemsOf(key, report[key], { sent, logs: taken, rest }, report.kills));
   }
+  segment.unlink();
   segment.close();
-  Segment.unlink(segment.name);
   return report;
 }
 

@@ -11,7 +11,7 @@ import { segmentName, temporaryDirectory } from "../../lib/segments.js";
 import { printedSeed, randomFrom } from "../../lib/series.js";
 import { pause } from "../../lib/watchdog.js";
 import { type Account, type Got, settle } from "../accounting/accounting.js";
-import { numbersIn, Player } from "../player.js";
+import { canStop, numbersIn, Player } from "../player.js";
 
 const ACTIONS = "processes/soak/soak-actions.ts";
 const BATCH = 8;
@@ -27,7 +27,7 @@ interface Report extends Account {
 async function strike(players: Player[], name: string, random: () => number, report: Report): Promise<void> {
   await pause(random() * PEACE_MS);
   const player = players[Math.floor(random() * players.length)] as Player;
-  if (player.stopped || random() < 0.4) {
+  if (canStop && (player.stopped || random() < 0.4)) {
     player.toggle();
     report.stops++;
     return;
@@ -38,8 +38,12 @@ async function strike(players: Player[], name: string, random: () => number, rep
   await Promise.all(victims.map((victim) => victim.begin(name, random)));
 }
 
-/** Plays for so many seconds and settles the accounts. */
-export async function soak(seconds: number, seed: number): Promise<Report> {
+/** Plays for so many seconds, and at least for so many records, and so many kills and stops, and settles the accounts. */
+export async function soak(
+  seconds: number,
+  seed: number,
+  least = { strikes: 0, records: 0 },
+): Promise<Report> {
   const random = randomFrom(seed);
   const name = segmentName("soak");
   const segment = Segment.create(name, { bytes: MiB });
@@ -50,7 +54,10 @@ export async function soak(seconds: number, seed: number): Promise<Report> {
   const report: Report = { kills: 0, stops: 0, records: 0, redelivered: 0, problems: [] };
   await Promise.all(players.map((player) => player.begin(name, random)));
   const end = Date.now() + seconds * 1000;
-  while (Date.now() < end) await strike(players, name, random, report);
+  const sent = (): number => producer.logs.reduce((sum, file) => sum + (numbersIn(file)[0] ?? 0), 0);
+  const few = (): boolean =>
+    report.kills < least.strikes || (canStop && report.stops < least.strikes) || sent() < least.records;
+  while (Date.now() < end || few()) await strike(players, name, random, report);
   for (const player of players) if (player.stopped) player.toggle();
   await producer.agent?.call("stop");
   await consumer.agent?.call("streamEnd");

@@ -3,6 +3,7 @@
  * Several copies of the package in one process, each in a realm of its own, as Jest and Vitest make them: they know each other's
  * errors, none is kept once it has closed everything, and together they have one exit listener.
  */
+import { pathToFileURL } from "node:url";
 import type * as Isthmus from "isthmus";
 import { IsthmusError, KiB, Segment } from "isthmus";
 import { test } from "uvu";
@@ -101,7 +102,7 @@ test("copies that wait at the same time wake each other, with one bell and one e
 /** In a process of its own, so that nothing of the test itself holds anything. */
 async function collected(use: string): Promise<{ alive: number; listeners: number }> {
   const program = `
-    import { copyInContext } from ${JSON.stringify(compiled("lib/realm.ts"))};
+    import { copyInContext } from ${JSON.stringify(pathToFileURL(compiled("lib/realm.ts")).href)};
     const COPIES = ${COPIES};
     const copies = [];
     const before = process.listenerCount("exit");

@@ -184,12 +184,16 @@ test("a change that waits is not overtaken by a try of its own opener", async ()
   await agent.end();
 });
 
-/** Blocks in vain while the clock goes on by sleeping; `others` says what happens while it sleeps. */
+/**
+ * Blocks in vain while the clock goes on by sleeping, and by a microsecond per look at it; `others` says what happens while it
+ * sleeps.
+ */
 function inPlayedTime(block: () => void, others: () => void): number {
   const { native } = internal<typeof import("../../../ts/host/region.js")>("host/region");
   const { now, wait } = native;
-  let [sleptMs, sleeps] = [0, 0];
-  native.now = () => now() + sleptMs;
+  const begin = now();
+  let [sleptMs, sleeps, looks] = [0, 0, 0];
+  native.now = () => begin + sleptMs + ++looks / 1000;
   native.wait = (_object, _offset, _expected, milliseconds) => {
     sleptMs += milliseconds;
     sleeps++;

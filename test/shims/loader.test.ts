@@ -1,3 +1,4 @@
+// only: linux, the copy in the JavaScript is for Linux, and /proc says what is loaded; see windows.test.ts
 /** Finding the binary: where it is looked for, and what somebody is told who has none, a damaged one or may not load any. */
 import { createHash } from "node:crypto";
 import {
@@ -274,12 +275,26 @@ test("a platform without a binary is told which have one, and what to do", async
   const before = 'Object.defineProperty(process, "arch", { value: "mips" })';
   const message = await refused(
     installed(),
-    /no native part for linux-mips; it has one for linux-arm64, linux-x64/,
+    /no native part for linux-mips; it has one for linux-arm64, linux-x64, win32-arm64, win32-x64/,
     {
       before,
     },
   );
   assert.match(message, "linux-mips/isthmus.node can be named by ISTHMUS_PREBUILDS");
+});
+
+test("on Windows, where the JavaScript has no copy, the error says what a bundle must take along", async () => {
+  const before = 'Object.defineProperty(process, "platform", { value: "win32" })';
+  const file = `prebuilds/win32-${process.arch}/isthmus.node`;
+  const message = await refused(
+    installed(),
+    /^the native part for win32-\S+ was not found: there is no file /,
+    {
+      before,
+    },
+  );
+  assert.match(message, `copy ${file} of the package`);
+  assert.match(message, "let ISTHMUS_PREBUILDS name the folder");
 });
 
 test("where no folder takes programs, the error names those that were tried, and each reason", async () => {
@@ -302,8 +317,8 @@ test("where no folder takes programs, the error names those that were tried, and
 
 test("a damaged copy as the only one is an error, not a crash", async () => {
   const place = installed();
-  const bytes = "require('node:zlib').deflateRawSync('not a program').toString('base64')";
-  replaceEmbedded(place, `{ "${here}": { deflated: ${bytes}, sha256: "x" } }`);
+  const bytes = "require('node:zlib').brotliCompressSync('not a program').toString('base64')";
+  replaceEmbedded(place, `{ "${here}": { compressed: ${bytes}, sha256: "x" } }`);
   await refused(place, /the copy in .* cannot be loaded: it is damaged/);
 });
 

@@ -4,8 +4,10 @@ import { builtin } from "./builtin.cjs";
 /** Decodes the core; with `plain`, the one whose loads never write (see assembly/word.ts). */
 export function coreBytes(plain: boolean): Uint8Array<ArrayBuffer> {
   const embedded = require("./embedded-core.cjs") as typeof import("./embedded-core.cjs");
-  const deflated = builtin("node:buffer").Buffer.from(plain ? embedded.plain : embedded.core, "base64");
-  return builtin("node:zlib").inflateRawSync(deflated);
+  const cores = builtin("node:zlib").brotliDecompressSync(
+    builtin("node:buffer").Buffer.from(embedded.cores, "base64"),
+  );
+  return plain ? cores.subarray(embedded.coreBytes) : cores.subarray(0, embedded.coreBytes);
 }
 
 /** The functions of both cores that are in their table, in its order. */

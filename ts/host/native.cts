@@ -5,7 +5,8 @@
  * 1. the folder that the environment variable ISTHMUS_PREBUILDS names, and then nowhere else
  * 2. `prebuilds` of the package, by a literal path for each platform: tools that copy the files of a program see those
  * 3. a shim that was built from its source, if `node-gyp-build` finds one
- * 4. the copy in the JavaScript, written to a private folder for as long as it takes to load it
+ * 4. the copy in the JavaScript, written to a private folder for as long as it takes to load it. There is none for Windows,
+ *    where a process cannot remove a file that it has loaded, so that each would stay in the profile of the user
  *
  * A shim of another release has another contract number. It is ignored, like one that cannot be loaded.
  */
@@ -49,7 +50,10 @@ function packagedFiles(): Record<string, string | undefined> {
   };
 }
 
-type Embedded = { deflated: string; sha256: string };
+/** What has a file in the package, and no copy in the JavaScript. */
+const WITHOUT_COPY = ["win32-arm64", "win32-x64"];
+
+type Embedded = { compressed: string; sha256: string };
 
 function embeddedShims(): Record<string, Embedded | undefined> {
   return (require("./embedded-shims.cjs") as typeof import("./embedded-shims.cjs")).shims;
@@ -201,20 +205,20 @@ class Attempts {
     throw notSupported(`the copy in the JavaScript ${other}: reinstall the package`);
   }
 
-  #unpacked({ deflated, sha256 }: Embedded): Native {
-    const bytes = builtin("node:zlib").inflateRawSync(builtin("node:buffer").Buffer.from(deflated, "base64"));
+  #unpacked({ compressed }: Embedded): Native {
+    const packed = builtin("node:buffer").Buffer.from(compressed, "base64");
+    const bytes = builtin("node:zlib").brotliDecompressSync(packed);
     for (const folder of privateFolders()) {
-      const shim = this.#loadFrom(folder, bytes, sha256);
+      const shim = this.#loadFrom(folder, bytes);
       if (shim) return shim;
     }
     throw notSupported(`the native part for ${platform()} cannot be loaded: ${this.failures.join("; ")}`);
   }
 
-  #loadFrom(parent: string, bytes: Uint8Array, sha256: string): Native | undefined {
+  #loadFrom(parent: string, bytes: Uint8Array): Native | undefined {
     const fs = builtin("node:fs");
     let folder: string | undefined;
     try {
-      if (builtin("node:process").platform === "win32") return load(keptCopy(parent, bytes, sha256));
       folder = fs.mkdtempSync(`${parent}/isthmus-`); // nobody else can enter it: mode 0700
       const file = `${folder}/isthmus.node`;
       fs.writeFileSync(file, bytes, { flag: "wx", mode: 0o500 });
@@ -234,8 +238,7 @@ class Attempts {
 function privateFolders(): string[] {
   const { env } = builtin("node:process");
   const { tmpdir } = builtin("node:os");
-  const onWindows = [() => env.LOCALAPPDATA, tmpdir]; // other users can write to the folder for temporary files of a service
-  const elsewhere = [
+  const asked = [
     tmpdir,
     () => "/tmp",
     () => "/var/tmp",
@@ -244,7 +247,7 @@ function privateFolders(): string[] {
     () => env.HOME,
     () => "/dev/shm",
   ];
-  const folders = (builtin("node:process").platform === "win32" ? onWindows : elsewhere).map((ask) => {
+  const folders = asked.map((ask) => {
     try {
       return ask();
     } catch {
@@ -255,44 +258,13 @@ function privateFolders(): string[] {
   return [...new Set(folders)].filter((folder) => folder !== undefined && isAbsolute(folder)) as string[];
 }
 
-/** A loaded file stays mapped after its name is removed. Windows does not allow that: see `keptCopy`. */
+/** A loaded file stays mapped after its name is removed. */
 function remove(folder: string): void {
   try {
     builtin("node:fs").rmSync(folder, { recursive: true, force: true });
   } catch {
     // There is nothing to do about it.
   }
-}
-
-/** Whether the file has exactly these bytes. */
-function has(file: string, bytes: Uint8Array): boolean {
-  try {
-    return builtin("node:fs").readFileSync(file).equals(bytes);
-  } catch {
-    return false;
-  }
-}
-
-/**
- * The file below this folder that every process of the user loads on Windows, which removes no file that is loaded: otherwise
- * each process would leave one behind.
- */
-function keptCopy(parent: string, bytes: Uint8Array, sha256: string): string {
-  const fs = builtin("node:fs");
-  const folder = `${parent}/isthmus-${sha256.slice(0, 32)}`;
-  const file = `${folder}/isthmus.node`;
-  if (has(file, bytes)) return file;
-  fs.mkdirSync(folder, { recursive: true });
-  const unfinished = fs.mkdtempSync(`${folder}/`);
-  try {
-    fs.writeFileSync(`${unfinished}/isthmus.node`, bytes);
-    fs.renameSync(`${unfinished}/isthmus.node`, file);
-  } catch (cause) {
-    if (!has(file, bytes)) throw cause; // another process was faster, and has it loaded
-  } finally {
-    remove(unfinished);
-  }
-  return file;
 }
 
 function chosenFolder(): string | undefined {
@@ -342,8 +314,19 @@ export function loadNative(): Native {
     origin = `the copy in the JavaScript for ${wanted}, because ${attempts.failures.join("; ") || "no file goes with it"}`;
     return loaded;
   }
-  throw notSupported(
-    `Isthmus has no native part for ${wanted}; it has one for ${Object.keys(shims).sort().join(", ")}. ` +
-      `A folder with ${wanted}/isthmus.node can be named by ${FOLDER_VARIABLE}`,
+  throw notSupported(nothingFor(wanted, Object.keys(shims), attempts.failures));
+}
+
+function nothingFor(wanted: string, copies: string[], failures: string[]): string {
+  if (WITHOUT_COPY.includes(wanted)) {
+    const why = failures.length > 0 ? `: ${failures.join("; ")}` : "";
+    return (
+      `the native part for ${wanted} was not found${why}. A bundle for Windows must take it along: copy ` +
+      `prebuilds/${wanted}/isthmus.node of the package, and let ${FOLDER_VARIABLE} name the folder that has ${wanted}/isthmus.node`
+    );
+  }
+  return (
+    `Isthmus has no native part for ${wanted}; it has one for ${[...copies, ...WITHOUT_COPY].sort().join(", ")}. ` +
+    `A folder with ${wanted}/isthmus.node can be named by ${FOLDER_VARIABLE}`
   );
 }

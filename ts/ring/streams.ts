@@ -66,10 +66,16 @@ export function writableOf<T>(
   { signal, timeoutMs }: Waiting,
 ): WritableStream<T> {
   let stopListening: (() => void) | undefined;
+  /** Why the stream was aborted. The write that is under way fails with that, like those after it. */
+  let aborted: { reason: unknown } | undefined;
   const finish = (): void => {
     stopListening?.();
     stopListening = undefined;
     producer.abandon();
+  };
+  const abort = (reason: unknown): void => {
+    aborted = { reason };
+    finish();
   };
   const parts = {
     async write(chunk: T): Promise<void> {
@@ -78,21 +84,21 @@ export function writableOf<T>(
         if (turnIsDue() || !producer.trySend(chunk)) await producer.send(chunk, { timeoutMs });
       } catch (error) {
         finish();
-        throw error;
+        throw aborted ? aborted.reason : error;
       }
     },
     async close(): Promise<void> {
       stopListening?.();
       await producer.end();
     },
-    abort: finish,
+    abort,
   };
   return writableStream<T>(parts, (fail) => {
     stopListening =
       signal &&
       onAbort(signal, () => {
         fail(signal.reason);
-        finish();
+        abort(signal.reason);
       });
   });
 }

@@ -225,6 +225,12 @@ export const BUGS: Bug[] = [
     "ts/ring/web-streams",
   ),
   streams(
+    "a write that is under way does not fail with the reason of the abort",
+    "throw aborted ? aborted.reason : error;",
+    "throw error;",
+    "ts/ring/web-streams > a signal fails both streams",
+  ),
+  streams(
     "a stream of writes takes no turn of the event loop",
     "if (turnIsDue() || !producer.trySend(chunk))",
     "if (!producer.trySend(chunk))",

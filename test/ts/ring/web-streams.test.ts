@@ -91,11 +91,11 @@ test("an aborted stream of writes is not a complete one: the consumer gets what 
     const writer = t.ring.writable().getWriter();
     writer.closed.catch(() => {});
     await writer.write(new Uint8Array(waits ? 240 : 8).fill(1));
-    const pending = writer.write(new Uint8Array(200)).catch(() => "ended");
+    const pending = writer.write(new Uint8Array(200)).catch((reason: unknown) => reason);
     if (!waits) await within("the second write", pending);
     await turn();
     await within("abort", writer.abort("enough"));
-    if (waits) assert.is(await within("the write", pending), "ended");
+    if (waits) assert.is(await within("the write", pending), "enough");
     for (const length of waits ? [240] : [8, 200])
       assert.is((await within("a record", consumer.receive()))?.length, length);
     assert.is(await codeWithin(consumer.receive()), "PEER_DIED");
@@ -112,9 +112,15 @@ test("a signal fails both streams with its reason and gives the ends back", asyn
   const writer = t.ring.writable({ signal }).getWriter();
   const reading = reader.read().catch((reason: unknown) => reason);
   writer.closed.catch(() => {});
+  const full = t.segment.ring("full", { bytes: 64 });
+  const stuck = full.writable({ signal }).getWriter();
+  stuck.closed.catch(() => {});
+  const writing = [1, 2, 3].map((n) => stuck.write(new Uint8Array(40).fill(n)).then(String, String));
   await turn();
   controller.abort("enough");
   assert.is(await within("the read", reading), "enough");
+  assert.equal(await within("the writes", Promise.all(writing)), ["undefined", "enough", "enough"]);
+  assert.equal(holders(full), free);
   assert.is(
     await within(
       "a write",

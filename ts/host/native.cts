@@ -322,7 +322,8 @@ function nothingFor(wanted: string, copies: string[], failures: string[]): strin
     const why = failures.length > 0 ? `: ${failures.join("; ")}` : "";
     return (
       `the native part for ${wanted} was not found${why}. A bundle for Windows must take it along: copy ` +
-      `prebuilds/${wanted}/isthmus.node of the package, and let ${FOLDER_VARIABLE} name the folder that has ${wanted}/isthmus.node`
+      `prebuilds/${wanted}/isthmus.node of the package, and let ${FOLDER_VARIABLE} name the folder that has ` +
+      `${wanted}/isthmus.node`
     );
   }
   return (

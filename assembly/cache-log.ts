@@ -16,9 +16,13 @@
  *
  * To make room (clock with a hand; evicting and tidying are the same movement), as long as the tail would come too close to
  * `oldest`:
- *  1. the oldest entry is the newest one with its key, has not expired, and has a mark (or nothing may be evicted): copy it to
- *     the tail, with one mark less; tail = its end; bucket = its new position
+ *  1. the oldest entry is the newest one with its key, has not expired, and stays: copy it to the tail, with one mark less;
+ *     tail = its end; bucket = its new position
  *  2. oldest = its end
+ *
+ * It stays if it has a mark; also without one if most of the log is not in use, because values were replaced or deleted: then
+ * room is made by tidying alone. After one lap, or when many were moved for one new entry, nothing stays any more. When nothing
+ * may be evicted, every entry stays.
  *
  * If a participant dies with the lock of a shard: whoever takes the lock over finds a log between `oldest` and `tail` that is
  * whole, because a bucket gets a position only after the tail has passed that entry. After step 1, the key has two entries in
@@ -72,8 +76,12 @@ import { load64, store64, swap64 } from "./word";
 
 /** Marks of an entry: how often the hand passes it before it is evicted. */
 const MARKS_MAX: u32 = 3;
-/** How many entries are moved for one new one. After that, marks do not count. */
-const MOVES_MAX: u32 = 32;
+/** How many entries with marks are moved for one new one. After that, marks do not count. */
+const MOVES_MAX: u32 = 256;
+/** How many are moved for one new one while the log has room for all of them. */
+const TIDIED_MAX: u32 = 1024;
+/** log bytes >> this: what must be free, or out of use, for that. Then at most three bytes are moved for each that is written. */
+const ROOM_SHIFT: u32 = 2;
 /** log bytes >> this: the most room that is kept free, so that entries can be moved, if larger ones may be evicted instead. */
 const SPARE_SHIFT: u32 = 3;
 /** A longer chain is damaged: a bucket has less than three entries on average, and its length has a Poisson distribution. */
@@ -434,6 +442,13 @@ function isFull(bytes: u64, nowMs: f64): bool {
   return load64(shard + SHARD_LIVE_OFFSET) + bytes > u64(logBytes);
 }
 
+/** Whether the oldest entry stays in a cache that may evict it, when so many were moved for a new one of so many bytes. */
+function isWorthMoving(oldest: u64, bytes: u32, moved: u32): bool {
+  const live = load64(shard + SHARD_LIVE_OFFSET);
+  if (live + bytes <= u64(logBytes - (logBytes >>> ROOM_SHIFT))) return moved < TIDIED_MAX;
+  return moved < MOVES_MAX && (marksOf(oldest) > 0 || isComputed(entryAt(oldest)));
+}
+
 /**
  * Makes room for an entry of so many bytes. `keeps`: nothing may be evicted; `replaced`: bytes of the entry that it will replace.
  * 0; SEGMENT_FULL; CORRUPT: the log is damaged.
@@ -446,23 +461,23 @@ export function makeRoom(bytes: u32, keeps: bool, replaced: u32, nowMs: f64): u3
   if (keeps && isFull(bytes + (largest << 2) - replaced, nowMs)) return SEGMENT_FULL;
   const spare = keeps ? largest << 1 : min(largest << 1, u64(logBytes >>> SPARE_SHIFT));
   if (largest != known) store64(shard + SHARD_LARGEST_OFFSET, largest); // pairs with the load above
-  let moves = MOVES_MAX;
+  let moved: u32 = 0;
   const begin = load64(shard + SHARD_OLDEST_OFFSET);
   let oldest = begin;
   while (oldest - begin < u64(logBytes) << 1) {
     const tail = load64(shard + SHARD_TAIL_OFFSET);
     if (tail - oldest > u64(logBytes) || ((tail | oldest) & ~POSITION_MASK) != 0) return CORRUPT;
     if (tail + needed(tail, bytes) + spare <= oldest + logBytes) return 0;
+    const again = oldest - begin >= u64(logBytes);
     // once around: what is left has no gap that is large enough
-    if (keeps && oldest - begin >= u64(logBytes)) return SEGMENT_FULL;
+    if (keeps && again) return SEGMENT_FULL;
     const size = bytesAt(oldest);
     if (size == 0 || u64(size) > tail - oldest) return CORRUPT;
     if (isNewest(oldest)) {
       const expired = hasExpired(entryAt(oldest), nowMs);
-      const stays =
-        !expired && (keeps || (moves > 0 && (marksOf(oldest) > 0 || isComputed(entryAt(oldest)))));
+      const stays = !expired && (keeps || (!again && isWorthMoving(oldest, bytes, moved)));
       if (stays && move(oldest, size, oldest)) {
-        if (!keeps) moves--;
+        moved++;
       } else {
         if (keeps && !expired) return SEGMENT_FULL;
         uncount(oldest);

@@ -6,10 +6,29 @@ const store = inSource("ts/cache/store.ts");
 const keys = inSource("ts/cache/keys.ts");
 const parameters = inSource("ts/cache/parameters.ts");
 const stats = inSource("ts/cache/stats.ts");
+const log = inSource("assembly/cache-log.ts");
 
 const TESTS = "ts/cache/cache";
 
 export const BUGS: Bug[] = [
+  log(
+    "entries that are used stay although there is no room for a new one",
+    "(!again && isWorthMoving(oldest, bytes, moved))",
+    "isWorthMoving(oldest, bytes, moved)",
+    "ts/cache/room > a cache of 1 MiB full of values of 119000 bytes",
+  ),
+  log(
+    "replaced values take the room of entries that nobody reads",
+    "if (live + bytes <= u64(logBytes - (logBytes >>> ROOM_SHIFT))) return moved < TIDIED_MAX;",
+    "if (live + bytes == 0) return moved < TIDIED_MAX;",
+    "ts/cache/room > new values of one size under keys that are there evict nothing",
+  ),
+  log(
+    "few entries in a row that are used can stay",
+    "const MOVES_MAX: u32 = 256;",
+    "const MOVES_MAX: u32 = 32;",
+    "ts/cache/room > what nobody used goes first",
+  ),
   cache(
     "who computes a value that is thrown keeps the key",
     "      this.#store.giveUp(key, ticket);\n",

@@ -9,7 +9,7 @@ import { noSeccomp, type Rule, refusing } from "../lib/seccomp.js";
 import { segmentName, temporaryDirectory } from "../lib/segments.js";
 import { unless } from "../lib/skips.js";
 
-const { EINVAL, ENOSYS, EOPNOTSUPP, EPERM } = constants.errno;
+const { EDQUOT, EINVAL, ENOMEM, ENOSYS, EOPNOTSUPP, EPERM } = constants.errno;
 const SANDBOXED = unless(noSeccomp, test);
 
 /** What a program does with each kind of segment. Its answer is a line for each. */
@@ -73,6 +73,19 @@ for (const call of ["statx", "renameat2", "fallocate", "utimensat", "fstatfs", "
 
 SANDBOXED("a file system without fallocate is no hindrance", async () => {
   assert.equal(await under({ call: "fallocate", errno: EOPNOTSUPP }), fine);
+});
+
+SANDBOXED("a limit that has nothing to do with the room there is does not say how much is free", async () => {
+  for (const [errno, why] of [
+    [EDQUOT, /quota/],
+    [ENOMEM, /not enough memory/],
+  ] as const) {
+    for (const said of Object.values(await under({ call: "fallocate", errno }))) {
+      assert.match(said, /^OUT_OF_SHARED_MEMORY: /);
+      assert.match(said, why);
+      assert.not.match(said, /free|no room/);
+    }
+  }
 });
 
 function blames(said: string, call: string, errno: number): void {

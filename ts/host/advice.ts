@@ -51,7 +51,10 @@ const particular = new Map<string, string>([
     "the file has a second name (a hard link), and a segment must have only one; remove one of them",
   ],
   ["ENOLCK", "the system has no more locks, or the file system does not support locks"],
-  ["EDQUOT", "the disk quota of this user is used up: remove files, or raise the quota"],
+  [
+    "EDQUOT",
+    "a quota of this user, group or project is used up: remove files or segments, or raise it (quota -s shows it)",
+  ],
   ["EIO", "the disk or its connection reports an error: see the kernel log (dmesg)"],
   ["ETXTBSY", "the file is a running program, not a segment"],
 ]);

@@ -90,6 +90,12 @@ export const BUGS: Bug[] = [
     "processes/cut-off-steps > in front of any step: name, unlinkMine",
   ),
   open(
+    "a quota that is used up is said to be a full disk",
+    '"EFBIG", "EDQUOT", "ENOMEM"',
+    '"EFBIG"',
+    "failures/refused-calls > a limit that has nothing to do with the room",
+  ),
+  open(
     "an opening that was cut off is in the way of the next one",
     "settleAll();",
     "void settleAll;",

@@ -360,12 +360,17 @@ function populate(attachment: Attachment, made: Made, generation: number): Attac
   return attachment;
 }
 
+/** Reasons why there is no room that have nothing to do with how much of the location is free. */
+const OTHER_LIMITS = ["EFBIG", "EDQUOT", "ENOMEM"];
+
 /** What to do at this location if the system has not enough room. */
 export function noRoom(
   location: Pick<Location, "noSpaceAdvice">,
 ): (error: NativeError) => string | undefined {
   return ({ status, errno }) =>
-    status === OUT_OF_SHARED_MEMORY && errnoName(errno) !== "EFBIG" ? location.noSpaceAdvice() : undefined;
+    status === OUT_OF_SHARED_MEMORY && !OTHER_LIMITS.includes(errnoName(errno))
+      ? location.noSpaceAdvice()
+      : undefined;
 }
 
 export function notFound(location: Location): IsthmusError {

@@ -301,7 +301,8 @@ export function loadNative(): Native {
     : "reinstall the package";
   const found = file === undefined ? undefined : attempts.file(file, cure);
   if (found) {
-    origin = folder ? `${file}, in the folder that ${FOLDER_VARIABLE} names` : (file as string);
+    const resolved = builtin("node:path").resolve(file as string);
+    origin = folder ? `${resolved}, in the folder that ${FOLDER_VARIABLE} names` : resolved;
     return found;
   }
   if (folder) throw notSupported(`${FOLDER_VARIABLE} names ${folder}, but ${attempts.failures.join("; ")}`);

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
+import { isWindows } from "../../host/system.js";
 import { MiB, Segment } from "../../index.js";
 import { atTheEnd } from "./ending.js";
 import { StageProcess } from "./process.js";
@@ -109,17 +110,18 @@ function socketFolder(): string {
   return Buffer.byteLength(longest) > SOCKET_PATH_BYTES_MAX ? "/tmp" : tmpdir();
 }
 
+/** On Windows they are named pipes, which are no files: Node, Bun and Deno take both for the same thing. */
+const pipe = (name: string): string => `\\\\.\\pipe\\isthmus-demo-${process.pid}-${name}`;
+
 /** Sends the stream through two Unix sockets. */
 export async function throughSockets(plan: Plan): Promise<Transfer> {
   let folder = "";
   const remove = () => folder && rmSync(folder, { recursive: true, force: true });
   const gone = atTheEnd(remove);
   try {
-    folder = mkdtempSync(path.join(socketFolder(), "isthmus-demo-"));
-    const task: Task = {
-      ...taskOf(plan),
-      sockets: [path.join(folder, "first"), path.join(folder, "second")],
-    };
+    if (!isWindows) folder = mkdtempSync(path.join(socketFolder(), "isthmus-demo-"));
+    const place = (name: string): string => (isWindows ? pipe(name) : path.join(folder, name));
+    const task: Task = { ...taskOf(plan), sockets: [place("first"), place("second")] };
     const hasher = await new StageProcess("socket-hasher", plan.runtimes[2], task).ready();
     const relay = await new StageProcess("socket-relay", plan.runtimes[1], task).ready();
     const reader = await new StageProcess("socket-reader", plan.runtimes[0], task).ready();

@@ -23,6 +23,9 @@ export const MUSL = join(laneFiles("musl"), "lib/x86_64-linux-musl/libc.so");
 export const MUSL_LIBRARIES = join(laneFiles("musl"), "libraries");
 export const LIBSTDCXX_ARCHIVE = join(laneFiles("musl"), "usr/lib/gcc/x86_64-linux-gnu/12/libstdc++_pic.a");
 
+/** The packed package, installed for Windows. */
+export const WINDOWS_PACKAGE = join(laneFiles("windows"), "package");
+
 /** Outside of the tree, because it takes 2 GB, and is of use to every copy of the tree. */
 const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "isthmus");
 /** A Debian with Wine, in which a lane runs programs for Windows. */

@@ -1,13 +1,16 @@
 /**
- * `npm run test:windows`: the tests in a build of Node for Windows, under Wine, and pairs of all runtimes for Windows.
+ * `npm run test:windows`: the tests in a build of Node for Windows, under Wine, then pairs of all runtimes for Windows, and the
+ * packed package.
  *
  *     npm run test:windows -- [--with=node22] [--deep] [part of a path …]
  *
- * With a part of a path only the test files that have it, and no pairs.
+ * With a part of a path only the test files that have it, and nothing else.
  */
-import { relative } from "node:path";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
 import { watchdogFactor } from "../machine.js";
-import { tree } from "./places.js";
+import { step } from "./lane.js";
+import { tree, WINDOWS_PACKAGE } from "./places.js";
 import { programOf, WINDOWS_RUNTIMES, type WindowsRuntime } from "./windows-runtimes.js";
 import { getWine, runInWine } from "./wine.js";
 
@@ -75,14 +78,27 @@ async function runTests(name: string, given: string[]): Promise<void> {
   }
 }
 
+/** Packs the package, and installs it as npm does on Windows, without scripts. npm itself does not run here under Wine. */
+function installPackage(): void {
+  rmSync(WINDOWS_PACKAGE, { recursive: true, force: true });
+  mkdirSync(WINDOWS_PACKAGE, { recursive: true });
+  writeFileSync(join(WINDOWS_PACKAGE, "package.json"), '{ "private": true }');
+  const [{ filename }] = JSON.parse(
+    step("npm", ["pack", tree, "--json", "--ignore-scripts"], WINDOWS_PACKAGE),
+  );
+  const platform = ["--os=win32", "--cpu=x64", "--ignore-scripts", "--no-audit", "--no-fund"];
+  step("npm", ["install", ...platform, `./${filename}`], WINDOWS_PACKAGE);
+}
+
 async function runAll(given: string[]): Promise<void> {
   console.log(SAYS);
   const chosen = given.find((argument) => argument.startsWith("--with="))?.slice("--with=".length) ?? USUAL;
   const others = given.filter((argument) => !argument.startsWith("--with="));
   await checkRuntimes();
   await runTests(chosen, others);
-  if (others.every((argument) => argument.startsWith("--")))
-    await runTests(USUAL, ["--lane", "lanes/windows"]);
+  if (others.some((argument) => !argument.startsWith("--"))) return;
+  installPackage();
+  await runTests(USUAL, ["--lane", ...others, "lanes/windows"]);
 }
 
 try {

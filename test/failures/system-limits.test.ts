@@ -159,6 +159,26 @@ other("a segment of another user says whose it is and what its mode is", async (
   );
 });
 
+other(
+  "whoever may write into a segment of another user, and may not remove it, is told whose it is",
+  async () => {
+    const name = segmentName("shared");
+    using segment = Segment.create(name, { bytes: MiB, mode: 0o666 });
+    for (const code of [
+      `Segment.unlink("${name}")`,
+      `Segment.open("${name}").unlink()`,
+      `Segment.open("${name}", { access: "read-only" }).unlink()`,
+      `Segment.create("${name}", { bytes: MiB, replace: true })`,
+    ]) {
+      const text = await told(code, "", "", asNobody.split(" "));
+      const why =
+        /^ACCESS_DENIED: \S+ segment "\S+" failed: .*belongs to user 0 .*runs as user 65534; .*only its owner may/;
+      assert.match(text, why, code);
+    }
+    segment.unlink();
+  },
+);
+
 test("what has the name of a segment and is none is named", async () => {
   const [folder, link, pipe, socket] = ["folder", "link", "pipe", "socket"].map((kind) =>
     segmentName(kind),

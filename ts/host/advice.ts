@@ -190,6 +190,7 @@ export function accessAdvice(file: string, { errno }: NativeError): string | und
   const folder = path.dirname(file);
   const above = statsOf(fs.statSync, folder);
   if (stats) {
+    if (name === "EPERM" && user === stats.uid) return undefined; // neither owner nor mode is the reason
     const sticky =
       above && (above.mode & 0o1000) !== 0 ? `; in ${folder} only its owner may remove or replace it` : "";
     return (

@@ -185,9 +185,9 @@ export class Region {
     return into.subarray(0, copied);
   }
 
-  /** Removes the name, if it still leads to this object. The caller has KERNEL_LOCK_CREATION. */
-  remove(): boolean {
-    return attempt("removing the name", () => native.remove(this.object));
+  /** Removes the name, if it still leads to this object. The caller has KERNEL_LOCK_CREATION. Arguments: for error texts. */
+  remove(what = "removing the name", advice?: (error: NativeError) => string | undefined): boolean {
+    return attempt(what, () => native.remove(this.object), advice);
   }
 
   /** The storage of the object, and how much room there is. */

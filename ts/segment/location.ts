@@ -69,6 +69,7 @@ export function namedLocation(
     remedy: "create it with { replace: true }",
     notFoundAdvice: TO_CREATE,
     noSpaceAdvice,
+    refusedAdvice: (error) => namedAdvice(valid, error),
     owner,
     open: (creation) => openAs(creation, readOnly),
     openForWriting: () => openAs(undefined, false),

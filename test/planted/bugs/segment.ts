@@ -89,6 +89,12 @@ export const BUGS: Bug[] = [
     "",
     "processes/cut-off-steps > in front of any step: name, unlinkMine",
   ),
+  location(
+    "who may not remove a segment is not told whose it is",
+    "refusedAdvice: (error) => namedAdvice(valid, error)",
+    "refusedAdvice: () => undefined",
+    "failures/system-limits > whoever may write into a segment of another user",
+  ),
   open(
     "a quota that is used up is said to be a full disk",
     '"EFBIG", "EDQUOT", "ENOMEM"',

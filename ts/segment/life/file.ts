@@ -94,6 +94,7 @@ export function fileLocation(given: string | FileUrl, readOnly: boolean): Locati
     remedy: "restore the file from a copy, or remove it",
     notFoundAdvice: toCreate,
     noSpaceAdvice: () => noSpaceAdvice(absolute),
+    refusedAdvice: (error) => (error.status === ACCESS_DENIED ? accessAdvice(absolute, error) : undefined),
     ownedByUser: true,
     open: (creation) =>
       Region.open(

@@ -16,6 +16,7 @@
 import { INITIALIZING } from "../../../protocol/errors.js";
 import { KERNEL_LOCK_CREATION, KERNEL_LOCK_HOLDERS } from "../../../protocol/layout.js";
 import { failure } from "../../errors.js";
+import type { NativeError } from "../../host/native.js";
 import type { Region } from "../../host/region.js";
 import { retryFor } from "../../wait/retry.js";
 
@@ -26,6 +27,7 @@ export const CREATION_TIMEOUT_MS = 10_000;
 export interface Wanted {
   /** For error texts. */
   described: string;
+  refusedAdvice?(error: NativeError): string | undefined;
   /** Default CREATION_TIMEOUT_MS; 0 never blocks the thread. */
   timeoutMs?: number;
 }
@@ -85,7 +87,7 @@ export function removeLocked(region: Region, wanted: Wanted): boolean {
   if (isOpen) region.begins(letGo);
   try {
     retryUntil(wanted, () => takeForRemoval(region));
-    return region.remove();
+    return region.remove(`unlinking ${wanted.described}`, wanted.refusedAdvice);
   } finally {
     if (isOpen) letGo();
     else region.unlock(KERNEL_LOCK_CREATION);

@@ -116,6 +116,8 @@ export interface Location {
   /** For error texts: what to do when it does not exist, and when there is not enough room. */
   notFoundAdvice: string;
   noSpaceAdvice(): string;
+  /** Explains why the system refuses to remove or replace the name; undefined when the error number says enough. */
+  refusedAdvice?(error: NativeError): string | undefined;
   /** Whether the object is a file of the user: Isthmus does not remove it, and a failed attempt leaves it unchanged. */
   ownedByUser?: boolean;
   /** The owners whose segments are opened here. Default "self". */

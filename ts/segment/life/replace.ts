@@ -79,7 +79,11 @@ function openCurrent(location: Location): Region | undefined {
 
 function publish(region: Region, location: Location, replacing: boolean): boolean {
   try {
-    attempt(`publishing ${location.described}`, () => native.publish(region.object, replacing));
+    attempt(
+      `publishing ${location.described}`,
+      () => native.publish(region.object, replacing),
+      location.refusedAdvice,
+    );
     return true;
   } catch (error) {
     const taken = error instanceof IsthmusError && error.code === codeName(ALREADY_EXISTS);

@@ -14,6 +14,7 @@ import { refused, rejected } from "../lib/refusals.js";
 import { presentRuntimes } from "../lib/runtimes.js";
 import { segmentName } from "../lib/segments.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
+import { noStops, unless } from "../lib/skips.js";
 import { pause } from "../lib/watchdog.js";
 import { Bank } from "../processes/memory-soak/bank.js";
 import { KINDS, RING_BYTES, Small } from "./eviction-actions.js";
@@ -283,7 +284,7 @@ async function stopOutside(agent: Agent, segment: Segment, slot: number, kind: s
 }
 
 for (const kind of KINDS) {
-  test(`stopped at any moment, removed, robbed and continued: ${kind}`, async () => {
+  unless(noStops, test)(`stopped at any moment, removed, robbed and continued: ${kind}`, async () => {
     const random = randomFrom(printedSeed());
     for (const runtime of presentRuntimes()) {
       const segment = Segment.create(segmentName("robbed"), { bytes: MiB });

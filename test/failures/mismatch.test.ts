@@ -6,12 +6,11 @@ import * as layout from "../../protocol/layout.js";
 import { ABI_VERSION } from "../../protocol/layout.js";
 import { objectOffset, peek32, peek64, poke16, poke32, poke64 } from "../lib/poke.js";
 import { refused } from "../lib/refusals.js";
-import { segmentName } from "../lib/segments.js";
+import { makeIdle, segmentName } from "../lib/segments.js";
 import { checkPayload, payload } from "../lib/series.js";
 
 test("another version is refused, and the message names both", () => {
-  const name = segmentName("version");
-  Segment.create(name, { bytes: MiB }).close();
+  const name = makeIdle(segmentName("version"), MiB);
   poke16(name, layout.HEADER_ABI_VERSION_OFFSET, 77);
   const text = new RegExp(`version 77\\D+version ${ABI_VERSION}|version 77.* has ${ABI_VERSION}`);
   refused("VERSION_MISMATCH", () => Segment.open(name), text);
@@ -19,13 +18,12 @@ test("another version is refused, and the message names both", () => {
   refused("VERSION_MISMATCH", () => Segment.open(name, { access: "read-only" }), text);
   assert.is(peek32(name, layout.HEADER_VERSION_MISMATCHES_OFFSET), 2);
   refused("ALREADY_EXISTS", () => Segment.create(name, { bytes: MiB }));
-  Segment.create(name, { bytes: MiB, replace: true }).close();
-  assert.is(Segment.open(name).state, "READY");
+  using next = Segment.create(name, { bytes: MiB, replace: true });
+  assert.is(Segment.open(name).state, next.state);
 });
 
 test("another layout is refused", () => {
-  const name = segmentName("layout");
-  Segment.create(name, { bytes: MiB }).close();
+  const name = makeIdle(segmentName("layout"), MiB);
   poke32(name, layout.HEADER_FINGERPRINT_OFFSET, 1);
   refused("LAYOUT_MISMATCH", () => Segment.open(name), /same release/);
   poke16(name, layout.HEADER_HEADER_SIZE_OFFSET, 64);
@@ -45,8 +43,7 @@ test("an object is opened with the parameters it was made with, or the differenc
 });
 
 test("a slot's generation goes past its last value and never names two owners alike", () => {
-  const name = segmentName("generation");
-  Segment.create(name, { bytes: MiB }).close();
+  const name = makeIdle(segmentName("generation"), MiB);
   const words = new Set<bigint>();
   poke64(name, layout.PARTICIPANTS_OFFSET, (0xfffffffdn << 32n) | BigInt(layout.SLOT_FREE));
   for (let i = 0; i < 6; i++) {

@@ -1,3 +1,4 @@
+// only: linux, it stops processes, and looks at files of /dev/shm and at /proc
 /** Who may take a name from whom, and what happens while somebody who has it in his hands is stopped. */
 import {
   chownSync,

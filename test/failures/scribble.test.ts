@@ -14,7 +14,7 @@ import { entryOffset, objectOffset, peek32, peek64, poke32, pokeBytes } from "..
 import { Agent } from "../lib/processes.js";
 import { refused } from "../lib/refusals.js";
 import { node, presentRuntimes } from "../lib/runtimes.js";
-import { segmentName } from "../lib/segments.js";
+import { forget, segmentName } from "../lib/segments.js";
 import { printedSeed, randomFrom } from "../lib/series.js";
 import { pause } from "../lib/watchdog.js";
 import { CACHE_BYTES, SERVICE } from "./scribble-actions.js";
@@ -142,7 +142,7 @@ for (const runtime of presentRuntimes()) {
         outcomes[outcome] = (outcomes[outcome] ?? 0) + count;
       await child.call("finish", name);
       segment.close();
-      Segment.unlink(name);
+      forget(name);
     }
     console.log(runtime.name, JSON.stringify(outcomes));
     await child.end();
@@ -160,7 +160,7 @@ test("noticed: an operation that believes an offset", async () => {
   assert.match(String(error), /RangeError/);
   await child.end();
   segment.close();
-  Segment.unlink(name);
+  forget(name);
 });
 
 test("a header that changes while drain is before it is damage, no view is made of it, and what came before is released", () => {

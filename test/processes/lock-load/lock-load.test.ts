@@ -23,6 +23,7 @@ import { rejected } from "../../lib/refusals.js";
 import { presentRuntimes } from "../../lib/runtimes.js";
 import { segmentName } from "../../lib/segments.js";
 import { printedSeed, randomFrom } from "../../lib/series.js";
+import { noStops, unless } from "../../lib/skips.js";
 import { pause, until, within } from "../../lib/watchdog.js";
 
 const ACTIONS = "processes/lock-load/lock-load-actions.ts";
@@ -146,11 +147,14 @@ test("no wake-up is lost between processes that hold, upgrade and meet in deadlo
   console.log(`${ROUNDS} rounds, deadlocks refused: ${deadlocks.join(", ")}`);
 });
 
-test("processes that are stopped for a while wake, are woken, and are not taken for dead", async () => {
-  const rounds = Math.ceil(ROUNDS / 4);
-  const deadlocks = await load("goThrough", true, rounds, true);
-  console.log(`${rounds} rounds, deadlocks refused: ${deadlocks.join(", ")}`);
-});
+unless(noStops, test)(
+  "processes that are stopped for a while wake, are woken, and are not taken for dead",
+  async () => {
+    const rounds = Math.ceil(ROUNDS / 4);
+    const deadlocks = await load("goThrough", true, rounds, true);
+    console.log(`${rounds} rounds, deadlocks refused: ${deadlocks.join(", ")}`);
+  },
+);
 
 test("waits that end by timeout or abort leave nobody waiting and nothing held", async () => {
   const got = await load("goOrGiveUp", false);

@@ -1,3 +1,4 @@
+// only: linux, Windows has no signals that interrupt
 /** Signals that come faster than a system call can be made neither end nor shorten what blocks. */
 import { join } from "node:path";
 import { KiB, MiB, Segment } from "isthmus";

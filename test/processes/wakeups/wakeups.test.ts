@@ -11,7 +11,7 @@ import * as layout from "../../../protocol/layout.js";
 import { peek32 } from "../../lib/poke.js";
 import { Agent } from "../../lib/processes.js";
 import { node } from "../../lib/runtimes.js";
-import { segmentName } from "../../lib/segments.js";
+import { forget, segmentName } from "../../lib/segments.js";
 import { pause, until, within } from "../../lib/watchdog.js";
 import { mapped, native } from "../../shims/objects.js";
 import { BELL, BLOCKED_BELL, CASES, type Case, value, WAITER_SLOT } from "./wakeups-cases.js";
@@ -122,7 +122,7 @@ async function isWokenBy(one: Case, wait: string): Promise<void> {
     throw error;
   } finally {
     segment.close();
-    Segment.unlink(name);
+    forget(name);
   }
 }
 

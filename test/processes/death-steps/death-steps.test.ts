@@ -8,7 +8,7 @@ import { KERNEL_LOCK_CREATION } from "../../../protocol/layout.js";
 import { loadNative } from "../../../ts/host/native.cjs";
 import { isTried, someOf } from "../../lib/depth.js";
 import { compiled } from "../../lib/paths.js";
-import { finished, start } from "../../lib/processes.js";
+import { finished, start, wasKilled } from "../../lib/processes.js";
 import { node } from "../../lib/runtimes.js";
 import { segmentExists, segmentName } from "../../lib/segments.js";
 import { Blocked, impatient } from "../../lib/steps.js";
@@ -37,8 +37,9 @@ async function dies(
     String(at),
   ]);
   const { code, signal, stderr } = await finished(child, `${scene} with a death at ${at}`);
-  assert.ok(signal === "SIGKILL" || code === 0, `${scene} at ${at} ended with ${signal ?? code}\n${stderr}`);
-  return { died: signal === "SIGKILL", pid: child.pid as number };
+  const died = wasKilled({ code, signal });
+  assert.ok(died || code === 0, `${scene} at ${at} ended with ${signal ?? code}\n${stderr}`);
+  return { died, pid: child.pid as number };
 }
 
 async function dieEverywhere(series: number, one: (at: number) => Promise<boolean>): Promise<void> {

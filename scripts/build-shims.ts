@@ -8,6 +8,8 @@
  * Linux: one file per CPU serves glibc and musl. It is linked without any library, and its undefined symbols, which have
  * no version, are met by whatever libc the host process already has. Windows: the file needs KERNEL32 and ADVAPI32, no C
  * runtime, and finds Node-API when it is loaded (windows_load.c). What it imports is listed in shims/windows_*.def.
+ * macOS: built with the declarations of Apple's SDK that the compiler has; it needs libSystem only, and gets Node-API from the
+ * process that loads it.
  *
  * The compiler is `zig cc` (clang and lld with the headers of every libc); it lives in scripts/tools because of its size:
  * npm ci --prefix scripts/tools
@@ -34,8 +36,8 @@ const BINARY = "isthmus.node";
 
 interface Target {
   platform: string;
-  /** The C files of the system begin with it. */
-  system: "linux" | "windows";
+  /** The C files of the system begin with it; those of Linux and macOS together with "posix". */
+  system: "linux" | "darwin" | "windows";
   triple: string;
   /** Of the compiler. */
   flags: string[];
@@ -60,6 +62,8 @@ const TARGETS: Target[] = [
     flags: ["-mno-outline-atomics"],
     machine: "aarch64linux",
   },
+  { platform: "darwin-x64", system: "darwin", triple: "x86_64-macos.11.0", flags: [], machine: "x64" },
+  { platform: "darwin-arm64", system: "darwin", triple: "aarch64-macos.11.0", flags: [], machine: "arm64" },
   { platform: "win32-x64", system: "windows", triple: "x86_64-windows-gnu", flags: [], machine: "x64" },
   { platform: "win32-arm64", system: "windows", triple: "aarch64-windows-gnu", flags: [], machine: "arm64" },
 ];
@@ -72,9 +76,10 @@ const COMPILE = [
 /** For both languages. On Windows, a larger frame would need a function of the C runtime. */
 const COMPILE_FOR = {
   linux: ["-fPIC"],
+  darwin: ["-fPIC"],
   windows: ["-DWIN32_LEAN_AND_MEAN", "-Wframe-larger-than=4000", "-DNAPI_EXTERN=__declspec(dllimport)"],
 };
-const C = { linux: ["-std=c11", "-D_GNU_SOURCE"], windows: ["-std=c11"] };
+const C = { linux: ["-std=c11", "-D_GNU_SOURCE"], darwin: ["-std=c11"], windows: ["-std=c11"] };
 const CC = [
   ...["-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics"],
   // The binding goes to Windows too.
@@ -87,6 +92,11 @@ const LINK_LINUX = [
   ...["-shared", "-s", "--gc-sections", "--build-id=none", "--hash-style=gnu", "-soname", BINARY],
   ...["-z", "relro", "-z", "now", "-z", "nodelete", "-z", "noexecstack", "-z", "max-page-size=65536"],
   ...["--version-script", "linux_exports.map"],
+];
+/** The process that loads it has Node-API. The install name is no path of this machine. */
+const LINK_DARWIN = [
+  ...["-shared", "-s", "-Wl,-dead_strip", "-Wl,-undefined,dynamic_lookup"],
+  `-Wl,-install_name,@rpath/${BINARY}`,
 ];
 /** Brepro: a hash of the content stands where other linkers write the time. */
 const LINK_WINDOWS = [
@@ -123,6 +133,10 @@ function linkLinux(target: Target, work: string, objects: string[]): void {
   zig(work, ["ld.lld", "-m", target.machine, ...LINK_LINUX, ...objects, "-o", join(work, BINARY)]);
 }
 
+function linkDarwin(target: Target, work: string, objects: string[]): void {
+  zig(work, ["cc", "-target", target.triple, ...LINK_DARWIN, ...objects, "-o", join(work, BINARY)]);
+}
+
 function linkWindows(target: Target, work: string, objects: string[]): void {
   const machine = target.machine === "x64" ? "i386:x86-64" : target.machine;
   const libraries = LIBRARIES_WINDOWS.map((name) => {
@@ -138,7 +152,8 @@ function build(target: Target, work: string, out: string): void {
   const { system } = target;
   const objects: string[] = [];
   for (const source of readdirSync(join(ROOT, "shims")).sort()) {
-    const isC = source.startsWith(`${system}_`) && source.endsWith(".c");
+    const isOurs = source.startsWith(`${system}_`) || (system !== "windows" && source.startsWith("posix_"));
+    const isC = isOurs && source.endsWith(".c");
     if (!isC && !source.endsWith(".cc")) continue;
     const object = join(work, `${target.platform}-${source}.o`);
     const language = isC ? C[system] : CC;
@@ -156,6 +171,7 @@ function build(target: Target, work: string, out: string): void {
   const file = join(out, target.platform, BINARY);
   mkdirSync(join(out, target.platform), { recursive: true });
   if (system === "linux") linkLinux(target, work, objects);
+  else if (system === "darwin") linkDarwin(target, work, objects);
   else linkWindows(target, work, objects);
   // A new file under the old name: overwriting the old one would change code that some process is running.
   writeFileSync(`${file}.new`, readFileSync(join(work, BINARY)));

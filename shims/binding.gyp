@@ -12,17 +12,22 @@
           "OS=='linux'",
           {
             "sources": [
-              "linux_failure.c",
               "linux_file.c",
-              "linux_fork.c",
               "linux_handle.c",
-              "linux_lock.c",
-              "linux_map.c",
               "linux_name.c",
               "linux_object.c",
               "linux_size.c",
               "linux_wait.c",
-              "linux_watch.c"
+              "posix_failure.c",
+              "posix_file.c",
+              "posix_fork.c",
+              "posix_lock.c",
+              "posix_map.c",
+              "posix_name.c",
+              "posix_object.c",
+              "posix_size.c",
+              "posix_wait.c",
+              "posix_watch.c"
             ],
             "defines": ["_GNU_SOURCE"],
             # They would rename open to open64 and so on, which musl does not have.
@@ -52,6 +57,40 @@
               ["target_arch=='arm64'", {"cflags": ["-mno-outline-atomics"]}],
               ["target_arch=='x64'", {"cflags": ["-fno-plt"]}]
             ]
+          }
+        ],
+        [
+          "OS=='mac'",
+          {
+            "sources": [
+              "darwin_file.c",
+              "darwin_handle.c",
+              "darwin_index.c",
+              "darwin_name.c",
+              "darwin_object.c",
+              "darwin_size.c",
+              "darwin_wait.c",
+              "posix_failure.c",
+              "posix_file.c",
+              "posix_fork.c",
+              "posix_lock.c",
+              "posix_map.c",
+              "posix_name.c",
+              "posix_object.c",
+              "posix_size.c",
+              "posix_wait.c",
+              "posix_watch.c"
+            ],
+            "xcode_settings": {
+              "MACOSX_DEPLOYMENT_TARGET": "11.0",
+              "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+              "GCC_ENABLE_CPP_EXCEPTIONS": "NO",
+              "GCC_ENABLE_CPP_RTTI": "NO",
+              "GCC_THREADSAFE_STATICS": "NO",
+              "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+              "GCC_C_LANGUAGE_STANDARD": "c11",
+              "GCC_OPTIMIZATION_LEVEL": "s"
+            }
           }
         ]
       ]

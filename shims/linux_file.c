@@ -1,8 +1,8 @@
-/* Descriptors, what the kernel knows about the file behind them, and byte locks. */
+/* What the kernel knows about files, and about what stores them. */
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include "linux.h"
+#include "posix.h"
 
 /* struct statx of the kernel: the same on every CPU, and unlike struct stat the same under every libc. */
 typedef struct {
@@ -89,38 +89,6 @@ int facts_of_descriptor(int descriptor, file_facts *out) {
 
 int facts_of_path(const char *path, file_facts *out) {
   return facts_of(AT_FDCWD, path, KERNEL_AT_SYMLINK_NOFOLLOW, out);
-}
-
-bool is_regular(const file_facts *facts) { return (facts->mode & S_IFMT) == S_IFREG; }
-
-int open_again(const char *path, int flags, uint32_t mode) {
-  int descriptor;
-  /* Without O_NONBLOCK the open of a FIFO that somebody planted would wait for ever. */
-  do descriptor = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, (mode_t)mode);
-  while (descriptor < 0 && errno == EINTR);
-  return descriptor;
-}
-
-void close_descriptor(int descriptor) {
-  int kept = errno;
-  /* Linux has released the descriptor also when a signal interrupts close(): never twice. */
-  if (descriptor >= 0) close(descriptor);
-  errno = kept;
-}
-
-int set_byte_lock(int descriptor, uint64_t byte, int type) {
-  struct flock wanted = {.l_type = (short)type, .l_whence = SEEK_SET, .l_start = (off_t)byte, .l_len = 1};
-  int result;
-  do result = fcntl(descriptor, F_OFD_SETLK, &wanted);
-  while (result != 0 && errno == EINTR);
-  return result;
-}
-
-void drop_locks(int descriptor) {
-  struct flock all = {.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 0};
-  int result;
-  do result = fcntl(descriptor, F_OFD_SETLK, &all);
-  while (result != 0 && errno == EINTR);
 }
 
 /* struct statfs of the kernel on 64-bit CPUs */

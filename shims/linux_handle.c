@@ -10,7 +10,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-#include "linux.h"
+#include "posix.h"
 
 typedef struct {
   uint64_t pid, descriptor, device, inode;

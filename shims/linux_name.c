@@ -19,36 +19,10 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "linux.h"
-
-int path_of_name(const char *name, char path[PATH_BYTES_MAX], isthmus_failure *failure) {
-  size_t bytes = strlen(name);
-  if (bytes == 0 || bytes > NAME_BYTES_MAX) return refuse(failure, ISTHMUS_INVALID_NAME);
-  for (size_t i = 0; i < bytes; i++) {
-    unsigned char byte = (unsigned char)name[i];
-    if (byte < 0x20 || byte == 0x7f || byte == '/') return refuse(failure, ISTHMUS_INVALID_NAME);
-  }
-  snprintf(path, PATH_BYTES_MAX, PLACE "/" PREFIX "%s", name);
-  return ISTHMUS_OK;
-}
-
-/* Also when something else than a folder has its name. Says what there is room for, where it is there. */
-static bool place_is_absent(isthmus_storage *storage) {
-  return storage_of_path(PLACE "/", storage) != 0 && (errno == ENOENT || errno == ENOTDIR);
-}
-
-int refuse_name(isthmus_failure *failure, const char *call) {
-  isthmus_storage ignored;
-  refuse_errno(failure, call);
-  if (failure->status == ISTHMUS_NOT_FOUND && place_is_absent(&ignored)) {
-    failure->status = ISTHMUS_NOT_SUPPORTED;
-  }
-  return failure->status;
-}
+#include "posix.h"
 
 static void staged_path(char path[PATH_BYTES_MAX]) {
   static _Atomic uint32_t counter;
@@ -116,11 +90,7 @@ int isthmus_publish(isthmus_object *object, bool replace, isthmus_failure *failu
   if (object->kind != STAGED) return refuse(failure, ISTHMUS_NOT_SUPPORTED);
   int result = replace ? rename(object->path, object->goal) : rename_to_new(object->path, object->goal);
   if (result != 0) return refuse_errno(failure, "rename");
-  object->kind = NAMED;
-  free(object->path);
-  object->path = object->goal;
-  object->goal = NULL;
-  set_byte_lock(object->descriptor, ISTHMUS_KERNEL_LOCK_STAGED_BYTE, F_UNLCK);
+  become_published(object);
   return ISTHMUS_OK;
 }
 
@@ -187,13 +157,10 @@ int isthmus_remove(isthmus_object *object, bool *removed, isthmus_failure *failu
   file_facts facts;
   *removed = false;
   if (object->kind != NAMED) return ISTHMUS_OK;
-  if (facts_of_descriptor(object->descriptor, &facts) != 0) return refuse_errno(failure, "statx");
+  if (facts_of_descriptor(object->descriptor, &facts) != 0) return refuse_errno(failure, FACTS_CALL);
   if (!is_linked(object, &facts)) return ISTHMUS_OK;
   *removed = unlink(object->path) == 0;
   return *removed || errno == ENOENT ? ISTHMUS_OK : refuse_errno(failure, "unlink");
 }
 
-void isthmus_system_limits(isthmus_limits *out) {
-  out->place = place_is_absent(&out->storage) ? "" : PLACE;
-  out->words_per_watcher = words_per_watcher();
-}
+void discard(isthmus_object *object) { unlink(object->path); }

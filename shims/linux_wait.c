@@ -1,28 +1,24 @@
-/*
- * Sleeping and waking on one word (futex), the clock, and the lock that the shim's own threads use among
- * themselves.
- */
-#include <time.h>
-
-#include "linux.h"
+/* Sleeping and waking with futex, and on several words with futex_waitv (Linux 5.16). */
+#include "posix.h"
 
 /* linux/futex.h: operations without FUTEX_PRIVATE reach other processes through the same page. */
 #define KERNEL_FUTEX_WAIT 0
 #define KERNEL_FUTEX_WAKE 1
 #define KERNEL_FUTEX_PRIVATE 128
 
-/*
- * The longest single sleep. A worker that sleeps here cannot be terminated until it is back in JavaScript,
- * and isthmus_wait may return early: so it does, five times a second at most.
- */
-#define SLEEP_MS_MAX 200
+#define KERNEL_SYS_FUTEX_WAITV 449
+#define KERNEL_FUTEX_WORD 2
 
 /* struct timespec of the kernel on 64-bit CPUs */
 typedef struct {
   int64_t seconds, nanoseconds;
 } kernel_timespec;
 
-uint32_t read_word(const void *word) { return atomic_load((const _Atomic uint32_t *)word); }
+/* struct futex_waitv of the kernel */
+typedef struct {
+  uint64_t expected, address;
+  uint32_t flags, reserved;
+} kernel_waiter;
 
 long sleep_on_word(const void *word, uint32_t expected, uint64_t timeout_ns, bool in_process) {
   kernel_timespec timeout = {(int64_t)(timeout_ns / 1000000000u), (int64_t)(timeout_ns % 1000000000u)};
@@ -35,32 +31,18 @@ long wake_word(const void *word, bool in_process) {
   return syscall(SYS_futex, word, operation, INT32_MAX, NULL, NULL, 0);
 }
 
-void lock_shortly(short_lock *lock) {
-  uint32_t found = 0;
-  if (atomic_compare_exchange_strong(lock, &found, 1)) return;
-  while (atomic_exchange(lock, 2) != 0) sleep_on_word(lock, 2, FOREVER_NS, true);
+long sleep_on_words(const awaited_word *words, uint32_t count, awaited_word control, bool several) {
+  kernel_waiter waiters[WATCHED_MAX + 1];
+  if (!several) return sleep_on_word(words[0].word, words[0].expected, FOREVER_NS, false);
+  for (uint32_t i = 0; i < count; i++)
+    waiters[i] = (kernel_waiter){words[i].expected, (uintptr_t)words[i].word, KERNEL_FUTEX_WORD, 0};
+  waiters[count] = (kernel_waiter){control.expected, (uintptr_t)control.word,
+                                   KERNEL_FUTEX_WORD | KERNEL_FUTEX_PRIVATE, 0};
+  return syscall(KERNEL_SYS_FUTEX_WAITV, waiters, count + 1, 0, NULL, 0);
 }
 
-void unlock_shortly(short_lock *lock) {
-  if (atomic_exchange(lock, 0) == 2) wake_word(lock, true);
-}
-
-int isthmus_wake(isthmus_object *object, uint64_t offset, isthmus_failure *failure) {
-  return wake_word(object->address + offset, false) >= 0 ? ISTHMUS_OK : refuse_errno(failure, "futex");
-}
-
-int isthmus_wait(isthmus_object *object, uint64_t offset, uint32_t expected, double timeout_ms,
-                 isthmus_failure *failure) {
-  if (!(timeout_ms > 0)) return ISTHMUS_OK;
-  uint64_t timeout_ns = timeout_ms < SLEEP_MS_MAX ? (uint64_t)(timeout_ms * 1e6) : SLEEP_MS_MAX * 1000000ull;
-  long result = sleep_on_word(object->address + offset, expected, timeout_ns, false);
-  bool expectable = result == 0 || errno == EAGAIN || errno == EINTR || errno == ETIMEDOUT;
-  return expectable ? ISTHMUS_OK : refuse_errno(failure, "futex");
-}
-
-double isthmus_now_ms(void) {
-  /* struct timespec has the same two 64-bit fields in the kernel and in every libc on 64-bit CPUs. */
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+uint32_t words_per_watcher(void) {
+  /* A kernel that knows the call answers EINVAL to an empty list. ENOSYS and EPERM come before it looks. */
+  long result = syscall(KERNEL_SYS_FUTEX_WAITV, NULL, 0, 0, NULL, 0);
+  return result != 0 && errno == EINVAL ? WATCHED_MAX : 1;
 }

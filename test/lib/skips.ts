@@ -38,5 +38,13 @@ export function onlyLinux(needed: string): string | undefined {
   return process.platform === "linux" ? undefined : `only on Linux: it needs ${needed}`;
 }
 
+/** Also where a stand-in of its calls runs on Linux: `npm run test:darwin` says so by this variable. */
+export const isDarwin = process.platform === "darwin" || Boolean(process.env.ISTHMUS_STAND_IN);
+
+/** Why a test is left out on macOS; undefined elsewhere. */
+export function notOnDarwin(difference: string): string | undefined {
+  return isDarwin ? `not on macOS: ${difference}` : undefined;
+}
+
 /** Why a test that stops a process, and lets it go on, is left out here. */
 export const noStops = process.platform === "win32" ? "Windows has no SIGSTOP" : undefined;

@@ -8,13 +8,41 @@ import * as assert from "uvu/assert";
 import { compiled, root } from "../lib/paths.js";
 import { onlyLinux, unless } from "../lib/skips.js";
 import { EXECUTABLE, MACHINE_ARM64, MACHINE_X64, PT_GNU_STACK, PT_LOAD, readElf } from "./elf.js";
+import { DYLIB, LOOKED_UP_ANYWHERE, MACHO_ARM64, MACHO_X64, readMacho } from "./macho.js";
 import { ANY_ADDRESS, PE_ARM64, PE_X64, readPe, SECTION_RUNS, SECTION_WRITES } from "./pe.js";
 
 const BYTES_MAX = 30_000;
 const MACHINES: Record<string, number> = { "linux-x64": MACHINE_X64, "linux-arm64": MACHINE_ARM64 };
 const WINDOWS_BYTES_MAX = 60_000;
 const WINDOWS_MACHINES: Record<string, number> = { "win32-x64": PE_X64, "win32-arm64": PE_ARM64 };
-const PLATFORMS = [...Object.keys(MACHINES), ...Object.keys(WINDOWS_MACHINES)];
+const DARWIN_BYTES_MAX = 90_000;
+const DARWIN_MACHINES: Record<string, number> = { "darwin-x64": MACHO_X64, "darwin-arm64": MACHO_ARM64 };
+const PLATFORMS = [MACHINES, DARWIN_MACHINES, WINDOWS_MACHINES].flatMap(Object.keys);
+/** Addresses within the file, which each file has. */
+const OF_THE_LINKER = ["__dso_handle", "_mh_dylib_header"];
+/** Of libSystem. What only newer releases have is looked up when it is needed, and is not here. */
+const LIBSYSTEM = [
+  ...[
+    "__error",
+    "arc4random_buf",
+    "bzero",
+    "calloc",
+    "clock_gettime",
+    "close",
+    "closedir",
+    "dladdr",
+    "dlopen",
+    "dlsym",
+  ],
+  ...["fchmod", "fcntl", "free", "fstat", "fstatfs", "fsync", "ftruncate", "futimens", "getcwd"],
+  ...["geteuid", "getpagesize", "getpid", "getrlimit", "lseek", "lstat", "malloc", "memcpy", "memmove"],
+  ...["memset", "minherit", "mmap", "msync", "munmap", "open", "opendir", "pread", "pwrite", "readdir"],
+  ...["realloc", "rename", "renamex_np", "sched_yield", "shm_open", "shm_unlink", "snprintf", "statfs"],
+  ...["strcmp", "strcpy", "strdup", "strlen", "strncmp", "strspn", "umask", "unlink"],
+  ...["pthread_atfork", "pthread_attr_destroy", "pthread_attr_init", "pthread_attr_setstacksize"],
+  ...["pthread_create", "pthread_join", "pthread_once", "pthread_setname_np", "pthread_sigmask"],
+  "dyld_stub_binder",
+];
 const ENTRIES = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
 /** Plain functions of every libc since glibc 2.17 and musl 1.1, none of which has a struct that differs. */
 const LIBC = [
@@ -31,6 +59,7 @@ const LIBC = [
     "getcwd",
     "geteuid",
     "getpagesize",
+    "lseek",
   ],
   ...["getpid", "malloc", "memcpy", "memmove", "memset", "mmap", "msync", "open", "pthread_attr_destroy"],
   ...["pthread_attr_init", "pthread_attr_setstacksize", "pthread_create", "pthread_join", "pthread_sigmask"],
@@ -126,6 +155,43 @@ for (const [platform, machine] of Object.entries(WINDOWS_MACHINES)) {
     assert.is(characteristics & ANY_ADDRESS, ANY_ADDRESS);
     assert.ok(sections.some(({ flags }) => flags & SECTION_RUNS));
     assert.not(sections.some(({ flags }) => flags & SECTION_RUNS && flags & SECTION_WRITES));
+  });
+}
+
+for (const [platform, machine] of Object.entries(DARWIN_MACHINES)) {
+  test(`${platform}: needs libSystem of macOS 11 only, and of it what every release has`, () => {
+    const file = binary(platform);
+    const macho = readMacho(file);
+    assert.ok(file.length < DARWIN_BYTES_MAX, `${file.length} bytes`);
+    assert.is(macho.machine, machine);
+    assert.is(macho.type, DYLIB);
+    assert.is(macho.minimum, "11.0");
+    assert.equal(macho.libraries, ["/usr/lib/libSystem.B.dylib"]);
+    assert.is(macho.installName, "@rpath/isthmus.node");
+    // Of other machines, macOS runs code without a signature.
+    assert.is(macho.signed, machine === MACHO_ARM64);
+  });
+
+  test(`${platform}: shows only its entry points, uses only libSystem and Node-API 8`, () => {
+    const { symbols } = readMacho(binary(platform));
+    const defined = symbols.filter((symbol) => symbol.defined).map(({ name }) => name);
+    assert.equal(defined.filter((name) => !OF_THE_LINKER.includes(name)).sort(), ENTRIES);
+    const v8 = nodeApi.symbols.v8 as { js_native_api_symbols: string[]; node_api_symbols: string[] };
+    const allowed = new Set([...v8.js_native_api_symbols, ...v8.node_api_symbols]);
+    const asked = symbols.filter((symbol) => !symbol.defined);
+    assert.ok(asked.some(({ name }) => name === "napi_get_cb_info"));
+    for (const { name, library } of asked) {
+      const plain = name.replace(/\$INODE64$/, "");
+      assert.ok(allowed.has(name) || LIBSYSTEM.includes(plain), name);
+      // Node-API is in the program, wherever that is, or in a library of it.
+      assert.is(library === LOOKED_UP_ANYWHERE, allowed.has(name), name);
+    }
+  });
+
+  test(`${platform}: writes nowhere where it runs`, () => {
+    const { segments } = readMacho(binary(platform));
+    assert.ok(segments.some(({ executable }) => executable));
+    assert.not(segments.some(({ writable, executable }) => writable && executable));
   });
 }
 

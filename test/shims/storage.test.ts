@@ -11,7 +11,7 @@ import { Agent } from "../lib/processes.js";
 import { node } from "../lib/runtimes.js";
 import { noSeccomp, type Rule, refusing } from "../lib/seccomp.js";
 import { temporaryDirectory } from "../lib/segments.js";
-import { noNamespaces, unless } from "../lib/skips.js";
+import { isDarwin, noNamespaces, unless } from "../lib/skips.js";
 
 const { EINVAL, ENOSPC, EOPNOTSUPP } = constants.errno;
 const KiB = 1024;
@@ -90,7 +90,7 @@ class Disk {
 
 /** Systems that set storage aside in different ways; each with the call that refuses when there is no room. */
 const systems: [string, string, Rule[]][] = [
-  ["with fallocate", "fallocate", []],
+  ["with fallocate", isDarwin ? "fcntl" : "fallocate", []],
   ["without fallocate", "pwrite", [{ call: "fallocate", errno: EOPNOTSUPP }]],
   [
     "without fallocate and SEEK_HOLE",

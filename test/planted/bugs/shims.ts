@@ -1,17 +1,22 @@
 /** Bugs in shims/: what the system is asked for, and what is given back. */
 import { type Bug, inSource } from "../bug.js";
 
-const failure = inSource("shims/linux_failure.c");
+const failure = inSource("shims/posix_failure.c");
 const file = inSource("shims/linux_file.c");
-const fork = inSource("shims/linux_fork.c");
+const fork = inSource("shims/posix_fork.c");
 const handle = inSource("shims/linux_handle.c");
-const lock = inSource("shims/linux_lock.c");
-const map = inSource("shims/linux_map.c");
+const lock = inSource("shims/posix_lock.c");
+const map = inSource("shims/posix_map.c");
 const name = inSource("shims/linux_name.c");
-const object = inSource("shims/linux_object.c");
+const placedObject = inSource("shims/linux_object.c");
+const descriptor = inSource("shims/posix_file.c");
+const anyName = inSource("shims/posix_name.c");
+const object = inSource("shims/posix_object.c");
+const storage = inSource("shims/posix_size.c");
 const size = inSource("shims/linux_size.c");
-const wait = inSource("shims/linux_wait.c");
-const watch = inSource("shims/linux_watch.c");
+const futex = inSource("shims/linux_wait.c");
+const wait = inSource("shims/posix_wait.c");
+const watch = inSource("shims/posix_watch.c");
 const binding = inSource("shims/binding.cc");
 const bindingArguments = inSource("shims/binding_arguments.cc");
 const bindingObject = inSource("shims/binding_object.cc");
@@ -20,7 +25,7 @@ const bindingWait = inSource("shims/binding_wait.cc");
 
 export const BUGS: Bug[] = [
   failure("a full disk is a failure of the system", "case ENOSPC:\n", "", "shims/storage"),
-  file(
+  descriptor(
     "a symbolic link is followed",
     "flags | O_NOFOLLOW | O_NONBLOCK",
     "flags | O_NONBLOCK",
@@ -59,7 +64,7 @@ export const BUGS: Bug[] = [
   ),
   fork(
     "a forked child keeps the descriptors",
-    "    syscall(SYS_close, object->descriptor);\n",
+    "    close_in_child(object->descriptor);\n",
     "",
     "shims/fork > what a killed parent had locked",
   ),
@@ -88,18 +93,36 @@ export const BUGS: Bug[] = [
     "if (set_byte_lock(descriptor, ISTHMUS_KERNEL_LOCK_STAGED_BYTE, F_WRLCK) == 0) unlink(path);",
     "shims/names",
   ),
-  name("a name may hold a slash", "byte == 0x7f || byte == '/'", "byte == 0x7f", "shims/names"),
+  anyName("a name may hold a slash", "byte == 0x7f || byte == '/'", "byte == 0x7f", "shims/names"),
   object(
     "a folder can be opened",
     "} else if (!is_regular(&facts)) {",
     "} else if (facts.mode == 0) {",
     "shims/objects",
   ),
-  size(
+  storage(
     "a growth that failed is not taken back",
-    "do result = ftruncate(descriptor, (off_t)facts.bytes);",
-    "do result = facts.bytes == 0;",
+    "do result = ftruncate(descriptor, (off_t)bytes);",
+    "do result = bytes == 0;",
     "shims/storage",
+  ),
+  size(
+    "a failed growth counts as done",
+    "return take_growth_back(descriptor, facts.bytes, call, failure);",
+    "(void)call;\n  return ISTHMUS_OK;",
+    "shims/storage",
+  ),
+  placedObject(
+    "a second name is not noticed",
+    "facts.links <= 1) return false;\n  isthmus_list",
+    "facts.links > 0) return false;\n  isthmus_list",
+    "shims/names > a name that its maker died giving",
+  ),
+  futex(
+    "a thread is told that it can watch one word only",
+    "errno == EINVAL ? WATCHED_MAX : 1",
+    "errno == EINVAL ? 1 : 1",
+    "shims/watching",
   ),
   wait(
     "a blocked thread sleeps microseconds for milliseconds",

@@ -1,7 +1,7 @@
-/* How a refusal of Linux becomes a code of ours. */
+/* How a refusal of the system becomes a code of ours. */
 #include <string.h>
 
-#include "linux.h"
+#include "posix.h"
 
 int refuse_os_error(isthmus_failure *failure, const char *call, int os_error, int status) {
   failure->status = status;
@@ -18,7 +18,7 @@ int refuse(isthmus_failure *failure, int status) { return refuse_os_error(failur
  * security module or a re-implementation of Linux refuses the call itself.
  */
 static bool checks_permissions(const char *call) {
-  static const char calls[][8] = {"open", "unlink", "rename", "link", "getcwd"};
+  static const char calls[][8] = {"open", "unlink", "rename", "link", "getcwd", "shm_open"};
   for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
     if (strncmp(call, calls[i], sizeof calls[i]) == 0) return true;
   }
@@ -51,6 +51,9 @@ int status_of_os_error(const char *call, int os_error) {
     case ENOSYS:
     case EINVAL: /* the arguments are right, so the kernel, the file system or a sandbox does not know them */
     case EOPNOTSUPP:
+#if ENOTSUP != EOPNOTSUPP
+    case ENOTSUP:
+#endif
       return ISTHMUS_NOT_SUPPORTED;
     default:
       return ISTHMUS_SYSTEM;

@@ -1,13 +1,13 @@
 /*
  * Locks: byte-range locks of the open file description (OFD). The kernel drops them with the last descriptor
  * and mapping of that description, so at once when the process dies, even while it is a zombie, since
- * linux_fork.c keeps its children from having either; and not when some other descriptor of the same file is
+ * posix_fork.c keeps its children from having either; and not when some other descriptor of the same file is
  * closed, as it does with the older F_SETLK. Each object has a description of its own: two objects of one
  * process exclude each other as two processes do.
  */
 #include <fcntl.h>
 
-#include "linux.h"
+#include "posix.h"
 
 int isthmus_lock(isthmus_object *object, uint32_t index, bool shared, bool *taken, isthmus_failure *failure) {
   if (object->read_only && !shared) return refuse(failure, ISTHMUS_READ_ONLY);

@@ -1,35 +1,23 @@
 /*
- * Watching words for an event loop: a thread that sleeps on up to 127 words at once (futex_waitv, Linux 5.16)
- * and rings the environment's bell when one has another value than it last saw. A 128th word, `control`, is
- * the shim's own: it changes when the list of words does, or when the thread is to end.
+ * Watching words for an event loop: a thread that sleeps on up to WATCHED_MAX words at once
+ * (words_per_watcher) and rings the environment's bell when one has another value than it last saw. One more
+ * word, `control`, is the shim's own: it changes when the list of words does, or when the thread is to end.
  *
- * Where the kernel or a sandbox has no futex_waitv, a thread sleeps on one word only, and there are as many
+ * Where the system cannot wait for several words, a thread sleeps on one word only, and there are as many
  * threads as words. Such a thread cannot be reached through `control`: it is woken on its word until it says
  * that it left.
  *
- * No change is lost: `seen` is the value that the kernel compares with when the thread falls asleep. The
+ * No change is lost: `seen` is the value that the system compares with when the thread falls asleep. The
  * thread looks at words under `lock` only, so a word that is off the list may be unmapped at once.
  */
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 
-#include "linux.h"
-
-#define KERNEL_SYS_FUTEX_WAITV 449
-#define KERNEL_FUTEX_WORD 2
-#define KERNEL_FUTEX_PRIVATE 128
-#define KERNEL_WAITV_MAX 128
-#define WORDS_MAX (KERNEL_WAITV_MAX - 1)
+#include "posix.h"
 
 /* How long to sleep after a refusal that the kernel may repeat at once, instead of spinning. */
 #define REFUSED_SLEEP_NS 10000000u
-
-/* struct futex_waitv of the kernel */
-typedef struct {
-  uint64_t expected, address;
-  uint32_t flags, reserved;
-} kernel_waiter;
 
 typedef struct {
   isthmus_object *object;
@@ -47,17 +35,11 @@ struct watcher {
   short_lock lock; /* guards what follows */
   bool ends;
   uint32_t count;
-  watched_word words[WORDS_MAX];
+  watched_word words[WATCHED_MAX];
 };
 
-uint32_t words_per_watcher(void) {
-  /* A kernel that knows the call answers EINVAL to an empty list. ENOSYS and EPERM come before it looks. */
-  long result = syscall(KERNEL_SYS_FUTEX_WAITV, NULL, 0, 0, NULL, 0);
-  return result != 0 && errno == EINVAL ? WORDS_MAX : 1;
-}
-
 /* Notes the present values. False when the thread is to end; `*changed` when the bell is to be rung. */
-static bool look(watcher *self, kernel_waiter *waiters, uint32_t *count, bool *changed) {
+static bool look(watcher *self, awaited_word *awaited, uint32_t *count, awaited_word *control, bool *changed) {
   *changed = false;
   lock_shortly(&self->lock);
   for (uint32_t i = 0; i < self->count; i++) {
@@ -65,39 +47,29 @@ static bool look(watcher *self, kernel_waiter *waiters, uint32_t *count, bool *c
     uint32_t value = read_word(word->address);
     if (value != word->seen) *changed = true;
     word->seen = value;
-    waiters[i] = (kernel_waiter){value, (uintptr_t)word->address, KERNEL_FUTEX_WORD, 0};
+    awaited[i] = (awaited_word){word->address, value};
   }
   *count = self->count;
-  waiters[*count] = (kernel_waiter){atomic_load(&self->control), (uintptr_t)&self->control,
-                                    KERNEL_FUTEX_WORD | KERNEL_FUTEX_PRIVATE, 0};
+  *control = (awaited_word){(const void *)&self->control, atomic_load(&self->control)};
   bool goes_on = !self->ends;
   unlock_shortly(&self->lock);
   return goes_on;
 }
 
-static void sleep_on_all(watcher *self, kernel_waiter *waiters, uint32_t count) {
-  long result;
-  if (self->capacity > 1) {
-    result = syscall(KERNEL_SYS_FUTEX_WAITV, waiters, count + 1, 0, NULL, 0);
-  } else {
-    result = sleep_on_word((const void *)(uintptr_t)waiters[0].address, (uint32_t)waiters[0].expected,
-                           FOREVER_NS, false);
-  }
-  if (result >= 0 || errno == EAGAIN || errno == EINTR) return;
-  sleep_on_word(&self->control, (uint32_t)waiters[count].expected, REFUSED_SLEEP_NS, true);
-}
-
 static void *watch_words(void *argument) {
   watcher *self = argument;
-  kernel_waiter waiters[KERNEL_WAITV_MAX];
+  awaited_word awaited[WATCHED_MAX], control;
   uint32_t count;
   bool changed;
-  syscall(SYS_prctl, 15 /* PR_SET_NAME */, "isthmus", 0, 0, 0);
-  while (look(self, waiters, &count, &changed)) {
-    if (changed)
+  name_this_thread("isthmus");
+  while (look(self, awaited, &count, &control, &changed)) {
+    if (changed) {
       self->environment->bell(self->environment->context);
-    else
-      sleep_on_all(self, waiters, count);
+      continue;
+    }
+    long result = sleep_on_words(awaited, count, control, self->capacity > 1);
+    if (result < 0 && errno != EAGAIN && errno != EINTR)
+      sleep_on_word(control.word, control.expected, REFUSED_SLEEP_NS, true);
   }
   atomic_store(&self->left, 1);
   wake_word(&self->left, true);

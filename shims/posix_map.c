@@ -1,7 +1,7 @@
 /* Mapping over memory that a WebAssembly engine owns, and giving it back. */
 #include <sys/mman.h>
 
-#include "linux.h"
+#include "posix.h"
 
 /* Every mapped object of the process: one memory can be posted to several threads, but be mapped over once. */
 static isthmus_object *mapped_objects;
@@ -28,16 +28,13 @@ static int map_locked(isthmus_object *object, void *address, uint64_t bytes, boo
                       isthmus_failure *failure) {
   if (overlaps(address, bytes)) return refuse(failure, ISTHMUS_BUSY);
   int protection = read_only ? PROT_READ : PROT_READ | PROT_WRITE;
-  if (mmap(address, bytes, protection, MAP_FIXED | MAP_SHARED, object->descriptor, 0) == MAP_FAILED) {
+  if (mmap(address, bytes, protection, MAP_FIXED | MAP_SHARED, object->memory, 0) == MAP_FAILED) {
     refuse_errno(failure, "mmap");
     /* Older kernels take the old pages away before they notice that the new ones cannot be mapped. */
     put_zeros(address, bytes);
     return failure->status;
   }
-  /* See linux_fork.c. Where the kernel does not know it, the handlers there still do. */
-  madvise(address, bytes, MADV_DONTFORK);
-  /* The dump of a process that crashes would hold the whole segment, and its locks until it is written. */
-  madvise(address, bytes, MADV_DONTDUMP);
+  keep_private(address, bytes);
   object->address = address;
   object->bytes = bytes;
   object->map_read_only = read_only;
@@ -55,7 +52,7 @@ int isthmus_map(isthmus_object *object, void *address, uint64_t bytes, bool read
   if (bytes == 0 || (uintptr_t)address % page_bytes != 0 || bytes % page_bytes != 0) {
     return refuse(failure, ISTHMUS_NOT_SUPPORTED);
   }
-  if (facts_of_descriptor(object->descriptor, &facts) != 0) return refuse_errno(failure, "statx");
+  if (facts_of_descriptor(object->memory, &facts) != 0) return refuse_errno(failure, FACTS_CALL);
   if (facts.bytes != bytes) return refuse(failure, ISTHMUS_NOT_SUPPORTED);
   become_busy();
   lock_shortly(&mapping_lock);
@@ -95,6 +92,7 @@ int isthmus_flush(isthmus_object *object, isthmus_failure *failure) {
   int result;
   do result = msync(object->address, object->bytes, MS_SYNC);
   while (result != 0 && errno == EINTR);
+  if (result == 0 && object->memory == object->descriptor) result = sync_storage(object->memory);
   if (result != 0) return refuse_errno(failure, "msync");
   isthmus_touch(object);
   return ISTHMUS_OK;

@@ -3,7 +3,7 @@
  * belong to the open file and not to the process: as long as any process has a descriptor or a mapping of
  * that opening, the kernel says that its owner lives, and nobody recovers what the parent held when it died.
  *
- *   every mapping  is not inherited (MADV_DONTFORK): whoever clones without the handlers below has a hole there
+ *   every mapping  is not inherited (keep_private): whoever clones without the handlers below has a hole there
  *   every call that opens, maps or closes
  *                  1. counts itself as busy
  *                  2. opens, locks, maps; the object comes to the list, or goes from it
@@ -16,17 +16,11 @@
  *                  4. closes each descriptor: every call for such an object fails with EBADF from now on
  *                  5. gives the lock back
  *
- * If the child dies before step 4, its descriptors go with it. Programs that exec lose them by O_CLOEXEC.
+ * If the child dies before step 4, its descriptors go with it. Programs that exec lose them: they are close-on-exec.
  *
- * The functions that register handlers are weak: glibc has the one, musl the other. The library is never
- * unloaded (-z nodelete), since nothing takes a handler back.
+ * The library is never unloaded (-z nodelete on Linux, find_wait_calls on macOS), since nothing takes a handler back.
  */
-#include "linux.h"
-
-extern int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *library)
-    __attribute__((weak));
-extern int pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
-    __attribute__((weak));
+#include "posix.h"
 
 /* Every object of the process, under the lock. */
 static isthmus_object *opened_objects;
@@ -55,8 +49,9 @@ static void in_parent(void) { unlock_shortly(&opened_lock); }
 static void in_child(void) {
   for (isthmus_object *object = opened_objects; object; object = object->next_opened) {
     if (object->address) put_zeros(object->address, object->bytes);
-    syscall(SYS_close, object->descriptor);
-    object->descriptor = -1;
+    close_in_child(object->descriptor);
+    if (object->memory != object->descriptor) close_in_child(object->memory);
+    object->descriptor = object->memory = -1;
   }
   unlock_shortly(&opened_lock);
 }
@@ -65,10 +60,7 @@ void become_busy(void) {
   lock_shortly(&opened_lock);
   if (!registered) {
     registered = true;
-    if (__register_atfork)
-      __register_atfork(prepare_to_fork, in_parent, in_child, NULL);
-    else if (pthread_atfork)
-      pthread_atfork(prepare_to_fork, in_parent, in_child);
+    handle_forks(prepare_to_fork, in_parent, in_child);
   }
   busy_calls++;
   unlock_shortly(&opened_lock);

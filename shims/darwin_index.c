@@ -94,7 +94,8 @@ int open_memory(int index, int access) {
   if (memory_of(index, name) != 0 || facts_of_descriptor(index, &of_index) != 0) return -1;
   int descriptor = open_shared(name, access, 0);
   if (descriptor < 0) return -1;
-  if (facts_of_descriptor(descriptor, &of_memory) == 0 && of_memory.owner == of_index.owner) return descriptor;
+  bool found = facts_of_descriptor(descriptor, &of_memory) == 0;
+  if (found && of_memory.owner == of_index.owner) return descriptor;
   close_descriptor(descriptor);
   errno = EACCES;
   return -1;

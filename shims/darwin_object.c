@@ -64,7 +64,8 @@ static int open_place(const char *path, isthmus_options options, opened_pair *ou
     }
   }
   /* A leftover of another user. */
-  return refuse_os_error(failure, "unlink", EACCES, options.create ? ISTHMUS_ACCESS_DENIED : ISTHMUS_NOT_FOUND);
+  int status = options.create ? ISTHMUS_ACCESS_DENIED : ISTHMUS_NOT_FOUND;
+  return refuse_os_error(failure, "unlink", EACCES, status);
 }
 
 int adopt_pair(isthmus_environment *environment, opened_pair pair, uint32_t kind, bool read_only,
@@ -94,8 +95,8 @@ int isthmus_open_named(isthmus_environment *environment, const char *name, uint3
 }
 
 /* Staged for good without a goal: see "anonymous" in darwin_index.c. */
-static int open_staged(isthmus_environment *environment, const char *goal, uint32_t mode, isthmus_object **out,
-                       isthmus_failure *failure) {
+static int open_staged(isthmus_environment *environment, const char *goal, uint32_t mode,
+                       isthmus_object **out, isthmus_failure *failure) {
   char path[PATH_BYTES_MAX];
   opened_pair pair;
   if (make_staged(mode, path, &pair, failure) != ISTHMUS_OK) return failure->status;

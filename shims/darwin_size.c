@@ -38,8 +38,8 @@ static int grow_file(int descriptor, uint64_t from, uint64_t to, const char **ca
   *call = "fcntl";
   do result = fcntl(descriptor, F_PREALLOCATE, &wanted);
   while (result != 0 && errno == EINTR);
-  bool unknown = result != 0 && (errno == ENOTSUP || errno == EOPNOTSUPP || errno == EINVAL || errno == ENOTTY);
-  if (unknown) {
+  bool unknown = errno == ENOTSUP || errno == EOPNOTSUPP || errno == EINVAL || errno == ENOTTY;
+  if (result != 0 && unknown) {
     *call = "pwrite";
     return write_zeros(descriptor, from, to);
   }

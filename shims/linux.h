@@ -47,7 +47,9 @@ static inline void handle_forks(void (*prepare)(void), void (*parent)(void), voi
 /* In a child of fork(), where libc may not be used. */
 static inline void close_in_child(int descriptor) { syscall(SYS_close, descriptor); }
 
-static inline void name_this_thread(const char *name) { syscall(SYS_prctl, 15 /* PR_SET_NAME */, name, 0, 0, 0); }
+static inline void name_this_thread(const char *name) {
+  syscall(SYS_prctl, 15 /* PR_SET_NAME */, name, 0, 0, 0);
+}
 
 /* What msync() has written is on the storage. */
 static inline int sync_storage(int descriptor) {

@@ -35,7 +35,7 @@ struct isthmus_object {
   unsigned char *address;      /* NULL when not mapped */
   uint64_t bytes;              /* of the mapping */
   int descriptor;              /* with its own open file description, to which the locks belong */
-  int memory;                  /* the descriptor of the bytes: the same, where the file has the bytes itself */
+  int memory;                  /* the descriptor of the bytes: the same, where the file has them itself */
   object_kind kind;
   bool read_only;
   bool map_read_only;

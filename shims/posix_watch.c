@@ -39,7 +39,8 @@ struct watcher {
 };
 
 /* Notes the present values. False when the thread is to end; `*changed` when the bell is to be rung. */
-static bool look(watcher *self, awaited_word *awaited, uint32_t *count, awaited_word *control, bool *changed) {
+static bool look(watcher *self, awaited_word *awaited, uint32_t *count, awaited_word *control,
+                 bool *changed) {
   *changed = false;
   lock_shortly(&self->lock);
   for (uint32_t i = 0; i < self->count; i++) {

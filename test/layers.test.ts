@@ -163,14 +163,14 @@ test("imports have no cycles", () => {
 test("the shims do not know the layout, and the binding not the system", () => {
   for (const file of shims) {
     const allowed =
-      /^(isthmus_shim\.h|generated\/(contract|errors|locks)\.h|linux\.h|binding_state\.h|binding[a-z_]*\.h|[a-z_]+\.h|sys\/[a-z_]+\.h|linux\/[a-z_]+\.h|napi\.h)$/;
+      /^(isthmus_shim\.h|generated\/(contract|errors|locks)\.h|linux\.h|binding_state\.h|binding[a-z_]*\.h|[a-z_]+\.h|sys\/[a-z_]+\.h|mach\/[a-z_]+\.h|linux\/[a-z_]+\.h|napi\.h)$/;
     for (const included of includes(file)) {
       assert.match(included, allowed, `${file.path} includes ${included}`);
       assert.not.match(included, /^(layout|limits|segment|ring)/, `${file.path} includes ${included}`);
       if (/binding/.test(file.path))
         assert.not.match(
           included,
-          /^(sys\/|linux|fcntl|unistd|windows)/,
+          /^(sys\/|mach\/|linux|darwin|posix|fcntl|unistd|windows)/,
           `${file.path} includes ${included}`,
         );
     }

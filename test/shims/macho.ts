@@ -5,8 +5,8 @@ export interface MachoSymbol {
   /** Without the underscore that the linker puts before each name of C. */
   name: string;
   defined: boolean;
-  /** Of the library that has it, from 1; LOOKED_UP_ANYWHERE: whatever the process has. */
-  library: number;
+  /** Of the library that the loader takes it from, from 1; LOOKED_UP_ANYWHERE: whatever has it. Undefined for what is defined. */
+  library: number | undefined;
 }
 
 export interface Macho {
@@ -27,7 +27,7 @@ export interface Macho {
 export const MACHO_X64 = 0x01000007;
 export const MACHO_ARM64 = 0x0100000c;
 export const DYLIB = 6;
-export const LOOKED_UP_ANYWHERE = 0xfe;
+export const LOOKED_UP_ANYWHERE = -2;
 
 const MAGIC = 0xfeedfacf;
 const HEADER_BYTES = 32;
@@ -44,6 +44,7 @@ const LC_LOAD_DYLIB = 0xc;
 const LC_ID_DYLIB = 0xd;
 const LC_SEGMENT_64 = 0x19;
 const LC_CODE_SIGNATURE = 0x1d;
+const LC_DYLD_INFO = 0x22;
 const LC_BUILD_VERSION = 0x32;
 const LC_VERSION_MIN_MACOSX = 0x24;
 
@@ -54,6 +55,50 @@ function text(file: Buffer, at: number, end = file.length): string {
 
 function version(word: number): string {
   return `${word >>> 16}.${(word >>> 8) & 0xff}`;
+}
+
+/** What a program for the loader says, byte after byte: a high half that means what to do, and a low half. */
+const BIND = {
+  library: 0x10,
+  libraryLong: 0x20,
+  librarySpecial: 0x30,
+  name: 0x40,
+  withNumber: [0x60, 0x70, 0x80, 0xa0],
+  withTwoNumbers: 0xc0,
+  now: [0x90, 0xa0, 0xb0, 0xc0],
+};
+
+/** From which library the loader takes each name, by the programs that it runs at once and at the first call. */
+function bindingsOf(file: Buffer, command: number): Map<string, number> {
+  const bindings = new Map<string, number>();
+  for (const field of [16, 32]) {
+    let at = file.readUInt32LE(command + field);
+    const end = at + file.readUInt32LE(command + field + 4);
+    const number = (): number => {
+      let value = 0;
+      for (let shift = 0; ; shift += 7) {
+        const byte = file[at++] as number;
+        value += (byte & 0x7f) * 2 ** shift;
+        if (byte < 0x80) return value;
+      }
+    };
+    let [library, name] = [0, ""];
+    while (at < end) {
+      const byte = file[at++] as number;
+      const [todo, low] = [byte & 0xf0, byte & 0x0f];
+      if (todo === BIND.library) library = low;
+      if (todo === BIND.libraryLong) library = number();
+      if (todo === BIND.librarySpecial) library = low === 0 ? 0 : low - 16;
+      if (todo === BIND.name) {
+        name = text(file, at);
+        at = file.indexOf(0, at) + 1;
+      }
+      if (BIND.withNumber.includes(todo)) number();
+      if (todo === BIND.withTwoNumbers) [number(), number()];
+      if (BIND.now.includes(todo)) bindings.set(name, library);
+    }
+  }
+  return bindings;
 }
 
 function symbolsOf(file: Buffer, command: number): MachoSymbol[] {
@@ -68,9 +113,9 @@ function symbolsOf(file: Buffer, command: number): MachoSymbol[] {
       return (type & DEBUG) === 0 && (type & EXTERNAL) !== 0 && (type & 0x10) === 0;
     })
     .map((symbol) => ({
-      name: text(file, strings + file.readUInt32LE(symbol)).replace(/^_/, ""),
+      name: text(file, strings + file.readUInt32LE(symbol)),
       defined: ((file[symbol + 4] as number) & KIND) !== 0,
-      library: file.readUInt16LE(symbol + 6) >>> 8,
+      library: undefined,
     }));
 }
 
@@ -86,6 +131,7 @@ export function readMacho(file: Buffer): Macho {
     symbols: [],
     segments: [],
   };
+  let bindings = new Map<string, number>();
   let at = HEADER_BYTES;
   for (let i = file.readUInt32LE(16); i > 0; i--) {
     const kind = file.readUInt32LE(at) & 0x7fffffff;
@@ -96,6 +142,7 @@ export function readMacho(file: Buffer): Macho {
     if (kind === LC_BUILD_VERSION && file.readUInt32LE(at + 8) === PLATFORM_MACOS)
       out.minimum = version(file.readUInt32LE(at + 12));
     if (kind === LC_CODE_SIGNATURE) out.signed = true;
+    if (kind === LC_DYLD_INFO) bindings = bindingsOf(file, at);
     if (kind === LC_SYMTAB) out.symbols = symbolsOf(file, at);
     if (kind === LC_SEGMENT_64) {
       const protection = file.readUInt32LE(at + 60);
@@ -108,5 +155,10 @@ export function readMacho(file: Buffer): Macho {
     }
     at += bytes;
   }
+  out.symbols = out.symbols.map(({ name, defined }) => ({
+    name: name.replace(/^_/, ""),
+    defined,
+    library: bindings.get(name),
+  }));
   return out;
 }

@@ -6,6 +6,10 @@ import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import * as layout from "../../protocol/layout.js";
 import { internal } from "./internals.js";
 import { areFiles, segmentPath } from "./segments.js";
+import { isDarwin } from "./skips.js";
+
+/** Whether the bytes lie in the file that has the name. */
+const inFile = areFiles && !isDarwin;
 
 /** The mapping and the file are the same memory, so what is written here is seen at once. */
 function withFile<T>(name: string, use: (descriptor: number) => T): T {
@@ -30,13 +34,13 @@ function withMapping<T>(name: string, use: (bytes: Uint8Array) => T): T {
 }
 
 export function pokeBytes(name: string, offset: number, bytes: Uint8Array): void {
-  if (areFiles) withFile(name, (descriptor) => writeSync(descriptor, bytes, 0, bytes.length, offset));
+  if (inFile) withFile(name, (descriptor) => writeSync(descriptor, bytes, 0, bytes.length, offset));
   else withMapping(name, (all) => all.set(bytes, offset));
 }
 
 export function peekBytes(name: string, offset: number, length: number): Buffer {
   const bytes = Buffer.alloc(length);
-  if (!areFiles) return withMapping(name, (all) => Buffer.from(all.slice(offset, offset + length)));
+  if (!inFile) return withMapping(name, (all) => Buffer.from(all.slice(offset, offset + length)));
   withFile(name, (descriptor) => readSync(descriptor, bytes, 0, length, offset));
   return bytes;
 }

@@ -20,19 +20,8 @@ const dist = join(root, "dist");
 
 /** The runtime's modules that the library uses: Node 18 has no other way to them inside of an ES module. */
 const BUILTINS = [
-  "buffer",
-  "events",
-  "fs",
-  "module",
-  "os",
-  "path",
-  "process",
-  "timers",
-  "url",
-  "util",
-  "worker_threads",
-  "zlib",
-];
+  ...readFileSync(join(root, "ts/host/builtin.cts"), "utf8").matchAll(/"node:(\w+)": \(\) => require/g),
+].map(([, name]) => name);
 
 function write(file, text) {
   mkdirSync(dirname(file), { recursive: true });

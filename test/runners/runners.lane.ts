@@ -183,6 +183,11 @@ trial("Jest, --detectLeaks", async () => {
   const text = `${checks}
 const isthmus = require("isthmus");
 test("the first hour", () => ${call("leaks")});
+test("a wait that sleeps", async () => {
+  const segment = isthmus.Segment.createAnonymous({ bytes: 131072 });
+  await expect(segment.event("never").wait({ timeoutMs: 100 })).rejects.toThrow("TIMED_OUT");
+  segment.close();
+});
 `;
   await succeeds(process.execPath, [JEST, "--detectLeaks"], jestProject("jest-leaks", text));
 });

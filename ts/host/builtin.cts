@@ -9,6 +9,7 @@
  * No other file under `ts/` names a module of the runtime, except those of the command line.
  */
 interface Builtins {
+  "node:async_hooks": typeof import("node:async_hooks");
   "node:buffer": typeof import("node:buffer");
   "node:crypto": typeof import("node:crypto");
   "node:events": typeof import("node:events");
@@ -25,6 +26,7 @@ interface Builtins {
 }
 
 const literal: { [Name in keyof Builtins]: () => Builtins[Name] } = {
+  "node:async_hooks": () => require("node:async_hooks"),
   "node:buffer": () => require("node:buffer"),
   "node:crypto": () => require("node:crypto"),
   "node:events": () => require("node:events"),
@@ -42,6 +44,12 @@ const literal: { [Name in keyof Builtins]: () => Builtins[Name] } = {
 
 const provided: Partial<Builtins> = {};
 
+/**
+ * Modules that were used before. They are not asked for again: after Jest has taken the environment of a test down, the
+ * `process` of that environment gives none, but a segment that the test has forgotten may still be closed.
+ */
+const known: Partial<Builtins> = {};
+
 /** For the ESM entry, which calls it before any module is used. */
 export function provide(modules: Partial<Builtins>): void {
   Object.assign(provided, modules);
@@ -49,6 +57,10 @@ export function provide(modules: Partial<Builtins>): void {
 
 /** Returns a module of the runtime. */
 export function builtin<Name extends keyof Builtins>(name: Name): Builtins[Name] {
+  const before = known[name];
+  if (before) return before as Builtins[Name];
   const get = typeof process === "object" ? process.getBuiltinModule : undefined;
-  return (get?.(name) as Builtins[Name] | undefined) ?? provided[name] ?? literal[name]();
+  const found = (get?.(name) as Builtins[Name] | undefined) ?? provided[name] ?? literal[name]();
+  known[name] = found;
+  return found;
 }

@@ -5,7 +5,7 @@ import { addressAdvice, memoryAdvice } from "./advice.js";
 import { memoryShortage } from "./limits.js";
 import { loadNative } from "./native.cjs";
 import type { Native, NativeError, NativeInfo, NativeStorage } from "./native.js";
-import { type EventEmitter, emitter } from "./process.js";
+import { type EventEmitter, emitter, withoutStores } from "./process.js";
 import { begins, ends, isUnderWay } from "./under-way.js";
 
 /**
@@ -27,13 +27,13 @@ let look: (() => void) | undefined;
 /**
  * The shim calls one function when a doorbell has changed, and several copies of the package may use one shim. So the function
  * belongs to an emitter of the runtime's own realm. It keeps no copy alive, and none of the realms (for instance in Jest) of
- * the copies.
+ * the copies. Nor does it keep the stores of `AsyncLocalStorage` of the code that waited first.
  */
 function bell(): EventEmitter {
   const shim = native as Native & { [BELL]?: EventEmitter };
   if (shim[BELL]) return shim[BELL];
   const made = emitter();
-  native.setBell(made.emit.bind(made, "bell"));
+  withoutStores(() => native.setBell(made.emit.bind(made, "bell")));
   shim[BELL] = made;
   return made;
 }

@@ -111,6 +111,12 @@ export const BUGS: Bug[] = [
     "failures/system-limits > a place without inodes",
   ),
   builtin(
+    "a module that was used is asked for again",
+    "if (before) return before as Builtins[Name];",
+    "void before;",
+    "ts/host/builtin > a module that was used",
+  ),
+  builtin(
     "modules that were provided are not used",
     "provided[name] ?? literal[name]()",
     "literal[name]() ?? provided[name]",
@@ -195,6 +201,12 @@ export const BUGS: Bug[] = [
     "const shim = shared(file, () => load(file));\n      const other = otherRelease(shim);",
     "const shim = shared(file, () => load(file));\n      const other = undefined;",
     "shims/loader",
+  ),
+  process(
+    "the bell keeps what the code that waits first has in an AsyncLocalStorage",
+    'if (typeof properties[key] === "object") properties[key] = undefined;',
+    "void properties[key];",
+    "ts/host/realms > what the code that waits first",
   ),
   process(
     "the listener at the exit stays",

@@ -49,4 +49,33 @@ test("the runtime is asked first, then the entry, then require", () => {
   assert.is(builtin("node:os"), "node:os, required");
 });
 
+test("a module that was used is not asked for again: a test framework may have taken the runtime's process away", () => {
+  let gone = false;
+  const { builtin } = load(
+    {
+      getBuiltinModule: (name: string) => {
+        if (gone) throw new Error("taken down");
+        return getBuiltinModule(name);
+      },
+    },
+    required,
+  );
+  assert.is(builtin("node:process"), "node:process, of the runtime");
+  gone = true;
+  assert.is(builtin("node:process"), "node:process, of the runtime");
+  assert.throws(() => builtin("node:fs"), /taken down/);
+});
+
+test("the entry provides every module that the library may ask for", () => {
+  const names = (text: string, pattern: RegExp): string[] =>
+    [...text.matchAll(pattern)].map(([, name]) => name as string).sort();
+  const asked = names(
+    readFileSync(join(root, "ts/host/builtin.cts"), "utf8"),
+    /"(node:\w+)": typeof import/g,
+  );
+  const given = names(readFileSync(join(root, "dist/builtins.mjs"), "utf8"), /"(node:\w+)": \w+,/g);
+  assert.ok(asked.length > 10);
+  assert.equal(given, asked);
+});
+
 test.run();

@@ -9,7 +9,7 @@ import { IsthmusError, KiB, Segment } from "isthmus";
 import { test } from "uvu";
 import * as assert from "uvu/assert";
 import { often } from "../../lib/depth.js";
-import { compiled } from "../../lib/paths.js";
+import { compiled, root } from "../../lib/paths.js";
 import { finished, start } from "../../lib/processes.js";
 import { copyInContext } from "../../lib/realm.js";
 import { segmentName } from "../../lib/segments.js";
@@ -97,6 +97,36 @@ test("copies that wait at the same time wake each other, with one bell and one e
   await new Promise((resolve) => setImmediate(resolve));
   process.off("warning", warned);
   assert.equal(warnings, []);
+});
+
+test("what the code that waits first has in an AsyncLocalStorage is not kept", async () => {
+  const program = `
+    import { AsyncLocalStorage } from "node:async_hooks";
+    import { Segment } from "isthmus";
+    async function wait() {
+      const segment = Segment.createAnonymous({ bytes: ${BYTES} });
+      await segment.event("event").wait({ timeoutMs: 20 }).catch(() => {});
+      segment.close();
+    }
+    Segment.createAnonymous({ bytes: ${BYTES} }).close(); // what the runtime itself loads, and keeps, is loaded now
+    const storage = new AsyncLocalStorage();
+    let kept;
+    function start() {
+      const store = {};
+      kept = new WeakRef(store);
+      return storage.run(store, wait);
+    }
+    await start();
+    for (let turn = 0; turn < 100 && kept.deref(); turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      gc();
+    }
+    await wait();
+    console.log(kept.deref() === undefined ? "collected" : "kept");
+    process.exit();`;
+  const flags = ["--expose-gc", "--input-type=module", "-e", program];
+  const { stdout, stderr } = await finished(start(process.execPath, flags, { cwd: root }), "the program");
+  assert.is(stdout.trim(), "collected", stderr);
 });
 
 /** In a process of its own, so that nothing of the test itself holds anything. */

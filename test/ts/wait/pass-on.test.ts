@@ -14,6 +14,7 @@ import {
 } from "../../../protocol/layout.js";
 import type { Core } from "../../../ts/core.js";
 import type { Attachment } from "../../../ts/segment/attachment.js";
+import { exportsOf } from "../../lib/internals.js";
 import { objectOffset, peek32 } from "../../lib/poke.js";
 import { segmentName } from "../../lib/segments.js";
 import { until, within } from "../../lib/watchdog.js";
@@ -131,7 +132,7 @@ for (const how of ["awaits", "blocks"] as const) {
       assert.is(armed(), 0b100, "it was not called, or not it alone");
       return taken;
     };
-    (mine as { core: Core }).core = { ...mine.core, semaphoreTry: trying };
+    (mine as { core: Core }).core = { ...exportsOf(mine.core), semaphoreTry: trying };
     if (how === "blocks") first.semaphore("semaphore", { initial: 0 }).acquireSync(LIMIT);
     else await within("the first one", first.semaphore("semaphore", { initial: 0 }).acquire(LIMIT));
     assert.ok(before >= 0, "it never looked while its bit was set");

@@ -197,7 +197,7 @@ export class Workshop {
   /** With the compiler of this system, for this system; only what a change of that file makes necessary. */
   async #buildShims(changed?: string): Promise<Outputs> {
     const options = { cwd: join(this.#tree.directory, "shims"), timeout: BUILD_MS };
-    const all = readdirSync(options.cwd).filter((name) => /^linux_.*\.c$|^binding.*\.cc$/.test(name));
+    const all = readdirSync(options.cwd).filter((name) => /^(linux|posix)_.*\.c$|^binding.*\.cc$/.test(name));
     const isHeader = changed?.endsWith(".h") ?? false;
     const objects = new Map(all.map((name) => [name, `${name}.o`]));
     for (const name of all) {

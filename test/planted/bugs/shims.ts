@@ -119,9 +119,9 @@ export const BUGS: Bug[] = [
     "shims/names > a name that its maker died giving",
   ),
   futex(
-    "a thread is told that it can watch one word only",
-    "errno == EINVAL ? WATCHED_MAX : 1",
-    "errno == EINVAL ? 1 : 1",
+    "a thread sleeps on one word of those that it watches",
+    "return syscall(KERNEL_SYS_FUTEX_WAITV, waiters, count + 1, 0, NULL, 0);",
+    "return syscall(KERNEL_SYS_FUTEX_WAITV, waiters + count - 1, 2, 0, NULL, 0);",
     "shims/watching",
   ),
   wait(
